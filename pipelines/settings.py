@@ -1,0 +1,109 @@
+"""The one reader of the environment: what a run works with, and where its files lie."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pipelines.errors import MisconfiguredError
+
+ROOT = Path(__file__).resolve().parents[1]
+KEEP_TEXT = ("redacted", "raw")
+PROFILES = ("offline", "cpu", "gpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a run may be told. Paths are absolute.
+
+    `warehouse` is the writer's DuckDB file; all other files of a run lie in `site`, beside it.
+    """
+
+    warehouse: Path
+    profile: Literal["offline", "cpu", "gpu"] = "offline"
+    keep_text: Literal["redacted", "raw"] = "redacted"
+    workers: int = 1
+    batch_audio_min: float = 30.0
+    retention_days: int = 45
+    models_dir: Path = ROOT / ".models"
+    recordings: Path = ROOT / "tests" / "calls"  # where pull_calls looks
+    call_log: Path | None = None
+
+    @property
+    def site(self) -> Path:
+        """The folder beside the warehouse with stage, published snapshot, scorecards and clips."""
+        return self.warehouse.with_suffix(".callgrade")
+
+    @property
+    def stage(self) -> Path:
+        return self.site / "stage"
+
+    @property
+    def snapshot(self) -> Path:
+        """The read-only copy that people and notebooks open."""
+        return self.site / "published" / self.warehouse.name
+
+    @property
+    def scorecards(self) -> Path:
+        return self.site / "scorecards"
+
+    @property
+    def clips(self) -> Path:
+        return self.site / "clips"
+
+    @classmethod
+    def from_environment(cls, **given: Any) -> Settings:
+        """Settings from `CALLGRADE_*` variables; what is `given` (and not None) wins.
+
+        Raises MisconfiguredError with the variable, its value and the allowed ones.
+        """
+        env = os.environ
+        values: dict[str, Any] = {
+            "warehouse": Path(env.get("CALLGRADE_WAREHOUSE", "callgrade.duckdb")),
+            "profile": env.get("CALLGRADE_PROFILE", "offline"),
+            "keep_text": env.get("CALLGRADE_KEEP_TEXT", "redacted"),
+            "workers": env.get("CALLGRADE_WORKERS", "1"),
+            "batch_audio_min": env.get("CALLGRADE_BATCH_AUDIO_MIN", "30"),
+            "retention_days": env.get("CALLGRADE_RETENTION_DAYS", "45"),
+            "models_dir": Path(env.get("CALLGRADE_MODELS_DIR", str(ROOT / ".models"))),
+            "recordings": Path(env.get("CALLGRADE_RECORDINGS", str(ROOT / "tests" / "calls"))),
+            "call_log": Path(env["CALLGRADE_CALL_LOG"]) if env.get("CALLGRADE_CALL_LOG") else None,
+        }
+        values.update({k: v for k, v in given.items() if v is not None})
+        values["workers"] = _number("CALLGRADE_WORKERS", values["workers"], int, 1)
+        values["batch_audio_min"] = _number("CALLGRADE_BATCH_AUDIO_MIN", values["batch_audio_min"], float, 0.1)
+        values["retention_days"] = _number("CALLGRADE_RETENTION_DAYS", values["retention_days"], int, 1)
+        _one_of("CALLGRADE_PROFILE", values["profile"], PROFILES)
+        _one_of("CALLGRADE_KEEP_TEXT", values["keep_text"], KEEP_TEXT)
+        for key in ("warehouse", "models_dir", "recordings", "call_log"):
+            if values[key] is not None:
+                values[key] = Path(values[key]).expanduser().absolute()
+        return cls(**values)
+
+    def with_(self, **changes: Any) -> Settings:
+        """A copy with some values changed."""
+        return replace(self, **changes)
+
+
+def now() -> datetime:
+    """The present, or the moment that SOURCE_DATE_EPOCH fixes (so that two runs can be compared byte by byte)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+
+
+def _number(name: str, value: object, kind: type[int] | type[float], least: float) -> int | float:
+    try:
+        number = kind(cast(Any, value))
+    except (TypeError, ValueError):
+        raise MisconfiguredError(f"{name} is {value!r}; it must be a number, {least} or more.") from None
+    if number < least:
+        raise MisconfiguredError(f"{name} is {value!r}; it must be {least} or more.")
+    return number
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise MisconfiguredError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
