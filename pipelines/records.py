@@ -274,3 +274,19 @@ class CallMetrics:
     asr_confidence: float
     speech_model: str
     scored_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A short piece of a call for training, cut around one verdict; personal data is beeped in it."""
+
+    clip_id: str
+    call_id: str
+    criterion_id: str
+    kind: Literal["good_example", "to_improve"]
+    start_s: float
+    end_s: float
+    quote: str | None
+    path: str  # relative to the folder beside the warehouse (`Settings.site`)
+    masked: bool  # True: something inside was beeped
+    expires_at: datetime

@@ -39,6 +39,7 @@ KINDS: dict[str, type] = {
     "verdicts": records.Verdict,
     "evaluations": records.Evaluation,
     "metrics": records.CallMetrics,
+    "clips": records.Clip,
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
 _SCALARS: dict[Any, pl.DataType] = {
