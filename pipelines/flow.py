@@ -35,18 +35,51 @@ STEPS: dict[str, Step] = {
     "score": evaluate.run,
 }
 _KEPT = {"audio": "audio", "transcribe": "words", "diarize": "segments"}  # slow step → the file that says it is done
+_NEED_WORDS = frozenset({"transcribe", "turns", "redact"})
 LOGGER = logging.getLogger("callgrade")
 
 
 def grade(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> None:
     """Everything from accepted calls to published pages; what an earlier run finished with the same versions is not done again."""
+    for batch in _judged(receive(calls, put_aside, settings), settings):
+        load(batch, settings)
+    publish(settings, {call.call_id: Path(call.recording) for call in calls})
+
+
+def receive(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
+    """The staged batches of what intake received, without the calls that the warehouse holds already with the same versions."""
     done = warehouse.already_graded(settings, calls)
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d put aside, %d graded before", len(calls) + len(put_aside), len(put_aside), len(done))
-    changed = False
-    for batch in _judged(plan(todo, put_aside, settings), settings):
-        changed = warehouse.load(batch, settings) or changed
-    publish(settings, {call.call_id: Path(call.recording) for call in calls})
+    return plan(todo, put_aside, settings)
+
+
+def load(batch: Batch, settings: Settings) -> bool:
+    """Merge a judged batch into the warehouse; it is no longer pending. True when the warehouse changed."""
+    changed = warehouse.load(batch, settings)
+    _pending_mark(batch.folder).unlink(missing_ok=True)
+    return changed
+
+
+def offer(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[str]:
+    """Stage what intake received and mark it pending, for a later run to grade; the folders that were marked."""
+    return _mark([batch.folder for batch in receive(calls, put_aside, settings)])
+
+
+def pending(settings: Settings) -> list[str]:
+    """The folders of the batches that wait to be graded, those that failed in an earlier run among them."""
+    return sorted(str(mark.parent) for mark in settings.stage.glob("*/pending"))
+
+
+def offer_again(settings: Settings) -> list[str]:
+    """Mark every staged batch pending, after a rule changed: hearing is kept, judging is done again."""
+    return _mark(sorted(file.parent for file in settings.stage.glob("*/calls.parquet")))
+
+
+def recordings(settings: Settings) -> dict[str, Path]:
+    """Where the recording of each staged call lies, by call id; leaves out those that are no longer there."""
+    calls = [call for file in sorted(settings.stage.glob("*/calls.parquet")) for call in Batch(file.parent).read("calls")]
+    return {call.call_id: Path(call.recording) for call in calls if Path(call.recording).exists()}
 
 
 def publish(settings: Settings, recordings: dict[str, Path]) -> None:
@@ -80,8 +113,9 @@ def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Setting
 
 def run_step(name: str, batch: Batch, settings: Settings) -> None:
     """Run one step on a batch, unless it is a slow one that was done before."""
-    done = _KEPT.get(name)
-    if done and (batch.has(done) or (done == "words" and batch.has("turns"))):
+    kept = _KEPT.get(name)
+    is_heard = batch.has("turns") and not batch.has("words")  # masked, and the unmasked words are gone: nothing to make turns from again
+    if (kept and batch.has(kept)) or (is_heard and name in _NEED_WORDS):
         return
     STEPS[name](batch, settings)
 
@@ -130,3 +164,13 @@ def _stage(calls: Iterable[Call], put_aside: Iterable[PutAside], settings: Setti
     batch.write("calls", calls)
     batch.write_put_aside("intake", put_aside)
     return batch
+
+
+def _mark(folders: Sequence[Path]) -> list[str]:
+    for folder in folders:
+        _pending_mark(folder).touch()
+    return [str(folder) for folder in folders]
+
+
+def _pending_mark(folder: Path) -> Path:
+    return folder / "pending"
