@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -86,6 +86,11 @@ class Settings:
     def with_(self, **changes: Any) -> Settings:
         """A copy with some values changed."""
         return replace(self, **changes)
+
+    def as_environment(self) -> dict[str, str]:
+        """The `CALLGRADE_*` variables that give another process these very settings."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {f"CALLGRADE_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
 
 
 def now() -> datetime:

@@ -1,0 +1,115 @@
+"""Runs Dags to their end without a scheduler or a server: `python -m dags.run_local pull_calls grade_calls publish_scorecards`.
+
+What `callgrade demo` starts. The Dags are read from the same files, through the same bundle, as on a server, and mapped tasks really map; only one
+process does it all, so that a model is loaded once. What the steps report goes to standard output, one line each, `LEVEL message`; all that
+Airflow says goes to logs/run_local.log in AIRFLOW_HOME.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(dag_ids: Sequence[str]) -> int:
+    """Run these Dags one after the other; 0 when each ended well, 1 with the failed tasks and where to read why."""
+    log = Path(os.environ["AIRFLOW_HOME"]) / "logs" / "run_local.log"
+    with _quietly(log) as out:
+        _say(out, "preparing Airflow")
+        _prepare()
+        _report_to(out)
+        for dag_id in dag_ids:
+            _say(out, f"Dag {dag_id}")
+            failed = _run(dag_id)
+            if failed:
+                _say(out, f"Dag {dag_id} failed in {', '.join(failed)}; {_last_error(log)} The whole story: {log}", "ERROR")
+                return 1
+    return 0
+
+
+def standalone() -> None:
+    """Become Airflow's own scheduler and pages on this machine, over the same home and the same Dags; does not return."""
+    from pipelines.demo import airflow_environment
+
+    os.environ.update(airflow_environment(ROOT / ".airflow"))
+    _prepare()
+    os.execv(sys.executable, [sys.executable, "-m", "airflow", "standalone"])
+
+
+def _prepare() -> None:
+    """Bring Airflow's own database and the pools to what the Dags need; quick when they are there."""
+    from airflow.models.pool import Pool
+    from airflow.utils import db
+
+    from dags.rules import POOLS
+
+    try:
+        db.check_migrations(1)
+    except TimeoutError:
+        db.initdb()
+    for name, (slots, description) in POOLS.items():
+        if Pool.get_pool(name) is None:  # what an administrator set is left alone
+            Pool.create_or_update_pool(name, slots, description, include_deferred=False)
+
+
+def _run(dag_id: str) -> list[str]:
+    """Run one Dag; the names of its failed tasks."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    bag = BundleDagBag(dag_folder=ROOT, bundle_path=ROOT, bundle_name="callgrade")
+    if bag.import_errors:
+        raise SystemExit("\n".join(f"{file}: {error}" for file, error in bag.import_errors.items()))
+    run = bag.dags[dag_id].test()
+    bad = sorted({ti.task_id for ti in run.get_task_instances() if ti.state == "failed"})
+    return bad or ([] if run.state == "success" else [f"the run itself ({run.state})"])
+
+
+class _quietly:
+    """Send everything written to standard output and error, by any library, to a file; gives the true standard output."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def __enter__(self) -> TextIO:
+        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+        file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        for stream in (1, 2):
+            os.dup2(file, stream)
+        os.close(file)
+        return out
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _report_to(out: TextIO) -> None:
+    """Let the steps' own logger speak on `out` alone; after Airflow has set up logging, which it does its own way."""
+    logger = logging.getLogger("callgrade")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _say(out: TextIO, message: str, level: str = "INFO") -> None:
+    print(level, message, file=out)
+
+
+def _last_error(log: Path) -> str:
+    """The last error line of the log, as Python prints it: `SomeError: what was wrong`."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.strip() for line in lines if line.split(":", 1)[0].endswith(("Error", "Exception")) and " " not in line.split(":", 1)[0]]
+    return errors[-1] if errors else ""
+
+
+if __name__ == "__main__":
+    sys.exit(standalone() if sys.argv[1:] == ["--standalone"] else main(sys.argv[1:]))
