@@ -1,0 +1,251 @@
+"""Reads a call log: one `Call` a row, and every row that cannot be a call with what is wrong in it; documented in docs/call-log.md.
+
+Without a call id, a recording, a known centre or a readable start, a row is put aside. Any other value that makes no sense is left out
+with a note, because the call itself can still be judged. Notes and reasons name line, column and value, never a client.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from models.language import LANGUAGES
+from pipelines.errors import MisconfiguredError
+from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, find_delimiter, read_rows, split_lines
+from pipelines.records import Call
+
+ESSENTIAL = ("call_id", "recording")
+COLUMNS = (
+    *ESSENTIAL, "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
+    "client_ref", "wait_s", "disconnect_party", "operator_channel", "language",
+)  # fmt: skip
+DIRECTIONS = ("inbound", "callback", "outbound")
+DISCONNECT_PARTIES = ("operator", "client", "system", "unknown")
+_FREE_TEXT = ("line", "queue", "ivr_path", "operator_id", "operator_tenure", "client_ref")
+_ALIASES = {"center": "centre", "centre_id": "centre", "center_id": "centre"}
+_LOCAL_FORMATS = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M")
+_DATES_ALLOWED = "2024-10-21T08:47:00+08:00, 2024-10-21 08:47:00 or 21.10.2024 08:47"
+_MAX_ID_LENGTH = 200
+_MAX_WAIT_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A row that is a call. `call.recording` is still what the log says, and its sha256 and size are empty."""
+
+    line_no: int
+    call: Call
+    digest: str  # 8 hex digits of the row's values: equal rows have equal digests
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row that cannot be a call, with what could be read of it."""
+
+    line_no: int
+    reason: str
+    digest: str
+    call_id: str | None = None
+    recording: str | None = None
+    centre_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallLog:
+    """A call log as read: every row of the file is in `rows` or in `broken`."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    rows: list[LogRow]
+    broken: list[BrokenRow]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Problems:
+    """What is wrong with one row: `errors` put it aside, `notes` do not."""
+
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None) -> CallLog:
+    """Every row of a call log, as a call or with what is wrong in it.
+
+    Args:
+        path: the CSV file; encoding and delimiter are found out and said in the result.
+        centre_ids: the known centres.
+        zone_of: the time zone of a centre, asked only for rows whose start has no offset.
+        centre: the centre of rows that name none.
+
+    Raises MisconfiguredError when there is no such file or it is no call log.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MisconfiguredError(f"The call log {path} cannot be read ({error.strerror}); give an existing CSV file with --log.") from None
+    text, encoding = decode(content)
+    lines = split_lines(text)
+    first = next((n for n, line in enumerate(lines) if line.strip(' ,;\t\n"') and not re.fullmatch(r"sep=.\n", line)), None)
+    if first is None:
+        raise MisconfiguredError(f"The call log {path} is empty; its first line must name the columns: {', '.join(COLUMNS)}.")
+    delimiter = find_delimiter(lines[first], COLUMNS)
+    header = next(read_rows(lines[first : first + 1], 0, delimiter, 0), TextRow(first + 1, ()))
+    columns = _columns(header.fields, path, centre)
+    log = CallLog(path, encoding, delimiter, [], [], [])
+    log.notes.append(f"{path.name}: read as {encoding} with {DELIMITERS[delimiter]} between values")
+    if "\ufffd" in text:
+        log.notes.append(f"{path.name}: some bytes mean nothing in {encoding} and were replaced by U+FFFD")
+    for row in read_rows(lines, first + 1, delimiter, len(columns)):
+        _read_row(row, columns, centre_ids, zone_of, centre, log)
+    return log
+
+
+def nearest(value: str, allowed: Iterable[str]) -> str:
+    """` (did you mean X?)` with the allowed value most like this one, or nothing when none is near."""
+    close = difflib.get_close_matches(value.casefold(), list(allowed), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def show(value: str) -> str:
+    """A value as a reason shows it: quoted, on one line, cut after 60 characters."""
+    return repr(value if len(value) <= 60 else value[:57] + "...")
+
+
+def _columns(header: tuple[str, ...], path: Path, centre: str | None) -> list[str]:
+    columns: list[str] = []
+    for n, raw in enumerate(header, start=1):
+        name = column_name(raw) or f"column_{n}"
+        name = _ALIASES.get(name, name)
+        columns.append(name if name not in columns else f"{name}_{n}")
+    for name in (*ESSENTIAL, *(() if centre else ("centre",))):
+        if name not in columns:
+            found = show(", ".join(columns))
+            hint = " (or give --centre)" if name == "centre" else ""
+            raise MisconfiguredError(f"The call log {path} has no column {name}; its first line reads {found}. Add the column{hint}.")
+    return columns
+
+
+def _read_row(
+    row: TextRow, columns: list[str], centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None, log: CallLog
+) -> None:
+    place = f"{log.path.name} line {row.line_no}"
+    digest = hashlib.sha256("\x1f".join(row.fields).encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    values = dict(zip(columns, row.fields, strict=False))
+    problems = _Problems()
+    call_id = _call_id(values.get("call_id", ""), problems)
+    centre_id = _centre(values.get("centre", "") or centre or "", centre_ids, problems)
+    started_at = _started_at(values.get("started_at", ""), centre_id, zone_of, problems)
+    if not values.get("recording"):
+        problems.errors.append("recording is empty")
+    if len(row.fields) != len(columns):
+        # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than a call less.
+        problems.errors = [f"the row has {len(row.fields)} values where the header names {len(columns)} columns"]
+    if problems.errors or centre_id is None:
+        reason = f"{place}: {'; '.join(problems.errors)}. Correct the row and grade again."
+        log.broken.append(BrokenRow(row.line_no, reason, digest, call_id or None, values.get("recording") or None, centre_id))
+        return
+    call = Call(
+        call_id=call_id,
+        centre_id=centre_id,
+        recording=values["recording"],
+        recording_sha256="",
+        size_bytes=0,
+        started_at=started_at,
+        direction=_one_of("direction", values, DIRECTIONS, "inbound", problems),
+        wait_s=_wait_s(values.get("wait_s", ""), problems),
+        disconnect_party=_one_of("disconnect_party", values, DISCONNECT_PARTIES, "unknown", problems),
+        operator_channel=_operator_channel(values.get("operator_channel", ""), problems),
+        language=_language(values.get("language", ""), problems),
+        extra_json=json.dumps({k: v for k, v in values.items() if k not in COLUMNS and v}, ensure_ascii=False, sort_keys=True),
+        **{name: values.get(name) or None for name in _FREE_TEXT},
+    )
+    log.rows.append(LogRow(row.line_no, call, digest))
+    log.notes.extend(f"{place}: {note}" for note in problems.notes)
+
+
+def _call_id(value: str, problems: _Problems) -> str:
+    if not value:
+        problems.errors.append("call_id is empty")
+    elif len(value) > _MAX_ID_LENGTH or not value.isprintable():
+        problems.errors.append(f"call_id {show(value)} must be at most {_MAX_ID_LENGTH} printable characters")
+        return ""
+    return value
+
+
+def _centre(value: str, centre_ids: Collection[str], problems: _Problems) -> str | None:
+    known = {c.casefold(): c for c in centre_ids}
+    found = known.get(value.casefold())
+    if found is None:
+        said = f"centre {show(value)} is not known{nearest(value, known)}" if value else "centre is empty"
+        problems.errors.append(f"{said}, allowed are {', '.join(sorted(centre_ids))}")
+    return found
+
+
+def _started_at(value: str, centre_id: str | None, zone_of: Callable[[str], tzinfo], problems: _Problems) -> datetime | None:
+    if not value:
+        problems.notes.append("started_at is empty: the call counts in no period, and night rules cannot be judged")
+        return None
+    moment = _parse_moment(value)
+    if moment is None or not 1990 <= moment.year <= 2100:
+        problems.errors.append(f"started_at {show(value)} is not a date with a time; write it like {_DATES_ALLOWED}")
+        return None
+    if moment.tzinfo is None and centre_id is not None:
+        moment = moment.replace(tzinfo=zone_of(centre_id))
+    return moment.astimezone(UTC) if moment.tzinfo else moment
+
+
+def _parse_moment(value: str) -> datetime | None:
+    if ":" not in value:  # a day without its hour would silently become a night call
+        return None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    for pattern in _LOCAL_FORMATS:
+        try:
+            return datetime.strptime(value, pattern)
+        except ValueError:
+            continue
+    return None
+
+
+def _one_of(name: str, values: Mapping[str, str], allowed: tuple[str, ...], default: str, problems: _Problems) -> str:
+    value = values.get(name, "").casefold()
+    if not value or value in allowed:
+        return value or default
+    problems.notes.append(f"{name} {show(value)} is not one of {', '.join(allowed)}{nearest(value, allowed)}: taken as {default}")
+    return default
+
+
+def _wait_s(value: str, problems: _Problems) -> float | None:
+    if not value:
+        return None
+    if re.fullmatch(r"\+?[0-9]{1,9}([.,][0-9]{1,9})?", value):
+        wait_s = float(value.replace(",", "."))
+        if wait_s <= _MAX_WAIT_S:
+            return wait_s
+    problems.notes.append(f"wait_s {show(value)} is not a number of seconds from 0 to {_MAX_WAIT_S:.0f}: left out")
+    return None
+
+
+def _operator_channel(value: str, problems: _Problems) -> int | None:
+    channel = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}.get(value)
+    if channel is None and value:
+        problems.notes.append(f"operator_channel {show(value)} is neither 0 nor 1: who is the operator is found from the words")
+    return channel
+
+
+def _language(value: str, problems: _Problems) -> str | None:
+    code = re.split(r"[-_]", value.casefold())[0]
+    if not value or code in LANGUAGES:
+        return code or None
+    problems.notes.append(f"language {show(value)} is not one of {', '.join(LANGUAGES)}: found from the sound")
+    return None

@@ -1,0 +1,251 @@
+"""Reads a folder of recordings and its call log: calls to grade, and everything else that was received with why it cannot be graded.
+
+Every row of the log and every recording of the folder ends up in one of the two lists; nothing is dropped silently, so that the two
+together are the denominator of every report.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from pathlib import Path, PurePosixPath
+
+from pipelines.errors import BadRecordingError, MisconfiguredError
+from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log, show
+from pipelines.intake.recordings import FoundFile, Recordings, leaves_folder
+from pipelines.records import Call, PutAside
+from pipelines.score.scorecard import centre_ids, load_centre
+
+LOGGER = logging.getLogger("callgrade")
+LOG_NAME = "calls.csv"
+_NOTES_LOGGED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a folder holds. Call ids are unique over both lists, and the same folder always gives the same ids."""
+
+    calls: list[Call]
+    put_aside: list[PutAside]
+    notes: list[str]  # what was strange about the log but cost no call; the first says encoding and delimiter
+    log: Path | None = None
+
+
+@dataclass(slots=True)
+class _Sorting:
+    """The two lists while they grow, and what is needed to tell repeats from conflicts."""
+
+    recordings: Recordings
+    place: str  # how a row is named in ids: the log's file name
+    calls: dict[str, Call] = field(default_factory=dict)
+    line_of: dict[str, int] = field(default_factory=dict)  # call id → its line
+    by_sha256: dict[str, str] = field(default_factory=dict)  # sha256 → call id
+    line_of_digest: dict[str, int] = field(default_factory=dict)
+    claimed: set[Path] = field(default_factory=set)  # files that some row named
+    aside: list[tuple[str, PutAside]] = field(default_factory=list)  # with what makes the id unique should it be taken
+
+
+def read_folder(folder: Path, log: Path | None = None, centre: str | None = None) -> Intake:
+    """The calls of a folder, and what was put aside.
+
+    Args:
+        folder: recordings at any depth.
+        log: the call log, where it is not `folder/calls.csv`.
+        centre: the centre of rows that name none; without any call log it is the centre of every recording, whose file name is its call id.
+
+    Raises MisconfiguredError when the folder, its log or the centre is not there.
+    """
+    folder = Path(folder)
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        raise MisconfiguredError(
+            f"There is no folder {folder} that can be read; give the folder that holds the recordings and their call log."
+        )
+    known = centre_ids()
+    if centre is not None and centre not in known:
+        raise MisconfiguredError(f"The centre {centre!r} is not known{nearest(centre, known)}; allowed are {', '.join(known)}.")
+    log = Path(log) if log is not None else _find_log(folder)
+    if log is None and centre is None:
+        raise MisconfiguredError(
+            f"There is no call log {folder / LOG_NAME}{_logs_below(folder)}; give one with --log, or the centre of all recordings with --centre."
+        )
+    recordings = Recordings(folder)
+    sorting = _Sorting(recordings, log.name if log else "")
+    notes: list[str] = []
+    if log:
+        call_log = read_log(log, known, _zone_of, centre)
+        notes = call_log.notes
+        _sort_rows(call_log, sorting)
+        _sort_orphans(sorting, centre)
+    else:
+        _sort_without_log(sorting, centre or "")
+        notes.append("no call log: nothing is known of start, operator or who hung up")
+    _log_notes(notes)
+    intake = Intake(list(sorting.calls.values()), _with_unique_ids(sorting), notes, log)
+    LOGGER.info("intake: %d calls to grade, %d put aside", len(intake.calls), len(intake.put_aside))
+    return intake
+
+
+def _sort_rows(log: CallLog, sorting: _Sorting) -> None:
+    rows: list[LogRow | BrokenRow] = sorted([*log.rows, *log.broken], key=lambda r: r.line_no)
+    for n, row in enumerate(rows, start=1):
+        if isinstance(row, BrokenRow):
+            if row.recording and not leaves_folder(row.recording):
+                sorting.claimed.update(f.path for f in sorting.recordings.match(row.recording))
+            call_id = row.call_id or f"{sorting.place}:{row.line_no}~{row.digest}"
+            _put_aside(sorting, call_id, row.reason, row.line_no, row.centre_id, row.recording)
+            continue
+        LOGGER.info("intake %d/%d %s", n, len(rows), row.call.call_id)
+        try:
+            _accept(row, sorting)
+        except BadRecordingError as error:
+            call_id, sha256 = row.call.call_id, None
+            if isinstance(error, _Conflict):
+                call_id, sha256 = error.call_id, error.sha256
+            reason = f"{sorting.place} line {row.line_no}: {error.reason}"
+            _put_aside(sorting, call_id, reason, row.line_no, row.call.centre_id, row.call.recording, sha256)
+
+
+class _Conflict(BadRecordingError):
+    """A sound recording that another row has already; it gets an id of its own."""
+
+    def __init__(self, reason: str, call_id: str, sha256: str) -> None:
+        super().__init__(reason)
+        self.call_id = call_id
+        self.sha256 = sha256
+
+
+def _accept(row: LogRow, sorting: _Sorting) -> None:
+    call = row.call
+    first_line = sorting.line_of_digest.setdefault(row.digest, row.line_no)
+    if first_line != row.line_no:
+        raise BadRecordingError(f"repeats line {first_line} word for word; that line counts. Remove the repeat.")
+    file, sha256 = _recording_of(call.recording, sorting)
+    if call.call_id in sorting.calls:
+        what = "the same recording" if sorting.calls[call.call_id].recording_sha256 == sha256 else "another recording"
+        raise _Conflict(
+            f"call_id {call.call_id} stands in line {sorting.line_of[call.call_id]} already, and here with {what}; "
+            "the first counts. Give each call its own id.",
+            f"{call.call_id}~{sha256[:8]}",
+            sha256,
+        )
+    if sha256 in sorting.by_sha256:
+        other = sorting.by_sha256[sha256]
+        raise _Conflict(
+            f"the recording is the same as that of call {other} (line {sorting.line_of[other]}); the first counts. Name the right recording.",
+            call.call_id,
+            sha256,
+        )
+    sorting.calls[call.call_id] = replace(call, recording=str(file.path), recording_sha256=sha256, size_bytes=file.size_bytes)
+    sorting.line_of[call.call_id] = row.line_no
+    sorting.by_sha256[sha256] = call.call_id
+
+
+def _recording_of(name: str, sorting: _Sorting) -> tuple[FoundFile, str]:
+    if leaves_folder(name):
+        raise BadRecordingError(f"recording {show(name)} points outside the folder; write its path inside the folder, or its file name.")
+    files = sorting.recordings.match(name)
+    sorting.claimed.update(f.path for f in files)
+    if not files:
+        if sorting.recordings.has_folder(name):
+            raise BadRecordingError(f"recording {show(name)} is a folder, not a file; name the recording.")
+        raise BadRecordingError(f"recording {show(name)} is not in the folder; add the file or correct the name.")
+    identities = {_identify(file, sorting.recordings) for file in files}
+    if len(identities) > 1:
+        paths = ", ".join(f.relative for f in files)
+        raise BadRecordingError(f"recording {show(name)} may be any of {paths}, which differ; write the path inside the folder.")
+    return files[0], identities.pop()
+
+
+def _identify(file: FoundFile, recordings: Recordings) -> str:
+    if file.problem:
+        raise BadRecordingError(f"{file.relative}: {file.problem}.")
+    try:
+        return recordings.sha256(file)
+    except OSError as error:
+        raise BadRecordingError(f"{file.relative}: it cannot be read ({error.strerror}); check the permissions and the disk.") from None
+
+
+def _sort_orphans(sorting: _Sorting, centre: str | None) -> None:
+    for file in sorting.recordings.files:
+        if not file.is_audio_looking or file.path in sorting.claimed:
+            continue
+        reason, sha256 = f"{file.relative}: no row in the call log names this recording; add its row to {sorting.place}.", None
+        try:
+            sha256 = _identify(file, sorting.recordings)
+        except BadRecordingError as error:
+            reason = f"{reason} Besides, {error.reason}"
+        if sha256 in sorting.by_sha256:
+            reason = (
+                f"{file.relative}: no row in the call log names this copy of the recording of call {sorting.by_sha256[sha256]}; remove it."
+            )
+        call_id = f"no-row:{file.relative}" + (f"~{sha256[:8]}" if sha256 else "")
+        _put_aside(sorting, call_id, reason, 0, centre, file.relative, sha256)
+
+
+def _sort_without_log(sorting: _Sorting, centre: str) -> None:
+    files = [f for f in sorting.recordings.files if f.is_audio_looking]
+    stems = Counter(PurePosixPath(f.relative).stem for f in files)
+    for n, file in enumerate(files, start=1):
+        stem = PurePosixPath(file.relative).stem
+        call_id = stem if stems[stem] == 1 and stem.isprintable() else file.relative
+        LOGGER.info("intake %d/%d %s", n, len(files), call_id)
+        try:
+            sha256 = _identify(file, sorting.recordings)
+        except BadRecordingError as error:
+            _put_aside(sorting, call_id, error.reason, n, centre, file.relative)
+            continue
+        if sha256 in sorting.by_sha256:
+            reason = f"{file.relative}: the recording is the same as that of call {sorting.by_sha256[sha256]}; the first counts."
+            _put_aside(sorting, call_id, reason, n, centre, file.relative, sha256)
+            continue
+        if call_id in sorting.calls:
+            call_id = f"{call_id}~{sha256[:8]}"
+        sorting.calls[call_id] = Call(call_id, centre, str(file.path), sha256, file.size_bytes, None)
+        sorting.by_sha256[sha256] = call_id
+
+
+def _put_aside(
+    sorting: _Sorting, call_id: str, reason: str, line_no: int, centre_id: str | None, recording: str | None, sha256: str | None = None
+) -> None:
+    name = PurePosixPath(recording.replace("\\", "/")).name if recording else None
+    row = PutAside(call_id, "intake", "quarantined", reason, centre_id, name, sha256)
+    sorting.aside.append((f"{sorting.place}:{line_no}", row))
+
+
+def _with_unique_ids(sorting: _Sorting) -> list[PutAside]:
+    """What was put aside, under ids that neither a call nor another one has: a bad row must not hide the good one of the same id."""
+    taken = set(sorting.calls)
+    rows: list[PutAside] = []
+    for place, row in sorting.aside:
+        call_id = row.call_id if row.call_id not in taken else f"{row.call_id}~{place}"
+        while call_id in taken:
+            call_id += "~"
+        taken.add(call_id)
+        rows.append(replace(row, call_id=call_id))
+    return rows
+
+
+def _zone_of(centre_id: str) -> tzinfo:
+    return load_centre(centre_id).timezone
+
+
+def _find_log(folder: Path) -> Path | None:
+    names = sorted(p for p in folder.iterdir() if p.name.casefold() == LOG_NAME and p.is_file())
+    return folder / LOG_NAME if folder / LOG_NAME in names else next(iter(names), None)
+
+
+def _logs_below(folder: Path) -> str:
+    """A hint for the commonest slip: the folder above the one that was meant."""
+    below = next(iter(sorted(folder.glob(f"*/{LOG_NAME}"))), None)
+    return f", but there is {below}" if below else ""
+
+
+def _log_notes(notes: list[str]) -> None:
+    for n, note in enumerate(notes):
+        if n == _NOTES_LOGGED:
+            LOGGER.warning("intake: %d more notes of this kind", len(notes) - n)
+            break
+        LOGGER.log(logging.WARNING if n else logging.INFO, "intake: %s", note)

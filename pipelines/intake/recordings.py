@@ -1,0 +1,142 @@
+"""Finds the recordings of a folder at any depth, matches the names that a call log uses, and reads their identity (sha256)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import stat
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+LOGGER = logging.getLogger("callgrade")
+
+# A file with such a name is a recording even when no row of the log names it; any other file is somebody else's.
+AUDIO_SUFFIXES = frozenset(
+    {
+        ".wav", ".wave", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".spx", ".m4a", ".mp4", ".aac", ".flac", ".amr", ".awb", ".gsm",
+        ".wma", ".webm", ".mka", ".3gp", ".aif", ".aiff", ".au", ".snd", ".ra", ".vox",
+    }
+)  # fmt: skip
+_OWN_OUTPUT = ".callgrade"  # the site beside a warehouse holds clips; a warehouse inside the folder must not feed them back
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file of the folder; `problem` says why it cannot be read, where that shows without opening it."""
+
+    path: Path
+    relative: str  # to the folder, with slashes, in NFC: file systems differ in how they spell accents
+    size_bytes: int
+    problem: str | None = None
+
+    @property
+    def is_audio_looking(self) -> bool:
+        name = PurePosixPath(self.relative).name
+        return PurePosixPath(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+
+
+class Recordings:
+    """The files under a folder, found once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = os.path.realpath(folder)
+        self.folders: set[str] = set()
+        self.files = sorted(self._walk(), key=lambda f: f.relative)
+        self._by_path: dict[str, list[FoundFile]] = defaultdict(list)
+        self._by_folded: dict[str, list[FoundFile]] = defaultdict(list)
+        self._by_name: dict[str, list[FoundFile]] = defaultdict(list)
+        self._sha256: dict[Path, str] = {}
+        for file in self.files:
+            folded = file.relative.casefold()
+            self._by_path[file.relative].append(file)
+            self._by_folded[folded].append(file)
+            self._by_name[PurePosixPath(folded).name].append(file)
+
+    def match(self, recording: str) -> list[FoundFile]:
+        """The files that a row's `recording` may mean: by path first, then by name, letter case only where nothing else fits.
+
+        A name without folders fits at any depth. A name with folders fits where one path is the end of the other, since exchanges often
+        write the path that they had at home. More than one file comes back when the log does not tell them apart.
+        """
+        given = _parts(recording)
+        path = "/".join(given)
+        exact = self._by_path.get(path) or self._by_folded.get(path.casefold())
+        if exact or not given:
+            return exact or []
+        folded = path.casefold().split("/")
+        near = [f for f in self._by_name.get(folded[-1], []) if _is_end(folded, f.relative.casefold().split("/"))]
+        same_case = [f for f in near if f.relative.endswith(given[-1])]
+        return same_case or near
+
+    def has_folder(self, recording: str) -> bool:
+        """Whether the name is that of a folder."""
+        return "/".join(_parts(recording)).casefold() in self.folders
+
+    def sha256(self, file: FoundFile) -> str:
+        """The sha256 of a file's bytes, read in pieces and only once. Raises OSError when it cannot be read."""
+        if file.path not in self._sha256:
+            with file.path.open("rb") as stream:
+                self._sha256[file.path] = hashlib.file_digest(stream, "sha256").hexdigest()
+        return self._sha256[file.path]
+
+    def _walk(self) -> Iterator[FoundFile]:
+        def cannot_list(error: OSError) -> None:
+            LOGGER.warning("intake: the folder %s cannot be listed (%s); what lies in it is left out", error.filename, error.strerror)
+
+        for folder, subfolders, names in os.walk(self.root, onerror=cannot_list):
+            subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and not s.endswith(_OWN_OUTPUT))
+            self.folders.update(_relative(os.path.join(folder, s), self.root).casefold() for s in subfolders)
+            for name in names:
+                yield self._look_at(os.path.join(folder, name))
+
+    def _look_at(self, path: str) -> FoundFile:
+        relative = _relative(path, self.root)
+        problem, size = None, 0
+        real = os.path.realpath(path)
+        if not real.startswith(os.path.join(self.root, "")):
+            return FoundFile(Path(path), relative, 0, "it is a link out of the folder: copy the recording itself into the folder")
+        try:
+            status = os.stat(path)
+            size = status.st_size
+            if not stat.S_ISREG(status.st_mode):
+                problem = "it is not a regular file"
+            elif size == 0:
+                problem = "the file is empty (0 bytes)"
+            elif not _is_utf8(path):
+                problem = "its name is not UTF-8: rename it, in the log too"
+        except OSError as error:
+            problem = f"it cannot be read ({error.strerror})"
+        return FoundFile(Path(path), relative, size, problem)
+
+
+def leaves_folder(recording: str) -> bool:
+    """Whether the name points out of the folder: an absolute path, a drive, or `..` anywhere."""
+    path = recording.replace("\\", "/")
+    return path.startswith(("/", "~")) or bool(re.match(r"[A-Za-z]:", path)) or ".." in path.split("/")
+
+
+def _parts(recording: str) -> list[str]:
+    return [p for p in unicodedata.normalize("NFC", recording).replace("\\", "/").split("/") if p not in ("", ".")]
+
+
+def _is_end(one: list[str], other: list[str]) -> bool:
+    shorter = min(len(one), len(other))
+    return one[-shorter:] == other[-shorter:]
+
+
+def _relative(path: str, root: str) -> str:
+    readable = os.fsencode(os.path.relpath(path, root)).decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", readable)
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
