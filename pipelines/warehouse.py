@@ -1,0 +1,294 @@
+"""The DuckDB warehouse: a batch goes in whole or not at all, and is published only after its checks pass.
+
+`load` merges the staged Parquet of one batch in one transaction. A call's content is compared by its md5: the same content again changes
+nothing, new content of the same recording replaces the old rows of the machine (a person's stay), and another recording under a graded
+call's id, or a graded recording under another id, is put aside and never overwrites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+
+import duckdb
+import polars as pl
+
+from models import registry
+from pipelines import store
+from pipelines.errors import TransientError
+from pipelines.records import Call, Clip
+from pipelines.score.scorecard import centre_ids, load_centre
+from pipelines.settings import Settings, now
+from pipelines.store import Batch
+from pipelines.warehouse_file import LOCK_TIMEOUT_S, connect, open_for_writing, write_lock
+from pipelines.warehouse_forget import erase_client, forget_before
+from pipelines.warehouse_publish import CheckResult, check, contents, publish
+
+__all__ = ["CheckResult", "already_graded", "check", "contents", "erase_client", "forget_before", "load", "publish", "record_clips"]
+
+# What is kept of each staged kind; `rows` is the Parquet file of that kind. Everything is by call, so a call is replaced table by table.
+_TABLES: dict[str, tuple[tuple[str, ...], str]] = {
+    "audio": (("audio",), "select call_id, duration_s, sample_rate_hz, codec, channels, tracks from rows"),
+    "holds": (("audio",), "select call_id, unnest(holds, recursive := true) from rows"),
+    "roles": (("roles",), "select * from rows"),
+    "turns": (
+        ("turns",),
+        """select * exclude (tokens),
+               array_to_string(list_transform(tokens, lambda t: coalesce(nullif(t.raw, ''), t."text")), ' ') as "text",
+               list_transform(tokens, lambda t: struct_pack(
+                   "text" := coalesce(nullif(t.raw, ''), t."text"), start_s := t.start_s, end_s := t.end_s, probability := t.probability)) as words
+           from rows""",
+    ),
+    "personal_data": (("personal_data",), "select * from rows"),
+    "sentiments": (("sentiments",), "select * from rows"),
+    "findings": (
+        ("findings", "dropped"),
+        """select *, row_number() over (partition by call_id order by start_s, end_s, kind, turn_no, quote, severity, detector) as finding_no
+           from (select distinct * from rows)""",
+    ),
+    "procedures": (("procedures",), "select * from rows"),
+    "verdicts": (("verdicts",), "select *, 'machine' as judge from rows"),
+    "evaluations": (("evaluations",), "select *, 'machine' as judge from rows"),
+    "metrics": (("metrics",), "select * from rows"),
+}
+_CALL_COLUMNS = [f.name for f in fields(Call)]
+
+
+def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> bool:
+    """Merge everything staged for a batch in one transaction; True when that changed anything.
+
+    Raises TransientError when another writer keeps the file for longer than `timeout_s`; nothing was written then.
+    """
+    with open_for_writing(settings, timeout_s) as db:
+        db.execute("begin")
+        try:
+            _stage_received(db, batch, settings)
+            _settle_conflicts(db)
+            for table, (kinds, sql) in _TABLES.items():
+                _stage_table(db, batch, table, kinds, sql)
+            changed = _merge(db)
+            db.execute("commit" if changed else "rollback")
+        except BaseException:
+            db.execute("rollback")
+            raise
+        return changed
+
+
+def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: str | None = None, scored_by: str | None = None) -> set[str]:
+    """The ids of those calls that need no new work: the same log row and recording was graded by the same versions, or lost a conflict before.
+
+    `speech_model` is the version in use when not given; `scored_by` is compared only when given.
+    """
+    wanted = list(calls)
+    if not settings.warehouse.exists() or not wanted:
+        return set()
+    with write_lock(settings):
+        db = connect(settings.warehouse, read_only=True)
+        try:
+            db.register("wanted", _frame(wanted))
+            same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
+            rows = db.execute(
+                f"""select w.call_id
+                    from (select * replace (parse_filename(recording) as recording) from wanted) as w
+                    join store.calls as c on {same}
+                    left join store.metrics as m on m.call_id = c.call_id
+                    where c.text_kept = ? and m.speech_model = ? and coalesce(m.scored_by = ?, ? is null)
+                    union
+                    select w.call_id
+                    from wanted as w
+                    join store.calls as c on c.recording_sha256 = w.recording_sha256 and c.status_step = 'load'
+                    where c.call_id in (w.call_id, w.call_id || '~' || w.recording_sha256[:8])""",
+                [settings.keep_text, speech_model or registry.speech_version(settings.profile), scored_by, scored_by],
+            ).fetchall()
+        except duckdb.CatalogException:
+            return set()  # a file that was never loaded
+        finally:
+            db.close()
+    return {call_id for (call_id,) in rows}
+
+
+def record_clips(settings: Settings, clips: Sequence[Clip]) -> bool:
+    """Make the table of coaching clips exactly these; True when that changed anything."""
+    with open_for_writing(settings) as db:
+        db.register("cut", pl.DataFrame([asdict(clip) for clip in clips], schema=store.schema_of(Clip), orient="row"))
+        differ = "(from cut except from store.clips) union all (from store.clips except from cut)"
+        if db.execute(f"select count(*) from ({differ})").fetchone() == (0,):
+            return False
+        db.execute("begin")
+        db.execute("delete from store.clips")
+        db.execute("insert into store.clips by name select * from cut")
+        db.execute("commit")
+        return True
+
+
+def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> None:
+    """Temporary table `incoming`: one row per call received, in the columns of store.calls, and its centre in store.centres."""
+    put_aside = batch.put_aside()
+    calls = _frame(batch.read("calls"))
+    judged = {row.call_id for row in batch.read("metrics")} if batch.has("metrics") else set()
+    first = {row.call_id: row for row in reversed(put_aside)}
+    out = pl.DataFrame(
+        [(r.call_id, r.centre_id, r.recording, r.recording_sha256, r.status, r.step, r.reason) for r in first.values()],
+        schema=["call_id", "centre_id", "recording", "recording_sha256", "status", "status_step", "status_reason"] if first else {
+            c: pl.String for c in ("call_id", "centre_id", "recording", "recording_sha256", "status", "status_step", "status_reason")},
+        orient="row",
+    )  # fmt: skip
+    db.register("logged", calls)
+    db.register("out", out)
+    db.register("judged", pl.DataFrame({"call_id": sorted(judged)}, schema={"call_id": pl.String}))
+    db.execute(
+        """create or replace temp table incoming as
+           select
+               coalesce(l.call_id, o.call_id) as call_id,
+               l.* exclude (call_id) replace (
+                   coalesce(l.centre_id, o.centre_id) as centre_id,
+                   parse_filename(coalesce(l.recording, o.recording)) as recording,
+                   coalesce(l.recording_sha256, o.recording_sha256) as recording_sha256),
+               case when o.call_id is not null then o.status when j.call_id is null then 'unscoreable' else 'graded' end as status,
+               case when o.call_id is null and j.call_id is null then 'load' else o.status_step end as status_step,
+               case when o.call_id is null and j.call_id is null then 'No step came to a result for this call; grade it again.'
+                   else o.status_reason end as status_reason,
+               ? as text_kept
+           from logged as l
+           full join out as o on o.call_id = l.call_id
+           left join judged as j on j.call_id = l.call_id""",
+        [settings.keep_text],
+    )
+    known = set(centre_ids())
+    for (centre_id,) in db.execute("select distinct centre_id from incoming where centre_id is not null").fetchall():
+        if centre_id in known:
+            centre = load_centre(centre_id)
+            row = [centre_id, centre.name, str(centre.timezone)]
+            if db.execute("select centre_id, name, timezone from store.centres where centre_id = ?", [centre_id]).fetchone() != tuple(row):
+                db.execute("insert or replace into store.centres values (?, ?, ?)", row)
+
+
+def _settle_conflicts(db: duckdb.DuckDBPyConnection) -> None:
+    """Give `incoming` its final call ids and statuses; `call_id` stays the id under which the rows are staged as `staged_id`."""
+    db.execute(
+        """create or replace temp table incoming as
+           with same_id as (
+               select i.*, g.recording_sha256 as graded_sha256, i.status = 'graded' as is_sound
+               from incoming as i
+               left join store.calls as g on g.call_id = i.call_id and g.status = 'graded'
+           ),
+           same_sound as (
+               select
+                   s.*,
+                   coalesce(
+                       (select min(g.call_id) from store.calls as g
+                        where g.status = 'graded' and g.recording_sha256 = s.recording_sha256 and g.call_id <> s.call_id),
+                       -- twice in this batch: the first id has it
+                       nullif(min(s.call_id) filter (where s.is_sound and s.graded_sha256 is null)
+                           over (partition by s.recording_sha256), s.call_id)
+                   ) as graded_as
+               from same_id as s
+           ),
+           judged as (
+               select
+                   * exclude (graded_as),
+                   case when is_sound and graded_sha256 <> recording_sha256 then 'other recording'
+                        when is_sound and graded_sha256 is null and graded_as is not null then 'other id'
+                        when not is_sound and graded_sha256 is not null
+                            then if(recording_sha256 is null or recording_sha256 = graded_sha256, 'known', 'other recording')
+                   end as conflict,
+                   graded_as
+               from same_sound
+           )
+           select
+               call_id as staged_id,
+               * exclude (conflict, graded_as, graded_sha256, is_sound) replace (
+                   if(conflict = 'other recording', call_id || '~' || recording_sha256[:8], call_id) as call_id,
+                   if(conflict is not null and is_sound, 'quarantined', status) as status,
+                   if(conflict is not null and is_sound, 'load', status_step) as status_step,
+                   case when not is_sound then status_reason
+                        when conflict = 'other recording' then 'Call ' || call_id || ' was graded from another recording (sha256 ' || graded_sha256[:8]
+                            || ' ...); correct the call id in the log.'
+                        when conflict = 'other id' then 'The same recording was graded as call ' || graded_as || '; correct the recording in the log.'
+                        else status_reason
+                   end as status_reason)
+           from judged
+           where conflict is distinct from 'known'"""
+    )
+    # What was put aside under an id that is graded now stays in the ledger when it is another recording.
+    db.execute(
+        """create or replace temp table moved as
+           select c.call_id, c.call_id || '~' || c.recording_sha256[:8] as new_id
+           from store.calls as c
+           join incoming as i on i.call_id = c.call_id and i.status = 'graded'
+           where c.status <> 'graded' and c.recording_sha256 <> i.recording_sha256"""
+    )
+
+
+def _stage_table(db: duckdb.DuckDBPyConnection, batch: Batch, table: str, kinds: tuple[str, ...], sql: str) -> None:
+    """Temporary table `new_<table>`: what is to be kept of the graded calls, in the columns of store.<table>."""
+    paths = [str(batch.path(kind)) for kind in kinds if batch.has(kind)]
+    if not paths:
+        db.execute(f"create or replace temp table new_{table} as from store.{table} limit 0")
+        return
+    db.execute(
+        f"""create or replace temp table new_{table} as
+            with rows as (
+                select p.* from read_parquet(?, union_by_name := true) as p
+                semi join (select staged_id from incoming where status = 'graded') as i on i.staged_id = p.call_id
+            )
+            {sql}""",
+        [paths],
+    )
+
+
+def _merge(db: duckdb.DuckDBPyConnection) -> bool:
+    """Replace the calls whose content is new, table by table; True when there were any."""
+    rows = " union all ".join(f"select call_id, '{t}' || md5(r::varchar) as line from new_{t} as r" for t in _TABLES)
+    db.execute(
+        f"""create or replace temp table changed as
+            with lines as (
+                select call_id, md5(i::varchar) as line from incoming as i
+                union all
+                {rows}
+            ),
+            digests as (select call_id, md5(string_agg(line, '' order by line)) as content_md5 from lines group by call_id)
+            select d.call_id, d.content_md5
+            from digests as d
+            join incoming as i on i.call_id = d.call_id
+            left join store.calls as c on c.call_id = d.call_id
+            where c.content_md5 is distinct from d.content_md5"""
+    )
+    moment = now()
+    db.execute(
+        """create or replace temp table unseen as
+           select distinct staged_id as call_id, recording_sha256 from incoming
+           except select call_id, recording_sha256 from store.received"""
+    )
+    db.execute("insert into store.received by name from unseen")
+    count = _one(db, "select (select count(*) from changed) + (select count(*) from unseen)")
+    if _one(db, "select count(*) from changed") == 0:
+        return count > 0
+    db.execute("update store.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
+    for table in _TABLES:
+        keep = " and judge = 'machine'" if table in ("verdicts", "evaluations") else ""
+        db.execute(f"delete from store.{table} where call_id in (select call_id from changed){keep}")
+        moments = ", ? as evaluated_at" if table == "evaluations" else ""
+        db.execute(
+            f"insert into store.{table} by name select *{moments} from new_{table} where call_id in (select call_id from changed) order by call_id",
+            [moment] if moments else [],
+        )
+    db.execute("delete from store.calls where call_id in (select call_id from changed)")
+    db.execute(
+        """insert into store.calls by name
+           select i.* exclude (staged_id), d.content_md5, ? as loaded_at
+           from incoming as i join changed as d on d.call_id = i.call_id order by call_id""",
+        [moment],
+    )
+    return True
+
+
+def _frame(calls: Sequence[Call]) -> pl.DataFrame:
+    return pl.DataFrame([asdict(call) for call in calls], schema=store.schema_of(Call), orient="row")
+
+
+def _one(db: duckdb.DuckDBPyConnection, sql: str) -> int:
+    row = db.execute(sql).fetchone()
+    if row is None:
+        raise TransientError("The warehouse gave no answer to a count; try again.")
+    return int(row[0])

@@ -1,0 +1,149 @@
+"""The writer's DuckDB file: one writer at a time, its tables by migrations, its views and macros from sql/.
+
+Migrations are append-only: each is applied once, in one transaction, and remembered with its sha256. Views and macros are made again
+whenever their text changed. Nobody but the functions of `warehouse` opens this file; people read the published copy.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.settings import ROOT, Settings, now
+
+SQL = ROOT / "sql"
+LOCK_TIMEOUT_S = 600.0
+_POLL_S = 0.2
+_SAY_AFTER_S = 2.0
+
+log = logging.getLogger("callgrade")
+
+
+@contextmanager
+def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The writer's file, migrated to this version, held by this process alone while the block runs.
+
+    Raises TransientError when another writer keeps the file for `timeout_s`, or the disk fails; MisconfiguredError when the file was made
+    by a changed or newer version of the migrations.
+    """
+    with write_lock(settings, timeout_s):
+        connection = connect(settings.warehouse)
+        try:
+            migrate(connection)
+            yield connection
+        except duckdb.IOException as error:
+            raise TransientError(f"The warehouse {settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept.") from error
+        finally:
+            connection.close()
+
+
+@contextmanager
+def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+    """Hold the right to write; other processes wait, and say so, up to `timeout_s`, then get a TransientError."""
+    settings.site.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (settings.site / "writer.lock").open("a") as file:
+        started, said = time.monotonic(), False
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waited_s = time.monotonic() - started
+                if waited_s >= timeout_s:
+                    raise TransientError(
+                        f"Another process has been writing to {settings.warehouse} for {waited_s:.0f} s. Try again when it has finished."
+                    ) from None
+                if not said and waited_s >= _SAY_AFTER_S:
+                    log.info("waiting: another process is writing to %s", settings.warehouse.name)
+                    said = True
+                time.sleep(_POLL_S)
+        yield  # closing the file gives the lock back, also when the process dies
+
+
+def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A connection that shows moments in UTC. Raises TransientError when another process has the file open."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.IOException as error:
+        raise TransientError(
+            f"{path} cannot be opened: {_first_line(error)}. Close the program that has it open; to look at the data, open the published copy."
+        ) from error
+    connection.execute("set timezone = 'UTC'")
+    return connection
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
+    """Bring tables, macros and views to this version; does nothing where they are.
+
+    Raises MisconfiguredError when a migration that was applied has since been changed or is not here.
+    """
+    connection.execute("create schema if not exists store")
+    connection.execute("create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)")
+    applied = dict(connection.execute("select name, sha256 from store.migrations order by name").fetchall())
+    files = sorted((sql / "migrations").glob("*.sql"))
+    missing = sorted(set(applied) - {file.name for file in files} - {_VIEWS})
+    if missing:
+        raise MisconfiguredError(f"The warehouse was made by a newer version: it knows migration {missing[0]}, which is not in sql/migrations.")
+    for file in files:
+        digest = _digest(file)
+        if file.name not in applied:
+            later = [name for name in applied if name > file.name and name != _VIEWS]
+            if later:
+                raise MisconfiguredError(f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number.")
+            _apply(connection, file.read_text(encoding="utf-8"), file.name, digest)
+        elif applied[file.name] != digest:
+            raise MisconfiguredError(
+                f"sql/migrations/{file.name} was changed after it was applied. Put it back as it was and add a new migration instead."
+            )
+    views = [*sorted((sql / "macros").glob("*.sql")), *marts_in_order(sql)]
+    digest = hashlib.sha256("".join(_digest(file) for file in views).encode()).hexdigest()
+    if applied.get(_VIEWS) != digest:
+        _apply(connection, "\n".join([_drops(connection), *(file.read_text(encoding="utf-8") for file in views)]), _VIEWS, digest)
+
+
+_VIEWS = "~views"  # the row of store.migrations that remembers which macros and views the file has
+
+
+def marts_in_order(sql: Path = SQL) -> list[Path]:
+    """The files of sql/marts, each after the views that it reads."""
+    files = {file.stem: file for file in sorted((sql / "marts").glob("*.sql"))}
+    reads = {name: {m for m in re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", file.read_text(encoding="utf-8")) if m in files} - {name}
+             for name, file in files.items()}  # fmt: skip
+    return [files[name] for name in TopologicalSorter(reads).static_order()]
+
+
+def _drops(connection: duckdb.DuckDBPyConnection) -> str:
+    """Statements that remove views which no file defines any more (an older version's)."""
+    kept = {file.stem for file in (SQL / "marts").glob("*.sql")}
+    views = connection.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall()
+    return "\n".join(f"drop view {name};" for (name,) in views if name not in kept)
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, sql: str, name: str, digest: str) -> None:
+    connection.execute("begin")
+    try:
+        connection.execute(sql)
+        connection.execute("insert or replace into store.migrations values (?, ?, ?)", [name, digest, now()])
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

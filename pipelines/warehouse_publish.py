@@ -1,0 +1,132 @@
+"""What people may read: the checks that guard it, and the read-only copy that is swapped in when they pass."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.settings import Settings
+from pipelines.warehouse_file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing
+
+_EXAMPLES = 5
+_MOMENTS = ("loaded_at", "evaluated_at")
+
+
+class ChecksFailedError(MisconfiguredError):
+    """The data breaks a promise, so it was not published; readers keep the copy they have."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check: how many rows break the rule, and the first of them."""
+
+    name: str
+    level: str  # fail | warn
+    meaning: str
+    offenders: int
+    examples: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def failed(self) -> bool:
+        """True when this keeps the warehouse from being published."""
+        return self.level == "fail" and self.offenders > 0
+
+    def __str__(self) -> str:
+        state = "ok" if not self.offenders else self.level.upper()
+        lines = [f"{state:4} {self.name}: {self.meaning}"]
+        if self.offenders:
+            lines[0] += f" ({self.offenders} rows)"
+            lines += ["     " + ", ".join(f"{k}={v}" for k, v in row.items()) for row in self.examples]
+        return "\n".join(lines)
+
+
+def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
+    """The result of every check in sql/checks on the writer's file.
+
+    Raises MisconfiguredError when there is no warehouse, TransientError when another writer keeps it.
+    """
+    if not settings.warehouse.exists():
+        raise MisconfiguredError(f"There is no warehouse {settings.warehouse}. Run `callgrade grade FOLDER --warehouse FILE` first, or correct the path.")
+    with open_for_writing(settings, timeout_s) as db:
+        return run_checks(db, settings)
+
+
+def run_checks(db: duckdb.DuckDBPyConnection, settings: Settings, sql: Path = SQL) -> list[CheckResult]:
+    """The result of every check on an open warehouse; the checks may read the table `clip_files` (path) of files that are there."""
+    files = [str(p.relative_to(settings.site)) for p in settings.clips.rglob("*") if p.is_file()] if settings.clips.exists() else []
+    db.register("clip_files", pl.DataFrame({"path": files}, schema={"path": pl.String}))
+    return [_run_check(db, file) for file in sorted((sql / "checks").glob("*.sql"))]
+
+
+def publish(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
+    """Swap in a fresh read-only copy for all readers; returns the checks, of which some may warn.
+
+    Raises ChecksFailedError when a check fails (readers keep the copy they have), TransientError when the disk or the lock fails.
+    """
+    with open_for_writing(settings, timeout_s) as db:
+        results = run_checks(db, settings)
+        failed = [result for result in results if result.failed]
+        if failed:
+            raise ChecksFailedError(
+                f"{settings.warehouse.name} was not published, the copy that people read is as before; these checks failed:\n"
+                + "\n".join(str(result) for result in failed)
+            )
+        db.execute("checkpoint")
+        db.close()  # the lock is still ours, and the file is whole
+        _copy(settings.warehouse, settings.snapshot)
+    return results
+
+
+def contents(path: Path) -> dict[str, list[str]]:
+    """What a warehouse holds, view by view, as sorted rows without the moments of loading: equal content gives equal values."""
+    db = connect(path, read_only=True)
+    try:
+        return {name: sorted(_rows(db, name)) for name in (file.stem for file in marts_in_order())}
+    finally:
+        db.close()
+
+
+def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
+    moments = [c for (c,) in db.execute("select column_name from duckdb_columns() where schema_name = 'main' and table_name = ?", [view]).fetchall() if c in _MOMENTS]
+    columns = f"* exclude ({', '.join(moments)})" if moments else "*"
+    for (row,) in db.execute(f"select r::varchar from (select {columns} from {view}) as r").fetchall():
+        yield row
+
+
+def _run_check(db: duckdb.DuckDBPyConnection, file: Path) -> CheckResult:
+    text = file.read_text(encoding="utf-8")
+    level, _, meaning = text.splitlines()[0].removeprefix("-- ").partition(": ")
+    if level not in ("fail", "warn") or not meaning:
+        raise MisconfiguredError(f"{file}: the first line is {text.splitlines()[0]!r}; it must be `-- fail: what it means` or `-- warn: what it means`.")
+    cursor = db.execute(text)
+    names = [column[0] for column in cursor.description or ()]
+    rows = cursor.fetchall()
+    return CheckResult(file.stem, level, meaning, len(rows), tuple(dict(zip(names, row, strict=True)) for row in rows[:_EXAMPLES]))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file so that a reader finds the old one or the new one, whole, whatever happens meanwhile."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with source.open("rb") as read, part.open("wb") as write:
+            shutil.copyfileobj(read, write, 1 << 20)
+            write.flush()
+            os.fsync(write.fileno())
+        os.replace(part, target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise TransientError(f"The copy for readers, {target}, could not be written: {error.strerror}. The copy of before is still there.") from error

@@ -1,0 +1,46 @@
+-- Formulas that several views and checks share, so that they cannot drift apart.
+
+-- Text as quotes are compared: lower case, ё as е, one apostrophe, letters and digits only, single spaces.
+create or replace macro plain_text(said) as
+    trim(regexp_replace(replace(lower(translate(nfc_normalize(said), '’ʼ`', '''''''')), 'ё', 'е'), '[^\p{L}\p{N}'']+', ' ', 'g'));
+
+-- The calendar time on the wall of the centre, for a moment and the centre's time zone.
+create or replace macro wall_time(moment, zone) as (moment at time zone coalesce(zone, 'UTC'));
+
+-- The first day of the day, week (from Monday) or month that a wall time falls in.
+create or replace macro period_of(period, wall) as cast(date_trunc(period, wall) as date);
+
+-- Share as a percentage; null, never a division by zero, where there is nothing to divide by.
+create or replace macro share_pct(part, whole) as 100.0 * part / nullif(whole, 0);
+
+-- How far one call's score lies from the next one of the same operator (variance), with a prior of 5 calls at 15 points.
+create or replace macro within_variance(squares_sum, calls, operators) as
+    (coalesce(squares_sum, 0) + 5 * 15.0 ** 2) / (greatest(calls - operators, 0) + 5);
+
+-- How far operators lie from each other (variance), by moments, at least 3 points apart so that an interval never closes to nothing.
+create or replace macro between_variance(variance_of_means, within, mean_calls) as
+    greatest(coalesce(variance_of_means, 0) - within / nullif(mean_calls, 0), 3.0 ** 2);
+
+-- How much of an operator's own mean is believed (0 to 1); the rest is the mean of the centre.
+create or replace macro own_weight(between_var, within, calls) as
+    between_var / (between_var + within / nullif(calls, 0));
+
+-- Half of the 90 % interval, in points.
+create or replace macro half_width(between_var, within, calls) as
+    1.645 * sqrt(own_weight(between_var, within, calls) * within / nullif(calls, 0));
+
+-- A score kept between 0 and 100.
+create or replace macro as_pct(points) as least(greatest(points, 0), 100);
+
+-- The Luhn sum of a run of digits is a multiple of ten: most payment cards are, one other number in ten is.
+create or replace macro passes_luhn(digits) as
+    list_sum(
+        list_transform(
+            range(1, length(digits) + 1),
+            lambda i: case
+                when i % 2 = 1 then cast(digits[length(digits) - i + 1] as integer)
+                else (cast(digits[length(digits) - i + 1] as integer) * 2) // 10
+                    + (cast(digits[length(digits) - i + 1] as integer) * 2) % 10
+            end
+        )
+    ) % 10 = 0;

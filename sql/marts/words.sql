@@ -1,0 +1,23 @@
+-- grain: one row per word (or placeholder of masked words) of a turn
+create or replace view words as
+select
+    t.call_id,
+    t.turn_no,
+    t.position as word_no,
+    t.word.text as text,
+    t.word.start_s as start_s,
+    t.word.end_s as end_s,
+    t.word.probability as probability
+from (
+    select call_id, turn_no, unnest(words) as word, generate_subscripts(words, 1) as position
+    from store.turns
+) as t;
+
+comment on view words is 'The words of each turn with their times; a placeholder such as [ACCOUNT] stands for all the words it hides.';
+comment on column words.call_id is 'The call.';
+comment on column words.turn_no is 'The turn of the call.';
+comment on column words.word_no is '1, 2, ... within the turn.';
+comment on column words.text is 'The word with its punctuation, as in turns.text.';
+comment on column words.start_s is 'Start of the word, in seconds from the start of the recording.';
+comment on column words.end_s is 'End of the word, in seconds.';
+comment on column words.probability is 'How sure the recogniser is of the word, 0 to 1.';
