@@ -1,0 +1,60 @@
+"""Puts files that come over a network into an inbox folder: each whole or not at all, and not twice."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
+from pipelines.intake.recordings import leaves_folder
+
+LOGGER = logging.getLogger("callgrade")
+
+
+def keep(inbox: Path, relative: str, size_bytes: int | None, fill: Callable[[BinaryIO], object]) -> Path | None:
+    """The file in the inbox, fetched unless one of this size is there already; None for a name that would lie outside the inbox.
+
+    `fill` writes the content. It goes to `<name>.part` first, so an interrupted pull leaves no half recording and is simply run again.
+    Raises TransientError when fewer or more bytes came than the source said.
+    """
+    if leaves_folder(relative) or not relative.strip("/"):
+        LOGGER.warning("pull: %r is left out, its name points outside the inbox", relative)
+        return None
+    path = inbox / relative
+    if path.is_file() and path.stat().st_size == size_bytes:
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as stream:
+        fill(stream)
+        came = stream.tell()
+        stream.flush()
+        os.fsync(stream.fileno())
+    if size_bytes is not None and came != size_bytes:
+        raise TransientError(f"{relative}: {came} of {size_bytes} bytes came; pull again.")
+    os.replace(part, path)
+    return path
+
+
+@contextmanager
+def network_errors(url: str) -> Iterator[None]:
+    """Turns whatever a network library raises into an error that says whether trying again can help."""
+    try:
+        yield
+    except CallgradeError:
+        raise
+    except ImportError as error:
+        raise MisconfiguredError(f"{url} needs a package that is not installed ({error}); install it beside callgrade.") from error
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MisconfiguredError(f"There is nothing at {url}; check the address and the day.") from error
+    except PermissionError as error:
+        raise MisconfiguredError(f"{url} does not let us in; check the credentials and what they may read.") from error
+    except Exception as error:
+        name = type(error).__name__
+        if any(word in name for word in ("Credential", "Auth", "HostKey", "NoSuchBucket")) or isinstance(error, ValueError):
+            raise MisconfiguredError(f"{url} cannot be opened ({name}: {error}); check the address and the credentials.") from error
+        raise TransientError(f"{url} failed for now ({name}: {error}); nothing half written stays, pull again.") from error
