@@ -1,0 +1,237 @@
+"""Coaching clips: the moments worth hearing again, cut with context, personal data beeped.
+
+Good examples and moments to improve are chosen from decided criteria of the published copy. A clip is an Ogg file with a JSON side-car of the same
+name; its id follows from what is in it, so the same calls and rules give the same clips and a second run cuts nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from pipelines import audio, store, warehouse
+from pipelines.errors import BadRecordingError, MisconfiguredError
+from pipelines.published import Published, Row, open_published
+from pipelines.records import Clip
+from pipelines.score.scorecard import centre_ids, load_centre
+from pipelines.settings import Settings, now
+
+log = logging.getLogger("callgrade")
+
+CONTEXT_S = 4.0  # heard before and after the evidence, then widened to where turns begin and end
+SNAP_S = 6.0  # how much a clip may grow to reach the border of a turn
+LONGEST_EVIDENCE_S = 30.0  # a longer span (a whole call without a farewell) shows nothing in particular
+LEAST_CONFIDENCE = 0.7
+PER_CALL = 2  # clips of one kind from one call, so that one call does not fill a lesson
+PER_CRITERION = 5  # clips of one kind for one criterion, centre and month
+BEEP_MARGIN_S = 0.15  # word times are not exact to the syllable
+
+# What teaches most comes first when a call has more moments than it may give; criteria of a centre's own stand in the middle.
+_TEACHES_MOST = ("abuse_procedure", "empathy_shown", "no_forbidden_words", "redirected", "night_rule", "hold_announced", "solution_given")
+_TEACHES_LEAST = ("client_identified", "self_service_offered", "callback_reason", "greeting", "anything_else", "farewell", "operator_named", "company_named")
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A clip that has not been cut: its row, and what must be beeped (seconds from the start of the call)."""
+
+    clip: Clip
+    beeps: tuple[Span, ...]
+
+
+def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
+    """Cut the clips that the published copy suggests, and return the rows of those that exist.
+
+    `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. Files of clips that
+    are no longer planned (erased calls, expired clips, changed rules) are removed. The rows go to `clips.parquet` beside the warehouse and, by its one
+    writer, into the view coaching_clips, which is published again when that changed it.
+    """
+    with open_published(settings) as published:
+        planned = plan(published, settings.retention_days, now())
+    settings.clips.mkdir(parents=True, exist_ok=True, mode=0o700)
+    clips: list[Clip] = []
+    for n, wanted in enumerate(planned, 1):
+        if _is_cut(settings.site, wanted.clip):
+            _write_side_car(settings.site, wanted)
+            clips.append(wanted.clip)
+            continue
+        recording = recordings.get(wanted.clip.call_id)
+        if recording is None or not recording.exists():
+            log.info("clips %d/%d %s: its recording is not here, no clip", n, len(planned), wanted.clip.call_id)
+            continue
+        try:
+            _cut(settings.site, wanted, recording)
+        except BadRecordingError as error:
+            log.warning("clips %d/%d %s: %s", n, len(planned), wanted.clip.call_id, error.reason)
+            continue
+        log.info("clips %d/%d %s", n, len(planned), wanted.clip.call_id)
+        clips.append(wanted.clip)
+    _remove_others(settings.clips, {clip.clip_id for clip in clips})
+    store.write_records(settings.site / "clips.parquet", Clip, clips)
+    if warehouse.record_clips(settings, clips):
+        warehouse.publish(settings)
+    return clips
+
+
+def plan(published: Published, retention_days: int, at: datetime) -> list[Planned]:
+    """The moments worth a clip, in order of call and time: decided points with a short evidence, balanced over calls and criteria.
+
+    Clips that would have expired `at` this moment are left out. Source: criterion_results, evaluations, turns and personal_data.
+    """
+    moments = published.rows(
+        """
+        with moments as (
+            select r.call_id, r.criterion_id, r.quote, r.start_s, r.end_s, r.confidence, c.duration_s, c.recording_sha256,
+                   if(r.verdict = 'pass', 'good_example', 'to_improve') as kind, e.evaluated_at,
+                   coalesce(c.centre_id, '') || strftime(coalesce(c.started_at, e.evaluated_at), ' %Y-%m') as centre_month,
+                   coalesce(list_position(?, r.criterion_id), if(list_contains(?, r.criterion_id), 100, 50)) as teaching
+            from criterion_results r
+            join calls c using (call_id)
+            join (select call_id, max(evaluated_at) as evaluated_at from evaluations group by call_id) e using (call_id)
+            where c.status = 'graded' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
+              and (r.verdict = 'fail' or r.quote is not null)
+            qualify row_number() over (partition by r.call_id, r.criterion_id order by r.judge, r.start_s) = 1
+        ), few_per_call as (
+            select * from moments
+            qualify row_number() over (partition by call_id, kind order by teaching, confidence desc, criterion_id) <= ?
+        )
+        select * from few_per_call
+        qualify row_number() over (partition by centre_month, criterion_id, kind order by confidence desc, call_id) <= ?
+        order by call_id, start_s, criterion_id
+        """,
+        list(_TEACHES_MOST), list(_TEACHES_LEAST), _not_worthy(), LEAST_CONFIDENCE, LONGEST_EVIDENCE_S, PER_CALL, PER_CRITERION,
+    )  # fmt: skip
+    fresh = [m for m in moments if m["evaluated_at"] + timedelta(days=retention_days) > at]
+    ids = sorted({m["call_id"] for m in fresh})
+    turns = _by_call(published.rows("select call_id, start_s, end_s from turns where list_contains(?, call_id) order by call_id, start_s", ids))
+    personal = _by_call(published.rows("select call_id, start_s, end_s from personal_data where list_contains(?, call_id) order by call_id, start_s", ids))
+    return [_planned(m, turns.get(m["call_id"], []), personal.get(m["call_id"], []), retention_days) for m in fresh]
+
+
+def with_context(evidence: Span, turns: Sequence[Span], duration_s: float) -> Span:
+    """The evidence with a few seconds around it, from where a turn begins to where a turn ends if that is near; within the recording."""
+    start_s, end_s = max(evidence[0] - CONTEXT_S, 0.0), min(evidence[1] + CONTEXT_S, duration_s)
+    for turn_start, turn_end in turns:
+        if turn_start < start_s < turn_end:
+            if start_s - turn_start <= SNAP_S:
+                start_s = turn_start
+            elif turn_end <= evidence[0]:
+                start_s = turn_end
+            break
+    for turn_start, turn_end in reversed(turns):
+        if turn_start < end_s < turn_end:
+            if turn_end - end_s <= SNAP_S:
+                end_s = min(turn_end, duration_s)
+            elif turn_start >= evidence[1]:
+                end_s = turn_start
+            break
+    return round(start_s, 2), round(end_s, 2)
+
+
+def beeps_within(clip: Span, personal: Iterable[Span]) -> tuple[Span, ...]:
+    """The stretches of a clip that must not be heard: personal data with a margin, joined where they touch."""
+    joined: list[Span] = []
+    for start_s, end_s in sorted((max(s - BEEP_MARGIN_S, clip[0]), min(e + BEEP_MARGIN_S, clip[1])) for s, e in personal):
+        if end_s <= start_s:
+            continue
+        if joined and start_s <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+        else:
+            joined.append((start_s, end_s))
+    return tuple((round(s, 3), round(e, 3)) for s, e in joined)
+
+
+def export_clips(
+    settings: Settings,
+    out: Path,
+    call_id: str | None = None,
+    criterion_id: str | None = None,
+    kind: Literal["good_example", "to_improve"] | None = None,
+) -> list[Path]:
+    """Copy the clips that fit all given filters, with their side-cars, into a folder; the audio files that lie there now.
+
+    Raises MisconfiguredError when no clips were cut yet.
+    """
+    rows = settings.site / "clips.parquet"
+    if not rows.exists():
+        raise MisconfiguredError(f"There are no clips yet: {rows} is missing. Run `callgrade grade FOLDER --warehouse FILE` first.")
+    out.mkdir(parents=True, exist_ok=True)
+    copied: list[Path] = []
+    for clip in store.read_records(rows, Clip):
+        if call_id not in (None, clip.call_id) or criterion_id not in (None, clip.criterion_id) or kind not in (None, clip.kind):
+            continue
+        source = settings.site / clip.path
+        if not _is_cut(settings.site, clip) or clip.expires_at <= now():
+            continue
+        for file in (source, source.with_suffix(".json")):
+            shutil.copyfile(file, out / file.name)
+        copied.append(out / source.name)
+    return copied
+
+
+def _not_worthy() -> list[str]:
+    """The criteria that no centre wants to hear clips of, as centre/criterion."""
+    return [f"{name}/{c.criterion_id}" for name in centre_ids() for c in load_centre(name).scorecard.criteria if not c.clip_worthy]
+
+
+def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_days: int) -> Planned:
+    evidence = (moment["start_s"], moment["end_s"])
+    start_s, end_s = with_context(evidence, turns, moment["duration_s"] or evidence[1] + CONTEXT_S)
+    beeps = beeps_within((start_s, end_s), personal)
+    quote = moment["quote"]
+    if quote and "[" not in quote and any(s < evidence[1] and e > evidence[0] for s, e in personal):
+        quote = None  # a warehouse with raw words: the sound is beeped, so the words are not repeated beside it
+    content = json.dumps([moment["call_id"], moment["recording_sha256"], moment["criterion_id"], moment["kind"], start_s, end_s, beeps])
+    clip_id = hashlib.sha256(content.encode()).hexdigest()[:16]
+    expires_at = moment["evaluated_at"] + timedelta(days=retention_days)
+    clip = Clip(clip_id, moment["call_id"], moment["criterion_id"], moment["kind"], start_s, end_s, quote, f"clips/{clip_id}.ogg", True, expires_at)
+    return Planned(clip, beeps)
+
+
+def _cut(site: Path, planned: Planned, recording: Path) -> None:
+    """Write one clip whole or not at all: the side-car comes last and says that the sound is complete."""
+    sound = site / planned.clip.path
+    part = sound.with_name(f".{sound.stem}.part{sound.suffix}")
+    try:
+        audio.cut_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, part)
+        os.replace(part, sound)
+    finally:
+        part.unlink(missing_ok=True)
+    _write_side_car(site, planned)
+
+
+def _write_side_car(site: Path, planned: Planned) -> None:
+    sound = site / planned.clip.path
+    side_car = asdict(planned.clip) | {"expires_at": planned.clip.expires_at.isoformat(), "beeps": planned.beeps}
+    text = json.dumps(side_car, ensure_ascii=False, indent=1) + "\n"
+    if sound.with_suffix(".json").exists() and sound.with_suffix(".json").read_text(encoding="utf-8") == text:
+        return
+    part_json = sound.with_name(f".{sound.stem}.part.json")
+    part_json.write_text(text, encoding="utf-8")
+    os.replace(part_json, sound.with_suffix(".json"))
+
+
+def _is_cut(site: Path, clip: Clip) -> bool:
+    sound = site / clip.path
+    return sound.exists() and sound.with_suffix(".json").exists()
+
+
+def _remove_others(folder: Path, keep: set[str]) -> None:
+    for file in folder.iterdir():
+        if file.suffix in (".ogg", ".json") and file.stem not in keep:
+            file.unlink()
+
+
+def _by_call(rows: list[Row]) -> dict[str, list[Span]]:
+    return {call_id: [(r["start_s"], r["end_s"]) for r in group] for call_id, group in groupby(rows, key=lambda r: r["call_id"])}

@@ -1,0 +1,60 @@
+"""The published DuckDB copy as its readers see it: opened read only, rows as dictionaries.
+
+Coaching clips and web pages read the views of the contract through here and nothing else, so they never meet a half-loaded batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.settings import Settings
+
+Row = dict[str, Any]
+
+
+class Published:
+    """One open reading of the published copy."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """The rows of one query as dictionaries; moments come back as time zone aware datetimes.
+
+        Raises MisconfiguredError when the copy lacks a view or column, that is, when an older version published it.
+        """
+        try:
+            return self._connection.execute(sql, list(values)).pl().to_dicts()
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise MisconfiguredError(
+                f"The published copy does not fit this version of Callgrade ({str(error).splitlines()[0]}). Grade or publish again with this version."
+            ) from error
+
+    def has_view(self, name: str) -> bool:
+        """Whether the copy offers a view (or table) of this name."""
+        sql = "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?"
+        return self._connection.execute(sql, [name]).fetchone() is not None
+
+
+@contextmanager
+def open_published(settings: Settings) -> Iterator[Published]:
+    """The published copy, open for reading while the block runs.
+
+    Raises MisconfiguredError when nothing was published yet, TransientError when the file is being replaced or locked.
+    """
+    if not settings.snapshot.exists():
+        raise MisconfiguredError(f"Nothing is published yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first.")
+    try:
+        connection = duckdb.connect(str(settings.snapshot), read_only=True)
+    except duckdb.IOException as error:
+        raise TransientError(f"The published copy {settings.snapshot} cannot be opened now: {error}") from error
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield Published(connection)
+    finally:
+        connection.close()
