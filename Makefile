@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar off
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --progress-bar off
 INSTALLED := .venv/.installed-$(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
 TORCH := $(shell grep -i '^torch==' constraints.txt)
 SAY := @echo "==>"

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +33,7 @@ def main(dag_ids: Sequence[str]) -> int:
     return 0
 
 
-def standalone() -> None:
+def standalone() -> NoReturn:
     """Become Airflow's own scheduler and pages on this machine, over the same home and the same Dags; does not return."""
     from pipelines.demo import airflow_environment
 
@@ -50,7 +50,7 @@ def _prepare() -> None:
     from dags.rules import POOLS
 
     try:
-        db.check_migrations(1)
+        db.check_migrations(1)  # type: ignore[no-untyped-call]
     except TimeoutError:
         db.initdb()
     for name, (slots, description) in POOLS.items():
@@ -112,4 +112,6 @@ def _last_error(log: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(standalone() if sys.argv[1:] == ["--standalone"] else main(sys.argv[1:]))
+    if sys.argv[1:] == ["--standalone"]:
+        standalone()
+    sys.exit(main(sys.argv[1:]))

@@ -39,7 +39,9 @@ def run_dags(dag_ids: tuple[str, ...], settings: Settings, airflow_home: Path) -
     command = [sys.executable, "-m", "dags.run_local", *dag_ids]
     environment = os.environ | airflow_environment(airflow_home) | settings.as_environment()
     error = "Airflow ended without a word"
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, encoding="utf-8") as child:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, encoding="utf-8"
+    ) as child:
         assert child.stdout is not None
         for line in child.stdout:
             level, _, message = line.rstrip("\n").partition(" ")

@@ -1,0 +1,93 @@
+"""What keeps the house in order: forgetting, erasing on request, judging again after a rule changed, measuring the models."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param, dag, task
+
+from dags.rules import BATCHES, DAG, WAREHOUSE
+
+TAGS = ["callgrade", "housekeeping"]
+
+
+@dag(schedule="30 2 * * *", tags=TAGS, **DAG)
+def forget_old_calls() -> None:
+    """### Forget what is older than `CALLGRADE_RETENTION_DAYS`
+    Every night the calls that are past their time leave the warehouse, the stage and the clips; `publish_scorecards` then makes the pages anew.
+    Recordings lie outside Callgrade: let their keeper remove them first, or they are received and graded again.
+    """
+
+    @task(pool="warehouse", outlets=[WAREHOUSE])
+    def forget() -> None:
+        from datetime import timedelta
+
+        from pipelines import warehouse
+        from pipelines.settings import Settings, now
+
+        settings = Settings.from_environment()
+        for clip in warehouse.forget_before(settings, (now() - timedelta(days=settings.retention_days)).date()):
+            clip.unlink(missing_ok=True)
+
+    forget()
+
+
+@dag(
+    schedule=None,
+    tags=TAGS,
+    params={"client_ref": Param(type="string", minLength=1, description="The client as the call log names them.")},
+    **DAG,
+)
+def erase_client() -> None:
+    """### Erase one client
+    For a person who asks to be forgotten: removes every call of this client from the warehouse, the stage and the clips; `publish_scorecards`
+    then makes the pages anew. Recordings lie outside Callgrade: remove them first, or they are received and graded again.
+    """
+
+    @task(pool="warehouse", outlets=[WAREHOUSE])
+    def erase(client_ref: str) -> None:
+        from pipelines import warehouse
+        from pipelines.settings import Settings
+
+        for clip in warehouse.erase_client(Settings.from_environment(), client_ref):
+            clip.unlink(missing_ok=True)
+
+    erase("{{ params.client_ref }}")
+
+
+@dag(schedule=None, tags=TAGS, **DAG)
+def regrade_calls() -> None:
+    """### Judge every kept call again
+    Run it after a rule, a scorecard or a word list changed. What was heard stays; `grade_calls` then judges each batch by the rules of today,
+    and only verdicts that differ change the warehouse.
+    """
+
+    @task(outlets=[BATCHES])
+    def offer_again() -> list[str]:
+        from pipelines import flow
+        from pipelines.settings import Settings
+
+        return flow.offer_again(Settings.from_environment())
+
+    offer_again()
+
+
+@dag(schedule="0 3 * * 0", tags=TAGS, **DAG)
+def measure_models() -> None:
+    """### Measure how well the models hear
+    Every Sunday the calls that have a written reference are heard again and compared: word error rate, and how often each role is right. The
+    result is `measures.json` beside the warehouse.
+    """
+
+    @task(pool="gpu")
+    def measure() -> None:
+        from pipelines.measure import measure
+        from pipelines.settings import ROOT, Settings
+
+        measure(ROOT / "tests" / "calls", Settings.from_environment())
+
+    measure()
+
+
+forget_old_calls()
+erase_client()
+regrade_calls()
+measure_models()
