@@ -1,8 +1,7 @@
 """The DuckDB warehouse: a batch goes in whole or not at all, and is published only after its checks pass.
 
 `load` merges the staged Parquet of one batch in one transaction. A call's content is compared by its md5: the same content again changes
-nothing, new content of the same recording replaces the old rows of the machine (a person's stay), and another recording under a graded
-call's id, or a graded recording under another id, is put aside and never overwrites.
+nothing, new content of the same recording replaces the old rows of the machine (a person's stay); `warehouse_conflicts` settles the rest.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import duckdb
 import polars as pl
 
 from models import registry
-from pipelines import store
+from pipelines import store, warehouse_conflicts
 from pipelines.errors import TransientError
-from pipelines.records import Call, Clip
+from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
@@ -24,7 +23,7 @@ from pipelines.warehouse_file import LOCK_TIMEOUT_S, connect, open_for_writing, 
 from pipelines.warehouse_forget import erase_client, forget_before
 from pipelines.warehouse_publish import CheckResult, check, contents, publish
 
-__all__ = ["CheckResult", "already_graded", "check", "contents", "erase_client", "forget_before", "load", "publish", "record_clips"]
+__all__ = ["CheckResult", "already_graded", "check", "contents", "erase_client", "forget_before", "load", "publish"]
 
 # What is kept of each staged kind; `rows` is the Parquet file of that kind. Everything is by call, so a call is replaced table by table.
 _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -63,7 +62,7 @@ def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
         db.execute("begin")
         try:
             _stage_received(db, batch, settings)
-            _settle_conflicts(db)
+            warehouse_conflicts.settle(db)
             for table, (kinds, sql) in _TABLES.items():
                 _stage_table(db, batch, table, kinds, sql)
             changed = _merge(db)
@@ -107,22 +106,8 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
     return {call_id for (call_id,) in rows}
 
 
-def record_clips(settings: Settings, clips: Sequence[Clip]) -> bool:
-    """Make the table of coaching clips exactly these; True when that changed anything."""
-    with open_for_writing(settings) as db:
-        db.register("cut", pl.DataFrame([asdict(clip) for clip in clips], schema=store.schema_of(Clip), orient="row"))
-        differ = "(from cut except from store.clips) union all (from store.clips except from cut)"
-        if db.execute(f"select count(*) from ({differ})").fetchone() == (0,):
-            return False
-        db.execute("begin")
-        db.execute("delete from store.clips")
-        db.execute("insert into store.clips by name select * from cut")
-        db.execute("commit")
-        return True
-
-
 def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> None:
-    """Temporary table `incoming`: one row per call received, in the columns of store.calls, and its centre in store.centres."""
+    """Temporary table `received`: one row per call, in the columns of store.calls, and its centre in store.centres."""
     put_aside = batch.put_aside()
     calls = _frame(batch.read("calls"))
     judged = {row.call_id for row in batch.read("metrics")} if batch.has("metrics") else set()
@@ -137,7 +122,7 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
     db.register("out", out)
     db.register("judged", pl.DataFrame({"call_id": sorted(judged)}, schema={"call_id": pl.String}))
     db.execute(
-        """create or replace temp table incoming as
+        """create or replace temp table received as
            select
                coalesce(l.call_id, o.call_id) as call_id,
                l.* exclude (call_id) replace (
@@ -155,69 +140,12 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
         [settings.keep_text],
     )
     known = set(centre_ids())
-    for (centre_id,) in db.execute("select distinct centre_id from incoming where centre_id is not null").fetchall():
+    for (centre_id,) in db.execute("select distinct centre_id from received where centre_id is not null").fetchall():
         if centre_id in known:
             centre = load_centre(centre_id)
             row = [centre_id, centre.name, str(centre.timezone)]
             if db.execute("select centre_id, name, timezone from store.centres where centre_id = ?", [centre_id]).fetchone() != tuple(row):
                 db.execute("insert or replace into store.centres values (?, ?, ?)", row)
-
-
-def _settle_conflicts(db: duckdb.DuckDBPyConnection) -> None:
-    """Give `incoming` its final call ids and statuses; `call_id` stays the id under which the rows are staged as `staged_id`."""
-    db.execute(
-        """create or replace temp table incoming as
-           with same_id as (
-               select i.*, g.recording_sha256 as graded_sha256, i.status = 'graded' as is_sound
-               from incoming as i
-               left join store.calls as g on g.call_id = i.call_id and g.status = 'graded'
-           ),
-           same_sound as (
-               select
-                   s.*,
-                   coalesce(
-                       (select min(g.call_id) from store.calls as g
-                        where g.status = 'graded' and g.recording_sha256 = s.recording_sha256 and g.call_id <> s.call_id),
-                       -- twice in this batch: the first id has it
-                       nullif(min(s.call_id) filter (where s.is_sound and s.graded_sha256 is null)
-                           over (partition by s.recording_sha256), s.call_id)
-                   ) as graded_as
-               from same_id as s
-           ),
-           judged as (
-               select
-                   * exclude (graded_as),
-                   case when is_sound and graded_sha256 <> recording_sha256 then 'other recording'
-                        when is_sound and graded_sha256 is null and graded_as is not null then 'other id'
-                        when not is_sound and graded_sha256 is not null
-                            then if(recording_sha256 is null or recording_sha256 = graded_sha256, 'known', 'other recording')
-                   end as conflict,
-                   graded_as
-               from same_sound
-           )
-           select
-               call_id as staged_id,
-               * exclude (conflict, graded_as, graded_sha256, is_sound) replace (
-                   if(conflict = 'other recording', call_id || '~' || recording_sha256[:8], call_id) as call_id,
-                   if(conflict is not null and is_sound, 'quarantined', status) as status,
-                   if(conflict is not null and is_sound, 'load', status_step) as status_step,
-                   case when not is_sound then status_reason
-                        when conflict = 'other recording' then 'Call ' || call_id || ' was graded from another recording (sha256 ' || graded_sha256[:8]
-                            || ' ...); correct the call id in the log.'
-                        when conflict = 'other id' then 'The same recording was graded as call ' || graded_as || '; correct the recording in the log.'
-                        else status_reason
-                   end as status_reason)
-           from judged
-           where conflict is distinct from 'known'"""
-    )
-    # What was put aside under an id that is graded now stays in the ledger when it is another recording.
-    db.execute(
-        """create or replace temp table moved as
-           select c.call_id, c.call_id || '~' || c.recording_sha256[:8] as new_id
-           from store.calls as c
-           join incoming as i on i.call_id = c.call_id and i.status = 'graded'
-           where c.status <> 'graded' and c.recording_sha256 <> i.recording_sha256"""
-    )
 
 
 def _stage_table(db: duckdb.DuckDBPyConnection, batch: Batch, table: str, kinds: tuple[str, ...], sql: str) -> None:
@@ -257,13 +185,13 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
     moment = now()
     db.execute(
         """create or replace temp table unseen as
-           select distinct staged_id as call_id, recording_sha256 from incoming
+           select call_id, recording_sha256 from received
            except select call_id, recording_sha256 from store.received"""
     )
     db.execute("insert into store.received by name from unseen")
-    count = _one(db, "select (select count(*) from changed) + (select count(*) from unseen)")
     if _one(db, "select count(*) from changed") == 0:
-        return count > 0
+        return _one(db, "select count(*) from unseen") > 0
+    db.execute("delete from store.calls where call_id in (select call_id from superseded)")
     db.execute("update store.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
     for table in _TABLES:
         keep = " and judge = 'machine'" if table in ("verdicts", "evaluations") else ""

@@ -47,7 +47,7 @@ def _forget(settings: Settings, condition: str, value: str) -> list[Path]:
                 db.execute(f"delete from store.{table} where call_id in (select call_id from gone)")
             db.execute(
                 """delete from store.received as r where exists (
-                       select from gone as g
+                       select 1 from gone as g
                        where g.call_id = r.call_id or g.call_id = r.call_id || '~' || r.recording_sha256[:8])"""
             )
             db.execute("commit")

@@ -13,7 +13,9 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.records import Clip
 from pipelines.settings import Settings
+from pipelines.store import schema_of
 from pipelines.warehouse_file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing
 
 _EXAMPLES = 5
@@ -61,8 +63,7 @@ def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckRe
 
 def run_checks(db: duckdb.DuckDBPyConnection, settings: Settings, sql: Path = SQL) -> list[CheckResult]:
     """The result of every check on an open warehouse; the checks may read the table `clip_files` (path) of files that are there."""
-    files = [str(p.relative_to(settings.site)) for p in settings.clips.rglob("*") if p.is_file()] if settings.clips.exists() else []
-    db.register("clip_files", pl.DataFrame({"path": files}, schema={"path": pl.String}))
+    _register_clip_files(db, settings)
     return [_run_check(db, file) for file in sorted((sql / "checks").glob("*.sql"))]
 
 
@@ -72,6 +73,7 @@ def publish(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[Check
     Raises ChecksFailedError when a check fails (readers keep the copy they have), TransientError when the disk or the lock fails.
     """
     with open_for_writing(settings, timeout_s) as db:
+        _record_clips(db, settings)
         results = run_checks(db, settings)
         failed = [result for result in results if result.failed]
         if failed:
@@ -99,6 +101,32 @@ def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
     columns = f"* exclude ({', '.join(moments)})" if moments else "*"
     for (row,) in db.execute(f"select r::varchar from (select {columns} from {view}) as r").fetchall():
         yield row
+
+
+def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Make store.clips what coaching wrote last, without clips whose file or call is gone since."""
+    rows = settings.site / "clips.parquet"
+    if not rows.exists():
+        return
+    _register_clip_files(db, settings)
+    db.execute(
+        """create or replace temp table cut as
+           select * from read_parquet(?)
+           where path in (select path from clip_files) and call_id in (select call_id from store.calls where status = 'graded')""",
+        [str(rows)],
+    )
+    columns = ", ".join(schema_of(Clip))
+    new, old = f"select {columns} from cut", f"select {columns} from store.clips"
+    if db.execute(f"select 1 from (({new} except {old}) union all ({old} except {new})) limit 1").fetchone():
+        db.execute("begin")
+        db.execute("delete from store.clips")
+        db.execute("insert into store.clips by name select * from cut order by call_id, clip_id")
+        db.execute("commit")
+
+
+def _register_clip_files(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    files = [str(p.relative_to(settings.site)) for p in settings.clips.rglob("*") if p.is_file()] if settings.clips.exists() else []
+    db.register("clip_files", pl.DataFrame({"path": files}, schema={"path": pl.String}))
 
 
 def _run_check(db: duckdb.DuckDBPyConnection, file: Path) -> CheckResult:

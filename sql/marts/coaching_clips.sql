@@ -11,6 +11,6 @@ comment on column coaching_clips.kind is 'good_example or to_improve.';
 comment on column coaching_clips.start_s is 'Start of the clip in the recording, in seconds.';
 comment on column coaching_clips.end_s is 'End of the clip in the recording, in seconds.';
 comment on column coaching_clips.quote is 'The words that decide the criterion.';
-comment on column coaching_clips.path is 'The audio file, relative to the folder of clips beside the warehouse.';
+comment on column coaching_clips.path is 'The audio file, relative to the folder beside the warehouse that ends in .callgrade.';
 comment on column coaching_clips.masked is 'Personal data is beeped out.';
 comment on column coaching_clips.expires_at is 'When the clip is to be deleted.';
