@@ -42,12 +42,10 @@ class CheckResult:
         return self.level == "fail" and self.offenders > 0
 
     def __str__(self) -> str:
-        state = "ok" if not self.offenders else self.level.upper()
-        lines = [f"{state:4} {self.name}: {self.meaning}"]
-        if self.offenders:
-            lines[0] += f" ({self.offenders} rows)"
-            lines += ["     " + ", ".join(f"{k}={v}" for k, v in row.items()) for row in self.examples]
-        return "\n".join(lines)
+        if not self.offenders:
+            return f"ok   {self.name}"
+        lines = [f"{self.level.upper()} {self.name}: {self.meaning} ({self.offenders} rows)"]
+        return "\n".join([*lines, *("     " + ", ".join(f"{k}={v}" for k, v in row.items()) for row in self.examples)])
 
 
 def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:

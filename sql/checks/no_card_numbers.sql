@@ -1,0 +1,16 @@
+-- fail: a text that should be masked shows a number that passes for a payment card
+select s.source, s.call_id, s.turn_no
+from (
+    select 'turns' as source, call_id, turn_no, text from turns
+    union all
+    select 'findings', call_id, turn_no, quote from findings
+    union all
+    select 'criterion_results', call_id, turn_no, quote from criterion_results
+) as s
+join calls as c on c.call_id = s.call_id and c.text_kept = 'redacted'
+where list_bool_or(
+    list_transform(
+        regexp_extract_all(s.text, '\d(?:[ .\-]?\d){11,18}'),
+        lambda run: passes_luhn(regexp_replace(run, '\D', '', 'g'))
+    )
+)

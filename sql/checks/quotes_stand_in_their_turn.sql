@@ -1,0 +1,9 @@
+-- fail: a quote does not stand in the turn that it names
+select q.source, q.call_id, q.turn_no
+from (
+    select 'criterion_results' as source, call_id, turn_no, quote from criterion_results where quote is not null
+    union all
+    select 'findings', call_id, turn_no, quote from findings where quote is not null and turn_no is not null
+) as q
+left join turns as t on t.call_id = q.call_id and t.turn_no = q.turn_no
+where not coalesce(contains(plain_text(t.text), plain_text(q.quote)), false)
