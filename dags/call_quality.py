@@ -17,6 +17,7 @@ from dags.rules import BATCHES, DAG, WAREHOUSE
 @dag(schedule="*/15 * * * *", tags=["callgrade", "calls"], **DAG)
 def pull_calls() -> None:
     """### Receive the new calls
+
     Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, puts aside what cannot be used with its reason, leaves out what is graded
     already, and cuts the rest into batches of `CALLGRADE_BATCH_AUDIO_MIN` minutes in the stage. Starts `grade_calls` when there is something to do.
     """
@@ -40,6 +41,7 @@ def pull_calls() -> None:
 @dag(schedule=[BATCHES], tags=["callgrade", "calls"], **DAG)
 def grade_calls() -> None:
     """### Hear and judge every pending batch
+
     One mapped group a batch: each batch goes its own way from sound to verdicts, and one that fails holds up no other. A call that cannot be
     judged is put aside by its step. The verdicts of a batch enter the warehouse in one transaction.
     """
@@ -118,6 +120,7 @@ def load(batch: str) -> None:
 @dag(schedule=[WAREHOUSE], tags=["callgrade", "calls"], **DAG)
 def publish_scorecards() -> None:
     """### Show the people what changed
+
     Runs the data checks, swaps in the read-only copy that analysts open, cuts coaching clips and writes the scorecard pages from that copy.
     A check that fails stops here: people keep the last good pages.
     """

@@ -12,6 +12,7 @@ TAGS = ["callgrade", "housekeeping"]
 @dag(schedule="30 2 * * *", tags=TAGS, **DAG)
 def forget_old_calls() -> None:
     """### Forget what is older than `CALLGRADE_RETENTION_DAYS`
+
     Every night the calls that are past their time leave the warehouse, the stage and the clips; `publish_scorecards` then makes the pages anew.
     Recordings lie outside Callgrade: let their keeper remove them first, or they are received and graded again.
     """
@@ -38,6 +39,7 @@ def forget_old_calls() -> None:
 )
 def erase_client() -> None:
     """### Erase one client
+
     For a person who asks to be forgotten: removes every call of this client from the warehouse, the stage and the clips; `publish_scorecards`
     then makes the pages anew. Recordings lie outside Callgrade: remove them first, or they are received and graded again.
     """
@@ -56,6 +58,7 @@ def erase_client() -> None:
 @dag(schedule=None, tags=TAGS, **DAG)
 def regrade_calls() -> None:
     """### Judge every kept call again
+
     Run it after a rule, a scorecard or a word list changed. What was heard stays; `grade_calls` then judges each batch by the rules of today,
     and only verdicts that differ change the warehouse.
     """
@@ -73,6 +76,7 @@ def regrade_calls() -> None:
 @dag(schedule="0 3 * * 0", tags=TAGS, **DAG)
 def measure_models() -> None:
     """### Measure how well the models hear
+
     Every Sunday the calls that have a written reference are heard again and compared: word error rate, and how often each role is right. The
     result is `measures.json` beside the warehouse.
     """
