@@ -1,0 +1,265 @@
+"""Abuse in a call: what was said, how bad, and to whom. A lexicon with grammar around it: a bad word is not yet abuse.
+
+A word list alone misfires on quoted insults, on look-alikes and on words said about nobody, so each hit is read in its sentence: who is
+addressed (ты, вы, te, you, a verb in the second person, a name called between pauses), who is spoken about, and who reports whose words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.abuse_lexicon import AbuseLexicon, load_lexicon, normalise
+from pipelines.records import Finding, Turn
+
+DETECTOR = "abuse-lexicon-1"
+LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
+_PAUSE = re.compile(r"[,;:—–-]$")
+_STOP = re.compile(r"[.!?…]$")
+_TOGETHER = {"ru": ("ru", "uk"), "uk": ("uk", "ru")}  # people mix them within a sentence
+_NEAR = 3  # words between an address and the word it colours
+
+
+class Languages(Protocol):
+    """What this module needs of a centre."""
+
+    @property
+    def languages(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    text: str
+    token: int
+    sentence: int
+    pause_before: bool
+    pause_after: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    first: int  # words
+    last: int
+    severity: str
+    target: str
+    confidence: float
+    weight: int  # which of two hits of one severity is the stronger
+
+
+def find_abuse(turns: Sequence[Turn], centre: Languages | None = None) -> list[Finding]:
+    """The abuse in the turns of one call, in order: at most one finding a turn and severity, the strongest.
+
+    Args:
+        turns: the turns, in the language each one says; personal data may be masked.
+        centre: its languages are looked through as well; None for those of the turns only.
+
+    Returns:
+        Findings of kind `abuse` with severity profanity, insult or threat, target operator, company, client or other, the quoted words,
+        their times in seconds and a confidence from 0 to 1.
+    """
+    spare = tuple(centre.languages) if centre is not None else ()
+    return [finding for turn in turns for finding in abuse_in_turn(turn, spare)]
+
+
+def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Finding]:
+    """The findings of one turn, one a severity; see `find_abuse`."""
+    words = _words(turn)
+    best: dict[str, _Hit] = {}
+    for code in _codes(turn.language, other_languages):
+        for hit in _hits(words, load_lexicon(code), turn):
+            held = best.get(hit.severity)
+            if hit.confidence >= LEAST_CONFIDENCE and (held is None or (hit.weight, hit.confidence) > (held.weight, held.confidence)):
+                best[hit.severity] = hit
+    return [_finding(turn, words, hit) for hit in sorted(best.values(), key=lambda h: h.first)]
+
+
+def _codes(language: str, others: Iterable[str]) -> list[str]:
+    codes = dict.fromkeys(_TOGETHER.get(language, (language,)))
+    for code in others:
+        codes.update(dict.fromkeys(_TOGETHER.get(code, (code,))))
+    return list(codes)
+
+
+def _finding(turn: Turn, words: Sequence[_Word], hit: _Hit) -> Finding:
+    first, last = words[hit.first].token, words[hit.last].token + 1
+    heard = min(t.probability for t in turn.tokens[first:last])
+    # a word that the recogniser half guessed is half a proof
+    confidence = hit.confidence * (1.0 if heard >= 0.4 else 0.85) * (0.85 if turn.role == "unknown" else 1.0)
+    return Finding(
+        call_id=turn.call_id,
+        kind="abuse",
+        role=turn.role,
+        turn_no=turn.turn_no,
+        start_s=turn.tokens[first].start_s,
+        end_s=turn.tokens[last - 1].end_s,
+        quote=turn.quote(first, last),
+        severity=hit.severity,
+        target=hit.target,
+        confidence=round(confidence, 3),
+        detector=DETECTOR,
+    )
+
+
+def _words(turn: Turn) -> list[_Word]:
+    found: list[_Word] = []
+    sentence, pause = 0, True
+    for number, token in enumerate(turn.tokens):
+        pieces = token.text.split() or [""]
+        for piece in pieces:
+            stop, rest = bool(_STOP.search(piece)), bool(_PAUSE.search(piece))
+            text = "" if piece.startswith("[") else normalise(piece)
+            if text:
+                found.append(_Word(text, number, sentence, pause, stop or rest))
+            elif found and not found[-1].pause_after:
+                found[-1] = _Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
+            pause = stop or rest or not text
+            sentence += stop
+    if found:
+        found[-1] = _Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
+    return found
+
+
+def _hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
+    by_operator = turn.role == "operator"
+    harmless = {i for first, last in _phrase_spans(words, lexicon, "phrases_harmless") for i in range(first, last + 1)}
+    found: list[_Hit] = []
+    for name, severity, confidence, weight in (
+        ("threats", "threat", 0.85, 5),
+        ("phrases_profanity", "profanity", 0.9, 4),
+        ("phrases_insult", "insult", 0.8, 3),
+        ("dismissals", "insult", 0.75, 1),
+    ):
+        for first, last in _phrase_spans(words, lexicon, name):
+            if not harmless.issuperset(range(first, last + 1)) and not _is_reported(words, first, lexicon):
+                found.append(_Hit(first, last, severity, _target(words, first, lexicon, by_operator, "operator"), confidence, weight))
+    for i, word in enumerate(words):
+        if i not in harmless and not lexicon.has("harmless", word.text) and (hit := _word_hit(words, i, lexicon, by_operator)):
+            found.append(hit)
+    return found
+
+
+def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool) -> _Hit | None:
+    text = words[i].text
+    if _is_reported(words, i, lexicon):
+        return None
+    is_masked = lexicon.masked.fullmatch(text) is not None
+    called, near = _is_called(words, i), _is_near(words, i, lexicon, "you_nominative")
+    at_you = _addressed(words, i, lexicon)
+    if is_masked or lexicon.has("obscene", text):
+        target = _target(words, i, lexicon, by_operator, "other")
+        return _Hit(i, i, "profanity", target, 0.92 if at_you and not is_masked else 0.8, 3)
+    if _is_about_self(words, i, lexicon):
+        return None
+    if lexicon.has("insults", text):
+        return _insult(words, i, lexicon, by_operator, at_you, called)
+    if lexicon.has("insults_addressed", text) and (near or _beside(words, i, lexicon, "insults_adjectives") or (called and not _listed(words, i))):
+        return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.85 if near else 0.72, 2)
+    if lexicon.has("company_insults", text) and (at_you or called) and not _is_near(words, i, lexicon, "they"):
+        return _Hit(i, i, "insult", "client" if by_operator else "company", 0.75, 2)
+    if lexicon.has("insults_adjectives", text) and near:
+        return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.75, 1)
+    if lexicon.has("obscene_mild", text) and _directed(words, i, lexicon) and not by_operator:
+        return _Hit(i, i, "profanity", _target(words, i, lexicon, by_operator, "operator"), 0.7, 1)
+    return None
+
+
+def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
+    if _is_near(words, i, lexicon, "they", before_only=True):
+        return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
+    size = sum(w.sentence == words[i].sentence for w in words)
+    if at_you or called or size <= 3:
+        confidence = 0.9 if at_you else 0.82 if called else 0.7
+        return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), confidence, 3)
+    return None
+
+
+def _target(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, otherwise: str) -> str:
+    one, many = _in_sentence(words, i, lexicon, "you_one"), _in_sentence(words, i, lexicon, "you_many")
+    verb = _in_sentence(words, i, lexicon, "you_any")
+    if by_operator:
+        return "client" if one or many or verb or otherwise == "operator" else "other"
+    if one:
+        return "operator"
+    if many:
+        return "company" if _in_sentence(words, i, lexicon, "everyone") or _in_sentence(words, i, lexicon, "company_insults") else "operator"
+    return "operator" if verb else otherwise
+
+
+def _in_sentence(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:
+    return any(w.sentence == words[i].sentence and k != i and lexicon.has(name, w.text) for k, w in enumerate(words))
+
+
+def _addressed(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
+    return any(_in_sentence(words, i, lexicon, name) for name in ("you_one", "you_many", "you_any"))
+
+
+def _directed(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
+    """Said to somebody, not only in front of somebody: вы, ты, a verb of theirs, or вам with no preposition."""
+    if any(_in_sentence(words, i, lexicon, name) for name in ("you_nominative", "you_any")):
+        return True
+    near = [k for k in range(max(0, i - 4), min(len(words), i + 5)) if words[k].sentence == words[i].sentence]
+    return any(lexicon.has("you_dative", words[k].text) and not (k and len(words[k - 1].text) <= 2 and words[k - 1].text in ("к", "у", "по", "о")) for k in near)
+
+
+def _is_near(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str, before_only: bool = False) -> bool:
+    """Whether a word of a list stands within reach in the same sentence, a pause between them or none."""
+    last = i if before_only else min(len(words), i + _NEAR + 1)
+    return any(
+        words[k].sentence == words[i].sentence and k != i and lexicon.has(name, words[k].text) for k in range(max(0, i - _NEAR), last)
+    )
+
+
+def _beside(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:
+    return any(0 <= k < len(words) and words[k].sentence == words[i].sentence and lexicon.has(name, words[k].text) for k in (i - 1, i + 1))
+
+
+def _is_called(words: Sequence[_Word], i: int) -> bool:
+    """Whether the word, with at most one word beside it, stands between pauses, as a name called does."""
+    if words[i].pause_before and words[i].pause_after:
+        return True
+    if words[i].pause_before and i + 1 < len(words) and words[i + 1].pause_after:
+        return True
+    return words[i].pause_after and i > 0 and words[i - 1].pause_before
+
+
+def _listed(words: Sequence[_Word], i: int) -> bool:
+    """Whether the word is one of an enumeration: bread, chicken, milk."""
+    alone = [words[k].pause_before and words[k].pause_after for k in (i - 1, i + 1) if 0 <= k < len(words) and words[k].sentence == words[i].sentence]
+    return bool(alone) and all(alone)
+
+
+def _is_reported(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
+    """Whether somebody else's words are told: he called me a fool."""
+    before = [k for k in range(max(0, i - 6), i) if words[k].sentence == words[i].sentence]
+    told = [k for k in before if lexicon.has("reporting", words[k].text)]
+    # what did you say, idiot: then the speaker is the one who insults
+    if any(not any(lexicon.has("you_nominative", words[j].text) for j in (k - 2, k - 1, k + 1) if 0 <= j < len(words)) for k in told):
+        return True
+    around = range(words[i].sentence - 1, words[i].sentence + 2)
+    return any(w.sentence in around and lexicon.has("quoting", w.text) for w in words)
+
+
+def _is_about_self(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
+    near = [k for k in range(max(0, i - 3), min(len(words), i + 2)) if k != i and words[k].sentence == words[i].sentence]
+    return any(lexicon.has("self", words[k].text) for k in near) and not any(
+        lexicon.has(name, words[k].text) for k in near for name in ("you_nominative", "you_one")
+    ) and not (words[i].pause_before and words[i].pause_after)
+
+
+def _phrase_spans(words: Sequence[_Word], lexicon: AbuseLexicon, name: str) -> list[tuple[int, int]]:
+    """Spans of word numbers where a phrase of a list stands; phrases do not run over the end of a sentence."""
+    line, starts = "", []
+    for word in words:
+        starts.append(len(line))
+        line += word.text + " "
+        if word.pause_after:
+            following = [w for w in words if w.sentence == word.sentence]
+            line += ". " if following and following[-1] is word else ", "
+    spans = []
+    for match in lexicon.phrases[name].finditer(line):
+        inside = [k for k, at in enumerate(starts) if match.start() <= at < match.end()]
+        if inside:
+            spans.append((inside[0], inside[-1]))
+    return spans

@@ -1,0 +1,304 @@
+"""Whether the operator warned before hanging up on an abusive client: an explicit state machine over one call.
+
+The rule of every centre: on abuse the operator first warns; if it goes on, says that the call is being ended; only then hangs up.
+The call is read as a line of events. `STEPS` says how an event moves the call from state to state, `ENDINGS` says what each state
+means by who hung up. Doubtful facts (a weak finding, an unknown speaker, an exchange that does not say who hung up) are tried both
+ways; where that changes the answer, the answer is `cannot_tell`. An operator is accused only when every reading of the call says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from itertools import product
+from typing import Any, Protocol
+
+from pipelines.errors import MisconfiguredError
+from pipelines.records import Call, Finding, Procedure, Turn
+
+ACCUSING = frozenset({"ended_without_warning", "ended_without_notice", "operator_at_fault"})
+OUTCOMES = (
+    "not_needed", "calmed", "ended_after_warning", "ended_without_warning", "ended_without_notice",
+    "tolerated", "client_hung_up", "operator_at_fault", "cannot_tell",
+)  # fmt: skip
+PARTIES = ("operator", "client", "system")
+_SURE = 0.6  # below this a fact is tried both ways
+_IGNORED = 0.35  # below this a fact is not a fact
+_MOST_DOUBTS = 8  # 2 ** 8 readings of a call are enough; what is beyond is too doubtful to judge
+
+
+class ActLike(Protocol):
+    """What this module needs of a speech act (see `acts.Act`)."""
+
+    @property
+    def act(self) -> str: ...
+    @property
+    def turn_no(self) -> int: ...
+    @property
+    def confidence(self) -> float: ...
+
+
+class Event(StrEnum):
+    """What may happen in a turn, as far as this rule cares."""
+
+    ABUSE = "abuse"  # the client abuses the operator or the company
+    CALM = "calm"  # the client speaks without abuse
+    WARN = "warn"  # the operator asks to stop and warns
+    NOTICE = "notice"  # the operator says that the call is being ended
+    GOODBYE = "goodbye"  # the operator says goodbye
+    ANSWER = "answer"  # the operator speaks, none of the above
+
+
+class State(StrEnum):
+    """Where the call stands."""
+
+    QUIET = "quiet"  # no abuse so far
+    ABUSED = "abused"  # abuse, and the operator has not spoken since
+    ANSWERED = "answered"  # abuse, the operator answered without a warning, the client has not spoken since
+    PASSED = "passed"  # the operator let it pass, the talk went on, the client's last words are abusive
+    SETTLED = "settled"  # the operator let it pass, the client has just said something without abuse
+    DROPPED = "dropped"  # the operator let it pass, and the talk went on without abuse
+    CLOSED = "closed"  # the same, and the operator said goodbye
+    TOLD = "told"  # the operator announced the end, but never warned
+    WARNED = "warned"  # warned, the client has not spoken since
+    COOLED = "cooled"  # warned, the client has just said something without abuse
+    CALMED = "calmed"  # warned, and the talk went on without abuse
+    WENT_ON = "went_on"  # warned, abusive again
+    NOTICED = "noticed"  # warned, and the end was announced
+
+
+# state: (ABUSE, CALM, WARN, NOTICE, GOODBYE, ANSWER) -> next state
+_ROWS: dict[State, tuple[State, State, State, State, State, State]] = {
+    State.QUIET: (State.ABUSED, State.QUIET, State.WARNED, State.QUIET, State.QUIET, State.QUIET),
+    State.ABUSED: (State.ABUSED, State.ABUSED, State.WARNED, State.TOLD, State.ANSWERED, State.ANSWERED),
+    State.ANSWERED: (State.PASSED, State.SETTLED, State.WARNED, State.TOLD, State.ANSWERED, State.ANSWERED),
+    State.PASSED: (State.PASSED, State.SETTLED, State.WARNED, State.TOLD, State.PASSED, State.PASSED),
+    State.SETTLED: (State.PASSED, State.DROPPED, State.WARNED, State.TOLD, State.CLOSED, State.SETTLED),
+    State.DROPPED: (State.PASSED, State.DROPPED, State.WARNED, State.CLOSED, State.CLOSED, State.DROPPED),
+    State.CLOSED: (State.PASSED, State.CLOSED, State.WARNED, State.CLOSED, State.CLOSED, State.CLOSED),
+    State.TOLD: (State.TOLD, State.TOLD, State.WARNED, State.TOLD, State.TOLD, State.TOLD),
+    State.WARNED: (State.WENT_ON, State.COOLED, State.WARNED, State.NOTICED, State.NOTICED, State.WARNED),
+    State.COOLED: (State.WENT_ON, State.CALMED, State.WARNED, State.NOTICED, State.CALMED, State.COOLED),
+    State.CALMED: (State.WENT_ON, State.CALMED, State.WARNED, State.CALMED, State.CALMED, State.CALMED),
+    State.WENT_ON: (State.WENT_ON, State.COOLED, State.WARNED, State.NOTICED, State.NOTICED, State.WENT_ON),
+    State.NOTICED: (State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED),
+}
+STEPS: dict[tuple[State, Event], State] = {
+    (state, event): after for state, row in _ROWS.items() for event, after in zip(Event, row, strict=True)
+}
+
+# state: what it means when (operator, client, system) ended the call
+_ENDS: dict[State, tuple[str, str, str]] = {
+    State.QUIET: ("not_needed", "not_needed", "not_needed"),
+    State.ABUSED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    State.ANSWERED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    State.PASSED: ("ended_without_warning", "tolerated", "tolerated"),
+    State.SETTLED: ("ended_without_warning", "tolerated", "tolerated"),
+    State.DROPPED: ("tolerated", "tolerated", "tolerated"),
+    State.CLOSED: ("tolerated", "tolerated", "tolerated"),
+    State.TOLD: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    State.WARNED: ("ended_without_notice", "client_hung_up", "cannot_tell"),
+    State.COOLED: ("cannot_tell", "calmed", "calmed"),
+    State.CALMED: ("calmed", "calmed", "calmed"),
+    State.WENT_ON: ("ended_without_notice", "client_hung_up", "cannot_tell"),
+    State.NOTICED: ("ended_after_warning", "client_hung_up", "cannot_tell"),
+}
+ENDINGS: dict[tuple[State, str], str] = {
+    (state, party): outcome for state, row in _ENDS.items() for party, outcome in zip(PARTIES, row, strict=True)
+}
+
+_SAID = {
+    "not_needed": "No abuse at the operator or the company that asks for a warning.",
+    "calmed": "The client was warned and stopped.",
+    "ended_after_warning": "The client was warned, the end of the call was announced, then the operator hung up: by the rule.",
+    "ended_without_warning": "The operator hung up on an abusive client without a warning.",
+    "ended_without_notice": "The client was warned, but the operator hung up without saying that the call was being ended.",
+    "tolerated": "The client was abusive, nobody warned, and the call went on to its end.",
+    "client_hung_up": "The client was abusive and hung up; nothing more was due from the operator.",
+    "operator_at_fault": "The operator insulted the client.",
+    "cannot_tell": "The call shows abuse, but a fact that decides is missing or doubtful.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureRule:
+    """How one centre wants it done; the defaults are the rule that all five share."""
+
+    warnings_needed: int = 1
+    notice_required: bool = True
+    severities: tuple[str, ...] = ("profanity", "insult", "threat")
+    targets: tuple[str, ...] = ("operator", "company")
+    threat_ends_at_once: bool = False  # a threat may be answered by hanging up at once
+
+    @classmethod
+    def of(cls, config: object) -> ProcedureRule:
+        """The rule in a centre's `procedure` settings: a mapping, an object with the same names, or None for the defaults.
+
+        Raises MisconfiguredError with the name or the value that is not understood.
+        """
+        if isinstance(config, cls):
+            return config
+        names = {f.name for f in fields(cls)}
+        given = config if isinstance(config, dict) else {n: getattr(config, n) for n in names if hasattr(config, n)}
+        values: dict[str, Any] = dict(given)
+        if unknown := sorted(set(values) - names):
+            raise MisconfiguredError(f"procedure: {unknown[0]!r} is not a setting; allowed: {', '.join(sorted(names))}.")
+        for name, allowed in (("severities", cls().severities), ("targets", (*cls().targets, "other"))):
+            values[name] = tuple(values.get(name, getattr(cls(), name)))
+            if wrong := [v for v in values[name] if v not in allowed]:
+                raise MisconfiguredError(f"procedure: {name} has {wrong[0]!r}; allowed: {', '.join(allowed)}.")
+        rule = cls(**values)
+        if rule.warnings_needed < 1:
+            raise MisconfiguredError(f"procedure: warnings_needed is {rule.warnings_needed}; it must be 1 or more.")
+        return rule
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event of the call; `confidence` below certainty makes it one of two readings."""
+
+    turn_no: int
+    event: Event
+    otherwise: Event | None = None  # what the turn is if the doubtful fact is wrong
+    confidence: float = 1.0
+    is_threat: bool = False
+
+
+def judge_procedure(
+    call: Call, turns: Sequence[Turn], findings: Sequence[Finding], acts: Sequence[ActLike], config: object = None
+) -> Procedure:
+    """How the warn-before-hang-up rule went: outcome, times in seconds, confidence 0 to 1 and the reason in plain words.
+
+    Args:
+        call: gives `disconnect_party`, from the exchange; it is never guessed.
+        turns: the turns of the call.
+        findings: of kind `abuse`; other kinds are ignored.
+        acts: what the operator did; `warn_abuse`, `end_notice` and `farewell` matter.
+        config: the centre's `procedure` settings (see ProcedureRule).
+    """
+    rule = ProcedureRule.of(config)
+    abuse = [f for f in findings if f.kind == "abuse" and f.confidence >= _IGNORED]
+    at_client = [f for f in abuse if f.role == "operator" and f.target == "client"]
+    by_client = [f for f in abuse if f.role != "operator" and f.target in rule.targets and f.severity in rule.severities]
+    steps = read_events(turns, by_client, acts)
+    outcome, confidence, reason = _decide(call.disconnect_party, steps, rule)
+    trusted = {t.turn_no: t.role_confidence for t in turns}
+    blame = max((min(f.confidence, trusted.get(f.turn_no or 0, 0.0)) for f in at_client), default=0.0)
+    if blame >= _SURE:
+        outcome, confidence, reason = "operator_at_fault", blame, _SAID["operator_at_fault"]
+    elif blame > 0 and outcome != "not_needed":
+        outcome, confidence, reason = "cannot_tell", 1 - blame, "The operator may have insulted the client, but this is not certain."
+    first_abuse = min((f.start_s for f in by_client), default=None)
+    return Procedure(
+        call_id=call.call_id,
+        outcome=outcome,
+        warned_at_s=_when(turns, acts, "warn_abuse", None),
+        ended_notice_at_s=_when(turns, acts, "end_notice", first_abuse),
+        confidence=round(confidence, 3),
+        explanation=reason,
+    )
+
+
+def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[Step]:
+    """The events of a call in order, one a turn (an abusive turn of nobody known is doubtful)."""
+    worst: dict[int, Finding] = {}
+    for finding in by_client:
+        if finding.turn_no is not None and (
+            finding.turn_no not in worst or finding.confidence > worst[finding.turn_no].confidence
+        ):
+            worst[finding.turn_no] = finding
+    done: dict[int, dict[str, float]] = {}
+    for act in acts:
+        if act.confidence >= _IGNORED:
+            here = done.setdefault(act.turn_no, {})
+            here[act.act] = max(here.get(act.act, 0.0), act.confidence)
+    steps = []
+    for turn in sorted(turns, key=lambda t: t.turn_no):
+        finding, did = worst.get(turn.turn_no), done.get(turn.turn_no, {})
+        if finding is not None and turn.role != "operator":
+            known = turn.role == "client" and turn.role_confidence >= _SURE
+            sure = finding.confidence if known else min(finding.confidence, _SURE - 0.01)
+            steps.append(Step(turn.turn_no, Event.ABUSE, Event.CALM, sure, finding.severity == "threat"))
+        elif turn.role == "operator" or (turn.role == "unknown" and did):
+            for name, event in (("warn_abuse", Event.WARN), ("end_notice", Event.NOTICE), ("farewell", Event.GOODBYE)):
+                # a warning names the end of the call; that is no notice yet, unless nothing came after it
+                is_echo = event is not Event.WARN and "warn_abuse" in did and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
+                if name in did and not is_echo:
+                    steps.append(Step(turn.turn_no, event, Event.ANSWER, did[name]))
+            if not did.keys() & {"warn_abuse", "end_notice", "farewell"}:
+                steps.append(Step(turn.turn_no, Event.ANSWER))
+        elif turn.role == "client":
+            steps.append(Step(turn.turn_no, Event.CALM))
+    return steps
+
+
+def follow(events: Iterable[Event]) -> State:
+    """Where a line of events leaves the call."""
+    state = State.QUIET
+    for event in events:
+        state = STEPS[state, event]
+    return state
+
+
+def outcome_of(events: Sequence[Event], party: str, rule: ProcedureRule, had_threat: bool = False) -> str:
+    """What one certain reading of a call amounts to, when `party` (operator, client or system) ended it."""
+    state = follow(events)
+    if party not in PARTIES:
+        met = {outcome_of(events, p, rule, had_threat) for p in PARTIES}
+        return met.pop() if len(met) == 1 else "cannot_tell"
+    outcome = ENDINGS[state, party]
+    warnings = sum(e is Event.WARN for e in events)
+    if outcome in ("ended_without_notice", "ended_after_warning") and warnings < rule.warnings_needed:
+        outcome = "ended_without_warning"
+    if outcome == "ended_without_notice" and not rule.notice_required:
+        outcome = "ended_after_warning" if state is State.WENT_ON else "cannot_tell"
+    if outcome in ("ended_without_warning", "ended_without_notice") and had_threat and rule.threat_ends_at_once:
+        outcome = "not_needed"
+    return outcome
+
+
+def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str, float, str]:
+    abused = [s for s in steps if s.event is Event.ABUSE]
+    warned = [s for s in steps if s.event is Event.WARN]
+    if not any(s.confidence >= _SURE for s in abused):
+        return _without_sure_abuse(party, steps, rule, bool(abused), warned)
+    doubtful = [i for i, s in enumerate(steps) if s.otherwise is not None and s.confidence < _SURE]
+    if len(doubtful) > _MOST_DOUBTS:
+        return "cannot_tell", 0.3, "Too much of what was said is doubtful."
+    met = set()
+    for kept in product((True, False), repeat=len(doubtful)):
+        wrong = {i for i, is_kept in zip(doubtful, kept, strict=True) if not is_kept}
+        read = [s.otherwise if i in wrong and s.otherwise is not None else s.event for i, s in enumerate(steps)]
+        had_threat = any(s.is_threat and i not in wrong for i, s in enumerate(steps))
+        met.add(outcome_of(read, party, rule, had_threat))
+    if len(met) > 1:
+        return "cannot_tell", 0.4, f"Doubtful words decide: it is either {' or '.join(sorted(met))}."
+    outcome = met.pop()
+    if outcome == "cannot_tell" and party not in PARTIES:
+        return outcome, 0.5, "The client was abusive; the exchange does not say who hung up, and that would decide."
+    matter = [s.confidence for s in steps if s.confidence >= _SURE and s.event in (Event.WARN, Event.NOTICE)]
+    confidence = min([max(s.confidence for s in abused), *matter])
+    said = _SAID[outcome]
+    if outcome == "ended_without_warning" and warned:
+        said = f"The operator hung up after {len(warned)} of {rule.warnings_needed} warnings."
+    return outcome, confidence, said
+
+
+def _without_sure_abuse(
+    party: str, steps: Sequence[Step], rule: ProcedureRule, maybe: bool, warned: Sequence[Step]
+) -> tuple[str, float, str]:
+    """The outcome when no abuse is certain: nothing was due, unless the operator's own warning says that there was some."""
+    sure = max((s.confidence for s in warned), default=0.0)
+    if sure < _SURE:
+        return "not_needed", 0.7 if maybe else 0.9, "Abuse is too uncertain to ask for a warning." if maybe else _SAID["not_needed"]
+    outcome = outcome_of([s.event for s in steps], party, rule)
+    if outcome in ACCUSING or outcome == "cannot_tell":
+        return "cannot_tell", 0.4, "The operator warned, but the abuse itself was not heard clearly."
+    return outcome, min(sure, 0.6), _SAID[outcome] + " The abuse itself was not heard clearly."
+
+
+def _when(turns: Sequence[Turn], acts: Iterable[ActLike], name: str, after_s: float | None) -> float | None:
+    starts = {t.turn_no: t.start_s for t in turns}
+    times = [starts[a.turn_no] for a in acts if a.act == name and a.turn_no in starts and a.confidence >= _SURE]
+    return min((t for t in times if after_s is None or t >= after_s), default=None)
