@@ -87,9 +87,9 @@ class Recogniser:
         folder = registry.weights(models_dir, entry)
         from faster_whisper import WhisperModel
 
-        parameters = entry.parameters
-        self._beam_size, self._batch_size = int(parameters["beam_size"]), int(parameters["batch_size"])
-        self._whisper = WhisperModel(str(folder), device=parameters["device"], compute_type=parameters["compute_type"], local_files_only=True)
+        device, compute_type = entry.parameters["device"], entry.parameters["compute_type"]
+        self._beam_size, self._batch_size = int(entry.parameters["beam_size"]), int(entry.parameters["batch_size"])
+        self._whisper = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
 
     def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""

@@ -52,14 +52,14 @@ class Sound:
 
 def run(batch: Batch, settings: Settings) -> None:
     """Write the facts of every recording; those that cannot be heard are put aside with the reason."""
-    calls, facts, put_aside = batch.calls(), [], []
+    calls, facts, rows = batch.calls(), [], []
     for number, call in enumerate(calls, 1):
         log.info("audio %d/%d %s", number, len(calls), call.call_id)
         try:
             facts.append(facts_of(call.call_id, decode(call.recording)))
         except BadRecordingError as error:
-            put_aside.append(_put_aside(call, error))
-    batch.write_put_aside("audio", put_aside)
+            rows.append(put_aside("audio", call, error))
+    batch.write_put_aside("audio", rows)
     batch.write("audio", facts)
 
 
@@ -90,6 +90,12 @@ def facts_of(call_id: str, sound: Sound) -> AudioFacts:
         level_hop_s=LEVEL_HOP_S,
         level_db=tuple(tuple(round(float(v), 1) for v in track) for track in levels),
     )
+
+
+def put_aside(step: str, call: Call, error: BadRecordingError) -> PutAside:
+    """The row that says why a step could not use a call."""
+    status: Any = error.status
+    return PutAside(call.call_id, step, status, error.reason, call.centre_id, Path(call.recording).name, call.recording_sha256)
 
 
 def decode(path: str | Path) -> Sound:
@@ -235,8 +241,3 @@ def _write_opus(pcm: npt.NDArray[np.int16], name: str) -> None:
         frame.sample_rate = RATE_HZ
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-
-
-def _put_aside(call: Call, error: BadRecordingError) -> PutAside:
-    status: Any = error.status
-    return PutAside(call.call_id, "audio", status, error.reason, call.centre_id, Path(call.recording).name, call.recording_sha256)
