@@ -25,6 +25,7 @@ SQL = ROOT / "sql"
 LOCK_TIMEOUT_S = 600.0
 _POLL_S = 0.2
 _SAY_AFTER_S = 2.0
+_VIEWS = "~views"  # the row of store.migrations that remembers which macros and views the file has
 
 log = logging.getLogger("callgrade")
 
@@ -42,7 +43,7 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
             migrate(connection)
             yield connection
         except duckdb.IOException as error:
-            raise TransientError(f"The warehouse {settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept.") from error
+            raise TransientError(f"{settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept.") from error
         finally:
             connection.close()
 
@@ -89,18 +90,24 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     Raises MisconfiguredError when a migration that was applied has since been changed or is not here.
     """
     connection.execute("create schema if not exists store")
-    connection.execute("create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)")
+    connection.execute(
+        "create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)"
+    )
     applied = dict(connection.execute("select name, sha256 from store.migrations order by name").fetchall())
     files = sorted((sql / "migrations").glob("*.sql"))
     missing = sorted(set(applied) - {file.name for file in files} - {_VIEWS})
     if missing:
-        raise MisconfiguredError(f"The warehouse was made by a newer version: it knows migration {missing[0]}, which is not in sql/migrations.")
+        raise MisconfiguredError(
+            f"The warehouse was made by a newer version: it knows migration {missing[0]}, which is not in sql/migrations."
+        )
     for file in files:
         digest = _digest(file)
         if file.name not in applied:
             later = [name for name in applied if name > file.name and name != _VIEWS]
             if later:
-                raise MisconfiguredError(f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number.")
+                raise MisconfiguredError(
+                    f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number."
+                )
             _apply(connection, file.read_text(encoding="utf-8"), file.name, digest)
         elif applied[file.name] != digest:
             raise MisconfiguredError(
@@ -109,10 +116,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     views = [*sorted((sql / "macros").glob("*.sql")), *marts_in_order(sql)]
     digest = hashlib.sha256("".join(_digest(file) for file in views).encode()).hexdigest()
     if applied.get(_VIEWS) != digest:
-        _apply(connection, "\n".join([_drops(connection), *(file.read_text(encoding="utf-8") for file in views)]), _VIEWS, digest)
-
-
-_VIEWS = "~views"  # the row of store.migrations that remembers which macros and views the file has
+        _apply(connection, "\n".join([_drops(connection, sql), *(file.read_text(encoding="utf-8") for file in views)]), _VIEWS, digest)
 
 
 def marts_in_order(sql: Path = SQL) -> list[Path]:
@@ -123,9 +127,9 @@ def marts_in_order(sql: Path = SQL) -> list[Path]:
     return [files[name] for name in TopologicalSorter(reads).static_order()]
 
 
-def _drops(connection: duckdb.DuckDBPyConnection) -> str:
+def _drops(connection: duckdb.DuckDBPyConnection, sql: Path) -> str:
     """Statements that remove views which no file defines any more (an older version's)."""
-    kept = {file.stem for file in (SQL / "marts").glob("*.sql")}
+    kept = {file.stem for file in (sql / "marts").glob("*.sql")}
     views = connection.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall()
     return "\n".join(f"drop view {name};" for (name,) in views if name not in kept)
 

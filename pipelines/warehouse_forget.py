@@ -17,8 +17,6 @@ import polars as pl
 from pipelines.settings import Settings
 from pipelines.warehouse_file import connect, migrate, write_lock
 
-_BY_CALL = ("audio", "holds", "roles", "turns", "personal_data", "sentiments", "findings", "procedures", "verdicts", "evaluations", "metrics", "clips", "calls")
-
 
 def erase_client(settings: Settings, client_ref: str) -> list[Path]:
     """Remove every call of a client; returns the clip files to delete."""
@@ -42,8 +40,12 @@ def _forget(settings: Settings, condition: str, value: str) -> list[Path]:
             if not gone:
                 return []
             paths = db.execute("select path from store.clips where call_id in (select call_id from gone)").fetchall()
+            tables = db.execute(
+                """select distinct table_name from duckdb_columns()
+                   where database_name = current_database() and schema_name = 'store' and column_name = 'call_id' and table_name <> 'received'"""
+            ).fetchall()
             db.execute("begin")
-            for table in _BY_CALL:
+            for (table,) in tables:
                 db.execute(f"delete from store.{table} where call_id in (select call_id from gone)")
             db.execute(
                 """delete from store.received as r where exists (

@@ -54,7 +54,9 @@ def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckRe
     Raises MisconfiguredError when there is no warehouse, TransientError when another writer keeps it.
     """
     if not settings.warehouse.exists():
-        raise MisconfiguredError(f"There is no warehouse {settings.warehouse}. Run `callgrade grade FOLDER --warehouse FILE` first, or correct the path.")
+        raise MisconfiguredError(
+            f"There is no warehouse {settings.warehouse}. Run `callgrade grade FOLDER --warehouse FILE` first, or correct the path."
+        )
     with open_for_writing(settings, timeout_s) as db:
         return run_checks(db, settings)
 
@@ -95,7 +97,11 @@ def contents(path: Path) -> dict[str, list[str]]:
 
 
 def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
-    moments = [c for (c,) in db.execute("select column_name from duckdb_columns() where schema_name = 'main' and table_name = ?", [view]).fetchall() if c in _MOMENTS]
+    moments = [
+        c
+        for (c,) in db.execute("select column_name from duckdb_columns() where schema_name = 'main' and table_name = ?", [view]).fetchall()
+        if c in _MOMENTS
+    ]
     columns = f"* exclude ({', '.join(moments)})" if moments else "*"
     for (row,) in db.execute(f"select r::varchar from (select {columns} from {view}) as r").fetchall():
         yield row
@@ -131,7 +137,9 @@ def _run_check(db: duckdb.DuckDBPyConnection, file: Path) -> CheckResult:
     text = file.read_text(encoding="utf-8")
     level, _, meaning = text.splitlines()[0].removeprefix("-- ").partition(": ")
     if level not in ("fail", "warn") or not meaning:
-        raise MisconfiguredError(f"{file}: the first line is {text.splitlines()[0]!r}; it must be `-- fail: what it means` or `-- warn: what it means`.")
+        raise MisconfiguredError(
+            f"{file}: the first line is {text.splitlines()[0]!r}; it must be `-- fail: what it means` or `-- warn: what it means`."
+        )
     cursor = db.execute(text)
     names = [column[0] for column in cursor.description or ()]
     rows = cursor.fetchall()
@@ -155,4 +163,6 @@ def _copy(source: Path, target: Path) -> None:
             os.close(folder)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise TransientError(f"The copy for readers, {target}, could not be written: {error.strerror}. The copy of before is still there.") from error
+        raise TransientError(
+            f"The copy for readers, {target}, could not be written: {error.strerror}. The copy of before is still there."
+        ) from error
