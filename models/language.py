@@ -9,7 +9,8 @@ A phrase is a small pattern over lemmas, written as people say it:
     дзвінок ... завершити      up to six other words between
     =всё                       this very form, not another form of the word
     megold*                    any word that begins so
-    -не понимать               not when that word stands inside or up to two words before
+    понимать -правильно        not when that word stands inside, up to six words before or three after
+    извинить ... ожидание /60  a weaker sign: its score is at most 0.6
 """
 
 from __future__ import annotations
@@ -74,6 +75,12 @@ def is_first_name(word: str, language: str) -> bool:
         return False
     # Ukrainian operators bear Russian names and the other way round
     return any("Name" in p.tag and p.is_known and p.score >= 0.1 for code in ("ru", "uk") for p in _morph(code).parse(word))
+
+
+@lru_cache(maxsize=100_000)
+def parses(word: str, language: str) -> tuple[Any, ...]:
+    """The readings of a Russian or Ukrainian word, the likeliest first: pymorphy3's parses with `tag`, `score`, `is_known`."""
+    return tuple(_morph(language).parse(word))
 
 
 @cache
@@ -149,6 +156,7 @@ class _Place:
 class _Pattern:
     places: tuple[_Place, ...]
     unless: tuple[_Unit, ...]
+    weight: float  # 1.0, or less for a weaker sign
 
 
 def _match_at(words: Sequence[str], first: int, pattern: _Pattern, least: float) -> tuple[int, int, float] | None:
@@ -178,9 +186,9 @@ def _match_at(words: Sequence[str], first: int, pattern: _Pattern, least: float)
     if score < least:
         return None
     for unit in pattern.unless:
-        if any(unit.score(w) >= 0.95 for w in words[max(0, start - 2) : at]):
+        if any(unit.score(w) >= 0.95 for w in words[max(0, start - 6) : at + 3]):
             return None
-    return start, at, round(score, 3)
+    return start, at, round(score * pattern.weight, 3)
 
 
 def _width_score(words: Sequence[str], at: int, place: _Place) -> tuple[int, float]:
@@ -218,8 +226,11 @@ def _similarity(word: str, option: str, language: str) -> float:
 def _compile(phrase: str, language: str) -> _Pattern:
     places: list[_Place] = []
     unless: list[_Unit] = []
-    gap = _GAP
+    gap, weight = _GAP, 1.0
     for part in phrase.split():
+        if re.fullmatch(r"/[1-9]\d", part):
+            weight = int(part[1:]) / 100
+            continue
         if part == "...":
             gap = _WIDE_GAP
             continue
@@ -234,7 +245,7 @@ def _compile(phrase: str, language: str) -> _Pattern:
             gap = _GAP
     if all(place.is_optional for place in places):
         raise ValueError(f"the phrase {phrase!r} has no word that must be there")
-    return _Pattern(tuple(places), tuple(unless))
+    return _Pattern(tuple(places), tuple(unless), weight)
 
 
 def _split_joined(part: str) -> list[str]:
