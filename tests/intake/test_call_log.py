@@ -45,7 +45,9 @@ def test_optional_columns_may_be_missing(tmp_path: Path) -> None:
     assert (row.call.centre_id, row.call.started_at, row.call.disconnect_party, row.call.wait_s) == ("motiv", None, "unknown", None)
 
 
-@pytest.mark.parametrize("written", ["2024-10-21 08:47", "2024-10-21T08:47:00", "21.10.2024 8:47", "2024.10.21. 08:47:00", "2024-10-21T00:47:00Z"])
+@pytest.mark.parametrize(
+    "written", ["2024-10-21 08:47", "2024-10-21T08:47:00", "21.10.2024 8:47", "2024.10.21. 08:47:00", "2024-10-21T00:47:00Z"]
+)
 def test_a_start_without_offset_is_local_to_the_centre(tmp_path: Path, written: str) -> None:
     (row,) = one(tmp_path, f"c-1,irkutsk,x.wav,{written},,,,,,").rows
 
@@ -152,13 +154,17 @@ def test_a_log_that_is_not_there_says_so(tmp_path: Path) -> None:
 
 _values = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(["", "irkutsk", "c-1", "x.wav", "2024-10-21 08:47", "-1", "0", '"', '""', "\0", "\n", "a\r\nb", ",;\t", "9999-12-31T23:59:59-12:00"]),
+    st.sampled_from(
+        ["", "irkutsk", "c-1", "x.wav", "2024-10-21 08:47", "-1", "0", '"', '""', "\0", "\n", "a\r\nb", ",;\t", "9999-12-31T23:59:59-12:00"]
+    ),
 )
 
 
 @settings(max_examples=150, deadline=None)
 @given(rows=st.lists(st.lists(_values, max_size=12), max_size=8), mark=st.sampled_from(",;\t"))
-def test_whatever_stands_in_a_log_each_line_is_a_call_or_put_aside(rows: list[list[str]], mark: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_whatever_stands_in_a_log_each_line_is_a_call_or_put_aside(
+    rows: list[list[str]], mark: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     text = "\n".join([mark.join(COLUMNS), *(mark.join(row) for row in rows)])
 
     log = read(tmp_path_factory.mktemp("log"), text.encode("utf-8", "replace"))
@@ -170,7 +176,12 @@ def test_whatever_stands_in_a_log_each_line_is_a_call_or_put_aside(rows: list[li
 
 
 @settings(max_examples=150, deadline=None)
-@given(cells=st.lists(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8), min_size=10, max_size=10), max_size=6))
+@given(
+    cells=st.lists(
+        st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8), min_size=10, max_size=10),
+        max_size=6,
+    )
+)
 def test_quoted_values_of_any_kind_are_each_one_row(cells: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
     rows = [",".join('"' + c.replace('"', '""').replace("\r", " ").replace("\n", " ") + '"' for c in row) for row in cells]
 
