@@ -145,6 +145,8 @@ def _read(path: Path) -> tuple[Samples, int, int, str]:
     try:
         if path.stat().st_size == 0:
             raise BadRecordingError(f"{path.name} is empty (0 bytes).")
+        if _ends_mid_page(path):
+            raise BadRecordingError(f"{path.name} is cut off: it ends in the middle of a page. Fetch it again.")
     except OSError as error:
         raise BadRecordingError(f"{path.name} cannot be read: {error.strerror}.") from None
     try:
@@ -154,6 +156,19 @@ def _read(path: Path) -> tuple[Samples, int, int, str]:
             return _read_stream(path.name, container)
     except av.FFmpegError as error:
         raise BadRecordingError(f"{path.name} is not audio that can be decoded ({error.strerror or type(error).__name__}).") from None
+
+
+def _ends_mid_page(path: Path) -> bool:
+    """Whether an Ogg file breaks off inside its last page: unlike wav and mp3 it does not say how long it should be."""
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 70_000))  # a page has at most 65,307 bytes
+        page = file.read()
+    page = page[page.rfind(b"OggS") :]
+    if len(page) < 27:
+        return True
+    return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
 
 
 def _read_stream(name: str, container: Any) -> tuple[Samples, int, int, str]:

@@ -96,10 +96,11 @@ def _unreadable_sound(made: BadFolder) -> None:
     made.add("empty-file", "bad/empty.wav", Outcome("quarantined", ("empty.wav", "empty"), "intake"))
     (bad / "letter.wav").write_text("Уважаемые коллеги, запись во вложении.\n" * 40, encoding="utf-8")
     made.add("text-as-wav", "letter.wav", Outcome("quarantined", ("letter.wav", "not audio"), "audio"))
-    for name, source, share in (("cut-wav", "odesa-uk-005.wav", 0.5), ("cut-mp3", "motiv-ru-005.mp3", 0.5)):
+    for source in ("odesa-uk-005.wav", "kyiv-uk-001.ogg", "motiv-ru-005.mp3"):
+        name = f"cut-{Path(source).suffix[1:]}"
         content = (CALLS / "audio" / source).read_bytes()
         file = bad / f"{name}{Path(source).suffix}"
-        file.write_bytes(content[: int(len(content) * share) - 7])
+        file.write_bytes(content[: len(content) // 2 - 7])
         made.add(name, file.name, Outcome("quarantined", (file.name, "cut off"), "audio"))
     (bad / "random.mp3").write_bytes(random.Random(7).randbytes(40_000))
     made.add("random-bytes", "random.mp3", Outcome("quarantined", ("random.mp3",), "audio"))
