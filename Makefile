@@ -4,14 +4,17 @@
 # make airflow the same Dags under Airflow's own scheduler and pages, on this machine only
 # make clean   remove what was made here, the virtual environment and the models among it
 
-SHELL := /bin/bash
+SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
-PIP := $(BIN)/python -m pip install --disable-pip-version-check -qq --progress-bar off
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile
 INSTALLED := .venv/.installed-$(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
 TORCH := $(shell grep -i '^torch==' constraints.txt)
 SAY := @echo "==>"
+# pip tells every step; of that a line for each twenty packages is enough to see that it moves. What goes wrong comes through whole.
+BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | awk '/^(Collecting|Processing|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
+
 
 .PHONY: help setup demo test lint airflow clean
 
@@ -47,11 +50,11 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo "Python 3.11 could not make a virtual environment. Install its venv module (Debian, Ubuntu: apt-get install python3.11-venv)."; exit 1; }
 	$(SAY) "packages 1/3: torch (the largest)"
-	@$(PIP) '$(TORCH)' -c constraints.txt
+	@$(PIP) '$(TORCH)' -c constraints.txt $(BRIEFLY)
 	$(SAY) "packages 2/3: all the others, as pinned in constraints.txt (a few minutes the first time)"
-	@$(PIP) -r constraints.txt
+	@$(PIP) -r constraints.txt $(BRIEFLY)
 	$(SAY) "packages 3/3: callgrade itself"
-	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(PIP) --no-deps --no-build-isolation --editable . $(BRIEFLY)
 	@rm -f .venv/.installed-* && touch $@
 
 clean:

@@ -21,9 +21,9 @@ WAREHOUSE = Asset("callgrade://warehouse")  # the warehouse holds something that
 RETRIES = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception=[MisconfiguredError, ModelError],
+            exception=[MisconfiguredError, ModelError, FileNotFoundError, PermissionError],
             action=RetryAction.FAIL,
-            reason="A setting, a rule file or an installation is wrong. Trying again cannot mend it: read the error, change what it names, clear the task.",
+            reason="A setting, a file or an installation is wrong. Trying again cannot mend it: read the error, change what it names, clear the task.",
         ),
         RetryRule(
             exception=[TransientError, OSError],

@@ -1,0 +1,156 @@
+"""The shape of the house: what DESIGN promises about rooms, sizes, imports and documentation, checked on the tree itself."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines import __main__ as command
+from pipelines.settings import ROOT
+
+ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "sql", "tests"}
+FILES = {".airflowignore", ".gitignore", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
+FORBIDDEN_NAMES = {"utils", "common", "base", "helpers", "interfaces", "domain", "hooks", "plugins"}
+HEAVY = {"torch", "torchaudio", "pyannote", "faster_whisper", "ctranslate2", "transformers"}
+TEXT = {".py", ".yaml", ".yml", ".sql", ".md", ".toml", ".txt", ".csv", ".html", ".css", ".js", ".j2", ".cfg", ".sh", ""}
+DOCS = "\n".join(file.read_text(encoding="utf-8") for file in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+
+
+def tracked() -> list[Path]:
+    """Every file that belongs to the project, committed or about to be."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
+
+
+def text_files() -> Iterator[tuple[str, str]]:
+    for file in tracked():
+        if file.suffix in TEXT and "tests/calls/audio" not in str(file):
+            yield str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
+
+
+def test_the_top_level_is_the_one_of_the_design() -> None:
+    top = {file.relative_to(ROOT).parts[0] for file in tracked()}
+    assert top <= ROOMS | FILES
+    assert top >= FILES | ROOMS - {"notebooks"}
+
+
+def test_no_file_is_longer_than_a_reader_follows() -> None:
+    long = {
+        name: text.count("\n")
+        for name, text in text_files()
+        if Path(name).suffix in {".py", ".yaml", ".sql"} and not name.startswith("tests/calls/") and text.count("\n") > 400
+    }
+    assert not long
+
+
+def test_every_name_says_what_is_inside() -> None:
+    names = {part for file in tracked() for part in (*file.relative_to(ROOT).parts[:-1], file.stem)}
+    assert not names & FORBIDDEN_NAMES
+
+
+def test_every_module_says_in_one_line_why_it_exists() -> None:
+    silent = [
+        name for name, text in text_files()
+        if name.endswith(".py") and name.split("/")[0] in {"dags", "models", "pipelines"} and text.strip() and not ast.get_docstring(ast.parse(text))
+    ]  # fmt: skip
+    assert not silent
+
+
+def test_no_host_and_no_path_of_a_machine_stands_in_the_tree() -> None:
+    machine_path = re.compile(r"(?<![\w.])/(?:home|Users|tmp/w|work|opt|root)/\w+")
+    index_host = re.compile(r"(?:pypi|pythonhosted|huggingface|hf)\.(?:org|co)\b|--(?:extra-)?index-url|--find-links")
+    found = [
+        (name, match.group())
+        for name, text in text_files()
+        if name not in {"LICENSE", "tests/test_project.py"}
+        for match in [*machine_path.finditer(text), *index_host.finditer(text)]
+    ]
+    assert not found
+
+
+def test_only_the_dags_import_airflow_and_only_the_models_a_model_library() -> None:
+    wrong = []
+    for name, text in text_files():
+        room = name.split("/")[0]
+        if not name.endswith(".py") or room not in {"dags", "models", "pipelines"}:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for module in modules:
+                package = module.split(".")[0]
+                is_heavy = package in HEAVY and not module.startswith("pyannote.core")  # intervals, no model
+                if (package == "airflow" and room != "dags") or (is_heavy and room != "models"):
+                    wrong.append(f"{name}: {module}")
+    assert not wrong
+
+
+def test_nothing_loads_a_model_library_before_a_model_is_needed() -> None:
+    """The command and the Dags have to start at once."""
+    program = (
+        f"import sys, pipelines.flow, pipelines.__main__, pipelines.measure; print(sorted({HEAVY!r} - {{'pyannote'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_pinned_package_has_exactly_one_version_and_torch_has_no_build_tag() -> None:
+    pins = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", pin) for pin in pins)
+    assert len({pin.split("==")[0].lower().replace("_", "-") for pin in pins}) == len(pins)
+
+
+def _commands() -> dict[str, argparse.ArgumentParser]:
+    actions = command._parser()._subparsers._group_actions  # type: ignore[union-attr]  # argparse offers no public way
+    return dict(actions[0].choices)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", sorted(_commands()))
+def test_every_command_and_each_of_its_options_is_documented(name: str) -> None:
+    options = {o for action in _commands()[name]._actions for o in action.option_strings if o.startswith("--") and o != "--help"}
+    assert f"callgrade {name}" in DOCS
+    assert not {option for option in options if option not in DOCS}
+
+
+def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
+    read = {
+        name
+        for file, text in text_files()
+        if file.startswith(("pipelines/", "models/"))
+        for name in re.findall(r"CALLGRADE_[A-Z_]+\b", text)
+    }
+    documented = set(re.findall(r"CALLGRADE_[A-Z_]+\b", DOCS))
+    assert read - {"CALLGRADE_"} == documented
+
+
+def test_every_view_is_documented() -> None:
+    views = {file.stem for file in (ROOT / "sql" / "marts").glob("*.sql")}
+    assert views
+    assert not {view for view in views if not re.search(rf"`{view}`|\*\*{view}\*\*", DOCS)}
+
+
+def test_every_criterion_is_documented() -> None:
+    criteria = yaml.safe_load((ROOT / "pipelines" / "score" / "criteria.yaml").read_text(encoding="utf-8"))
+    names = list(criteria.get("criteria", criteria))
+    assert names
+    assert not {str(n["id"] if isinstance(n, dict) else n) for n in names if f"`{n['id'] if isinstance(n, dict) else n}`" not in DOCS}
+
+
+def test_every_dag_and_pool_is_documented() -> None:
+    from dags.rules import POOLS
+
+    dags = {
+        name
+        for file in ("call_quality", "housekeeping")
+        for name in re.findall(r"^(\w+)\(\)$", (ROOT / "dags" / f"{file}.py").read_text(encoding="utf-8"), re.M)
+    }
+    assert len(dags) == 7
+    assert not {name for name in dags | set(POOLS) if f"`{name}`" not in DOCS}
