@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed-$(shell cat constraints.txt pyproject.toml | cksum
 TORCH := $(shell grep -i '^torch==' constraints.txt)
 SAY := @echo "==>"
 # pip tells every step; of that a line for each twenty packages is enough to see that it moves. What goes wrong comes through whole.
-BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | awk '/^(Collecting|Processing|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
+BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
 
 
 .PHONY: help setup demo test lint airflow clean
