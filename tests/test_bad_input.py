@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -47,12 +48,21 @@ def check(made: BadFolder, going_on: list[str], put_aside: dict[str, PutAside]) 
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("encoding", "delimiter"), [("utf-8", ","), ("cp1251", ";"), ("utf-16", "\t")])
-def test_each_bad_thing_is_put_aside_with_its_reason_and_the_good_go_on(tmp_path: Path, encoding: str, delimiter: str) -> None:
-    made = make_bad_folder(tmp_path / "received", GOOD, encoding, delimiter)
+def test_each_bad_thing_is_put_aside_with_its_reason_and_the_good_go_on(tmp_path: Path) -> None:
+    made = make_bad_folder(tmp_path / "received", GOOD)
     assert sum(o.status != GRADED for o in made.expected.values()) >= 15
 
     check(made, *heard(read_folder(made.path), tmp_path))
+
+
+@pytest.mark.parametrize(("encoding", "delimiter"), [("cp1251", ";"), ("utf-16", "\t")])
+def test_the_encoding_of_the_log_changes_nothing(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    plain = read_folder(make_bad_folder(tmp_path / "received", GOOD[:1]).path)
+    shutil.rmtree(tmp_path / "received")
+    other = read_folder(make_bad_folder(tmp_path / "received", GOOD[:1], encoding, delimiter).path)
+
+    assert (other.calls, other.put_aside) == (plain.calls, plain.put_aside)
+    assert any("проверка" in call.extra_json for call in other.calls)
 
 
 def test_the_same_folder_gives_the_same_ids_and_reasons_again(tmp_path: Path) -> None:

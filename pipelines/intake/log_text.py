@@ -7,7 +7,6 @@ import csv
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _HIGH_RUN = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
@@ -70,7 +69,7 @@ def read_rows(lines: list[str], first: int, delimiter: str, width: int) -> Itera
 
 
 def _parse(lines: list[str], at: int, most: int, delimiter: str) -> tuple[tuple[str, ...], int]:
-    reader = csv.reader(islice(lines, at, at + most), delimiter=delimiter)
+    reader = csv.reader(lines[at : at + most], delimiter=delimiter)
     try:
         fields = tuple(field.strip() for field in next(reader))
     except csv.Error:  # a field longer than the csv module reads: no call log has one
