@@ -32,7 +32,7 @@ _PHRASE_LISTS = ("threats", "dismissals", "phrases_insult", "phrases_profanity",
 class AbuseLexicon:
     """One language's lexicon; `words[name]` matches one whole normalised word, `phrases[name]` a stretch of words joined by spaces."""
 
-    code: str
+    codes: tuple[str, ...]
     words: dict[str, re.Pattern[str]]
     phrases: dict[str, re.Pattern[str]]
     masked: re.Pattern[str]
@@ -50,23 +50,27 @@ def normalise(text: str) -> str:
 
 
 @cache
-def load_lexicon(code: str) -> AbuseLexicon:
-    """The compiled lexicon of a language; an unknown language has an empty one, so that its calls are still graded.
+def load_lexicon(*codes: str) -> AbuseLexicon:
+    """The compiled lexicon of one language, or of several that people mix in one sentence.
 
-    Raises ValueError with the file and the list that is not understood.
+    A language that has no file yet adds nothing, so that its calls are still graded. Raises ValueError with the file and the list that is
+    not understood.
     """
-    path = FOLDER / f"{code}.yaml"
-    raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known = {*_WORD_LISTS, *_PHRASE_LISTS, "language", "sources", "masked"}
-    if unknown := sorted(set(raw) - known):
-        raise ValueError(f"{path}: {unknown[0]!r} is not a list of the lexicon; allowed: {', '.join(sorted(known))}.")
+    lists: dict[str, list[str]] = {name: [] for name in (*_WORD_LISTS, *_PHRASE_LISTS, "masked")}
+    for code in codes:
+        path = FOLDER / f"{code}.yaml"
+        raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if unknown := sorted(set(raw) - set(lists) - {"language", "sources"}):
+            raise ValueError(f"{path}: {unknown[0]!r} is not a list of the lexicon; allowed: {', '.join(sorted(lists))}.")
+        for name, entries in lists.items():
+            entries.extend(_entries(raw.get(name)))
     try:
-        words = {name: _one_of(_word(word) for entry in _entries(raw.get(name)) for word in _split(entry)) for name in _WORD_LISTS}
-        phrases = {name: _one_of(_phrase(entry) for entry in _entries(raw.get(name))) for name in _PHRASE_LISTS}
-        masked = _one_of(_masked(entry) for entry in _entries(raw.get("masked")))
+        words = {name: _one_of(_word(word) for entry in lists[name] for word in _split(entry)) for name in _WORD_LISTS}
+        phrases = {name: _one_of(_phrase(entry) for entry in lists[name]) for name in _PHRASE_LISTS}
+        masked = _one_of(_masked(entry) for entry in lists["masked"])
     except re.error as error:
-        raise ValueError(f"{path}: {error.pattern!r} cannot be read: {error}.") from error
-    return AbuseLexicon(code, words, phrases, masked)
+        raise ValueError(f"{FOLDER}: {error.pattern!r} in {'+'.join(codes)} cannot be read: {error}.") from error
+    return AbuseLexicon(codes, words, phrases, masked)
 
 
 def _entries(raw: Any) -> list[str]:

@@ -18,7 +18,7 @@ DETECTOR = "abuse-lexicon-1"
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
 _PAUSE = re.compile(r"[,;:—–-]$")
 _STOP = re.compile(r"[.!?…]$")
-_TOGETHER = {"ru": ("ru", "uk"), "uk": ("uk", "ru")}  # people mix them within a sentence
+_GROUPS = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
 _NEAR = 3  # words between an address and the word it colours
 
 
@@ -67,19 +67,19 @@ def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Findi
     """The findings of one turn, one a severity; see `find_abuse`."""
     words = _words(turn)
     best: dict[str, _Hit] = {}
-    for code in _codes(turn.language, other_languages):
-        for hit in _hits(words, load_lexicon(code), turn):
+    for codes in _lexicons(turn.language, other_languages):
+        for hit in _hits(words, load_lexicon(*codes), turn):
             held = best.get(hit.severity)
             if hit.confidence >= LEAST_CONFIDENCE and (held is None or (hit.weight, hit.confidence) > (held.weight, held.confidence)):
                 best[hit.severity] = hit
     return [_finding(turn, words, hit) for hit in sorted(best.values(), key=lambda h: h.first)]
 
 
-def _codes(language: str, others: Iterable[str]) -> list[str]:
-    codes = dict.fromkeys(_TOGETHER.get(language, (language,)))
-    for code in others:
-        codes.update(dict.fromkeys(_TOGETHER.get(code, (code,))))
-    return list(codes)
+def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
+    """The lexicons to look through: the turn's and the centre's; all of them when the turn's language is not known."""
+    wanted = {language, *others}
+    groups = [group for group in _GROUPS if wanted & set(group)]
+    return groups if any(language in group for group in groups) else [*_GROUPS]
 
 
 def _finding(turn: Turn, words: Sequence[_Word], hit: _Hit) -> Finding:
@@ -133,7 +133,7 @@ def _hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hi
     ):
         for first, last in _phrase_spans(words, lexicon, name):
             if not harmless.issuperset(range(first, last + 1)) and not _is_reported(words, first, lexicon):
-                found.append(_Hit(first, last, severity, _target(words, first, lexicon, by_operator, "operator"), confidence, weight))
+                found.append(_Hit(first, last, severity, _target(words, last, lexicon, by_operator, "operator"), confidence, weight))
     for i, word in enumerate(words):
         if i not in harmless and not lexicon.has("harmless", word.text) and (hit := _word_hit(words, i, lexicon, by_operator)):
             found.append(hit)
@@ -150,13 +150,13 @@ def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator
     if is_masked or lexicon.has("obscene", text):
         target = _target(words, i, lexicon, by_operator, "other")
         return _Hit(i, i, "profanity", target, 0.92 if at_you and not is_masked else 0.8, 3)
-    if _is_about_self(words, i, lexicon):
-        return None
     if lexicon.has("insults", text):
         return _insult(words, i, lexicon, by_operator, at_you, called)
+    if _is_about_self(words, i, lexicon):
+        return None
     if lexicon.has("insults_addressed", text) and (near or _beside(words, i, lexicon, "insults_adjectives") or (called and not _listed(words, i))):
         return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.85 if near else 0.72, 2)
-    if lexicon.has("company_insults", text) and (at_you or called) and not _is_near(words, i, lexicon, "they"):
+    if lexicon.has("company_insults", text) and (called or (at_you and not _is_near(words, i, lexicon, "they"))):
         return _Hit(i, i, "insult", "client" if by_operator else "company", 0.75, 2)
     if lexicon.has("insults_adjectives", text) and near:
         return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.75, 1)
@@ -166,8 +166,10 @@ def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator
 
 
 def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
-    if _is_near(words, i, lexicon, "they", before_only=True):
+    if not called and _is_near(words, i, lexicon, "they", before_only=True):
         return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
+    if _is_about_self(words, i, lexicon):
+        return None
     size = sum(w.sentence == words[i].sentence for w in words)
     if at_you or called or size <= 3:
         confidence = 0.9 if at_you else 0.82 if called else 0.7
@@ -184,7 +186,9 @@ def _target(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: 
         return "operator"
     if many:
         return "company" if _in_sentence(words, i, lexicon, "everyone") or _in_sentence(words, i, lexicon, "company_insults") else "operator"
-    return "operator" if verb else otherwise
+    if verb:
+        return "operator"
+    return "other" if _is_near(words, i, lexicon, "they", before_only=True) else otherwise
 
 
 def _in_sentence(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:

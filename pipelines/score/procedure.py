@@ -23,7 +23,8 @@ OUTCOMES = (
     "tolerated", "client_hung_up", "operator_at_fault", "cannot_tell",
 )  # fmt: skip
 PARTIES = ("operator", "client", "system")
-_SURE = 0.6  # below this a fact is tried both ways
+_SURE = 0.6  # below this a finding is tried both ways
+_SURE_ACT = 0.78  # the same for what the operator did
 _IGNORED = 0.35  # below this a fact is not a fact
 _MOST_DOUBTS = 8  # 2 ** 8 readings of a call are enough; what is beyond is too doubtful to judge
 
@@ -125,8 +126,8 @@ _SAID = {
 class ProcedureRule:
     """How one centre wants it done; the defaults are the rule that all five share."""
 
-    warnings_needed: int = 1
-    notice_required: bool = True
+    warnings: int = 1
+    is_notice_required: bool = True
     severities: tuple[str, ...] = ("profanity", "insult", "threat")
     targets: tuple[str, ...] = ("operator", "company")
     threat_ends_at_once: bool = False  # a threat may be answered by hanging up at once
@@ -149,8 +150,8 @@ class ProcedureRule:
             if wrong := [v for v in values[name] if v not in allowed]:
                 raise MisconfiguredError(f"procedure: {name} has {wrong[0]!r}; allowed: {', '.join(allowed)}.")
         rule = cls(**values)
-        if rule.warnings_needed < 1:
-            raise MisconfiguredError(f"procedure: warnings_needed is {rule.warnings_needed}; it must be 1 or more.")
+        if rule.warnings < 1:
+            raise MisconfiguredError(f"procedure: warnings is {rule.warnings}; it must be 1 or more.")
         return rule
 
 
@@ -225,7 +226,8 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
                 # a warning names the end of the call; that is no notice yet, unless nothing came after it
                 is_echo = event is not Event.WARN and "warn_abuse" in did and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
                 if name in did and not is_echo:
-                    steps.append(Step(turn.turn_no, event, Event.ANSWER, did[name]))
+                    sure = did[name] if did[name] >= _SURE_ACT and turn.role == "operator" else min(did[name], _SURE - 0.01)
+                    steps.append(Step(turn.turn_no, event, Event.ANSWER, sure))
             if not did.keys() & {"warn_abuse", "end_notice", "farewell"}:
                 steps.append(Step(turn.turn_no, Event.ANSWER))
         elif turn.role == "client":
@@ -249,9 +251,9 @@ def outcome_of(events: Sequence[Event], party: str, rule: ProcedureRule, had_thr
         return met.pop() if len(met) == 1 else "cannot_tell"
     outcome = ENDINGS[state, party]
     warnings = sum(e is Event.WARN for e in events)
-    if outcome in ("ended_without_notice", "ended_after_warning") and warnings < rule.warnings_needed:
+    if outcome in ("ended_without_notice", "ended_after_warning") and warnings < rule.warnings:
         outcome = "ended_without_warning"
-    if outcome == "ended_without_notice" and not rule.notice_required:
+    if outcome == "ended_without_notice" and not rule.is_notice_required:
         outcome = "ended_after_warning" if state is State.WENT_ON else "cannot_tell"
     if outcome in ("ended_without_warning", "ended_without_notice") and had_threat and rule.threat_ends_at_once:
         outcome = "not_needed"
@@ -281,7 +283,7 @@ def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str
     confidence = min([max(s.confidence for s in abused), *matter])
     said = _SAID[outcome]
     if outcome == "ended_without_warning" and warned:
-        said = f"The operator hung up after {len(warned)} of {rule.warnings_needed} warnings."
+        said = f"The operator hung up after {len(warned)} of {rule.warnings} warnings."
     return outcome, confidence, said
 
 
@@ -300,5 +302,5 @@ def _without_sure_abuse(
 
 def _when(turns: Sequence[Turn], acts: Iterable[ActLike], name: str, after_s: float | None) -> float | None:
     starts = {t.turn_no: t.start_s for t in turns}
-    times = [starts[a.turn_no] for a in acts if a.act == name and a.turn_no in starts and a.confidence >= _SURE]
+    times = [starts[a.turn_no] for a in acts if a.act == name and a.turn_no in starts and a.confidence >= _SURE_ACT]
     return min((t for t in times if after_s is None or t >= after_s), default=None)
