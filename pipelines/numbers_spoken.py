@@ -1,0 +1,151 @@
+"""Numbers as people say them and as recognition writes them: "сорок один, 18, ноль шесть" is the run of digits 411806.
+
+The vocabulary is made by num2words, so a language needs only its few odd forms (`number_words` in models/languages/personal). A word that
+recognition spoiled a little still counts inside a run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from rapidfuzz import fuzz, process
+
+from models import language as languages
+from pipelines.personal_words import Item, Vocabulary
+
+MAX_FILLERS = 2  # other words that may stand inside a run
+_FUZZY_SCORE = 84.0
+_FUZZY_LENGTH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRun:
+    """Numbers said one after the other: items first..last-1, their digits, and what they are."""
+
+    first: int
+    last: int
+    digits: str
+    is_amount: bool  # a unit follows, or thousands are counted: a price, a reading, a time
+    is_masked: bool  # holds a number that was masked before
+
+
+def number_of(word: str, vocabulary: Vocabulary, loosely: bool = False) -> int | None:
+    """The value of one number word (negative: a repetition such as `double`), or None. `loosely` allows recognition errors."""
+    known = vocabulary.number_words.get(word)
+    if known is not None:
+        return known
+    for code in vocabulary.codes:
+        value = _values(code).get(word.replace("-", ""))
+        if value is None and code in ("ru", "uk"):
+            value = _by_lemma(word, code)
+        if value is None and loosely and len(word) >= _FUZZY_LENGTH:
+            value = _nearly(word, code)
+        if value is not None:
+            return value
+    return None
+
+
+def number_runs(items: Sequence[Item], vocabulary: Vocabulary) -> list[NumberRun]:
+    """All runs of numbers of a turn, in order. Small words between numbers belong to the run, other words end it."""
+    runs: list[NumberRun] = []
+    at = 0
+    while at < len(items):
+        if not _is_number(items[at], vocabulary, loosely=False):
+            at += 1
+            continue
+        last, fillers, look = at + 1, 0, at + 1
+        while look < len(items) and fillers <= MAX_FILLERS:
+            if _is_number(items[look], vocabulary, loosely=True):
+                last, fillers = look + 1, 0
+            elif vocabulary.has("fillers", items[look].word) or not items[look].word:
+                fillers += 1
+            else:
+                break
+            look += 1
+        runs.append(_run(items, at, last, vocabulary))
+        at = last
+    return runs
+
+
+def _is_number(item: Item, vocabulary: Vocabulary, loosely: bool) -> bool:
+    if item.kind is not None:
+        return item.kind in ("account", "card", "phone", "passport", "birth_date")
+    return _digits(item.text) != "" or vocabulary.has("thousands", item.word) or number_of(item.word, vocabulary, loosely) is not None
+
+
+def _run(items: Sequence[Item], first: int, last: int, vocabulary: Vocabulary) -> NumberRun:
+    digits, open_places, repeat, is_amount = "", 0, 1, False
+    for item in items[first:last]:
+        plain = _digits(item.text)
+        if plain:
+            digits, open_places = digits + plain * repeat, 0
+            repeat = 1
+            is_amount |= bool(re.search(r"\d[.,]\d|%|\d:\d\d", item.text)) and len(plain) < 7
+            continue
+        if item.kind is not None:
+            continue
+        is_amount |= vocabulary.has("thousands", item.word)
+        value = number_of(item.word, vocabulary, loosely=True)
+        if value is None:
+            continue
+        if value < 0:
+            repeat = -value
+            continue
+        said = str(value)
+        if item.after_comma:
+            open_places = 0
+        if value == 100 and vocabulary.codes == ("en",):  # "two hundred": the digit before counts the hundreds
+            digits, open_places = (digits or "1") + "00", 2
+        elif 0 < len(said) <= open_places and value > 0:
+            digits = digits[: len(digits) - len(said)] + said
+            open_places = len(said) - len(said.rstrip("0")) if len(said) > 1 else 0
+        else:
+            digits += said * repeat
+            open_places = len(said) - len(said.rstrip("0")) if value else 0
+        repeat = 1
+    after = [i.word for i in items[last : last + 2]]
+    is_amount |= bool(after) and not items[last - 1].text.endswith((",", ".", "?", "!")) and vocabulary.has("units", after[0])
+    is_masked = any(i.kind is not None for i in items[first:last])
+    return NumberRun(first, last, digits, is_amount, is_masked)
+
+
+def _digits(text: str) -> str:
+    return "" if text.startswith("[") else re.sub(r"\D", "", text)
+
+
+@cache
+def _values(code: str) -> dict[str, int]:
+    from num2words import num2words
+
+    numbers = [*range(20), *range(20, 100, 10), *([100] if code == "en" else range(100, 1000, 100))]
+    if code == "hu":
+        numbers = list(range(1000))  # Hungarian writes them in one word
+    out: dict[str, int] = {}
+    for n in numbers:
+        word = str(num2words(n, lang=code)).lower().replace("ё", "е").replace("’", "'").replace("-", "")
+        out.setdefault("hundred" if (code, n) == ("en", 100) else word, n)
+    return out
+
+
+@lru_cache(maxsize=50_000)
+def _by_lemma(word: str, code: str) -> int | None:
+    if len(word) < 3:
+        return None
+    for parse in languages.parses(word, code)[:3]:
+        if "NUMR" in parse.tag or parse.normal_form in ("один", "ноль", "нуль"):
+            value = _values(code).get(parse.normal_form.replace("ё", "е"))
+            if value is not None:
+                return value
+    return None
+
+
+@lru_cache(maxsize=50_000)
+def _nearly(word: str, code: str) -> int | None:
+    if code in ("ru", "uk") and any(p.is_known and "NUMR" not in p.tag for p in languages.parses(word, code)[:1]):
+        return None
+    values = {w: n for w, n in _values(code).items() if len(w) >= 4}
+    best = process.extractOne(word, values.keys(), scorer=fuzz.ratio, score_cutoff=_FUZZY_SCORE)
+    return None if best is None else values[best[0]]

@@ -1,0 +1,178 @@
+"""Finds dictated personal data made of numbers or spelled out: account, card, phone, passport, birth date, email."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.numbers_spoken import NumberRun, number_of, number_runs
+from pipelines.personal_words import Heard, Vocabulary, name_parts
+
+ALWAYS_DIGITS = 6  # a run this long is personal data though nobody asked for it
+ASKED_DIGITS = 4  # long enough when somebody asked, or the speaker named it
+CONTINUED_DIGITS = 2  # the rest of a number that began in the turn before
+CARD_DIGITS = 13
+AMOUNT_DIGITS = 9  # no price and no reading is longer
+_NUMERIC = ("account", "card", "phone", "passport")
+_PUBLIC_STARTS = ("0800", "8800", "800")
+_EMAIL_LEFT, _EMAIL_RIGHT = 6, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Personal data: tokens first..last-1 of one turn (by its place in the list of turns)."""
+
+    turn: int
+    first: int
+    last: int
+    kind: str
+
+
+def find_numbers(heard: Sequence[Heard]) -> list[Span]:
+    """Dictated numbers that belong to a person. Prices, readings, times and public numbers given by the operator stay."""
+    runs = [number_runs(h.items, h.vocabulary) for h in heard]
+    public = {r.digits for h, rs in zip(heard, runs, strict=True) for r in rs if _is_public(h, r)}
+    spans: list[Span] = []
+    secret: set[str] = set()
+    running: tuple[int, str] | None = None  # turn and kind of a number that the next turns may go on with
+    for n, (h, own) in enumerate(zip(heard, runs, strict=True)):
+        if h.role == "operator":
+            continue
+        date = _birth_date(h)
+        if date:
+            spans.append(Span(n, *date, "birth_date"))
+        for run in own:
+            if date and run.first < date[1] and date[0] < run.last:
+                continue
+            if run.is_masked:
+                running = (n, h.items[run.first].kind or "account")
+            kind = _client_kind(h, run, running[1] if running and n - running[0] <= 2 else None, public)
+            if kind:
+                spans.append(Span(n, run.first, run.last, kind))
+                secret.add(run.digits)
+                running = (n, kind)
+    for n, (h, own) in enumerate(zip(heard, runs, strict=True)):
+        if h.role == "operator":
+            spans += [Span(n, r.first, r.last, kind) for r in own if (kind := _operator_kind(h, r, secret, public))]
+    return spans
+
+
+def find_emails(heard: Sequence[Heard]) -> list[Span]:
+    """Addresses of electronic mail, written with @ or spelled out with the word for it and for the dot."""
+    spans = []
+    for n, h in enumerate(heard):
+        items, words = h.items, h.vocabulary
+        for at, item in enumerate(items):
+            if "@" in item.text:
+                spans.append(Span(n, at, at + 1, "email"))
+            if not words.has("email_at", item.word):
+                continue
+            right = at + 1
+            for k in range(at + 1, min(at + 1 + _EMAIL_RIGHT, len(items))):
+                right = k + 1
+                if items[k].ends_sentence:
+                    break
+            dotted = any(words.has("email_dot", i.word) or "." in i.text.rstrip(".") for i in items[max(0, at - _EMAIL_LEFT) : right])
+            if not dotted and "email" not in h.asked:
+                continue
+            left = at
+            while left > 0 and at - left < _EMAIL_LEFT and not items[left - 1].ends_sentence and not _is_prose(h, left - 1):
+                left -= 1
+            spans.append(Span(n, left, right, "email"))
+    return spans
+
+
+def _client_kind(h: Heard, run: NumberRun, running: str | None, public: set[str]) -> str | None:
+    n = len(run.digits)
+    if n == 0 or (run.is_amount and n < AMOUNT_DIGITS) or (n >= 3 and any(p.startswith(run.digits) or run.digits in p for p in public)):
+        return None
+    near = h.near(run.first)
+    kinds = near or set(h.asked)
+    if n >= CARD_DIGITS:
+        return "card"
+    if "reading" in near and not near & set(_NUMERIC) and n <= 7:
+        return None
+    if "reading" in h.asked and not near and n < ALWAYS_DIGITS + 1 and not h.asked & {*_NUMERIC, "number"}:
+        return None
+    wanted = bool(kinds & {*_NUMERIC, "number"})
+    least = ASKED_DIGITS if wanted else ALWAYS_DIGITS
+    if n >= least:
+        return _kind_of(run.digits, kinds)
+    if running in _NUMERIC and n >= CONTINUED_DIGITS and not _has_unit_words(h, run):
+        return running
+    return None
+
+
+def _kind_of(digits: str, kinds: set[str]) -> str:
+    for kind in ("passport", "card"):
+        if kind in kinds and not (kinds & {"account"} and kind == "card"):
+            return kind
+    if "account" in kinds and "phone" not in kinds:
+        return "account"
+    if "phone" in kinds and ("account" not in kinds or len(digits) >= 9):
+        return "phone"
+    return "phone" if len(digits) >= 10 else "account"
+
+
+def _operator_kind(h: Heard, run: NumberRun, secret: set[str], public: set[str]) -> str | None:
+    n = len(run.digits)
+    if n >= ASKED_DIGITS and not (run.is_amount and n < AMOUNT_DIGITS) and any(run.digits in s or s in run.digits for s in secret):
+        return _kind_of(run.digits, h.near(run.first))
+    if n < ALWAYS_DIGITS or run.digits in public or (run.is_amount and n < AMOUNT_DIGITS):
+        return None
+    if "reading" in h.near(run.first) and n <= 7:
+        return None
+    return "card" if n >= CARD_DIGITS else _kind_of(run.digits, h.near(run.first))
+
+
+def _is_public(h: Heard, run: NumberRun) -> bool:
+    """Whether the operator gives out a number of a company: a hot line, an emergency service."""
+    if h.role != "operator" or len(run.digits) < 3 or len(run.digits) >= CARD_DIGITS:
+        return False
+    if run.digits.startswith(_PUBLIC_STARTS):
+        return True
+    words = [i.word for i in h.items]
+    told = any(h.vocabulary.has("public", w) for w in words)
+    return told and not any(h.vocabulary.has("read_back", w) for w in words)
+
+
+def _birth_date(h: Heard) -> tuple[int, int] | None:
+    """The words of a date of birth that was asked for or announced: numbers, ordinals, a month, a year."""
+    words = h.vocabulary
+    cue = next((k for k, i in enumerate(h.items) if "birth_date" in words.cues_of(i.word)), None)
+    if cue is None and "birth_date" not in h.asked:
+        return None
+    hits = [k for k in range(0 if cue is None else cue, len(h.items)) if _is_date_word(h, k)]
+    if not hits or not any(not words.has("year", h.items[k].word) for k in hits):
+        return None
+    first = last = hits[0]
+    for k in hits[1:]:
+        if k - last > 2:
+            break
+        last = k
+    return first, last + 1
+
+
+def _is_date_word(h: Heard, at: int) -> bool:
+    item, words = h.items[at], h.vocabulary
+    if item.kind is not None:
+        return item.kind == "birth_date"
+    if any(c.isdigit() for c in item.text) or words.has("months", item.word) or words.has("year", item.word):
+        return True
+    if words.has("thousands", item.word) or number_of(item.word, words) is not None:
+        return True
+    return any("Anum" in name_parts(item.word, code) for code in words.codes)
+
+
+def _is_prose(h: Heard, at: int) -> bool:
+    item, words = h.items[at], h.vocabulary
+    spelled = words.has("email_dot", item.word) or number_of(item.word, words) is not None
+    return item.kind is not None or (not spelled and (words.has("common", item.word) or "email" in words.cues_of(item.word)))
+
+
+def _has_unit_words(h: Heard, run: NumberRun) -> bool:
+    return any(_unit(h.vocabulary, i.word) for i in h.items[run.last : run.last + 2])
+
+
+def _unit(words: Vocabulary, word: str) -> bool:
+    return words.has("units", word)

@@ -1,0 +1,189 @@
+"""The words that personal data is asked for and said with, by language, from `models/languages/personal`; and each token's plain facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from models import language as languages
+from pipelines.errors import MisconfiguredError
+from pipelines.records import Role, Turn
+
+FOLDER = Path(languages.__file__).with_name("languages") / "personal"
+LISTS = (
+    "request", "own", "units", "fillers", "months", "year", "street", "house", "settlement", "between", "email_at", "email_dot", "name_intro",
+    "titles", "self", "not_names", "code_word", "code_forgotten", "public", "read_back", "common", "thousands",
+)  # fmt: skip
+CUES = ("account", "phone", "card", "passport", "code_word", "birth_date", "name", "address", "email", "reading", "number")
+PARTS = {"Name", "Surn", "Patr", "Geox", "Anum"}
+ANSWERS = 3  # turns in which a question may still be answered
+_EDGES = re.compile(r"^[^\w\[+*#@]+|[^\w\]*#@]+$")
+_CYRILLIC = re.compile(r"[а-яіїєґ]")
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words of one or more languages that a turn may be spoken in."""
+
+    codes: tuple[str, ...]
+    lists: Mapping[str, re.Pattern[str]]
+    cues: Mapping[str, re.Pattern[str]]
+    number_words: Mapping[str, int]
+
+    def has(self, name: str, word: str) -> bool:
+        """Whether the word stands in the list of that name."""
+        return self.lists[name].fullmatch(word) is not None
+
+    def cues_of(self, word: str) -> set[str]:
+        """The kinds of personal data that the word speaks of."""
+        return {kind for kind, pattern in self.cues.items() if pattern.fullmatch(word)}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One token of a turn as the finders see it."""
+
+    text: str  # as recognised
+    word: str  # lower-cased, bare
+    is_capital: bool
+    starts_sentence: bool
+    ends_sentence: bool
+    after_comma: bool  # the token before ended with a comma
+    kind: str | None  # already masked as this kind
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One turn as the finders see it: its words, and what the other person had asked for before it."""
+
+    role: Role
+    items: list[Item]
+    vocabulary: Vocabulary
+    asked: frozenset[str]
+    is_answer_of_client: bool  # the client asked who is speaking: an employee's name is no secret
+
+    def near(self, first: int, reach: int = 6) -> set[str]:
+        """The kinds that the words just before item `first` speak of, within the sentence or the one before it."""
+        found: set[str] = set()
+        for item in self.items[max(0, first - reach) : first]:
+            found |= self.vocabulary.cues_of(item.word)
+        return found
+
+
+def listen(turns: Sequence[Turn]) -> list[Heard]:
+    """Each turn with its context: which personal data the other person had asked for, and was still waiting for."""
+    out: list[Heard] = []
+    asked: set[str] = set()
+    asker, answers, asker_is_client = "", 0, False
+    for turn in turns:
+        items = items_of([t.text for t in turn.tokens])
+        vocabulary = vocabulary_for(items, turn.language)
+        context = frozenset(asked) if turn.speaker != asker else frozenset()
+        out.append(Heard(turn.role, items, vocabulary, frozenset() if asker_is_client else context, asker_is_client and "name" in context))
+        if turn.speaker != asker and asked:
+            answers += 1
+            if answers >= ANSWERS:
+                asked = set()
+        asks = _asks(items, vocabulary)
+        is_client = turn.role == "client" and turn.role_confidence >= 0.9
+        if is_client:
+            asks &= {"name"} if any(i.text.endswith("?") for i in items) else set()
+        if asks:
+            asked, asker, answers, asker_is_client = asks, turn.speaker, 0, is_client
+        elif turn.speaker == asker and len(items) > 4:
+            asked = asked & {"account", "phone", "card", "passport", "number"} if answers == 0 else set()
+    return out
+
+
+def _asks(items: Sequence[Item], vocabulary: Vocabulary) -> set[str]:
+    """What a turn asks for: the cues of each sentence that requests something."""
+    found: set[str] = set()
+    cues: set[str] = set()
+    is_request = False
+    for item in items:
+        cues |= vocabulary.cues_of(item.word)
+        is_request |= vocabulary.has("request", item.word) or item.text.endswith("?")
+        if item.ends_sentence:
+            if is_request:
+                found |= cues
+            cues, is_request = set(), False
+    return found | (cues if is_request or not found else set())
+
+
+def items_of(texts: list[str]) -> list[Item]:
+    """The tokens of a turn with their place in the sentence."""
+    items: list[Item] = []
+    before = "."
+    for text in texts:
+        mask = re.fullmatch(r"\[([A-Z_]+)\]\W*", text)
+        bare = _EDGES.sub("", text)
+        word = bare.lower().replace("ё", "е").replace("’", "'").replace("ʼ", "'").replace("`", "'")
+        items.append(
+            Item(
+                text=text,
+                word=word,
+                is_capital=bool(bare) and bare[0].isupper() and mask is None,
+                starts_sentence=before.endswith((".", "?", "!", "…")),
+                ends_sentence=text.endswith((".", "?", "!", "…")),
+                after_comma=before.endswith((",", ";", ":")),
+                kind=mask[1].lower() if mask else None,
+            )
+        )
+        before = text
+    return items
+
+
+def vocabulary_for(items: list[Item], code: str) -> Vocabulary:
+    """The vocabulary of a turn: both Slavic languages for Cyrillic words (surzhyk), otherwise Hungarian or English."""
+    letters = " ".join(i.word for i in items)
+    if _CYRILLIC.search(letters):
+        return _vocabulary(("uk", "ru") if code == "uk" else ("ru", "uk"))
+    return _vocabulary((code,) if code in ("hu", "en") else ("en",))
+
+
+@lru_cache(maxsize=100_000)
+def name_parts(word: str, code: str) -> frozenset[str]:
+    """Which of Name, Surn, Patr, Geox, Anum the word's likely readings have; `?` for a word that the dictionary does not know."""
+    if code not in ("ru", "uk"):
+        return frozenset({"Name"}) if languages.is_first_name(word, code) else frozenset()
+    found: set[str] = set()
+    parses = languages.parses(word, code)
+    for parse in parses[:4]:
+        if parse.score >= 0.15:
+            found |= PARTS & set(re.split(r"[ ,]", str(parse.tag)))
+    if not any(p.is_known for p in parses):
+        found = (found - {"Patr"}) | {"?"}
+    if re.fullmatch(r"\w{3,}(ович|евич|йович|овна|евна|ична|инична|івна|ївна|овичу?|івно|ївно|овичем)", word):
+        found.add("Patr")
+    return frozenset(found)
+
+
+@cache
+def _vocabulary(codes: tuple[str, ...]) -> Vocabulary:
+    read = [_read(code) for code in codes]
+    number_words: dict[str, int] = {}
+    for data in reversed(read):
+        number_words |= {str(k): int(v) for k, v in data["number_words"].items()}
+    return Vocabulary(
+        codes,
+        {name: re.compile("|".join(f"(?:{d[name]})" for d in read)) for name in LISTS},
+        {kind: re.compile("|".join(f"(?:{d['cues'][kind]})" for d in read)) for kind in CUES},
+        number_words,
+    )
+
+
+@cache
+def _read(code: str) -> dict[str, Any]:
+    path = FOLDER / f"{code}.yaml"
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, of, needed in (("cues", data.get("cues", {}), CUES), ("the file", data, (*LISTS, "number_words"))):
+        missing = sorted(set(needed) - set(of))
+        if missing:
+            raise MisconfiguredError(f"{path}: {name} has no {missing[0]!r}; it must have {', '.join(needed)}.")
+    return dict(data)

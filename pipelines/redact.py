@@ -1,0 +1,111 @@
+"""Personal data is masked before anything is stored or shown: what a client dictated becomes `[ACCOUNT]`, `[NAME]` and the like.
+
+Numbers are found in `personal_numbers`, names, addresses and code words in `personal_names`; docs/personal-data.md says what is masked
+and what stays. A missed number costs more than a masked word too many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+
+from models import language as languages
+from pipelines.personal_names import find_addresses, find_code_words, find_names
+from pipelines.personal_numbers import Span, find_emails, find_numbers
+from pipelines.personal_words import listen
+from pipelines.records import PersonalData, Token, Turn
+from pipelines.settings import Settings
+from pipelines.store import Batch
+
+log = logging.getLogger("callgrade")
+
+
+def run(batch: Batch, settings: Settings) -> None:
+    """Write `turns` (masked) and `personal_data` of the batch, then wipe the unmasked files unless raw text is kept."""
+    centre_of = {call.call_id: call.centre_id for call in batch.calls()}
+    spoken: dict[str, list[Turn]] = defaultdict(list)
+    for turn in batch.read("spoken_turns"):
+        if turn.call_id in centre_of:
+            spoken[turn.call_id].append(turn)
+    turns: list[Turn] = []
+    found: list[PersonalData] = []
+    for n, call_id in enumerate(spoken, 1):
+        log.info("redact %d/%d %s", n, len(spoken), call_id)
+        masked, data = redact_turns(spoken[call_id], keep_raw=settings.keep_text == "raw", centre_id=centre_of[call_id])
+        turns += masked
+        found += data
+    batch.write("turns", turns)
+    batch.write("personal_data", found)
+    batch.write_put_aside("redact", [])
+    if settings.keep_text != "raw":
+        batch.wipe_private()
+
+
+def redact_turns(turns: Sequence[Turn], keep_raw: bool = False, centre_id: str = "") -> tuple[list[Turn], list[PersonalData]]:
+    """The turns of one call with each piece of personal data as one token, and where each was said.
+
+    With `keep_raw` the token also remembers the words that it stands for.
+    """
+    spans: dict[int, list[Span]] = defaultdict(list)
+    for span in find_spans(turns, _public_words(centre_id)):
+        spans[span.turn].append(span)
+    masked: list[Turn] = []
+    found: list[PersonalData] = []
+    for n, turn in enumerate(turns):
+        tokens: list[Token] = []
+        at = 0
+        for span in sorted(spans[n], key=lambda s: s.first):
+            token = _placeholder(turn.tokens[span.first : span.last], span.kind, keep_raw)
+            tokens += [*turn.tokens[at : span.first], token]
+            found.append(PersonalData(turn.call_id, turn.turn_no, span.kind, token.start_s, token.end_s))
+            at = span.last
+        masked.append(replace(turn, tokens=(*tokens, *turn.tokens[at:])))
+    return masked, found
+
+
+def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset()) -> list[Span]:
+    """Every piece of personal data in the turns of one call, none overlapping another."""
+    heard = listen(turns)
+    taken: list[set[int]] = [set() for _ in turns]
+    kept: list[Span] = []
+
+    def keep(spans: Iterable[Span]) -> None:
+        for span in spans:
+            own = set(range(span.first, span.last))
+            if not own & taken[span.turn]:
+                taken[span.turn] |= own
+                kept.append(span)
+
+    keep(find_emails(heard))
+    keep(find_numbers(heard))
+    keep(find_addresses(heard, taken))
+    keep(find_code_words(heard, taken))
+    keep(find_names(heard, taken, public_words))
+    return kept
+
+
+def mask_text(text: str, language: str) -> str:
+    """A free text (a note, a line of a log) with its personal data masked; layout between words becomes single spaces."""
+    tokens = tuple(Token(word, float(n), float(n + 1), 1.0) for n, word in enumerate(text.split()))
+    turn = Turn("", 1, 0, "", "unknown", 0.0, 0.0, float(len(tokens)), tokens, language, 1.0, None, False, 0.0, False)
+    return redact_turns([turn])[0][0].text
+
+
+def _placeholder(tokens: Sequence[Token], kind: str, keep_raw: bool) -> Token:
+    raw = " ".join(t.raw or t.text for t in tokens) if keep_raw else None
+    return Token(f"[{kind.upper()}]", tokens[0].start_s, max(t.end_s for t in tokens), min(t.probability for t in tokens), raw)
+
+
+@cache
+def _public_words(centre_id: str) -> frozenset[str]:
+    """The words of a centre's company names and terms, which are names of no person."""
+    from pipelines.score.scorecard import centre_ids, load_centre
+
+    if centre_id not in centre_ids():
+        return frozenset()
+    centre = load_centre(centre_id)
+    phrases = [p for group in (centre.company_names, centre.terms) for texts in group.values() for p in texts]
+    return frozenset(w for p in phrases for w in languages.words_of(p))
