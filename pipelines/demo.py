@@ -25,9 +25,18 @@ def run() -> int:
 
     Raises CallgradeError naming the failed task and Airflow's log.
     """
-    settings = Settings.from_environment(warehouse=ROOT / ".demo" / "callgrade.duckdb", recordings=ROOT / "tests" / "calls")
+    settings = Settings.from_environment(
+        warehouse=ROOT / ".demo" / "callgrade.duckdb",
+        recordings=ROOT / "tests" / "calls",
+        batch_audio_min=4.0,  # several batches of few calls, so that the tasks really map
+    ).with_(call_log=None)
     run_dags(DAGS, settings, ROOT / ".airflow")
     print(summary.of_run(settings))
+    shown = Path(os.path.relpath(settings.warehouse))
+    print(f"  In a browser   callgrade serve --warehouse {shown}")
+    print(
+        f"  In DuckDB      duckdb.connect({str(Path(os.path.relpath(settings.snapshot)))!r}, read_only=True).sql('from operator_scorecards')\n"
+    )
     return 0
 
 
@@ -60,6 +69,6 @@ def airflow_environment(home: Path) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+        "AIRFLOW__API__HOST": "127.0.0.1",  # its pages, where they are started, are for this machine only
         "NO_COLOR": "1",  # the log is a file
     }
