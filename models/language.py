@@ -18,13 +18,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from rapidfuzz import fuzz
+
+from models.phrases import APOSTROPHES, Pattern, Place, compile_phrase, lemmas, morph
 
 LANGUAGES = ("ru", "uk", "hu", "en")
 ACTS = (
@@ -34,12 +35,7 @@ ACTS = (
 )  # fmt: skip
 FOLDER = Path(__file__).with_name("languages")
 
-_APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "‘": "'", "ё": "е"})
 _WORD = re.compile(r"\[[a-z_]+\]|\w+(?:['-]\w+)*")
-_GAP = 2  # other words that may stand between two words of a phrase
-_WIDE_GAP = 6
-_LEAST_UNIT = 72.0  # one word may be heard this badly when the others are clear
-_FUZZY_LENGTH = 5  # shorter words must match exactly: one letter makes another word of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +53,13 @@ class Language:
 
 def words_of(text: str) -> list[str]:
     """The words of a text, lower-cased and bare; a placeholder such as `[ACCOUNT]` stays one word, in capitals."""
-    plain = unicodedata.normalize("NFC", text.lower()).translate(_APOSTROPHES)
+    plain = unicodedata.normalize("NFC", text.lower()).translate(APOSTROPHES)
     return [w.upper() if w[0] == "[" else w for w in _WORD.findall(plain)]
 
 
 def lemma(word: str, language: str) -> str:
     """The dictionary form of a word; an unknown word comes back lower-cased."""
-    return _lemmas(word.lower().translate(_APOSTROPHES), language)[0]
+    return lemmas(word.lower().translate(APOSTROPHES), language)[0]
 
 
 @lru_cache(maxsize=100_000)
@@ -74,13 +70,13 @@ def is_first_name(word: str, language: str) -> bool:
     if language not in ("ru", "uk") or len(word) < 3:
         return False
     # Ukrainian operators bear Russian names and the other way round
-    return any("Name" in p.tag and p.is_known and p.score >= 0.1 for code in ("ru", "uk") for p in _morph(code).parse(word))
+    return any("Name" in p.tag and p.is_known and p.score >= 0.1 for code in ("ru", "uk") for p in morph(code).parse(word))
 
 
 @lru_cache(maxsize=100_000)
 def parses(word: str, language: str) -> tuple[Any, ...]:
     """The readings of a Russian or Ukrainian word, the likeliest first: pymorphy3's parses with `tag`, `score`, `is_known`."""
-    return tuple(_morph(language).parse(word))
+    return tuple(morph(language).parse(word))
 
 
 @cache
@@ -114,174 +110,76 @@ def find_phrase(words: Sequence[str], phrase: str, language: str, min_score: flo
 
     Words match by lemma; long words may differ by recognition errors. `min_score` is the least mean score of a span, 0 to 100.
     """
-    pattern = _compile(phrase, language)
     found: list[tuple[int, int, float]] = []
-    first = 0
-    while first < len(words):
-        span = _match_at(words, first, pattern, min_score / 100)
-        if span is None:
-            first += 1
-        else:
-            found.append(span)
-            first = span[1]
-    return found
+    for pattern in compile_phrase(phrase, language):
+        end = 0
+        for first in _anchored(words, pattern):
+            if first >= end:
+                span = _match_at(words, first, pattern, min_score / 100)
+                if span is not None:
+                    found.append(span)
+                    end = span[1]
+    if len(found) < 2:
+        return found
+    kept: list[tuple[int, int, float]] = []
+    for span in sorted(found, key=lambda s: (-s[2], s[0], s[1])):
+        if all(span[1] <= k[0] or span[0] >= k[1] for k in kept):
+            kept.append(span)
+    return sorted(kept)
 
 
-@dataclass(slots=True)
-class _Unit:
-    """One place of a phrase: the words that may stand there, with the scores of words met so far."""
-
-    options: tuple[str, ...]
-    language: str
-    scores: dict[str, float] = field(default_factory=dict)
-
-    def score(self, word: str) -> float:
-        known = self.scores.get(word)
-        if known is None:
-            if len(self.scores) > 50_000:
-                self.scores.clear()
-            known = self.scores[word] = max(_similarity(word, option, self.language) for option in self.options)
-        return known
+def _anchored(words: Sequence[str], pattern: Pattern) -> list[int]:
+    """The places where a span may begin: where one of the phrase's possible first words stands."""
+    starts: list[int] = []
+    for k, word in enumerate(words):
+        for place in pattern.places:
+            if place.unit.score(word) or (place.is_long and _width_score(words, k, place)[1]):
+                starts.append(k)
+                break
+            if not place.is_optional:
+                break
+    return starts
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    unit: _Unit
-    gap: int  # other words allowed before it
-    is_optional: bool
-    is_long: bool  # long enough to be heard as two words
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    places: tuple[_Place, ...]
-    unless: tuple[_Unit, ...]
-    weight: float  # 1.0, or less for a weaker sign
-
-
-def _match_at(words: Sequence[str], first: int, pattern: _Pattern, least: float) -> tuple[int, int, float] | None:
+def _match_at(words: Sequence[str], first: int, pattern: Pattern, least: float) -> tuple[int, int, float] | None:
     """The span that begins at `first`, each further word taken at its nearest place."""
-    at, total, count, gaps, start = first, 0.0, 0, 0, None
-    for n, place in enumerate(pattern.places):
-        reach = 0 if start is None else place.gap
-        hit = next(
-            ((k, width, s) for k in range(at, min(at + reach + 1, len(words))) for width, s in [_width_score(words, k, place)] if s), None
-        )
-        if hit is None:
+    at, total, count, gaps, started = first, 0.0, 0, 0, False
+    for place in pattern.places:
+        reach = place.gap if started else 0
+        for k in range(at, min(at + reach + 1, len(words))):
+            width, score = _width_score(words, k, place)
+            if score:
+                break
+        else:
             if place.is_optional:
                 continue
             return None
-        if start is None:
-            if hit[0] != first or (n and hit[0] != first):
-                return None
-            start = hit[0]
-        else:
-            gaps += hit[0] - at
-        at = hit[0] + hit[1]
-        total += hit[2]
+        gaps += k - at
+        at, started = k + width, True
+        total += score
         count += 1
-    if start is None or not count:
+    if not count:
         return None
     score = total / count - 0.01 * gaps
     if score < least:
         return None
-    for unit in pattern.unless:
-        if any(unit.score(w) >= 0.95 for w in words[max(0, start - 6) : at + 3]):
-            return None
-    return start, at, round(score * pattern.weight, 3)
+    around = words[max(0, first - 6) : at + 3]
+    if any(unit.score(w) >= 0.95 for unit in pattern.unless for w in around):
+        return None
+    return first, at, round(score * pattern.weight, 3)
 
 
-def _width_score(words: Sequence[str], at: int, place: _Place) -> tuple[int, float]:
+def _width_score(words: Sequence[str], at: int, place: Place) -> tuple[int, float]:
     score = place.unit.score(words[at])
     if score >= 0.95 or not place.is_long:
         return 1, score
     width = 1
     for n in (2, 3):  # a long name is often heard as two or three words
         if at + n <= len(words):
-            joined = place.unit.score("".join(words[at : at + n])) - 0.01
+            joined = place.unit.joined_score("".join(words[at : at + n])) - 0.01
             if joined > score + 0.02:
                 width, score = n, joined
     return width, score
-
-
-def _similarity(word: str, option: str, language: str) -> float:
-    if option.endswith("*"):
-        return 1.0 if word.startswith(option[:-1]) else 0.0
-    if option.startswith("="):
-        return 1.0 if word == option[1:] else 0.0
-    if word == option:
-        return 1.0
-    if word[:1] == "[" or option[:1] == "[":
-        return 0.0
-    bare, wanted = word.replace("-", ""), option.replace("-", "")
-    if bare == wanted or set(_lemmas(word, language)) & set(_lemmas(option, language)):
-        return 1.0
-    if min(len(bare), len(wanted)) < _FUZZY_LENGTH:
-        return 0.0
-    near = max(fuzz.ratio(bare, wanted), fuzz.ratio(_lemmas(word, language)[0], _lemmas(option, language)[0]))
-    return near / 100 if near >= _LEAST_UNIT else 0.0
-
-
-@lru_cache(maxsize=20_000)
-def _compile(phrase: str, language: str) -> _Pattern:
-    places: list[_Place] = []
-    unless: list[_Unit] = []
-    gap, weight = _GAP, 1.0
-    for part in phrase.split():
-        if re.fullmatch(r"/[1-9]\d", part):
-            weight = int(part[1:]) / 100
-            continue
-        if part == "...":
-            gap = _WIDE_GAP
-            continue
-        if part.startswith("-"):
-            unless.append(_unit(part[1:], language))
-            continue
-        for n, piece in enumerate(_split_joined(part)):
-            is_optional = piece.endswith("~")
-            unit = _unit(piece.rstrip("~"), language)
-            is_long = any(len(option) >= 8 for option in unit.options)
-            places.append(_Place(unit, 0 if n else gap, is_optional, is_long))
-            gap = _GAP
-    if all(place.is_optional for place in places):
-        raise ValueError(f"the phrase {phrase!r} has no word that must be there")
-    return _Pattern(tuple(places), tuple(unless), weight)
-
-
-def _split_joined(part: str) -> list[str]:
-    """`a_b` into a and b; a placeholder or a group keeps its underscores."""
-    if part.startswith("["):
-        return [part]
-    return re.findall(r"\([^)]*\)~?|[^_()]+", part)
-
-
-@lru_cache(maxsize=20_000)
-def _unit(text: str, language: str) -> _Unit:
-    options = text[1:-1].split("|") if text.startswith("(") else [text]
-    plain = [unicodedata.normalize("NFC", o if o.startswith("[") else o.lower()).translate(_APOSTROPHES) for o in options if o]
-    if not plain or any(not re.search(r"\w", o) for o in plain):
-        raise ValueError(f"{text!r} is not a word of a phrase")
-    return _Unit(tuple(plain), language)
-
-
-@lru_cache(maxsize=200_000)
-def _lemmas(word: str, language: str) -> tuple[str, ...]:
-    """All likely dictionary forms, the likeliest first."""
-    if not word or word[0] == "[" or language not in LANGUAGES:
-        return (word,)
-    if language in ("ru", "uk"):
-        forms = [p.normal_form.replace("ё", "е") for p in _morph(language).parse(word) if p.score >= 0.05]
-        return tuple(dict.fromkeys(forms)) or (word,)
-    import simplemma
-
-    return (simplemma.lemmatize(word, lang=language).lower(),)
-
-
-@cache
-def _morph(language: str) -> Any:
-    import pymorphy3
-
-    return pymorphy3.MorphAnalyzer(lang=language)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -302,7 +200,7 @@ def _phrases(path: Path, section: str, data: Any) -> dict[str, tuple[str, ...]]:
             raise ValueError(f"{path}: {section}.{name} must be a list of phrases (text)")
         for phrase in phrases:
             try:
-                _compile(phrase, path.stem)
+                compile_phrase(phrase, path.stem)
             except ValueError as error:
                 raise ValueError(f"{path}: {section}.{name}: {error}") from error
     return {str(name): tuple(phrases) for name, phrases in data.items()}

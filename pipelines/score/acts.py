@@ -1,0 +1,205 @@
+"""What the operator did with words: greeted, asked for the account, warned, said goodbye. Speech acts found by phrases on lemmas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from models.language import LANGUAGES, find_phrase, is_first_name, load, words_of
+from pipelines.records import Token, Turn
+from pipelines.score.scorecard import Centre
+
+SURE = 0.78  # an act found with less than this is a hint, not evidence
+OPENING_TURNS = 2  # the operator's turns in which a greeting is looked for
+_SPEAKS = {"оператор", "специалист", "консультант", "менеджер", "дежурный", "фахівець", "спеціаліст", "черговий", "operator", "я", "это", "це"}
+_AFTER_NAME = {"слушать", "слухати", "линия", "лінія", "vagyok", "speaking", "here", "телефон", "апарат", "вітати", "беспокоить", "турбувати"}
+_QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses", "end_notice", "night_notice"})  # a question only half does it
+_CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте", "пробовали"})
+_WARNINGS = ("warn_abuse", "end_notice")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One speech act: tokens first..last-1 of a turn did it, with this confidence (0 to 1)."""
+
+    act: str
+    turn_no: int
+    first: int
+    last: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The words of one turn, ready for phrases."""
+
+    words: tuple[str, ...]
+    token_of: tuple[int, ...]  # word → its token
+    sentence_of: tuple[int, ...]
+    questions: frozenset[int]  # sentences that end with a question mark
+
+
+def read_turn(tokens: Sequence[Token]) -> Said:
+    """The words of a turn with their tokens and sentences."""
+    words: list[str] = []
+    token_of: list[int] = []
+    sentence_of: list[int] = []
+    questions: set[int] = set()
+    sentence = 0
+    for n, token in enumerate(tokens):
+        for word in words_of(token.text):
+            words.append(word)
+            token_of.append(n)
+            sentence_of.append(sentence)
+        ending = token.text.rstrip("\"'»)…")[-1:]
+        if ending in ("?", "!", ".") or token.text.endswith("…"):
+            if ending == "?":
+                questions.add(sentence)
+            sentence += 1
+    return Said(tuple(words), tuple(token_of), tuple(sentence_of), frozenset(questions))
+
+
+def find_acts(turns: Sequence[Turn], centre: Centre) -> list[Act]:
+    """Every speech act of the operator (and of speakers whose role is unknown), in order of turns."""
+    found: list[Act] = []
+    seen = 0
+    for turn in turns:
+        if turn.role == "client" or not turn.tokens:
+            continue
+        is_opening = seen < OPENING_TURNS
+        seen += 1
+        said = read_turn(turn.tokens)
+        spans = _by_phrases(said, {code: load(code).acts for code in spoken_languages(turn, centre)})
+        spans += _company(said, centre, is_opening)
+        if is_opening:
+            spans += _own_name(said, turn)
+        spans += _questions(said, spans)
+        if seen == 1 and len(turns) > 3:
+            spans = [s for s in spans if s[0] != "farewell"]  # "доброй ночи" opens a call as well
+        if seen > OPENING_TURNS + 1:
+            spans = [s for s in spans if s[0] != "callback_intro"]
+        found += [Act(name, turn.turn_no, first, last, confidence) for name, first, last, confidence in _clean(spans)]
+    return found
+
+
+def find_own_phrases(turns: Iterable[Turn], phrases: Mapping[str, Sequence[str]]) -> list[Act]:
+    """Where the operator says one of a criterion's own phrases."""
+    found: list[Act] = []
+    for turn in turns:
+        said = read_turn(turn.tokens)
+        for first, last, score in _spans(said, phrases):
+            found.append(Act("own_phrase", turn.turn_no, said.token_of[first], said.token_of[last - 1] + 1, score))
+    return found
+
+
+def spoken_languages(turn: Turn, centre: Centre) -> tuple[str, ...]:
+    """The languages whose phrases are looked for in a turn: its own and the centre's."""
+    return tuple(dict.fromkeys(code for code in (turn.language, *centre.languages) if code in LANGUAGES))
+
+
+Span = tuple[str, int, int, float]  # act, first token, last token + 1, confidence
+
+
+def _by_phrases(said: Said, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> list[Span]:
+    spans: list[Span] = []
+    for name in sorted({name for by_act in acts.values() for name in by_act}):
+        phrases = {code: by_act[name] for code, by_act in acts.items() if name in by_act}
+        for first, last, score in _spans(said, phrases):
+            sentence = said.sentence_of[last - 1]
+            if name in _QUESTION_HALVES and sentence in said.questions and not _CAN & set(_sentence(said, sentence)):
+                score *= 0.6
+            if said.sentence_of[first] != sentence:
+                score *= 0.75  # a phrase over a full stop is often two things
+            spans.append((name, said.token_of[first], said.token_of[last - 1] + 1, round(score, 3)))
+    return spans
+
+
+def _spans(said: Said, phrases: Mapping[str, Sequence[str]]) -> list[tuple[int, int, float]]:
+    """The best spans of words that match any phrase, none overlapping a better one."""
+    hits = [hit for code, texts in phrases.items() for text in texts for hit in find_phrase(said.words, text, code)]
+    kept: list[tuple[int, int, float]] = []
+    for first, last, score in sorted(hits, key=lambda h: (-h[2], h[0] - h[1], h[0])):
+        if all(last <= f or first >= to for f, to, _ in kept):
+            kept.append((first, last, score))
+    return sorted(kept)
+
+
+def _sentence(said: Said, sentence: int) -> list[str]:
+    return [w for w, s in zip(said.words, said.sentence_of, strict=True) if s == sentence]
+
+
+def _company(said: Said, centre: Centre, is_opening: bool) -> list[Span]:
+    hits = _spans(said, centre.company_names)
+    if not hits and is_opening:
+        hits = _nearly(said.words, [n for names in centre.company_names.values() for n in names[:1]])
+    return [("company", said.token_of[first], said.token_of[last - 1] + 1, score) for first, last, score in hits]
+
+
+def _nearly(words: Sequence[str], names: Iterable[str]) -> list[tuple[int, int, float]]:
+    """A long company name that recognition broke into other words, found by its letters."""
+    best: tuple[int, int, float] | None = None
+    for name in names:
+        letters = "".join(words_of(name)).replace("-", "")
+        if len(letters) < 10:
+            continue
+        for first in range(len(words)):
+            heard = ""
+            for last in range(first, min(first + 6, len(words))):
+                heard += words[last].replace("-", "")
+                if 0.6 * len(letters) <= len(heard) <= 1.5 * len(letters):
+                    score = fuzz.ratio(heard, letters) / 100
+                    if score >= 0.55 and (best is None or score > best[2]):
+                        best = (first, last + 1, score)
+    if best is None:
+        return []
+    return [(best[0], best[1], round(min(0.95, best[2] + 0.13), 3))]  # chance likeness of long names stays under 0.5
+
+
+def _own_name(said: Said, turn: Turn) -> list[Span]:
+    """A given name that stands in the greeting, or the placeholder that hides it."""
+    from models.language import lemma
+
+    code = turn.language if turn.language in LANGUAGES else "ru"
+    for n, word in enumerate(said.words):
+        token = turn.tokens[said.token_of[n]].text
+        before = said.words[n - 1] if n else ""
+        after = said.words[n + 1] if n + 1 < len(said.words) else ""
+        introduced = before in _SPEAKS or before in ("is", "i'm", "am") or (bool(after) and lemma(after, code) in _AFTER_NAME)
+        if word == "[NAME]":
+            return [("self_name", said.token_of[n], said.token_of[n] + 1, 0.95)]
+        if not is_first_name(word, code):
+            if before in ("оператор", "фахівець") and token[:1].isupper() and len(word) >= 3:
+                return [("self_name", said.token_of[n - 1], said.token_of[n] + 1, 0.8)]
+            continue
+        stands_alone = token[-1:] in ",.!?;" or not after
+        starts = n == 0 or said.sentence_of[n - 1] != said.sentence_of[n]
+        is_capital = token[:1].isupper()
+        if introduced or (is_capital and (not starts or stands_alone)):
+            return [("self_name", said.token_of[n], said.token_of[n] + 1, 0.93 if is_capital else 0.8)]
+        if stands_alone:
+            return [("self_name", said.token_of[n], said.token_of[n] + 1, 0.65)]
+    return []
+
+
+def _questions(said: Said, spans: Sequence[Span]) -> list[Span]:
+    """Questions that do nothing else are asked to be clear."""
+    out: list[Span] = []
+    taken = {n for name, first, last, _ in spans if name in ("identify", "anything_else", "offer_help", "hold_ask") for n in range(first, last)}
+    for sentence in sorted(said.questions):
+        tokens = [t for t, s in zip(said.token_of, said.sentence_of, strict=True) if s == sentence]
+        if tokens and not taken & set(tokens):
+            out.append(("clarify", tokens[0], tokens[-1] + 1, 0.8))
+    return out
+
+
+def _clean(spans: Sequence[Span]) -> list[Span]:
+    """Spans without the acts that another act explains: a warning is never a forbidden word."""
+    warned = [(first, last) for name, first, last, score in spans if name in _WARNINGS and score >= 0.6]
+    out = []
+    for name, first, last, score in sorted(spans, key=lambda s: (s[1], s[2], s[0])):
+        if name == "forbidden" and warned and (score < SURE or any(first < to and last > since for since, to in warned)):
+            continue
+        out.append((name, first, last, score))
+    return out
