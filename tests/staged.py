@@ -6,11 +6,27 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pipelines.records import (
-    AudioFacts, Call, CallMetrics, CallRoles, Evaluation, Finding, Hold, PersonalData, Procedure, PutAside, Token, Turn, TurnSentiment, Verdict,
-)  # fmt: skip
+    AudioFacts,
+    Call,
+    CallMetrics,
+    CallRoles,
+    Evaluation,
+    Finding,
+    Hold,
+    PersonalData,
+    Procedure,
+    PutAside,
+    Token,
+    Turn,
+    TurnSentiment,
+    Verdict,
+)
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
@@ -63,6 +79,30 @@ def stage(
     batch.write("evaluations", [Evaluation(i, "irkutsk", "1", score, False, None, coverage, not decided) for i in ids])
     batch.write("metrics", [_metrics(i) for i in ids])
     return batch
+
+
+def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What a query finds in a warehouse."""
+    db = duckdb.connect(str(path), read_only=True)
+    try:
+        db.execute("set timezone = 'UTC'")
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+def change(settings: Settings, sql: str) -> None:
+    """Tamper with the writer's file."""
+    db = duckdb.connect(str(settings.warehouse))
+    try:
+        db.execute(sql)
+    finally:
+        db.close()
+
+
+def statuses(settings: Settings) -> dict[str, str]:
+    """What became of each call."""
+    return dict(rows(settings.warehouse, "select call_id, status from calls"))
 
 
 def _turn(call_id: str, turn_no: int, role: Any, tokens: tuple[Token, ...]) -> Turn:

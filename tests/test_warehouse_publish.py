@@ -1,0 +1,175 @@
+"""What guards the published copy, who may read and write at the same time, and what is forgotten for good."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import store, warehouse, warehouse_file
+from pipelines.errors import TransientError
+from pipelines.records import Clip, PutAside
+from pipelines.settings import Settings
+from pipelines.warehouse_publish import ChecksFailedError
+from tests.staged import call, change, rows, stage, statuses
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse with the one call `a`."""
+    settings = Settings(tmp_path_factory.mktemp("loaded") / "callgrade.duckdb")
+    warehouse.load(stage(settings, "b", [call("a")]), settings)
+    return settings.warehouse
+
+
+def test_publishing_refuses_what_a_check_refuses(settings: Settings, loaded: Path) -> None:
+    shutil.copy(loaded, settings.warehouse)
+    warehouse.publish(settings)
+    before = settings.snapshot.read_bytes()
+    change(settings, "update store.verdicts set quote = 'до свидания'")
+    with pytest.raises(ChecksFailedError, match="quotes_stand_in_their_turn"):
+        warehouse.publish(settings)
+    assert settings.snapshot.read_bytes() == before
+    assert [p.name for p in settings.snapshot.parent.iterdir()] == [settings.snapshot.name]
+
+
+OFFENCES = {
+    "calls_are_unique": "insert into store.calls select * from store.calls",
+    "clip_files_exist": "insert into store.clips values ('k', 'a', 'greeting', 'good_example', 0, 2, null, 'clips/gone.ogg', true, now())",
+    "coverage_follows_from_verdicts": "update store.evaluations set coverage_pct = 10",
+    "decided_points_have_evidence": "update store.verdicts set start_s = null",
+    "graded_calls_are_complete": "delete from store.evaluations",
+    "intake_reconciles": "insert into store.received values ('z', null)",
+    "no_card_numbers": "update store.turns set text = text || ' 4111 1111 1111 1111'",
+    "no_long_numbers": "update store.turns set text = text || ' 123456789012'",
+    "passes_have_a_quote": "update store.verdicts set quote = null",
+    "points_fit_their_verdict": "update store.verdicts set verdict = 'unsure'",
+    "put_aside_has_a_reason": "update store.calls set status = 'quarantined'",
+    "quotes_stand_in_their_turn": "update store.findings set quote = 'дурак' where kind = 'abuse'",
+    "recordings_are_graded_once": "insert into store.calls select * replace ('b' as call_id) from store.calls",
+    "rows_are_unique": "insert into store.turns select * from store.turns",
+    "rows_belong_to_graded_calls": "insert into store.holds values ('z', 0, 1, 'music')",
+    "scores_follow_from_verdicts": "update store.evaluations set score_pct = 60",
+    "times_lie_within_the_call": "update store.holds set end_s = 99",
+    "turns_referred_to_exist": "update store.findings set turn_no = 7",
+}
+
+
+def test_every_check_has_an_offence_here() -> None:
+    assert set(OFFENCES) == {file.stem for file in (warehouse_file.SQL / "checks").glob("*.sql")}
+
+
+def test_a_sound_warehouse_offends_no_check(settings: Settings, loaded: Path) -> None:
+    shutil.copy(loaded, settings.warehouse)
+    assert not [result for result in warehouse.check(settings) if result.offenders]
+
+
+@pytest.mark.parametrize("name", sorted(OFFENCES))
+def test_a_check_notices_its_offence(settings: Settings, loaded: Path, name: str) -> None:
+    shutil.copy(loaded, settings.warehouse)
+    change(settings, OFFENCES[name])
+    offended = {result.name: result for result in warehouse.check(settings) if result.offenders}
+    assert name in offended
+    assert str(offended[name]).startswith(offended[name].level.upper())
+
+
+def _load_many(settings: Settings) -> None:
+    for n in range(4):
+        warehouse.load(stage(settings, f"b{n}", [call(f"{n}-{k}") for k in range(5)]), settings)
+        warehouse.publish(settings)
+
+
+def test_readers_beside_a_loader_always_see_whole_batches(settings: Settings) -> None:
+    warehouse.load(stage(settings, "first", [call(f"first-{k}") for k in range(5)]), settings)
+    warehouse.publish(settings)
+    loader = multiprocessing.get_context("spawn").Process(target=_load_many, args=(settings,))
+    loader.start()
+    seen = set()
+    while loader.is_alive():
+        seen.add(
+            rows(
+                settings.snapshot, "select (select count(*) from calls), (select count(*) from evaluations), (select count(*) from turns)"
+            )[0]
+        )
+    loader.join()
+    assert loader.exitcode == 0
+    seen.add(
+        rows(settings.snapshot, "select (select count(*) from calls), (select count(*) from evaluations), (select count(*) from turns)")[0]
+    )
+    assert (25, 25, 50) in seen
+    assert all(calls % 5 == 0 and evaluations == calls and turns == 2 * calls for calls, evaluations, turns in seen)
+
+
+def test_a_second_writer_waits_and_then_says_so(settings: Settings) -> None:
+    batch = stage(settings, "b", [call("a")])
+    with warehouse_file.write_lock(settings), pytest.raises(TransientError, match="Another process has been writing"):
+        warehouse.load(batch, settings, timeout_s=0.3)
+    assert warehouse.load(batch, settings)
+
+
+def test_a_program_that_has_the_file_open_is_named_as_the_cause(settings: Settings, loaded: Path) -> None:
+    shutil.copy(loaded, settings.warehouse)
+    context = multiprocessing.get_context("spawn")
+    opened, done = context.Event(), context.Event()
+    other = context.Process(target=_keep_open, args=(settings.warehouse, opened, done))
+    other.start()
+    try:
+        assert opened.wait(60)
+        with pytest.raises(TransientError, match="Close the program that has it open"):
+            warehouse.load(stage(settings, "c", [call("b")]), settings)
+    finally:
+        done.set()
+        other.join()
+
+
+def _keep_open(path: Path, opened: Any, done: Any) -> None:
+    db = duckdb.connect(str(path), read_only=True)
+    opened.set()
+    done.wait(60)
+    db.close()
+
+
+def test_an_erased_client_leaves_nothing_behind(settings: Settings) -> None:
+    secret = "Аксолотль"
+    warehouse.load(stage(settings, "b", [call("a", client_ref="gone")], words=(secret, "день")), settings)
+    warehouse.load(stage(settings, "c", [call("b", client_ref="stays")]), settings)
+    change(settings, "insert into store.clips values ('k', 'a', 'greeting', 'good_example', 0, 2, null, 'clips/k.ogg', true, now())")
+    kept = rows(settings.warehouse, "select * from turns where call_id = 'b'")
+    assert secret.encode() in settings.warehouse.read_bytes()
+    assert warehouse.erase_client(settings, "gone") == [settings.site / "clips" / "k.ogg"]
+    assert statuses(settings) == {"b": "graded"}
+    assert rows(settings.warehouse, "select * from turns") == kept
+    warehouse.publish(settings)
+    holding = [p for p in settings.site.parent.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()]
+    assert holding == []
+    assert not (settings.stage / "b").exists()
+    assert (settings.stage / "c").exists()
+    assert warehouse.erase_client(settings, "nobody") == []
+
+
+def test_calls_past_their_time_are_forgotten(settings: Settings) -> None:
+    old = call("a", started_at=call("a").started_at.replace(year=2023))  # type: ignore[union-attr]
+    warehouse.load(stage(settings, "b", [old, call("b")], [PutAside("c", "intake", "quarantined", "missing")]), settings)
+    assert warehouse.forget_before(settings, date(2024, 1, 1)) == []
+    assert statuses(settings) == {"b": "graded", "c": "quarantined"}
+    assert not [result for result in warehouse.check(settings) if result.offenders]
+
+
+def test_only_clips_whose_file_and_call_are_there_are_published(settings: Settings, loaded: Path) -> None:
+    shutil.copy(loaded, settings.warehouse)
+    at = call("a").started_at
+    assert at is not None
+    clips = [
+        Clip(i, c, "greeting", "good_example", 0.0, 2.0, None, f"clips/{i}.ogg", True, at) for i, c in (("k", "a"), ("l", "a"), ("m", "z"))
+    ]
+    store.write_records(settings.site / "clips.parquet", Clip, clips)
+    settings.clips.mkdir()
+    for name in ("k", "m"):
+        (settings.clips / f"{name}.ogg").write_bytes(b"sound")
+    warehouse.publish(settings)
+    assert rows(settings.snapshot, "select clip_id, call_id from coaching_clips") == [("k", "a")]
