@@ -29,8 +29,8 @@ create or replace macro own_weight(between_var, within, calls) as
 create or replace macro half_width(between_var, within, calls) as
     1.645 * sqrt(own_weight(between_var, within, calls) * within / nullif(calls, 0));
 
--- A score kept between 0 and 100.
-create or replace macro as_pct(points) as least(greatest(points, 0), 100);
+-- A score kept between 0 and 100; null stays null (least and greatest alone would pass over it).
+create or replace macro as_pct(points) as case when points is not null then least(greatest(points, 0), 100) end;
 
 -- The Luhn sum of a run of digits is a multiple of ten: most payment cards are, one other number in ten is.
 create or replace macro passes_luhn(digits) as
