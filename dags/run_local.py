@@ -38,6 +38,7 @@ def standalone() -> NoReturn:
     from pipelines.demo import airflow_environment
 
     os.environ.update(airflow_environment(ROOT / ".airflow"))
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts its parts by the name `airflow`
     _prepare()
     os.execv(sys.executable, [sys.executable, "-m", "airflow", "standalone"])
 
