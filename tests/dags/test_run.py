@@ -62,6 +62,10 @@ def test_recordings_go_in_and_pages_come_out_and_a_second_run_changes_nothing(
     assert warehouse.contents(settings.snapshot) == before
     assert not [message for message in caplog.messages if message.startswith(("transcribe ", "diarize "))]
 
+    demo.run_dags(("regrade_calls", "grade_calls", "publish_scorecards"), settings, tmp_path / "airflow")
+    assert warehouse.contents(settings.snapshot) == before
+    assert not [message for message in caplog.messages if message.startswith(("transcribe ", "diarize "))]
+
 
 def _long_quotes(settings: Settings) -> list[str]:
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
