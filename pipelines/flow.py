@@ -83,9 +83,10 @@ def recordings(settings: Settings) -> dict[str, Path]:
 
 
 def publish(settings: Settings, recordings: dict[str, Path]) -> None:
-    """Check and publish the warehouse, then cut clips and write pages from the published copy."""
+    """Check and publish the warehouse, cut clips from the published copy, publish their rows as well, and write the pages."""
     warehouse.publish(settings)
     coaching.run(settings, recordings)
+    warehouse.publish(settings)  # the clips are rows too
     pages.publish_pages(settings)
 
 

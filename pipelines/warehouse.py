@@ -14,7 +14,7 @@ import polars as pl
 
 from models import registry
 from pipelines import store, warehouse_conflicts
-from pipelines.errors import TransientError
+from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
@@ -56,15 +56,13 @@ _CALL_COLUMNS = [f.name for f in fields(Call)]
 def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> bool:
     """Merge everything staged for a batch in one transaction; True when that changed anything.
 
-    Raises TransientError when another writer keeps the file for longer than `timeout_s`; nothing was written then.
+    Raises TransientError when another writer keeps the file for longer than `timeout_s`, MisconfiguredError when a staged file is cut short;
+    nothing was written then.
     """
     with open_for_writing(settings, timeout_s) as db:
         db.execute("begin")
         try:
-            _stage_received(db, batch, settings)
-            warehouse_conflicts.settle(db)
-            for table, (kinds, sql) in _TABLES.items():
-                _stage_table(db, batch, table, kinds, sql)
+            _stage(db, batch, settings)
             changed = _merge(db)
             db.execute("commit" if changed else "rollback")
         except BaseException:
@@ -104,6 +102,19 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
         finally:
             db.close()
     return {call_id for (call_id,) in rows}
+
+
+def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> None:
+    """Temporary tables with what is to become of every call of the batch, read from its files once."""
+    try:
+        _stage_received(db, batch, settings)
+        warehouse_conflicts.settle(db)
+        for table, (kinds, sql) in _TABLES.items():
+            _stage_table(db, batch, table, kinds, sql)
+    except (duckdb.InvalidInputException, duckdb.IOException, pl.exceptions.PolarsError) as error:
+        raise MisconfiguredError(
+            f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Remove that folder and grade again; it is made anew."
+        ) from error
 
 
 def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> None:

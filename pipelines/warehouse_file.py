@@ -43,7 +43,9 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
             migrate(connection)
             yield connection
         except duckdb.IOException as error:
-            raise TransientError(f"{settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept.") from error
+            raise TransientError(
+                f"The warehouse {settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept."
+            ) from error
         finally:
             connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from collections.abc import Iterator
@@ -83,7 +84,8 @@ def publish(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[Check
             )
         db.execute("checkpoint")
         db.close()  # the lock is still ours, and the file is whole
-        _copy(settings.warehouse, settings.snapshot)
+        if not settings.snapshot.exists() or not filecmp.cmp(settings.warehouse, settings.snapshot, shallow=False):
+            _copy(settings.warehouse, settings.snapshot)
     return results
 
 

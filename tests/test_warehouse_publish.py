@@ -38,6 +38,15 @@ def test_publishing_refuses_what_a_check_refuses(settings: Settings, loaded: Pat
     assert [p.name for p in settings.snapshot.parent.iterdir()] == [settings.snapshot.name]
 
 
+def test_publishing_the_same_again_leaves_the_copy_alone(settings: Settings, loaded: Path) -> None:
+    shutil.copy(loaded, settings.warehouse)
+    warehouse.publish(settings)
+    before = settings.snapshot.stat().st_mtime_ns, settings.snapshot.stat().st_ino
+    warehouse.load(stage(settings, "again", [call("a")]), settings)
+    warehouse.publish(settings)
+    assert (settings.snapshot.stat().st_mtime_ns, settings.snapshot.stat().st_ino) == before
+
+
 OFFENCES = {
     "calls_are_unique": "insert into store.calls select * from store.calls",
     "clip_files_exist": "insert into store.clips values ('k', 'a', 'greeting', 'good_example', 0, 2, null, 'clips/gone.ogg', true, now())",
