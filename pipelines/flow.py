@@ -48,7 +48,7 @@ def grade(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settin
 
 def receive(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
     """The staged batches of what intake received, without the calls that the warehouse holds already with the same versions."""
-    done = warehouse.already_graded(settings, calls)
+    done = warehouse.already_graded(settings, calls, scored_by=evaluate.rules_version())
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d put aside, %d graded before", len(calls) + len(put_aside), len(put_aside), len(done))
     return plan(todo, put_aside, settings)
