@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +108,33 @@ def test_every_pinned_package_has_exactly_one_version_and_torch_has_no_build_tag
     pins = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", pin) for pin in pins)
     assert len({pin.split("==")[0].lower().replace("_", "-") for pin in pins}) == len(pins)
+
+
+def test_every_package_that_the_code_imports_is_declared_and_pinned() -> None:
+    """What merely comes along with another package may leave with it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stated = project["dependencies"] + [name for extra in project["optional-dependencies"].values() for name in extra]
+    declared = {_canonical(re.split(r"[<>=!~ ;]", requirement)[0]) for requirement in stated}
+    pinned = {
+        _canonical(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line
+    }
+    known = importlib.metadata.packages_distributions()
+    imported = set()
+    for name, text in text_files():
+        if name.endswith(".py") and name.split("/")[0] in {"dags", "models", "pipelines", "tests"}:
+            for node in ast.walk(ast.parse(text)):
+                imported |= {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
+                imported |= {node.module.split(".")[0]} if isinstance(node, ast.ImportFrom) and node.module and not node.level else set()
+    undeclared = {
+        package for package in imported - set(sys.stdlib_module_names) - {"dags", "models", "pipelines", "tests"}
+        if package in known and not {_canonical(distribution) for distribution in known[package]} & (declared | {"apache-airflow-core"})
+    }  # fmt: skip
+    assert not undeclared
+    assert declared <= pinned
+
+
+def _canonical(package: str) -> str:
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _commands() -> dict[str, argparse.ArgumentParser]:
