@@ -126,7 +126,8 @@ def _alternatives(piece: str, gap: int, phrase: str) -> list[list[tuple[str, int
 
 @lru_cache(maxsize=50_000)
 def _unit(text: str, language: str) -> Unit:
-    options = [unicodedata.normalize("NFC", o if o.startswith("[") else o.lower()).translate(APOSTROPHES) for o in text.strip("()").split("|")]
+    given = text.strip("()").split("|")
+    options = [unicodedata.normalize("NFC", o if o.startswith("[") else o.lower()).translate(APOSTROPHES) for o in given]
     if not options or any(not re.search(r"\w", o) for o in options):
         raise ValueError(f"{text!r} is not a word of a phrase")
     vocabulary = _vocabulary(language)

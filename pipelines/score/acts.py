@@ -13,10 +13,16 @@ from pipelines.score.scorecard import Centre
 
 SURE = 0.78  # an act found with less than this is a hint, not evidence
 OPENING_TURNS = 2  # the operator's turns in which a greeting is looked for
-_SPEAKS = {"оператор", "специалист", "консультант", "менеджер", "дежурный", "фахівець", "спеціаліст", "черговий", "operator", "я", "это", "це"}
-_AFTER_NAME = {"слушать", "слухати", "линия", "лінія", "vagyok", "speaking", "here", "телефон", "апарат", "вітати", "беспокоить", "турбувати"}
-_QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses", "end_notice", "night_notice"})  # a question only half does it
-_CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте", "пробовали"})
+_SPEAKS = {
+    "оператор", "специалист", "консультант", "менеджер", "дежурный", "фахівець", "спеціаліст", "черговий", "operator", "я", "это", "це",
+}  # fmt: skip
+_AFTER_NAME = {
+    "слушать", "слухати", "линия", "лінія", "vagyok", "speaking", "here", "телефон", "апарат", "вітати", "беспокоить", "турбувати",
+}  # fmt: skip
+# a question only half does these
+_QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses", "end_notice", "night_notice"})
+_CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте"})
+_OVER_A_STOP = 0.75  # a phrase over a full stop is often two things
 _WARNINGS = ("warn_abuse", "end_notice")
 
 
@@ -110,15 +116,18 @@ def _by_phrases(said: Said, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> 
             sentence = said.sentence_of[last - 1]
             if name in _QUESTION_HALVES and sentence in said.questions and not _CAN & set(_sentence(said, sentence)):
                 score *= 0.6
-            if said.sentence_of[first] != sentence:
-                score *= 0.75  # a phrase over a full stop is often two things
             spans.append((name, said.token_of[first], said.token_of[last - 1] + 1, round(score, 3)))
     return spans
 
 
 def _spans(said: Said, phrases: Mapping[str, Sequence[str]]) -> list[tuple[int, int, float]]:
     """The best spans of words that match any phrase, none overlapping a better one."""
-    hits = [hit for code, texts in phrases.items() for text in texts for hit in find_phrase(said.words, text, code)]
+    hits = [
+        (first, last, score if said.sentence_of[first] == said.sentence_of[last - 1] else score * _OVER_A_STOP)
+        for code, texts in phrases.items()
+        for text in texts
+        for first, last, score in find_phrase(said.words, text, code)
+    ]
     kept: list[tuple[int, int, float]] = []
     for first, last, score in sorted(hits, key=lambda h: (-h[2], h[0] - h[1], h[0])):
         if all(last <= f or first >= to for f, to, _ in kept):
@@ -186,7 +195,8 @@ def _own_name(said: Said, turn: Turn) -> list[Span]:
 def _questions(said: Said, spans: Sequence[Span]) -> list[Span]:
     """Questions that do nothing else are asked to be clear."""
     out: list[Span] = []
-    taken = {n for name, first, last, _ in spans if name in ("identify", "anything_else", "offer_help", "hold_ask") for n in range(first, last)}
+    other = ("identify", "anything_else", "offer_help", "hold_ask")
+    taken = {n for name, first, last, _ in spans if name in other for n in range(first, last)}
     for sentence in sorted(said.questions):
         tokens = [t for t, s in zip(said.token_of, said.sentence_of, strict=True) if s == sentence]
         if tokens and not taken & set(tokens):

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from models.language import ACTS, LANGUAGES, find_phrase
 from pipelines.score.yaml_lines import Entry, not_allowed, read_yaml
 
-Where = Literal["opening", "anywhere"]
 RULES = (
     "said", "not_said", "identified", "hold_announced", "hold_thanked", "farewell", "abuse_procedure", "good_impression", "request_taken",
 )  # fmt: skip
@@ -26,7 +24,8 @@ DIRECTIONS = ("inbound", "callback", "outbound")
 LINES = ("first", "second", "technical")
 TOPICS = (
     "balance", "payment", "meter_reading", "outage", "heating", "power_quality", "office_hours", "meter_install", "portal", "tariff",
-    "debt", "energy_saving", "connection", "technical", "settings", "roaming", "sim", "promotion", "service_order", "contract_change", "complaint",
+    "debt", "energy_saving", "connection", "technical", "settings", "roaming", "sim", "promotion", "service_order", "contract_change",
+    "complaint",
     "wrong_company", "prank", "other",
 )  # fmt: skip
 CLIENT_TYPES = ("addressed", "venting", "uninformed", "complainer", "opinionated", "rude")
@@ -65,6 +64,7 @@ class Criterion:
     severity: str = "minor"
     applies: Applies = field(default_factory=Applies)
     clip_worthy: bool = True
+    least_trust: float = 0.6  # how well the searched words must be heard before their absence is a fail; above 1: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,10 @@ def _scorecard(entry: Entry, shared: Path) -> Scorecard:
 
 def _criterion(item: Entry, shared: Entry | None) -> Criterion:
     """A criterion of a scorecard; what it does not say comes from the shared one."""
-    fields = ("id", "rule", "weight", "acts", "phrases", "where", "auto_fail", "severity", "applies", "title", "description", "clip_worthy")
+    fields = (
+        "id", "rule", "weight", "acts", "phrases", "where", "auto_fail", "severity", "applies", "title", "description", "clip_worthy",
+        "least_trust",
+    )  # fmt: skip
     item.allow(*fields)
     if shared is not None:
         shared.allow(*fields)
@@ -234,11 +237,12 @@ def _criterion(item: Entry, shared: Entry | None) -> Criterion:
         description={code: description.text(code) for code in description.names()},
         acts=acts,
         phrases=phrases,
-        where=cast(str, of("where").choice("where", WHERE, default="anywhere")),
+        where=of("where").choice("where", WHERE, default="anywhere"),
         is_auto_fail=of("auto_fail").flag("auto_fail", False),
         severity=of("severity").choice("severity", SEVERITIES, default="minor"),
         applies=_applies(of("applies").child("applies")),
         clip_worthy=of("clip_worthy").flag("clip_worthy", True),
+        least_trust=of("least_trust").number("least_trust", 0.6, 0, 2),
     )
 
 

@@ -1,0 +1,102 @@
+"""How likely a criterion is asked of a call: its conditions, each with the chance that it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from pipelines.records import Call, Finding, Procedure, Turn, TurnSentiment
+from pipelines.score.scorecard import Applies, Centre
+from pipelines.score.topic import Ranking
+
+_UPSETTING_TOPICS = ("complaint", "outage")
+_ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
+_MISREAD = 0.35  # how often a turn that was read as not negative with no confidence at all is negative
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The chance (0 to 1) that a criterion is asked, and the condition that decides most."""
+
+    probability: float
+    reason: str
+
+
+def how_likely(
+    applies: Applies,
+    call: Call,
+    centre: Centre,
+    turns: Sequence[Turn],
+    topic: Ranking,
+    sentiments: Iterable[TurnSentiment],
+    findings: Iterable[Finding],
+    procedure: Procedure,
+) -> Likely:
+    """The chance that all conditions hold together, and the least likely of them in words."""
+    sentiments, findings = list(sentiments), list(findings)
+    chances: list[tuple[float, str]] = []
+    if applies.topics:
+        wanted = applies.topics
+        chances.append((topic.probability(lambda t: t in wanted), f"it is about {topic.best}, and this is asked about {', '.join(wanted)}"))
+    if applies.except_topics:
+        unwanted = applies.except_topics
+        chances.append((topic.probability(lambda t: t not in unwanted), f"it is about {topic.best}"))
+    if applies.directions:
+        chances.append((float(call.direction in applies.directions), f"the call is {call.direction}"))
+    if applies.lines:
+        chances.append((float((call.line or "") in applies.lines), f"the call came on the {call.line or 'unnamed'} line"))
+    if applies.is_night is not None:
+        chances.append(_night(call, centre, applies.is_night))
+    if applies.upset_client is not None:
+        upset = _upset(turns, topic, sentiments, findings)
+        if applies.upset_client:
+            chances.append((upset, "the client is not upset"))
+        else:
+            chances.append((1 - upset, "the client is upset"))
+    if applies.rude_client is not None:
+        rude = max((f.confidence for f in findings if f.kind == "abuse" and f.role != "operator"), default=0.0)
+        rude = max(rude, _several_negative(turns, sentiments, findings))
+        chances.append((rude if applies.rude_client else 1 - rude, "the client is neither rude nor upset"))
+    if applies.considerate_client is not None:
+        kind = _considerate(turns, sentiments, findings)
+        chances.append((kind if applies.considerate_client else 1 - kind, "the client was not especially considerate"))
+    if applies.unless_ended_by_abuse:
+        ended = 0.5 if procedure.outcome == "cannot_tell" else float(procedure.outcome in _ENDED_BY_ABUSE)
+        chances.append((1 - ended, "the call ended over abuse"))
+    if not chances:
+        return Likely(1.0, "it is asked of every call")
+    return Likely(prod(p for p, _ in chances), min(chances, key=lambda c: c[0])[1])
+
+
+def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, str]:
+    if call.started_at is None:
+        return 0.5, "the hour of the call is not known"
+    is_night = centre.hours.is_night(call.started_at.astimezone(centre.timezone).hour)
+    return float(is_night == wanted), "it came by day" if not is_night else "it came at night"
+
+
+def _upset(turns: Sequence[Turn], topic: Ranking, sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
+    by_topic = topic.probability(lambda t: t in _UPSETTING_TOPICS)
+    return 1 - (1 - by_topic) * (1 - _several_negative(turns, sentiments, findings))
+
+
+def _several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
+    """The chance that at least two of the client's turns are negative, each turn by itself."""
+    clients = {t.turn_no for t in turns if t.role == "client"}
+    abusive = {f.turn_no for f in findings if f.kind == "abuse" and f.role == "client" and f.confidence >= 0.5}
+    none, one = 1.0, 0.0
+    for mood in sentiments:
+        if mood.turn_no not in clients:
+            continue
+        p = mood.confidence if mood.sentiment == "negative" else (1 - mood.confidence) * _MISREAD
+        p = max(p, 0.9) if mood.turn_no in abusive else p
+        none, one = none * (1 - p), one * (1 - p) + none * p
+    return 1 - none - one
+
+
+def _considerate(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
+    clients = {t.turn_no for t in turns if t.role == "client"}
+    if any(f.kind == "abuse" and f.role == "client" for f in findings):
+        return 0.0
+    return float(any(s.sentiment == "positive" and s.confidence >= 0.5 for s in sentiments if s.turn_no in clients))

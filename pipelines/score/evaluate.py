@@ -1,0 +1,278 @@
+"""The score step: everything that is judged of a call, joined into one evaluation with its evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from models import registry
+from pipelines.errors import BadRecordingError
+from pipelines.records import (
+    AudioFacts,
+    Call,
+    CallMetrics,
+    CallRoles,
+    Evaluation,
+    Finding,
+    PersonalData,
+    Procedure,
+    PutAside,
+    Role,
+    Turn,
+    TurnSentiment,
+    Verdict,
+)
+from pipelines.score.abuse import find_abuse
+from pipelines.score.acts import Act, find_acts
+from pipelines.score.compliance import Case, judge, points_of
+from pipelines.score.conversation import find_events, measure
+from pipelines.score.procedure import judge_procedure
+from pipelines.score.scorecard import Centre, Criterion, load_centre
+from pipelines.score.sentiment import judge_sentiment
+from pipelines.score.topic import judge_client_type, judge_topic
+from pipelines.settings import ROOT, Settings
+from pipelines.store import Batch
+
+log = logging.getLogger("callgrade")
+_CLEARLY_FORBIDDEN = 0.84
+_ROLE_SURE = 0.6
+_HEARING = ("asr.py", "diarizer.py")  # these hear, they do not judge; see `speech_model`
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Everything the score step says of one call."""
+
+    sentiments: tuple[TurnSentiment, ...]
+    findings: tuple[Finding, ...]
+    procedure: Procedure
+    verdicts: tuple[Verdict, ...]
+    evaluation: Evaluation
+    metrics: CallMetrics
+
+
+def score_call(
+    call: Call,
+    audio: AudioFacts,
+    turns: Sequence[Turn],
+    roles: CallRoles | None = None,
+    dropped: Sequence[Finding] = (),
+    personal_data: Sequence[PersonalData] = (),
+    sentiments: Sequence[TurnSentiment] | None = None,
+    profile: str = "offline",
+) -> Scored:
+    """Judge one call: sentiment, findings, procedure, verdicts, evaluation and measures.
+
+    Args:
+        call: the call as intake accepted it; its centre says what is asked of it.
+        audio: its sound: duration, speech, holds.
+        turns: its turns with roles, personal data masked.
+        roles: who is who and how sure that is; None when it is not known.
+        dropped: findings of earlier steps, kept among the findings.
+        personal_data: where personal data was masked.
+        sentiments: the sentiment of the turns, when it is known already; read from the words otherwise.
+        profile: which models read the sentiment.
+
+    Raises BadRecordingError (unscoreable) when no word was recognised in the call.
+    """
+    if not any(turn.tokens for turn in turns):
+        raise BadRecordingError(
+            "No word was recognised in this recording, so there is nothing to judge; listen to it, or check the language in the log.",
+            "unscoreable",
+        )
+    centre = load_centre(call.centre_id)
+    turns = sorted(turns, key=lambda t: t.turn_no)
+    moods = tuple(judge_sentiment(turns, profile) if sentiments is None else sentiments)
+    acts = find_acts(turns, centre)
+    abuse = find_abuse(turns, centre)
+    procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
+    topic = judge_topic(call, turns, centre)
+    client_type = judge_client_type(turns, topic, abuse, moods, centre)
+    findings = [*abuse, *_forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
+    findings += _personal(turns, personal_data) + _suspect_mapping(call, audio, roles)
+    findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
+    verdicts = judge(
+        Case(
+            call=call,
+            centre=centre,
+            turns=tuple(turns),
+            acts=tuple(acts),
+            findings=tuple(findings),
+            procedure=procedure,
+            sentiments=moods,
+            holds=audio.holds,
+            topic=topic,
+            client_type=client_type,
+            duration_s=audio.duration_s,
+        )
+    )
+    metrics = CallMetrics(
+        call_id=call.call_id,
+        language=call_language(call, turns, centre),
+        topic=topic.best,
+        topic_confidence=topic.confidence,
+        client_type=client_type.best,
+        client_type_confidence=client_type.confidence,
+        speech_model=registry.speech_version(profile),
+        scored_by=rules_version(),
+        **asdict(measure(audio, turns, moods, centre.dead_air_s)),
+    )
+    return Scored(moods, tuple(findings), procedure, tuple(verdicts), evaluate(call, centre, verdicts, procedure, roles), metrics)
+
+
+def evaluate(call: Call, centre: Centre, verdicts: Sequence[Verdict], procedure: Procedure, roles: CallRoles | None = None) -> Evaluation:
+    """The scorecard's result: won points of the decided ones, 0 after an auto-fail, None when nothing could be decided."""
+    card = centre.scorecard
+    criteria = {c.criterion_id: c for c in card.criteria}
+    won, decided, applicable = points_of(verdicts)
+    failed = [v for v in verdicts if v.verdict == "fail" and criteria[v.criterion_id].is_auto_fail]
+    coverage = 100 * decided / applicable if applicable else 100.0
+    open_questions = [v for v in verdicts if v.verdict == "unsure" and criteria[v.criterion_id].severity == "critical"]
+    unsure_roles = roles is not None and (roles.is_mapping_suspect or roles.role_confidence < _ROLE_SURE)
+    return Evaluation(
+        call_id=call.call_id,
+        scorecard_id=card.scorecard_id,
+        scorecard_version=card.version,
+        score_pct=(0.0 if failed else round(100 * won / decided, 1)) if decided else None,
+        is_auto_fail=bool(failed),
+        auto_fail_reason=_reason(criteria[failed[0].criterion_id], failed[0]) if failed else None,
+        coverage_pct=round(coverage, 1),
+        needs_review=bool(
+            failed or open_questions or unsure_roles or coverage < card.review_below_coverage_pct or procedure.outcome == "cannot_tell"
+        ),
+    )
+
+
+def _reason(criterion: Criterion, verdict: Verdict) -> str:
+    return f"{criterion.title.get('en', criterion.criterion_id)}: {verdict.explanation}"
+
+
+def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
+    """The language that most words of a call are in; the log's, or the centre's first, when no turn says."""
+    words: Counter[str] = Counter()
+    for turn in turns:
+        if turn.language:
+            words[turn.language] += len(turn.tokens)
+    return words.most_common(1)[0][0] if words else (call.language or centre.languages[0])
+
+
+def run(batch: Batch, settings: Settings) -> None:
+    """Score every call of a batch and write sentiments, findings, procedures, verdicts, evaluations and metrics.
+
+    A call without a recognised word is put aside as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
+    """
+    turns = _by_call(batch.read("turns"))
+    audio = {facts.call_id: facts for facts in batch.read("audio")}
+    roles = {role.call_id: role for role in batch.read("roles")}
+    dropped, personal = _by_call(batch.read("dropped")), _by_call(batch.read("personal_data"))
+    scored: list[Scored] = []
+    put_aside: list[PutAside] = []
+    batch.write_put_aside("score", put_aside)  # calls() must not remember an earlier run
+    calls = batch.calls()
+    for n, call in enumerate(calls, 1):
+        log.info("score %d/%d %s", n, len(calls), call.call_id)
+        try:
+            scored.append(
+                score_call(
+                    call,
+                    audio[call.call_id],
+                    turns[call.call_id],
+                    roles.get(call.call_id),
+                    dropped[call.call_id],
+                    personal[call.call_id],
+                    profile=settings.profile,
+                )
+            )
+        except BadRecordingError as error:
+            name = Path(call.recording).name
+            put_aside.append(PutAside(call.call_id, "score", "unscoreable", error.reason, call.centre_id, name, call.recording_sha256))
+    batch.write("sentiments", [s for one in scored for s in one.sentiments])
+    batch.write("findings", [f for one in scored for f in one.findings])
+    batch.write("procedures", [one.procedure for one in scored])
+    batch.write("verdicts", [v for one in scored for v in one.verdicts])
+    batch.write("evaluations", [one.evaluation for one in scored])
+    batch.write("metrics", [one.metrics for one in scored])
+    batch.write_put_aside("score", put_aside)
+
+
+@cache
+def rules_version() -> str:
+    """A short name for all that judges: changes when a rule, a phrase, a lexicon or the judging code changes."""
+    digest = hashlib.sha256()
+    paths = (p for folder in ("pipelines/score", "models") for pattern in ("*.py", "*.yaml") for p in (ROOT / folder).rglob(pattern))
+    for path in sorted(p for p in paths if p.name not in _HEARING):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return f"callgrade-{_package_version()}+rules.{digest.hexdigest()[:12]}"
+
+
+def _package_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("callgrade")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"
+
+
+def _by_call(rows: Iterable[K]) -> defaultdict[str, list[K]]:
+    found: defaultdict[str, list[K]] = defaultdict(list)
+    key: Callable[[K], str] = lambda row: row.call_id  # type: ignore[attr-defined]  # noqa: E731
+    for row in rows:
+        found[key(row)].append(row)
+    return found
+
+
+def _forbidden(turns: Sequence[Turn], acts: Iterable[Act]) -> list[Finding]:
+    by_no = {t.turn_no: t for t in turns}
+    found = []
+    for act in acts:
+        turn = by_no[act.turn_no]
+        if act.act == "forbidden" and act.confidence >= _CLEARLY_FORBIDDEN and turn.role == "operator":
+            tokens = turn.tokens[act.first : act.last]
+            found.append(
+                Finding(
+                    call_id=turn.call_id,
+                    kind="forbidden_phrase",
+                    role=turn.role,
+                    turn_no=turn.turn_no,
+                    start_s=tokens[0].start_s,
+                    end_s=max(t.end_s for t in tokens),
+                    quote=turn.quote(act.first, act.last),
+                    confidence=act.confidence,
+                    detector="acts-1",
+                )
+            )
+    return found
+
+
+def _personal(turns: Sequence[Turn], personal_data: Iterable[PersonalData]) -> list[Finding]:
+    """Where personal data was said, without what was said."""
+    role_of: dict[int, Role] = {t.turn_no: t.role for t in turns}
+    return [
+        Finding(
+            call_id=d.call_id,
+            kind="personal_data",
+            role=role_of.get(d.turn_no, "unknown"),
+            turn_no=d.turn_no,
+            start_s=d.start_s,
+            end_s=d.end_s,
+            quote=None,
+            detector=f"redact:{d.kind}",
+        )
+        for d in personal_data
+    ]
+
+
+def _suspect_mapping(call: Call, audio: AudioFacts, roles: CallRoles | None) -> list[Finding]:
+    if roles is None or not roles.is_mapping_suspect:
+        return []
+    sure = roles.role_confidence
+    return [Finding(call.call_id, "channel_mapping", "unknown", None, 0.0, audio.duration_s, None, confidence=sure, detector="roles")]

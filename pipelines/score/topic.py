@@ -1,0 +1,102 @@
+"""What the call was about and what kind of client called, by phrases, the menu that was chosen, and what was noticed in the call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from models.language import find_phrase, load
+from pipelines.records import Call, Finding, Turn, TurnSentiment
+from pipelines.score.acts import read_turn, spoken_languages
+from pipelines.score.scorecard import CLIENT_TYPES, Centre
+
+_SHARPNESS = 1.1  # how fast a lead in points becomes certainty
+_EARLY_TURNS = 3  # a client says what it is about in the first turns
+_OTHER = 0.9  # points of "other": less than one clear phrase
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Labels with their probabilities, the likeliest first."""
+
+    labels: tuple[tuple[str, float], ...]
+
+    @property
+    def best(self) -> str:
+        return self.labels[0][0]
+
+    @property
+    def confidence(self) -> float:
+        return round(self.labels[0][1], 3)
+
+    def probability(self, is_meant: Callable[[str], bool]) -> float:
+        """How likely the right label is one of those meant."""
+        return sum(p for label, p in self.labels if is_meant(label))
+
+
+def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre) -> Ranking:
+    """The topics of this centre by likelihood, for one call."""
+    points = dict.fromkeys(centre.topics, 0.0)
+    points["other"] = _OTHER
+    for topic in centre.topics:
+        phrases = _topic_phrases(topic, centre)
+        points[topic] = points.get(topic, 0.0) + _points(turns, phrases, centre)
+    for name in {call.queue or "", *(call.ivr_path or "").split("/")}:
+        for topic in centre.menu_topics.get(name, ()):
+            if topic in points:
+                points[topic] += 1.6 / math.sqrt(len(centre.menu_topics[name]))
+    return _rank(points)
+
+
+def judge_client_type(
+    turns: Sequence[Turn], topic: Ranking, findings: Iterable[Finding], sentiments: Iterable[TurnSentiment], centre: Centre
+) -> Ranking:
+    """The client types by likelihood, for one call."""
+    points = dict.fromkeys(CLIENT_TYPES, 0.0)
+    clients = [t for t in turns if t.role == "client"]
+    for kind in CLIENT_TYPES:
+        points[kind] = min(_points(clients, {c: load(c).client_types.get(kind, ()) for c in centre.languages}, centre), 4.0)
+    client_turns = {t.turn_no for t in clients}
+    negative = sum(s.confidence for s in sentiments if s.sentiment == "negative" and s.turn_no in client_turns)
+    abusive = [f for f in findings if f.kind == "abuse" and f.role != "operator" and f.target in ("operator", "company")]
+    points["rude"] = 2.2 * len({f.turn_no for f in abusive if f.confidence >= 0.5})
+    points["uninformed"] += 2.0 * topic.probability(lambda t: t == "wrong_company")
+    points["complainer"] += 2.0 * topic.probability(lambda t: t == "complaint")
+    points["addressed"] = max(0.3, 2.4 - 0.5 * negative)
+    for kind in ("venting", "complainer", "opinionated"):
+        points[kind] += 0.2 * min(negative, 4.0)
+    return _rank(points)
+
+
+def _topic_phrases(topic: str, centre: Centre) -> Mapping[str, Sequence[str]]:
+    own = centre.topic_phrases.get(topic, {})
+    return {code: (*load(code).topics.get(topic, ()), *own.get(code, ())) for code in centre.languages}
+
+
+def _points(turns: Sequence[Turn], phrases: Mapping[str, Sequence[str]], centre: Centre) -> float:
+    """What the phrases add up to: early words of the client weigh most, and the same phrase said again adds little."""
+    total = 0.0
+    best: dict[str, list[float]] = {}
+    clients = 0
+    for turn in turns:
+        said = read_turn(turn.tokens)
+        if turn.role == "client":
+            clients += len(said.words) >= 3
+            weight = 2.0 if clients <= _EARLY_TURNS else 0.7
+        else:
+            weight = 0.7
+        for code in spoken_languages(turn, centre):
+            for phrase in phrases.get(code, ()):
+                for _, _, score in find_phrase(said.words, phrase, code):
+                    best.setdefault(phrase, []).append(score * weight)
+    for scores in best.values():
+        total += sum(score * 0.35**n for n, score in enumerate(sorted(scores, reverse=True)))
+    return total
+
+
+def _rank(points: Mapping[str, float]) -> Ranking:
+    top = max(points.values())
+    weights = {label: math.exp(_SHARPNESS * (p - top)) for label, p in points.items()}
+    whole = sum(weights.values())
+    return Ranking(tuple(sorted(((label, w / whole) for label, w in weights.items()), key=lambda x: (-x[1], x[0]))))
