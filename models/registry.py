@@ -1,9 +1,9 @@
 """Which model does which job in which profile, and whether its weights lie here, whole and unchanged.
 
-    ModelError
-    ├── UnknownModelError     the registry has no such profile, job or model
-    ├── MissingWeightsError   the weights are not here, or the hub cannot be reached: the message says which profile works without it
-    └── ChangedWeightsError   a file does not have the checksum of the registry: it is never loaded
+ModelError
+├── UnknownModelError     the registry has no such profile, job or model
+├── MissingWeightsError   the weights are not here, or the hub cannot be reached: the message says which profile works without it
+└── ChangedWeightsError   a file does not have the checksum of the registry: it is never loaded
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import tempfile
 import wave
 from collections.abc import Sequence
@@ -149,6 +150,9 @@ def _read(path: Path) -> tuple[Samples, int, int, str]:
             raise BadRecordingError(f"{path.name} is cut off: it ends in the middle of a page. Fetch it again.")
     except OSError as error:
         raise BadRecordingError(f"{path.name} cannot be read: {error.strerror}.") from None
+    missing = _missing_bytes(path)
+    if missing:
+        raise BadRecordingError(f"{path.name} is cut off: its header announces {missing} bytes more than the file holds. Fetch it again.")
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.audio:
@@ -169,6 +173,30 @@ def _ends_mid_page(path: Path) -> bool:
     if len(page) < 27:
         return True
     return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _missing_bytes(path: Path) -> int:
+    """How many bytes a WAV file's data or an Ogg file's last page lacks; FFmpeg plays such files to where they end and says nothing."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        magic = file.read(12)
+        if magic[:4] == b"RIFF" and magic[8:] == b"WAVE":
+            at = 12
+            while len(head := file.read(8)) == 8:
+                name, length = struct.unpack("<4sI", head)
+                at += 8
+                if name == b"data":  # recorders that stream write 0 or the highest number, and never come back to correct it
+                    return max(0, at + length - size - 1) if 0 < length < 0x7FFFFFFF else 0
+                at += length + length % 2
+                file.seek(at)
+        elif magic[:4] == b"OggS":
+            file.seek(0)
+            while len(head := file.read(27)) == 27 and head[:4] == b"OggS":
+                end = file.tell() + head[26] + sum(file.read(head[26]))
+                if end > size:
+                    return end - size
+                file.seek(end)
+    return 0
 
 
 def _read_stream(name: str, container: Any) -> tuple[Samples, int, int, str]:

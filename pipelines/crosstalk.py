@@ -28,6 +28,7 @@ STRETCH_FOR_COPY_S = 0.4
 MAX_ECHO_S = 0.06
 SURE_LEAK_DB = 28.0  # two people on a line never differ so much: this far below, a track only carries the other's voice
 LEAK_DB, LEAK_LIKENESS = 6.0, 0.5
+ENOUGH_LEAK_S, ECHO_TAIL_S, ECHO_MARGIN_DB = 1.0, 0.2, 5.0
 
 
 def speech_intervals(tracks: Samples, rate_hz: int) -> list[Interval]:
@@ -69,12 +70,13 @@ def stretches(probability: npt.NDArray[np.floating], frame_s: float, length_s: f
 
 def leaked_frames(own: Samples, other: Samples, rate_hz: int, frames: int) -> npt.NDArray[np.bool_]:
     """For each frame of the speech detector: does this track only carry the other side's voice?"""
-    from scipy.ndimage import uniform_filter1d
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     hop = int(asr.SPEECH_FRAME_S * rate_hz)
     levels = [uniform_filter1d(_levels(track, hop, frames), 5) for track in (own, other)]
     louder_db = levels[1] - levels[0]
     leaked = louder_db > SURE_LEAK_DB
+    copied = np.zeros(frames, np.bool_)
     block = max(1, round(STRETCH_FOR_COPY_S / asr.SPEECH_FRAME_S))
     for first in range(0, frames, block // 2):
         part = slice(first, min(frames, first + block))
@@ -83,8 +85,12 @@ def leaked_frames(own: Samples, other: Samples, rate_hz: int, frames: int) -> np
             continue
         a, b = own[first * hop : (first + block) * hop], other[first * hop : (first + block) * hop]
         if likeness(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_LIKENESS:
-            leaked[part] |= quiet
-    return leaked
+            copied[part] |= quiet
+    if copied.sum() * asr.SPEECH_FRAME_S > ENOUGH_LEAK_S:  # now the line's damping is known, and the echo's tails can be told as well
+        damping_db = float(np.median(louder_db[copied]))
+        echo_db = maximum_filter1d(levels[1], round(2 * ECHO_TAIL_S / asr.SPEECH_FRAME_S)) - damping_db
+        leaked |= levels[0] < echo_db + ECHO_MARGIN_DB
+    return leaked | copied
 
 
 def likeness(a: Samples, b: Samples, max_lag: int) -> float:

@@ -87,9 +87,7 @@ def run(batch: Batch, settings: Settings) -> None:
     batch.write("dropped", dropped)
 
 
-def words_of_call(
-    call: Call, facts: AudioFacts, recogniser: asr.Recogniser, languages: Sequence[str]
-) -> tuple[list[Word], list[Finding]]:
+def words_of_call(call: Call, facts: AudioFacts, recogniser: asr.Recogniser, languages: Sequence[str]) -> tuple[list[Word], list[Finding]]:
     """The words of one call ordered by time, and a `dropped_speech` finding for each stretch that was left out.
 
     `languages` are the centre's, its main one first. Raises BadRecordingError when the recording changed since it was looked at.
