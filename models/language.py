@@ -177,7 +177,7 @@ def _width_score(words: Sequence[str], at: int, place: Place) -> tuple[int, floa
     for n in (2, 3):  # a long name is often heard as two or three words
         if at + n <= len(words):
             joined = place.unit.joined_score("".join(words[at : at + n])) - 0.01
-            if joined > score + 0.02:
+            if joined > score + 0.02 and joined > max(place.unit.score(w) for w in words[at : at + n]):
                 width, score = n, joined
     return width, score
 

@@ -19,6 +19,8 @@ _SPEAKS = {
 _AFTER_NAME = {
     "слушать", "слухати", "линия", "лінія", "vagyok", "speaking", "here", "телефон", "апарат", "вітати", "беспокоить", "турбувати",
 }  # fmt: skip
+_NOT_NAMES = {"алло", "ало", "альо", "алло-алло", "рада", "рад"}  # forms of names, and what operators say
+_TELLING_WORDS = 7  # a plain sentence this long, that does nothing else, tells the client something
 # a question only half does these
 _QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses", "end_notice", "night_notice"})
 _CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте"})
@@ -81,7 +83,7 @@ def find_acts(turns: Sequence[Turn], centre: Centre) -> list[Act]:
         spans += _company(said, centre, is_opening)
         if is_opening:
             spans += _own_name(said, turn)
-        spans += _questions(said, spans)
+        spans += _questions(said, spans) + _statements(said, spans)
         if seen == 1 and len(turns) > 3:
             spans = [s for s in spans if s[0] != "farewell"]  # "доброй ночи" opens a call as well
         if seen > OPENING_TURNS + 1:
@@ -178,7 +180,7 @@ def _own_name(said: Said, turn: Turn) -> list[Span]:
         introduced = before in _SPEAKS or before in ("is", "i'm", "am") or (bool(after) and lemma(after, code) in _AFTER_NAME)
         if word == "[NAME]":
             return [("self_name", said.token_of[n], said.token_of[n] + 1, 0.95)]
-        if not is_first_name(word, code):
+        if word in _NOT_NAMES or not is_first_name(word, code):
             if before in ("оператор", "фахівець") and token[:1].isupper() and len(word) >= 3:
                 return [("self_name", said.token_of[n - 1], said.token_of[n] + 1, 0.8)]
             continue
@@ -201,6 +203,18 @@ def _questions(said: Said, spans: Sequence[Span]) -> list[Span]:
         tokens = [t for t, s in zip(said.token_of, said.sentence_of, strict=True) if s == sentence]
         if tokens and not taken & set(tokens):
             out.append(("clarify", tokens[0], tokens[-1] + 1, 0.8))
+    return out
+
+
+def _statements(said: Said, spans: Sequence[Span]) -> list[Span]:
+    """Long plain sentences that do nothing else: answers, in words that no list foresees."""
+    telling = ("solution", "self_service", "redirect", "discloses", "clarify", "thanks", "callback_intro")
+    taken = {n for name, first, last, score in spans if name not in telling and score >= 0.6 for n in range(first, last)}
+    out: list[Span] = []
+    for sentence in sorted(set(said.sentence_of) - said.questions):
+        tokens = [t for t, s in zip(said.token_of, said.sentence_of, strict=True) if s == sentence]
+        if len(tokens) >= _TELLING_WORDS and not taken & set(tokens):
+            out.append(("solution", tokens[0], tokens[-1] + 1, 0.79))
     return out
 
 

@@ -93,7 +93,7 @@ def score_call(
     acts = find_acts(turns, centre)
     abuse = find_abuse(turns, centre)
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
-    topic = judge_topic(call, turns, centre)
+    topic = judge_topic(call, turns, centre, acts)
     client_type = judge_client_type(turns, topic, abuse, moods, centre)
     findings = [*abuse, *_forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += _personal(turns, personal_data) + _suspect_mapping(call, audio, roles)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from models.language import find_phrase, load
 from pipelines.records import Call, Finding, Turn, TurnSentiment
-from pipelines.score.acts import read_turn, spoken_languages
+from pipelines.score.acts import SURE, Act, read_turn, spoken_languages
 from pipelines.score.scorecard import CLIENT_TYPES, Centre
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
@@ -35,8 +35,8 @@ class Ranking:
         return sum(p for label, p in self.labels if is_meant(label))
 
 
-def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre) -> Ranking:
-    """The topics of this centre by likelihood, for one call."""
+def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = ()) -> Ranking:
+    """The topics of this centre by likelihood, for one call; `acts` tell whether the client was sent to another company."""
     points = dict.fromkeys(centre.topics, 0.0)
     points["other"] = _OTHER
     for topic in centre.topics:
@@ -46,6 +46,8 @@ def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre) -> Ranking:
         for topic in centre.menu_topics.get(name, ()):
             if topic in points:
                 points[topic] += 1.6 / math.sqrt(len(centre.menu_topics[name]))
+    if "wrong_company" in points:
+        points["wrong_company"] += min(sum(a.confidence for a in acts if a.act == "redirect" and a.confidence >= SURE), 2.0)
     return _rank(points)
 
 
