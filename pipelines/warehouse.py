@@ -97,8 +97,8 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
                     where c.call_id in (w.call_id, w.call_id || '~' || w.recording_sha256[:8])""",
                 [settings.keep_text, speech_model or registry.speech_version(settings.profile), scored_by, scored_by],
             ).fetchall()
-        except duckdb.CatalogException:
-            return set()  # a file that was never loaded
+        except (duckdb.CatalogException, duckdb.BinderException):
+            return set()  # a file that was never loaded, or by an older version only
         finally:
             db.close()
     return {call_id for (call_id,) in rows}

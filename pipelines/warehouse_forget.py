@@ -53,6 +53,7 @@ def _forget(settings: Settings, condition: str, value: str) -> list[Path]:
                        where g.call_id = r.call_id or g.call_id = r.call_id || '~' || r.recording_sha256[:8])"""
             )
             db.execute("commit")
+            db.execute("checkpoint")  # no write-ahead log may be left to meet the fresh file
         finally:
             db.close()
         _write_anew(settings.warehouse)
