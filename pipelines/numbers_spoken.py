@@ -14,10 +14,10 @@ from functools import cache, lru_cache
 from rapidfuzz import fuzz, process
 
 from models import language as languages
-from pipelines.personal_words import Item, Vocabulary
+from pipelines.personal_words import Item, Vocabulary, name_parts
 
 MAX_FILLERS = 2  # other words that may stand inside a run
-_FUZZY_SCORE = 84.0
+_FUZZY_SCORE = 80.0
 _FUZZY_LENGTH = 5
 
 
@@ -41,39 +41,62 @@ def number_of(word: str, vocabulary: Vocabulary, loosely: bool = False) -> int |
         value = _values(code).get(word.replace("-", ""))
         if value is None and code in ("ru", "uk"):
             value = _by_lemma(word, code)
-        if value is None and loosely and len(word) >= _FUZZY_LENGTH:
+        if value is None and loosely and len(word) >= _FUZZY_LENGTH and all("?" in name_parts(word, c) for c in vocabulary.codes):
             value = _nearly(word, code)
         if value is not None:
             return value
     return None
 
 
-def number_runs(items: Sequence[Item], vocabulary: Vocabulary) -> list[NumberRun]:
-    """All runs of numbers of a turn, in order. Small words between numbers belong to the run, other words end it."""
+def number_runs(items: Sequence[Item], vocabulary: Vocabulary, is_expected: bool = False) -> list[NumberRun]:
+    """All runs of numbers of a turn, in order. Small words between numbers belong to the run, other words end it.
+
+    Where a number is expected (somebody asked for it), unknown words and single known ones may stand in it.
+    """
     runs: list[NumberRun] = []
     at = 0
     while at < len(items):
-        if not _is_number(items[at], vocabulary, loosely=False):
+        if not _is_number(items[at], vocabulary):
             at += 1
             continue
         last, fillers, look = at + 1, 0, at + 1
         while look < len(items) and fillers <= MAX_FILLERS:
-            if _is_number(items[look], vocabulary, loosely=True):
+            if _is_number(items[look], vocabulary):
                 last, fillers = look + 1, 0
-            elif vocabulary.has("fillers", items[look].word) or not items[look].word:
+            elif (
+                vocabulary.has("fillers", items[look].word) or not items[look].word or (is_expected and _is_noise(items[look], vocabulary))
+            ):
                 fillers += 1
             else:
                 break
             look += 1
-        runs.append(_run(items, at, last, vocabulary))
+        run = _run(items, at, last, vocabulary)
+        if is_expected and runs and _belongs(items, runs[-1], run, vocabulary):
+            run = _run(items, runs.pop().first, last, vocabulary)
+        runs.append(run)
         at = last
     return runs
 
 
-def _is_number(item: Item, vocabulary: Vocabulary, loosely: bool) -> bool:
+def _belongs(items: Sequence[Item], before: NumberRun, after: NumberRun, vocabulary: Vocabulary) -> bool:
+    """Whether a spoiled word or two part two pieces of the number that was asked for."""
+    between = items[before.last : after.first]
+    if len(between) > MAX_FILLERS or before.is_amount or after.is_amount:
+        return False
+    if any(i.kind is not None or i.ends_sentence for i in between):
+        return False
+    return not any(vocabulary.has(name, i.word) for i in between for name in ("units", "house", "street", "months"))
+
+
+def _is_number(item: Item, vocabulary: Vocabulary) -> bool:
     if item.kind is not None:
         return item.kind in ("account", "card", "phone", "passport", "birth_date")
-    return _digits(item.text) != "" or vocabulary.has("thousands", item.word) or number_of(item.word, vocabulary, loosely) is not None
+    return _digits(item.text) != "" or vocabulary.has("thousands", item.word) or number_of(item.word, vocabulary, loosely=True) is not None
+
+
+def _is_noise(item: Item, vocabulary: Vocabulary) -> bool:
+    """Whether no dictionary knows the word: a number that recognition spoiled beyond repair."""
+    return item.kind is None and all("?" in name_parts(item.word, code) for code in vocabulary.codes)
 
 
 def _run(items: Sequence[Item], first: int, last: int, vocabulary: Vocabulary) -> NumberRun:
@@ -144,8 +167,6 @@ def _by_lemma(word: str, code: str) -> int | None:
 
 @lru_cache(maxsize=50_000)
 def _nearly(word: str, code: str) -> int | None:
-    if code in ("ru", "uk") and any(p.is_known and "NUMR" not in p.tag for p in languages.parses(word, code)[:1]):
-        return None
     values = {w: n for w, n in _values(code).items() if len(w) >= 4}
     best = process.extractOne(word, values.keys(), scorer=fuzz.ratio, score_cutoff=_FUZZY_SCORE)
     return None if best is None else values[best[0]]

@@ -14,7 +14,6 @@ from pipelines.personal_words import Heard, Item, name_parts
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
 _SAME_NAME = 85.0  # two spellings of one name, in per cent
-_SHORT_SENTENCE = 4
 
 
 def find_addresses(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
@@ -34,28 +33,10 @@ def find_code_words(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[S
     spans: list[Span] = []
     secret: set[str] = set()
     for n, h in enumerate(heard):
-        if h.role == "operator":
-            continue
-        for first, last in _sentences(h.items):
-            if any(h.items[k].kind == "code_word" for k in range(first, last)):
-                continue
-            asked = "code_word" in h.asked
-            cues = [k for k in range(first, last) if h.vocabulary.has("code_word", h.items[k].word)]
-            named = [k for k in cues if asked or "code_word" in h.vocabulary.cues_of(h.items[k].word)]
-            if h.items[last - 1].text.endswith("?") or any(h.vocabulary.has("code_forgotten", h.items[k].word) for k in range(first, last)):
-                continue
-            if not named and not (asked and last - first <= _SHORT_SENTENCE):
-                continue
-            start = named[-1] + 1 if named else first
-            free = [k for k in range(start, last) if k not in taken[n] and not _is_plain(h, k)]
-            if not free and named and named[-1] + 1 == last and last < len(h.items) and not _is_plain(h, last):
-                free = [last]  # "Кодовое слово. Ромашка."
-            if free:
-                said = free[-1] if named else free[0]
-                if not named and any(_person(h, k) for k in free):
-                    continue
-                spans.append(Span(n, said, free[-1] + 1, "code_word"))
-                secret |= {h.items[k].word for k in range(said, free[-1] + 1)}
+        said = None if h.role == "operator" else _code_word(h, taken[n])
+        if said:
+            spans.append(Span(n, *said, "code_word"))
+            secret |= {h.items[k].word for k in range(*said)}
     for n, h in enumerate(heard):
         mine = {k for s in spans if s.turn == n for k in range(s.first, s.last)}
         for k, item in enumerate(h.items):
@@ -64,24 +45,49 @@ def find_code_words(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[S
     return spans
 
 
+def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
+    """The code word of a client's turn: after the words "code word", or the last free word of an answer to the question for it."""
+    words, asked = h.vocabulary, "code_word" in h.asked
+    if any(item.kind == "code_word" for item in h.items):
+        return None
+    unnamed: tuple[int, int] | None = None
+    for first, last in _sentences(h.items):
+        forgotten = any(words.has("code_forgotten", h.items[k].word) for k in range(first, last))
+        if forgotten or h.items[last - 1].text.endswith("?"):
+            if asked and forgotten:
+                return None
+            continue
+        named = [
+            k
+            for k in range(first, last)
+            if words.has("code_word", h.items[k].word) and (asked or "code_word" in words.cues_of(h.items[k].word))
+        ]
+        start = named[-1] + 1 if named else first
+        free = [k for k in range(start, last) if k not in taken and not _is_plain(h, k)]
+        if named and not free and start == last < len(h.items) and not _is_plain(h, last):
+            return last, last + 1  # "Кодовое слово. Ромашка."
+        if named and free:
+            return free[-1], free[-1] + 1
+        if asked and free and unnamed is None and not any(_person(h, k) for k in free):
+            unnamed = free[-1], free[-1] + 1
+    return unnamed
+
+
 def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[Span]:
     """Names of people, wherever they are said; only the operator's own name, as he gives it himself, stays readable.
 
     `public_words` are names of companies and products, never of persons.
     """
-    own = _operator_names(heard)
     marked: list[set[int]] = []
     for n, h in enumerate(heard):
-        hits = _names_in(h)
-        marked.append({k for k in hits if k not in taken[n] and h.items[k].word not in public_words})
-    clients = {h.items[k].word for h, ks in zip(heard, marked, strict=True) for k in ks if h.role != "operator" and "name" in h.asked}
-    known = clients | {h.items[k].word for h, ks in zip(heard, marked, strict=True) for k in ks}
+        marked.append({k for k in _names_in(h) if k not in taken[n] and h.items[k].word not in public_words})
+    own, others = _whose(heard, marked)
     spans: list[Span] = []
     for n, h in enumerate(heard):
         for k, item in enumerate(h.items):
-            if k not in taken[n] and item.is_capital and item.word not in public_words and any(_same_name(item.word, w) for w in known):
+            if k not in taken[n] and item.is_capital and item.word not in public_words and _is_one_of(h, k, others):
                 marked[n].add(k)
-        kept = {k for k in marked[n] if _is_own(h, k, own, clients)}
+        kept = {k for k in marked[n] if _is_own(h, k, own, others)}
         spans += [Span(n, first, last, "name") for first, last in _runs(marked[n] - kept, h.items)]
     return spans
 
@@ -103,10 +109,12 @@ def _names_in(h: Heard) -> set[int]:
         elif words.codes[0] in _CYRILLIC_CODES:
             if words.has("common", item.word):
                 continue
-            answers = asked and (_is_clearly_name(h, item) or (item.is_capital and (_PERSON | {"?"}) & parts))
-            told = item.is_capital and _PERSON & parts and (introduced or neighbour or _is_clearly_name(h, item))
+            answers = asked and (_is_clearly_name(h, item, asked) or (item.is_capital and (_PERSON | {"?"}) & parts))
+            told = _is_clearly_name(h, item) or (item.is_capital and _PERSON & parts and (introduced or neighbour))
             if answers or told:
                 hits.add(k)
+        elif asked and "Name" in parts and not words.has("common", item.word):
+            hits |= {k} | {j for j in (k - 1, k + 1) if 0 <= j < len(items) and not words.has("common", items[j].word)}
         elif item.is_capital and not words.has("common", item.word):
             paired = not item.starts_sentence or (k + 1 < len(items) and items[k + 1].is_capital and not item.ends_sentence)
             short = asked and item.starts_sentence and _sentence_length(items, k) <= 3
@@ -117,27 +125,39 @@ def _names_in(h: Heard) -> set[int]:
     return {k for k in hits if not words.has("not_names", items[k].word)}
 
 
-def _operator_names(heard: Sequence[Heard]) -> set[str]:
-    """First names that the operator gives as his own: in his first two turns, or when the client asks who is speaking."""
+def _whose(heard: Sequence[Heard], marked: Sequence[set[int]]) -> tuple[set[str], set[str]]:
+    """The names of the operator, as he gives them himself in his first two turns or when asked, and all other names."""
     own: set[str] = set()
-    seen = 0
-    for h in heard:
-        if h.role == "operator":
-            seen += 1
-        if (h.role == "operator" and seen <= 2) or h.is_answer_of_client:
-            for k, item in enumerate(h.items):
-                near = {p for j in (k - 1, k + 1) if 0 <= j < len(h.items) for p in _parts(h, h.items[j].word)}
-                if item.is_capital and "Name" in _parts(h, item.word) and "Patr" not in near:
-                    own.add(item.word)
-    return own
+    others: set[str] = set()
+    operator_turns = 0
+    for n, h in enumerate(heard):
+        operator_turns += h.role == "operator"
+        introduces = (h.role == "operator" and operator_turns <= 2) or h.is_answer_of_client
+        for k, item in enumerate(h.items):
+            named = item.is_capital or _is_clearly_name(h, item)
+            if introduces and named and "Name" in _parts(h, item.word) and _stands_alone(h, k) and not _is_one_of(h, k, others):
+                own.add(item.word)
+            elif k in marked[n] and not (_stands_alone(h, k) and _is_one_of(h, k, own)):
+                others.add(item.word)
+    return own, others
 
 
-def _is_own(h: Heard, at: int, own: set[str], clients: set[str]) -> bool:
+def _is_own(h: Heard, at: int, own: set[str], others: set[str]) -> bool:
+    return _stands_alone(h, at) and _is_one_of(h, at, own) and not _is_one_of(h, at, others - own)
+
+
+def _stands_alone(h: Heard, at: int) -> bool:
+    """Whether no family name or patronymic stands beside it."""
+    beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items)]
+    return not any("Patr" in _parts(h, i.word) or (i.is_capital and not i.starts_sentence and "Surn" in _parts(h, i.word)) for i in beside)
+
+
+def _is_one_of(h: Heard, at: int, names: set[str]) -> bool:
     word = h.items[at].word
-    alone = not any(
-        0 <= j < len(h.items) and {"Patr", "Surn"} & _parts(h, h.items[j].word) and h.items[j].is_capital for j in (at - 1, at + 1)
-    )
-    return alone and any(_same_name(word, w) for w in own) and not any(_same_name(word, w) for w in clients - own)
+    if word in names:
+        return True
+    lemma = languages.lemma(word, h.vocabulary.codes[0])
+    return any(_same_name(word, other) or lemma == languages.lemma(other, h.vocabulary.codes[0]) for other in names)
 
 
 def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
@@ -155,7 +175,7 @@ def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
     beside = any(0 <= j < len(h.items) and words.has("street", h.items[j].word) for j in (at - 1, at + 1))
     if item.is_capital:
         return asked or beside
-    return asked and ("?" in parts or beside)
+    return (asked and ("?" in parts or beside)) or (beside and bool(parts & {"Surn", "Name", "Geox", "?"}))
 
 
 def _address_runs(h: Heard, content: Sequence[bool], asked: bool) -> list[tuple[int, int]]:
@@ -203,6 +223,10 @@ def _is_anchor(h: Heard, at: int) -> bool:
     return h.vocabulary.has("street", word) or h.vocabulary.has("house", word) or h.vocabulary.has("settlement", word)
 
 
+def _is_place(h: Heard, at: int) -> bool:
+    return h.items[at].is_capital or bool(_parts(h, h.items[at].word) & {"Geox", "Surn"})
+
+
 def _is_numeric(h: Heard, at: int) -> bool:
     item = h.items[at]
     return any(c.isdigit() for c in item.text) or number_of(item.word, h.vocabulary) is not None or "Anum" in _parts(h, item.word)
@@ -234,9 +258,13 @@ def _can_be_name(h: Heard, at: int) -> bool:
     return bool({"Name", "Surn"} & _parts(h, h.items[at].word)) or (h.items[at].is_capital and "?" in _parts(h, h.items[at].word))
 
 
-def _is_clearly_name(h: Heard, item: Item) -> bool:
-    best = languages.parses(item.word, h.vocabulary.codes[0])[:1]
-    return bool(best) and best[0].is_known and bool(_PERSON & set(str(best[0].tag).replace(" ", ",").split(",")))
+def _is_clearly_name(h: Heard, item: Item, asked: bool = False) -> bool:
+    """Whether the likeliest reading is a name; a word that recognition wrote small must be a name in all readings, unless asked for."""
+    if h.vocabulary.codes[0] not in _CYRILLIC_CODES:
+        return item.is_capital and "Name" in _parts(h, item.word)
+    readings = [p for p in languages.parses(item.word, h.vocabulary.codes[0]) if p.is_known]
+    names = [bool(_PERSON & set(str(p.tag).replace(" ", ",").split(","))) for p in readings]
+    return bool(names) and (names[0] if item.is_capital or asked else all(names) and len(item.word) >= 5)
 
 
 def _is_plain(h: Heard, at: int) -> bool:

@@ -9,11 +9,13 @@ from pipelines.numbers_spoken import NumberRun, number_of, number_runs
 from pipelines.personal_words import Heard, Vocabulary, name_parts
 
 ALWAYS_DIGITS = 6  # a run this long is personal data though nobody asked for it
-ASKED_DIGITS = 4  # long enough when somebody asked, or the speaker named it
+NAMED_DIGITS = 4  # long enough when the speaker said what it is
+ASKED_DIGITS = 3  # long enough when somebody asked for it
 CONTINUED_DIGITS = 2  # the rest of a number that began in the turn before
 CARD_DIGITS = 13
 AMOUNT_DIGITS = 9  # no price and no reading is longer
 _NUMERIC = ("account", "card", "phone", "passport")
+_DICTATED = frozenset({*_NUMERIC, "number"})
 _PUBLIC_STARTS = ("0800", "8800", "800")
 _EMAIL_LEFT, _EMAIL_RIGHT = 6, 6
 
@@ -30,10 +32,11 @@ class Span:
 
 def find_numbers(heard: Sequence[Heard]) -> list[Span]:
     """Dictated numbers that belong to a person. Prices, readings, times and public numbers given by the operator stay."""
-    runs = [number_runs(h.items, h.vocabulary) for h in heard]
+    runs = [number_runs(h.items, h.vocabulary, bool(h.asked & _DICTATED)) for h in heard]
     public = {r.digits for h, rs in zip(heard, runs, strict=True) for r in rs if _is_public(h, r)}
     spans: list[Span] = []
-    secret: set[str] = set()
+    secret: list[str] = []
+    readings: set[str] = set()
     running: tuple[int, str] | None = None  # turn and kind of a number that the next turns may go on with
     for n, (h, own) in enumerate(zip(heard, runs, strict=True)):
         if h.role == "operator":
@@ -49,11 +52,13 @@ def find_numbers(heard: Sequence[Heard]) -> list[Span]:
             kind = _client_kind(h, run, running[1] if running and n - running[0] <= 2 else None, public)
             if kind:
                 spans.append(Span(n, run.first, run.last, kind))
-                secret.add(run.digits)
+                secret.append(run.digits)
                 running = (n, kind)
+            elif len(run.digits) >= NAMED_DIGITS:
+                readings.add(run.digits)
     for n, (h, own) in enumerate(zip(heard, runs, strict=True)):
         if h.role == "operator":
-            spans += [Span(n, r.first, r.last, kind) for r in own if (kind := _operator_kind(h, r, secret, public))]
+            spans += [Span(n, r.first, r.last, kind) for r in own if (kind := _operator_kind(h, r, secret, public | readings))]
     return spans
 
 
@@ -92,10 +97,10 @@ def _client_kind(h: Heard, run: NumberRun, running: str | None, public: set[str]
         return "card"
     if "reading" in near and not near & set(_NUMERIC) and n <= 7:
         return None
-    if "reading" in h.asked and not near and n < ALWAYS_DIGITS + 1 and not h.asked & {*_NUMERIC, "number"}:
+    if "reading" in h.asked and not near and n < ALWAYS_DIGITS + 1 and not h.asked & _DICTATED:
         return None
-    wanted = bool(kinds & {*_NUMERIC, "number"})
-    least = ASKED_DIGITS if wanted else ALWAYS_DIGITS
+    wanted = bool(kinds & _DICTATED)
+    least = ALWAYS_DIGITS if not wanted else ASKED_DIGITS if h.asked & _DICTATED else NAMED_DIGITS
     if n >= least:
         return _kind_of(run.digits, kinds)
     if running in _NUMERIC and n >= CONTINUED_DIGITS and not _has_unit_words(h, run):
@@ -114,11 +119,12 @@ def _kind_of(digits: str, kinds: set[str]) -> str:
     return "phone" if len(digits) >= 10 else "account"
 
 
-def _operator_kind(h: Heard, run: NumberRun, secret: set[str], public: set[str]) -> str | None:
+def _operator_kind(h: Heard, run: NumberRun, secret: Sequence[str], known: set[str]) -> str | None:
     n = len(run.digits)
-    if n >= ASKED_DIGITS and not (run.is_amount and n < AMOUNT_DIGITS) and any(run.digits in s or s in run.digits for s in secret):
+    repeats = run.digits in "".join(secret) or any(s in run.digits for s in secret if len(s) >= NAMED_DIGITS)
+    if n >= NAMED_DIGITS and not (run.is_amount and n < AMOUNT_DIGITS) and repeats:
         return _kind_of(run.digits, h.near(run.first))
-    if n < ALWAYS_DIGITS or run.digits in public or (run.is_amount and n < AMOUNT_DIGITS):
+    if n < ALWAYS_DIGITS or run.digits in known or (run.is_amount and n < AMOUNT_DIGITS):
         return None
     if "reading" in h.near(run.first) and n <= 7:
         return None

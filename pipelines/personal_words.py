@@ -151,7 +151,10 @@ def vocabulary_for(items: list[Item], code: str) -> Vocabulary:
 def name_parts(word: str, code: str) -> frozenset[str]:
     """Which of Name, Surn, Patr, Geox, Anum the word's likely readings have; `?` for a word that the dictionary does not know."""
     if code not in ("ru", "uk"):
-        return frozenset({"Name"}) if languages.is_first_name(word, code) else frozenset()
+        import simplemma
+
+        unknown = word.isalpha() and not simplemma.is_known(word, lang=code)
+        return frozenset({"Name"} if languages.is_first_name(word, code) else ()) | frozenset({"?"} if unknown else ())
     found: set[str] = set()
     parses = languages.parses(word, code)
     for parse in parses[:4]:

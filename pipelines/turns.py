@@ -28,7 +28,7 @@ log = logging.getLogger("callgrade")
 
 PHRASE_GAP_S = 0.6  # a longer pause inside one speaker's words ends a phrase; another speaker may take the floor there
 SILENCE_SPLIT_S = 4.0  # the same speaker after a longer silence starts a new turn
-RAISED_DB = 5.0  # this far above the speaker's own median counts as a raised voice; a level, never a feeling
+RAISED_DB = 4.0  # this far above the speaker's own median counts as a raised voice; a level, never a feeling
 MIN_LEVEL_FRAMES = 5
 LATE_INTERRUPTION_S = 0.25  # less than this before the end of the other's words is ordinary turn-taking, not an interruption
 YIELD_S = 1.5  # who is interrupted stops within this time, otherwise nobody took the floor
@@ -85,7 +85,7 @@ def build_turns(call_id: str, audio: AudioFacts, words: Sequence[Word], segments
     """Turns in order of their start, every word in exactly one of them; roles still unknown."""
     ordered = sorted(words, key=lambda w: (w.start_s, w.end_s, w.track))
     stereo = audio.tracks > 1
-    speakers = [_track_speaker(w.track, segments) for w in ordered] if stereo else assign_speakers(ordered, segments)
+    speakers = [f"track{w.track}" for w in ordered] if stereo else assign_speakers(ordered, segments)
     holds = [(h.start_s, h.end_s) for h in audio.holds]
     groups = _take_floor(_phrases(ordered, speakers, stereo), holds)
     groups.sort(key=lambda g: (g[1][0].start_s, g[1][-1].end_s))
@@ -143,13 +143,14 @@ def _phrases(words: Sequence[Word], speakers: Sequence[str], stereo: bool) -> li
 
 
 def _take_floor(phrases: Sequence[tuple[str, list[Word]]], holds: Sequence[tuple[float, float]]) -> list[tuple[str, list[Word]]]:
-    """Join a speaker's phrases until the other takes the floor, a hold comes, or it is silent for long."""
+    """Join a speaker's phrases until the other has the floor, a hold comes, or it is silent for long."""
     groups: list[tuple[str, list[Word]]] = []
     for speaker, words in phrases:
         if groups and groups[-1][0] == speaker:
             before, after = groups[-1][1][-1].end_s, words[0].start_s
             held = any(a >= before - 0.5 and b <= after + 0.5 for a, b in holds)
-            if after - before < SILENCE_SPLIT_S and not held:
+            talked_over = any(name != speaker and said[0].start_s < after and said[-1].end_s > before for name, said in phrases)
+            if after - before < SILENCE_SPLIT_S and not held and not talked_over:
                 groups[-1][1].extend(words)
                 continue
         groups.append((speaker, list(words)))
@@ -243,10 +244,6 @@ def _with_levels(turns: Sequence[Turn], audio: AudioFacts) -> list[Turn]:
         difference = median(heard) - own[turn.speaker]
         out.append(replace(turn, voice_level_db=round(difference, 2), raised_voice=difference >= RAISED_DB))
     return out
-
-
-def _track_speaker(track: int, segments: Sequence[Segment]) -> str:
-    return next((s.speaker for s in segments if s.track == track), f"track{track}")
 
 
 def _by_call(rows: Iterable[Any]) -> Mapping[str, list[Any]]:
