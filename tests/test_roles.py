@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_chances_are_chances_and_follow_the_odds(odds_of: dict[str, float]) -> N
     if len(chance) > 1:
         assert 1 - 1e-6 <= sum(chance.values()) <= len(chance) - 1 + 1e-6
     ranked = sorted(odds_of, key=lambda s: odds_of[s])
-    assert all(chance[a] <= chance[b] + 1e-9 for a, b in zip(ranked, ranked[1:], strict=False))
+    assert all(chance[a] <= chance[b] + 1e-9 for a, b in pairwise(ranked))
 
 
 def test_the_thresholds_are_sane() -> None:
