@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from pipelines.score.abuse import find_abuse
+from pipelines.score.acts import find_acts
+from pipelines.score.scorecard import load_centre
+from pipelines.score.topic import judge_client_type, judge_topic
+from tests.score.spoken import call_of, moods_of, turns_of
+
+
+@pytest.mark.parametrize(
+    ("centre", "language", "client", "topic"),
+    [
+        ("irkutsk", "ru", "Девушка, примите показания, счётчик шестьсот двадцать.", "meter_reading"),
+        ("irkutsk", "ru", "У нас во всём подъезде электричество пропало, сидим в темноте.", "outage"),
+        ("irkutsk", "ru", "Батареи совсем холодные, отопление когда дадите?", "heating"),
+        ("irkutsk", "ru", "Счётчик старый, надо поменять и опломбировать.", "meter_install"),
+        ("kyiv", "uk", "Чому тариф знову підняли, скільки тепер кіловат?", "tariff"),
+        ("kyiv", "uk", "Мені прийшло попередження про борг і відключення.", "debt"),
+        ("kyiv", "uk", "Не можу зайти в особистий кабінет, пароль невірний.", "portal"),
+        ("kredo", "ru", "Хочу подключить интернет на даче, это возможно?", "connection"),
+        ("kredo", "ru", "Роутер постоянно зависает, скорость совсем низкая.", "technical"),
+        ("motiv", "ru", "Я завтра лечу в Турцию, что с роумингом?", "roaming"),
+        ("motiv", "ru", "Потеряла телефон, заблокируйте сим-карту.", "sim"),
+        ("motiv", "hu", "Külföldre utazom, mennyibe kerül a barangolás?", "roaming"),
+        ("kredo", "en", "I'd like to get home internet in my new flat.", "connection"),
+    ],
+)
+def test_the_topic_is_what_the_client_asks_for(centre: str, language: str, client: str, topic: str) -> None:
+    turns = turns_of(("operator", "Слушаю вас."), ("client", client), language=language)
+    found = judge_topic(call_of(centre), turns, load_centre(centre))
+    assert found.best == topic
+    assert sum(p for _, p in found.labels) == pytest.approx(1.0)
+
+
+def test_the_menu_helps_when_the_words_say_little() -> None:
+    turns = turns_of(("operator", "Слушаю."), ("client", "Да вот, как обычно."))
+    assert (
+        judge_topic(call_of("irkutsk", ivr_path="main/readings", queue="readings"), turns, load_centre("irkutsk")).best == "meter_reading"
+    )
+    vague = judge_topic(call_of("irkutsk"), turns, load_centre("irkutsk"))
+    assert vague.best == "other" and vague.confidence < 0.5
+
+
+@pytest.mark.parametrize(
+    ("client", "kind"),
+    [
+        ("Примите показания, пожалуйста.", "addressed"),
+        ("Ты дура тупая, сволочь!", "rude"),
+        ("Я вам плачу деньги, вы обязаны, я свои права знаю!", "opinionated"),
+        ("Не разбираюсь я в этом, объясните, где это найти?", "uninformed"),
+        ("Третий раз звоню, никто не приехал, буду писать жалобу!", "complainer"),
+    ],
+)
+def test_client_types(client: str, kind: str) -> None:
+    turns = turns_of(("operator", "Слушаю вас."), ("client", client), ("operator", "Сейчас."), ("client", "Жду."))
+    centre = load_centre("irkutsk")
+    topic = judge_topic(call_of("irkutsk"), turns, centre, find_acts(turns, centre))
+    mood = {} if kind in ("addressed", "uninformed") else {"t2": "negative"}
+    assert judge_client_type(turns, topic, find_abuse(turns, centre), moods_of(turns, **mood), centre).best == kind
