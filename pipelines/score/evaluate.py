@@ -67,6 +67,7 @@ def score_call(
     personal_data: Sequence[PersonalData] = (),
     sentiments: Sequence[TurnSentiment] | None = None,
     profile: str = "offline",
+    models_dir: Path | None = None,
 ) -> Scored:
     """Judge one call: sentiment, findings, procedure, verdicts, evaluation and measures.
 
@@ -79,6 +80,7 @@ def score_call(
         personal_data: where personal data was masked.
         sentiments: the sentiment of the turns, when it is known already; read from the words otherwise.
         profile: which models read the sentiment.
+        models_dir: where their weights lie; None for the project's own.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -89,7 +91,7 @@ def score_call(
         )
     centre = load_centre(call.centre_id)
     turns = sorted(turns, key=lambda t: t.turn_no)
-    moods = tuple(judge_sentiment(turns, profile) if sentiments is None else sentiments)
+    moods = tuple(judge_sentiment(turns, profile, models_dir) if sentiments is None else sentiments)
     acts = find_acts(turns, centre)
     abuse = find_abuse(turns, centre)
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
@@ -188,6 +190,7 @@ def run(batch: Batch, settings: Settings) -> None:
                     dropped[call.call_id],
                     personal[call.call_id],
                     profile=settings.profile,
+                    models_dir=settings.models_dir,
                 )
             )
         except BadRecordingError as error:
