@@ -239,7 +239,7 @@ def _is_reported(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
     before = [k for k in range(max(0, i - 6), i) if words[k].sentence == words[i].sentence]
     told = [k for k in before if lexicon.has("reporting", words[k].text)]
     # what did you say, idiot: then the speaker is the one who insults
-    if any(not any(lexicon.has("you_nominative", words[j].text) for j in (k - 2, k - 1, k + 1) if 0 <= j < len(words)) for k in told):
+    if any(not any(lexicon.has("you_nominative", words[j].text) for j in (k - 2, k - 1) if j >= 0) for k in told):
         return True
     around = range(words[i].sentence - 1, words[i].sentence + 2)
     return any(w.sentence in around and lexicon.has("quoting", w.text) for w in words)

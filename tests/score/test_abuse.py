@@ -1,0 +1,212 @@
+"""Abuse is found in what people really say on the phone, and not in what only looks like it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.records import Finding, Role, Token, Turn
+from pipelines.score.abuse import abuse_in_turn, find_abuse
+
+SHARED_TEXT = Path(__file__).resolve().parents[3] / "shared" / "data" / "text"
+
+
+def said(text: str, language: str = "ru", role: Role = "client", turn_no: int = 1) -> Turn:
+    """A turn of half a second a word."""
+    tokens = tuple(Token(word, i * 0.5, i * 0.5 + 0.4, 0.9) for i, word in enumerate(text.split()))
+    end_s = tokens[-1].end_s if tokens else 0.0
+    return Turn("call-1", turn_no, 0, "A", role, 0.95, 0.0, end_s, tokens, language, 0.9, None, False, 0.0, False)
+
+
+def severities(text: str, language: str = "ru", role: Role = "client") -> set[str | None]:
+    """The severities found in a turn."""
+    return {f.severity for f in abuse_in_turn(said(text, language, role))}
+
+
+def only(text: str, language: str = "ru", role: Role = "client") -> Finding:
+    """The only finding of a turn."""
+    found = abuse_in_turn(said(text, language, role))
+    assert len(found) == 1, found
+    return found[0]
+
+
+HARMLESS = {
+    "ru": [
+        "Я хочу застраховать квартиру, подстрахуйте меня, пожалуйста.",
+        "Это оскорбление, я считаю, так писать в квитанции.",
+        "Купил хлеб, мебель и учебник, потребляем мало, требую пересчёта.",
+        "Команда приехала, мандат показали, мандарин дали ребёнку.",
+        "Моя фамилия Козлов, а живу в Екатеринбурге, в Ебурге, как говорят.",
+        "Фамилия Дураков, имя Сукнов Пётр, город Херсон.",
+        "Я психолог, скотч закончился, поэтому опломбировать не могу.",
+        "Он назвал меня дураком и бросил трубку.",
+        "Сосед сказал, что я идиот, раз плачу по счетам.",
+        "Мне вчера говорят: ты дура, звони сама.",
+        "Блин, опять не туда нажала.",
+        "Жду тут как дурак с самого утра.",
+        "Хрен его знает, какой там автомат стоит.",
+        "Почта иванов собака яндекс точка ру.",
+        "Холод собачий, батареи еле тёплые.",
+        "Вы посчитали неправильно, я буду жаловаться и подам в суд.",
+        "Дом глухой, связь тупо пропадает.",
+        "Я купила курицу, молоко и сыр, всё пропало без света.",
+        "Рубли, корабли, сабля, ансамбль, употреблять.",
+        "Художник рисует хуже, чем хулиган.",
+    ],
+    "uk": [
+        "Хочу застрахувати будинок, підстрахуйте мене.",
+        "Це образа, я вважаю, хліб дорожчає, а мандрівка ні.",
+        "Сусід назвав мене дурнем і пішов.",
+        "Він каже: ти ідіот, плати мовчки.",
+        "Собака крапка укр крапка нет, так пишеться пошта.",
+        "Дурниці, нічого страшного, я почекаю.",
+        "Я хворію, тому не можу прийти, обід у мене о першій.",
+        "Чорт його знає, що там за лічильник.",
+        "Живу в Херсоні, прізвище Козлова.",
+        "Треба перевірити напругу, себе я вже перевірив.",
+    ],
+    "hu": [
+        "Baszkföldről jöttem, basszus, elfelejtettem a kódot.",
+        "A szarvas és a szarka, a faszén meg a kurzus.",
+        "Marhahúst vettem, az állatorvosnál voltam.",
+        "A szomszéd azt mondta, hogy hülye vagyok.",
+        "Hülyének néznek engem mindenhol.",
+        "A szemetes mellett van a villanyóra, pici ház, francia ablak.",
+        "Úgy álltam ott, mint egy barom.",
+        "Köszönöm, segítsen legyen szíves.",
+    ],
+    "en": [
+        "I live in Scunthorpe, Essex, next to the cockpit museum.",
+        "The bloody internet's been down since lunch.",
+        "He called me an idiot and hung up.",
+        "I felt like a fool standing there.",
+        "Sorry, silly question, where do I find your address?",
+        "Where can I find you on the map?",
+        "It's a pain in the neck, but fine.",
+        "Please assess the class assignment and pass it to your assistant.",
+        "I'll take you to court and write to the director.",
+        "Give the old man a hand, he's my father.",
+    ],
+}
+
+
+@pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in HARMLESS.items() for text in texts])
+def test_look_alikes_quotes_and_mild_words_are_no_abuse(language: str, text: str) -> None:
+    assert abuse_in_turn(said(text, language)) == []
+
+
+ABUSIVE = [
+    ("ru", "Да пошёл ты на хер со своей заявкой!", "profanity"),
+    ("ru", "Вы там совсем охренели, что ли?", "profanity"),
+    ("ru", "Какого чёрта, бл***, я жду?", "profanity"),
+    ("ru", "Иди ты в сраку!", "profanity"),
+    ("ru", "Заебали вы меня своими квитанциями.", "profanity"),
+    ("ru", "Слышь, урод, включи свет!", "insult"),
+    ("ru", "Ты дура или прикидываешься?", "insult"),
+    ("ru", "Овца безмозглая!", "insult"),
+    ("ru", "Заткнись и слушай меня.", "insult"),
+    ("ru", "Я тебя найду и ноги тебе переломаю.", "threat"),
+    ("ru", "Приеду и разнесу вашу контору!", "threat"),
+    ("uk", "Та йди ти на хрін зі своїм тарифом!", "profanity"),
+    ("uk", "Пішли ви всі в дупу!", "profanity"),
+    ("uk", "Ти шо, дебіл?", "insult"),
+    ("uk", "Ви там зовсім подуріли, ідіоти!", "insult"),
+    ("uk", "Стули пельку, корово!", "insult"),
+    ("uk", "Я вас знайду, чуєш, голову відірву!", "threat"),
+    ("hu", "Menjen a picsába a számlájával!", "profanity"),
+    ("hu", "Baszd meg, kapcsold vissza!", "profanity"),
+    ("hu", "Te idióta, hányszor mondjam?", "insult"),
+    ("hu", "Fogja be a száját!", "insult"),
+    ("hu", "Odamegyek és szétverem a fejedet!", "threat"),
+    ("en", "What the fuck are you doing over there?", "profanity"),
+    ("en", "Go fuck yourself.", "profanity"),
+    ("en", "You stupid moron, listen to me!", "insult"),
+    ("en", "Are you deaf or what?", "insult"),
+    ("en", "I'll come over there and break your neck.", "threat"),
+]
+
+
+@pytest.mark.parametrize(("language", "text", "severity"), ABUSIVE)
+def test_inflected_softened_masked_and_plain_abuse_is_found(language: str, text: str, severity: str) -> None:
+    assert severity in severities(text, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "target"),
+    [
+        ("ru", "Ты идиот!", "operator"),
+        ("ru", "Вы там все ворьё!", "company"),
+        ("ru", "Эти козлы в телевизоре опять врут.", "other"),
+        ("ru", "Матч идёт, блять, а экран чёрный!", "other"),
+        ("uk", "Ти козел!", "operator"),
+        ("uk", "Ви там усі шахраї!", "company"),
+        ("en", "You idiot!", "operator"),
+        ("hu", "Te barom!", "operator"),
+    ],
+)
+def test_the_target_is_the_one_who_is_addressed(language: str, text: str, target: str) -> None:
+    assert only(text, language).target == target
+
+
+def test_an_operator_who_insults_has_the_client_as_target() -> None:
+    assert only("А вы просто старая дура, женщина.", role="operator").target == "client"
+    assert only("You are just a stupid cow.", "en", role="operator").target == "client"
+
+
+def test_an_operator_who_helps_is_never_taken_for_abusive() -> None:
+    for text in ("Застрахуйте оборудование, если хотите.", "Прошу без оскорблений, иначе я завершу разговор.", "Минуточку, я посмотрю."):
+        assert abuse_in_turn(said(text, role="operator")) == []
+
+
+def test_evidence_is_the_words_that_did_it_with_their_times() -> None:
+    finding = only("Ну и где мои деньги, урод?")
+    assert (finding.quote, finding.start_s, finding.end_s) == ("урод?", 2.5, 2.9)
+    assert finding.kind == "abuse" and 0.5 < finding.confidence <= 1 and finding.detector
+
+
+def test_one_finding_a_turn_and_severity() -> None:
+    found = abuse_in_turn(said("Ты идиот, дебил, урод! Пошёл ты на хер, сука, иди на хуй!"))
+    assert len(found) == len({f.severity for f in found}) == 2
+
+
+def test_what_the_recogniser_half_guessed_is_less_sure() -> None:
+    sure = said("Ты идиот!")
+    doubtful = Turn(*(getattr(sure, n) for n in ("call_id", "turn_no", "track", "speaker", "role", "role_confidence", "start_s", "end_s")),
+                    tuple(Token(t.text, t.start_s, t.end_s, 0.2) for t in sure.tokens),
+                    *(getattr(sure, n) for n in ("language", "asr_confidence", "voice_level_db", "raised_voice", "overlap_s", "interrupts")))  # fmt: skip
+    assert abuse_in_turn(doubtful)[0].confidence < abuse_in_turn(sure)[0].confidence
+
+
+def test_masked_personal_data_and_silence_are_no_words() -> None:
+    assert find_abuse([said("[NAME] [ACCOUNT]"), said("")], None) == []
+
+
+def test_a_language_without_a_lexicon_is_still_graded() -> None:
+    assert abuse_in_turn(said("Guten Tag, mein Internet geht nicht.", "de")) == []
+
+
+def test_the_shipped_calls_have_their_abuse_found_and_little_else(calls_folder: Path) -> None:
+    hits = misses = false = 0
+    for path in sorted((calls_folder / "reference").glob("*.json")):
+        for number, turn in enumerate(json.loads(path.read_text(encoding="utf-8"))["turns"], 1):
+            found = abuse_in_turn(said(turn["text"], turn["lang"], turn["role"], number))
+            is_abusive = bool(turn["abuse"]) or "operator_abuse" in turn["marks"]
+            hits += is_abusive and bool(found)
+            misses += is_abusive and not found
+            false += bool(found) and not is_abusive
+    assert hits / (hits + misses) > 0.9
+    assert hits / (hits + false) > 0.9
+
+
+@pytest.mark.skipif(not SHARED_TEXT.is_dir(), reason="the labelled text is not part of the repository")
+def test_thousands_of_neutral_sentences_hardly_ever_fire() -> None:
+    with (SHARED_TEXT / "dialogue/en_banking77/banking_data/test.csv").open(encoding="utf-8") as file:
+        english = [row["text"] for row in csv.DictReader(file)]
+    with (SHARED_TEXT / "asr_text/uk_cv10_testset_labels/labels_absolute.csv").open(encoding="utf-8") as file:
+        ukrainian = [row["text"] for row in csv.DictReader(file)]
+    for language, texts in (("en", english), ("uk", ukrainian)):
+        fired = [text for text in texts if abuse_in_turn(said(text, language))]
+        assert len(fired) / len(texts) < 0.004, fired[:20]

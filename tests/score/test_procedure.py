@@ -1,0 +1,215 @@
+"""The warn-before-hang-up rule, by its table, by stories, and by what must never happen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.errors import MisconfiguredError
+from pipelines.records import Call, Finding, Procedure, Role, Token, Turn
+from pipelines.score.procedure import ACCUSING, ENDINGS, OUTCOMES, PARTIES, STEPS, Event, ProcedureRule, State, follow, judge_procedure, outcome_of
+
+RULE = ProcedureRule()
+ACTS = {"warn": "warn_abuse", "notice": "end_notice", "bye": "farewell"}
+
+
+@dataclass(frozen=True)
+class Did:
+    """A speech act as the act finder gives it."""
+
+    act: str
+    turn_no: int
+    confidence: float = 0.95
+
+
+def judged(story: str, party: str = "client", config: object = None, *, sure: float = 0.9, act_sure: float = 0.95, severity: str = "insult",
+           target: str = "operator", role_confidence: float = 0.95) -> Procedure:  # fmt: skip
+    """The outcome of a story: words `abuse calm answer warn notice bye at_client maybe` in order, one a turn."""
+    turns: list[Turn] = []
+    findings: list[Finding] = []
+    acts: list[Did] = []
+    for number, what in enumerate(story.split(), 1):
+        role: Role = "client" if what in ("abuse", "calm", "maybe") else "operator"
+        at = number * 5.0
+        token = Token("слово", at, at + 1, 0.9)
+        turns.append(Turn("c", number, 0, role, role, role_confidence, at, at + 1, (token,), "ru", 0.9, None, False, 0.0, False))
+        if what in ("abuse", "maybe"):
+            findings.append(Finding("c", "abuse", role, number, at, at + 1, "слово", severity, target, sure if what == "abuse" else 0.5))
+        if what == "at_client":
+            findings.append(Finding("c", "abuse", role, number, at, at + 1, "слово", severity, "client", sure))
+        if what in ACTS:
+            acts.append(Did(ACTS[what], number, act_sure))
+    call = Call("c", "irkutsk", "", "", 0, None, disconnect_party=party)
+    return judge_procedure(call, turns, findings, acts, config)
+
+
+@pytest.mark.parametrize(
+    ("story", "party", "outcome"),
+    [
+        ("answer calm answer calm bye", "client", "not_needed"),
+        ("answer calm", "operator", "not_needed"),
+        ("answer abuse warn calm answer calm bye", "client", "calmed"),
+        ("answer abuse warn calm answer calm bye", "operator", "calmed"),
+        ("answer abuse warn calm answer calm bye", "unknown", "calmed"),
+        ("answer abuse warn abuse notice", "operator", "ended_after_warning"),
+        ("answer abuse warn calm answer abuse notice", "operator", "ended_after_warning"),
+        ("answer abuse warn abuse bye", "operator", "ended_after_warning"),
+        ("answer abuse answer abuse answer", "operator", "ended_without_warning"),
+        ("answer abuse", "operator", "ended_without_warning"),
+        ("answer abuse notice", "operator", "ended_without_warning"),
+        ("answer abuse warn abuse", "operator", "ended_without_notice"),
+        ("answer abuse answer calm answer calm bye", "client", "tolerated"),
+        ("answer abuse answer abuse", "client", "tolerated"),
+        ("answer abuse answer abuse", "system", "tolerated"),
+        ("answer abuse answer calm bye", "operator", "tolerated"),
+        ("answer calm answer abuse", "client", "client_hung_up"),
+        ("answer abuse warn abuse", "client", "client_hung_up"),
+        ("answer abuse warn", "client", "client_hung_up"),
+        ("answer calm at_client calm", "client", "operator_at_fault"),
+        ("answer abuse at_client calm", "operator", "operator_at_fault"),
+        ("answer abuse", "unknown", "cannot_tell"),
+        ("answer abuse answer abuse", "unknown", "cannot_tell"),
+        ("answer abuse warn abuse", "unknown", "cannot_tell"),
+    ],
+)
+def test_each_story_has_its_outcome(story: str, party: str, outcome: str) -> None:
+    assert judged(story, party).outcome == outcome
+
+
+def test_every_state_knows_every_event_and_every_ending() -> None:
+    assert set(STEPS) == {(state, event) for state in State for event in Event}
+    assert set(ENDINGS) == {(state, party) for state in State for party in PARTIES}
+    assert set(ENDINGS.values()) <= set(OUTCOMES)
+
+
+def test_every_state_can_be_reached() -> None:
+    reached, new = {State.QUIET}, {State.QUIET}
+    while new:
+        new = {STEPS[state, event] for state in new for event in Event} - reached
+        reached |= new
+    assert reached == set(State)
+
+
+def test_only_the_operator_who_hung_up_is_ever_accused_by_the_table() -> None:
+    assert {party for (_, party), outcome in ENDINGS.items() if outcome in ACCUSING} == {"operator"}
+
+
+def test_abuse_about_others_asks_for_no_warning() -> None:
+    assert judged("answer abuse answer abuse", "operator", target="other").outcome == "not_needed"
+
+
+def test_abuse_that_is_only_suspected_accuses_nobody() -> None:
+    assert judged("answer maybe answer", "operator").outcome == "not_needed"
+
+
+def test_a_doubtful_warning_leaves_the_question_open() -> None:
+    found = judged("answer abuse warn abuse notice", "operator", act_sure=0.5)
+    assert found.outcome == "cannot_tell" and "either" in found.explanation
+
+
+def test_unknown_voices_accuse_nobody() -> None:
+    assert judged("answer abuse answer abuse", "operator", role_confidence=0.4).outcome not in ACCUSING
+    assert judged("answer calm at_client", "client", role_confidence=0.3).outcome != "operator_at_fault"
+
+
+def test_a_warning_that_names_the_end_is_no_notice_yet() -> None:
+    turns_with_both = judged("answer abuse warn abuse", "operator")
+    assert turns_with_both.outcome == "ended_without_notice"
+
+
+def test_a_warning_without_clear_abuse_is_believed_but_never_accuses() -> None:
+    assert judged("answer calm warn calm answer calm bye").outcome == "calmed"
+    assert judged("answer calm warn", "operator").outcome == "cannot_tell"
+
+
+def test_times_are_those_of_the_turns() -> None:
+    found = judged("answer abuse warn abuse notice", "operator")
+    assert (found.warned_at_s, found.ended_notice_at_s) == (15.0, 25.0)
+    assert judged("answer calm bye").warned_at_s is None
+
+
+def test_a_centre_may_ask_for_two_warnings() -> None:
+    rule = {"warnings": 2}
+    found = judged("answer abuse warn abuse notice", "operator", rule)
+    assert found.outcome == "ended_without_warning" and "1 of 2" in found.explanation
+    assert judged("answer abuse warn abuse warn abuse notice", "operator", rule).outcome == "ended_after_warning"
+
+
+def test_a_centre_may_need_no_notice() -> None:
+    assert judged("answer abuse warn abuse", "operator", {"is_notice_required": False}).outcome == "ended_after_warning"
+
+
+def test_a_centre_may_let_a_threat_end_the_call_at_once() -> None:
+    assert judged("answer abuse", "operator", {"threat_ends_at_once": True}, severity="threat").outcome == "not_needed"
+    assert judged("answer abuse", "operator", {"threat_ends_at_once": True}, severity="insult").outcome == "ended_without_warning"
+
+
+def test_a_centre_may_count_only_some_severities() -> None:
+    assert judged("answer abuse", "operator", {"severities": ["threat"]}, severity="profanity").outcome == "not_needed"
+
+
+def test_a_wrong_setting_is_told_with_what_is_allowed() -> None:
+    with pytest.raises(MisconfiguredError, match=r"severities has 'shouting'; allowed: profanity"):
+        ProcedureRule.of({"severities": ["shouting"]})
+    with pytest.raises(MisconfiguredError, match="'warning' is not a setting"):
+        ProcedureRule.of({"warning": 1})
+    with pytest.raises(MisconfiguredError, match="1 or more"):
+        ProcedureRule.of({"warnings": 0})
+
+
+STORIES = st.lists(st.sampled_from(["abuse", "calm", "answer", "warn", "notice", "bye", "maybe"]), max_size=9)
+ENDS = st.sampled_from([*PARTIES, "unknown"])
+
+
+@given(STORIES, ENDS)
+def test_the_outcome_is_one_of_the_promised_and_explained(story: list[str], party: str) -> None:
+    found = judged(" ".join(story), party)
+    assert found.outcome in OUTCOMES and 0 <= found.confidence <= 1 and found.explanation
+
+
+@given(STORIES)
+def test_who_did_not_hang_up_is_never_accused(story: list[str]) -> None:
+    for party in ("client", "system", "unknown"):
+        assert judged(" ".join(story), party).outcome not in ACCUSING
+
+
+@given(STORIES, STORIES)
+def test_who_warned_and_announced_the_end_is_never_at_fault(before: list[str], after: list[str]) -> None:
+    between = [what for what in after if what in ("abuse", "calm", "answer")]
+    story = [*before, "abuse", "warn", *between, "notice"]
+    assert judged(" ".join(story), "operator").outcome not in ACCUSING
+
+
+@given(STORIES, ENDS, st.integers(0, 9), st.sampled_from(["calm", "answer"]))
+def test_a_harmless_turn_never_makes_an_accusation(story: list[str], party: str, place: int, what: str) -> None:
+    longer = [*story[:place], what, *story[place:]]
+    if judged(" ".join(longer), party).outcome in ACCUSING:
+        assert judged(" ".join(story), party).outcome in {*ACCUSING, "cannot_tell"}
+
+
+@given(STORIES, ENDS)
+def test_a_doubt_never_makes_an_accusation(story: list[str], party: str) -> None:
+    certain = judged(" ".join(story), party)
+    doubtful = judged(" ".join(story), party, sure=0.5)
+    assert doubtful.outcome not in ACCUSING or certain.outcome in ACCUSING
+
+
+@given(st.lists(st.sampled_from(list(Event)), max_size=8), ENDS)
+def test_a_reading_of_a_call_has_one_outcome(events: list[Event], party: str) -> None:
+    assert outcome_of(events, party, RULE) == outcome_of(list(events), party, RULE)
+    assert follow(events) in State
+
+
+def test_the_order_of_findings_and_acts_does_not_matter() -> None:
+    first = judged("answer abuse warn abuse notice", "operator")
+    call = Call("c", "irkutsk", "", "", 0, None, disconnect_party="operator")
+    turns = [
+        Turn("c", n, 0, "A", role, 0.95, n * 5.0, n * 5.0 + 1, (Token("слово", n * 5.0, n * 5.0 + 1, 0.9),), "ru", 0.9, None, False, 0.0, False)
+        for n, role in ((1, "operator"), (2, "client"), (3, "operator"), (4, "client"), (5, "operator"))
+    ]
+    findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.9) for n in (4, 2)]
+    again = judge_procedure(call, turns[::-1], findings, [Did("end_notice", 5), Did("warn_abuse", 3)], None)
+    assert again == replace(first)
