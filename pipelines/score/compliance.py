@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pipelines.records import Call, Finding, Hold, Procedure, Role, Turn, TurnSentiment, Verdict, VerdictName
+from pipelines.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, Verdict, VerdictName
 from pipelines.score.acts import OPENING_TURNS, SURE, Act, find_own_phrases
 from pipelines.score.applicability import Likely, how_likely
 from pipelines.score.conversation import sentiment_trend
@@ -22,6 +22,10 @@ _YES, _NO = 0.7, 0.3  # a condition likelier than this holds; less likely than t
 _HOLD_SLACK_S = 0.5
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
 _ROLE_SURE = 0.6
+_DOUBTED_WORD = 0.5  # recognition probability under which a word may be another
+_WORD_SLACK_S = 0.3  # word times are rough
+_UNHEARD_S = 0.7  # speech this long without words may be a goodbye or a name
+_CLOSING_TURNS = 2  # the operator's last turns, where a goodbye is looked for
 _PROCEDURE_PASS = ("calmed", "ended_after_warning")
 _PROCEDURE_NA = ("not_needed", "client_hung_up")
 
@@ -41,10 +45,7 @@ class Case:
     topic: Ranking
     client_type: Ranking
     duration_s: float
-
-    def operator_turns(self) -> list[Turn]:
-        """The operator's turns in order."""
-        return [t for t in self.turns if t.role == "operator" and t.tokens]
+    speech: tuple[Interval, ...] = ()  # where somebody speaks, as the sound says
 
     def turn(self, turn_no: int) -> Turn:
         """One turn by its number."""
@@ -134,7 +135,35 @@ def _look_for(case: Case, criterion: Criterion, region: Region) -> Answer:
             return _quoted(case, act, "pass", confidence, "The operator said it.")
         if confidence >= _HINT:
             return _quoted(case, act, "unsure", confidence, "Something like it was heard, but not clearly enough to decide.")
+    if criterion.where == "opening" and _may_hide(case, region.turns, region.start_s, region.end_s):
+        return _hidden(region)
     return _absent(region, criterion, "It was not said there.")
+
+
+def _may_hide(case: Case, turns: Sequence[Turn], start_s: float, end_s: float) -> bool:
+    """Whether a few words may be said there unheard: a word that recognition doubts and nothing explains, or speech without words."""
+    for turn in turns:
+        explained = {n for a in case.acts if a.turn_no == turn.turn_no and a.confidence >= SURE for n in range(a.first, a.last)}
+        for n, token in enumerate(turn.tokens):
+            if n not in explained and token.probability < _DOUBTED_WORD and len(token.text) > 2:
+                return True
+    heard = [(t.start_s - _WORD_SLACK_S, t.end_s + _WORD_SLACK_S) for turn in case.turns for t in turn.tokens]
+    return any(_uncovered(i.start_s, i.end_s, heard) >= _UNHEARD_S for i in case.speech if i.end_s > start_s and i.start_s < end_s)
+
+
+def _uncovered(start_s: float, end_s: float, heard: Iterable[tuple[float, float]]) -> float:
+    """The longest stretch of an interval that no word covers."""
+    at, longest = start_s, 0.0
+    for since, until in sorted(heard):
+        if until > at and since < end_s:
+            longest = max(longest, since - at)
+            at = max(at, until)
+    return max(longest, end_s - at)
+
+
+def _hidden(region: Region) -> Answer:
+    why = "It was not found, but some words there were not recognised; it may be among them."
+    return Answer("unsure", 0.5, why, None, "operator", None, round(region.start_s, 3), round(region.end_s, 3))
 
 
 def _hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[Act, float]]:
@@ -282,6 +311,9 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
     if found.verdict == "fail" and case.call.disconnect_party not in ("operator", "client") and last.role == "client":
         why = "No goodbye was found, and it is not known who ended the call."
         return Answer("unsure", 0.5, why, None, "operator", None, 0.0, case.duration_s)
+    closing = [t for t in case.turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
+    if found.verdict == "fail" and closing and _may_hide(case, closing[-1:], closing[0].start_s, case.duration_s):
+        return _hidden(Region(tuple(closing), closing[0].start_s, case.duration_s))
     return found
 
 

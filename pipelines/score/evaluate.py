@@ -113,6 +113,7 @@ def score_call(
             topic=topic,
             client_type=client_type,
             duration_s=audio.duration_s,
+            speech=audio.speech,
         )
     )
     metrics = CallMetrics(
