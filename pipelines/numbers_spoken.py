@@ -17,6 +17,8 @@ from models import language as languages
 from pipelines.personal_words import Item, Vocabulary, name_parts
 
 MAX_FILLERS = 2  # other words that may stand inside a run
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}\b(?![-\d])")  # 6,299: recognition writes amounts so
+_DECIMAL = re.compile(r"\d[.,]\d{1,2}\b(?!\d)|%|\d:\d\d")
 _FUZZY_SCORE = 80.0
 _FUZZY_LENGTH = 5
 
@@ -106,7 +108,7 @@ def _run(items: Sequence[Item], first: int, last: int, vocabulary: Vocabulary) -
         if plain:
             digits, open_places = digits + plain * repeat, 0
             repeat = 1
-            is_amount |= bool(re.search(r"\d[.,]\d|%|\d:\d\d", item.text)) and len(plain) < 7
+            is_amount |= bool(_THOUSANDS.match(item.text)) or (last - first == 1 and bool(_DECIMAL.search(item.text)))
             continue
         if item.kind is not None:
             continue

@@ -57,11 +57,7 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
             if asked and forgotten:
                 return None
             continue
-        named = [
-            k
-            for k in range(first, last)
-            if words.has("code_word", h.items[k].word) and (asked or "code_word" in words.cues_of(h.items[k].word))
-        ]
+        named = [k for k in range(first, last) if words.has("code_word", h.items[k].word) and _names_code_word(h, k, asked)]
         start = named[-1] + 1 if named else first
         free = [k for k in range(start, last) if k not in taken and not _is_plain(h, k)]
         if named and not free and start == last < len(h.items) and not _is_plain(h, last):
@@ -71,6 +67,12 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
         if asked and free and unnamed is None and not any(_person(h, k) for k in free):
             unnamed = free[-1], free[-1] + 1
     return unnamed
+
+
+def _names_code_word(h: Heard, at: int, asked: bool) -> bool:
+    """Whether the client speaks of his code word here; "слово" alone counts in an answer, just before the end of the sentence."""
+    closes = bool(h.asked) and at + 1 < len(h.items) and h.items[at + 1].ends_sentence
+    return asked or closes or "code_word" in h.vocabulary.cues_of(h.items[at].word)
 
 
 def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[Span]:
@@ -109,7 +111,8 @@ def _names_in(h: Heard) -> set[int]:
         elif words.codes[0] in _CYRILLIC_CODES:
             if words.has("common", item.word):
                 continue
-            answers = asked and (_is_clearly_name(h, item, asked) or (item.is_capital and (_PERSON | {"?"}) & parts))
+            begins = item.starts_sentence or k - 1 in hits
+            answers = asked and (_is_clearly_name(h, item, asked) or ((item.is_capital or begins) and (_PERSON | {"?"}) & parts))
             told = _is_clearly_name(h, item) or (item.is_capital and _PERSON & parts and (introduced or neighbour))
             if answers or told:
                 hits.add(k)
@@ -135,7 +138,9 @@ def _whose(heard: Sequence[Heard], marked: Sequence[set[int]]) -> tuple[set[str]
         introduces = (h.role == "operator" and operator_turns <= 2) or h.is_answer_of_client
         for k, item in enumerate(h.items):
             named = item.is_capital or _is_clearly_name(h, item)
-            if introduces and named and "Name" in _parts(h, item.word) and _stands_alone(h, k) and not _is_one_of(h, k, others):
+            told = any(h.vocabulary.has("name_intro", i.word) for i in h.items[max(0, k - 2) : k]) and item.is_capital
+            named = told or (named and "Name" in _parts(h, item.word))
+            if introduces and named and _stands_alone(h, k) and not _is_one_of(h, k, others):
                 own.add(item.word)
             elif k in marked[n] and not (_stands_alone(h, k) and _is_one_of(h, k, own)):
                 others.add(item.word)

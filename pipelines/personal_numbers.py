@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.numbers_spoken import NumberRun, number_of, number_runs
-from pipelines.personal_words import Heard, Vocabulary, name_parts
+from pipelines.personal_words import ANSWERS, Heard, Vocabulary, name_parts
 
 ALWAYS_DIGITS = 6  # a run this long is personal data though nobody asked for it
 NAMED_DIGITS = 4  # long enough when the speaker said what it is
@@ -56,9 +56,13 @@ def find_numbers(heard: Sequence[Heard]) -> list[Span]:
                 running = (n, kind)
             elif len(run.digits) >= NAMED_DIGITS:
                 readings.add(run.digits)
+    told = -9  # the operator's turn that last gave out a public number; the next ones may go on with it
     for n, (h, own) in enumerate(zip(heard, runs, strict=True)):
-        if h.role == "operator":
-            spans += [Span(n, r.first, r.last, kind) for r in own if (kind := _operator_kind(h, r, secret, public | readings))]
+        for run in own if h.role == "operator" else ():
+            told = n if run.digits in public else told
+            kind = _operator_kind(h, run, secret, public | readings | ({run.digits} if n - told <= ANSWERS else set()))
+            if kind:
+                spans.append(Span(n, run.first, run.last, kind))
     return spans
 
 

@@ -22,6 +22,7 @@ LISTS = (
 )  # fmt: skip
 CUES = ("account", "phone", "card", "passport", "code_word", "birth_date", "name", "address", "email", "reading", "number")
 PARTS = {"Name", "Surn", "Patr", "Geox", "Anum"}
+ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "ул", "д", "кв", "г", "вул", "буд", "им"}  # their full stop ends no sentence
 ANSWERS = 3  # turns in which a question may still be answered
 _EDGES = re.compile(r"^[^\w\[+*#@]+|[^\w\]*#@]+$")
 _CYRILLIC = re.compile(r"[а-яіїєґ]")
@@ -91,7 +92,7 @@ def listen(turns: Sequence[Turn]) -> list[Heard]:
             if answers >= ANSWERS:
                 asked = set()
         asks = _asks(items, vocabulary)
-        is_client = turn.role == "client" and turn.role_confidence >= 0.9
+        is_client = turn.role == "client"
         if is_client:
             asks &= {"name"} if any(i.text.endswith("?") for i in items) else set()
         if asks:
@@ -130,12 +131,12 @@ def items_of(texts: list[str]) -> list[Item]:
                 word=word,
                 is_capital=bool(bare) and bare[0].isupper() and mask is None,
                 starts_sentence=before.endswith((".", "?", "!", "…")),
-                ends_sentence=text.endswith((".", "?", "!", "…")),
+                ends_sentence=text.endswith((".", "?", "!", "…")) and word not in ABBREVIATIONS,
                 after_comma=before.endswith((",", ";", ":")),
                 kind=mask[1].lower() if mask else None,
             )
         )
-        before = text
+        before = bare if word in ABBREVIATIONS else text
     return items
 
 

@@ -19,6 +19,8 @@ import yaml
 
 from models import language as languages
 from pipelines.errors import MisconfiguredError
+from pipelines.numbers_spoken import number_runs
+from pipelines.personal_words import items_of, vocabulary_for
 from pipelines.records import Call, CallRoles, Role, Turn
 
 PHRASES = Path(languages.__file__).with_name("languages") / "roles"
@@ -120,8 +122,13 @@ def features(call: Call, turns: Sequence[Turn], speaker: str) -> dict[str, float
         **{kind: float(min(len(found[kind]), 4)) for kind in KINDS},
         "first": float(spoke_first and was_called),
         "first_callee": float(spoke_first and not was_called),
-        "numbers": float(any(sum(c.isdigit() for c in t.text) >= 6 for t in own)),
+        "numbers": float(any(_dictates(t) for t in own)),
     }
+
+
+def _dictates(turn: Turn) -> bool:
+    items = items_of([t.text for t in turn.tokens])
+    return any(len(run.digits) >= 6 and not run.is_amount for run in number_runs(items, vocabulary_for(items, turn.language)))
 
 
 def _names_company(centre_id: str, words: Sequence[str], code: str) -> bool:
