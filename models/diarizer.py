@@ -151,7 +151,7 @@ def _import_pyannote() -> None:
 
 
 def _segmentation_model(checkpoint: Path) -> Any:
-    """pyannote's segmentation network from its checkpoint, unpickled with only the four harmless types that it needs."""
+    """The segmentation network from its checkpoint, unpickled with only the four harmless types that it needs."""
     import torch
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.models.segmentation import PyanNet
@@ -168,7 +168,7 @@ def _segmentation_model(checkpoint: Path) -> Any:
 
 @functools.cache
 def _pipeline_class() -> Any:
-    """pyannote's diarization pipeline with CAM++ as its voice embedding; defined here because pyannote is imported late."""
+    """The diarization pipeline of pyannote with CAM++ as its voice embedding; defined here because pyannote is imported late."""
     import torch
     from pyannote.audio import Model
     from pyannote.audio.core.plda import PLDA

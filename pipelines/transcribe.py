@@ -35,9 +35,11 @@ SHORTEST_MISS_S = 1.2  # speech that long without a word is heard once more
 LOOP_WORDS, LOOP_TIMES = 6, 4  # a loop: up to 6 words, said 4 times in a row
 # What Whisper learned from subtitles and says over noise; nobody says it on the telephone.
 CREDITS = re.compile(
-    r"dimatorzok|amara\.? ?org|субтитр\w*|субтитри|редактор\w* субтитров|корректор\w* [а-я]\. ?[а-я]+|продолжение следует|"
-    r"(спасибо|дякую|дякуємо) за (просмотр|перегляд)|(подписывайтесь|підписуйтесь|підписуйтеся) на (канал|мой|наш)\w*|"
-    r"thank(s| you) for watching|subtitles by|feliratok\w*|a feliratot készítette|köszön\w+ a figyelmet[^ ]* iratkozz\w*",
+    r"(субтитр\w* (сделал|делал|создавал|подготовил|подогнал|предоставил)\w* ?)?dimatorzok|amara\.? ?org|"
+    r"субтитр\w* (сделал|делал|создавал|подготовил|подогнал|предоставил)\w*( \w+)?|редактор\w* субтитров( [а-я]\.\w+)?|"
+    r"продолжение следует(?! ?\w)|(спасибо|дякую|дякуємо) за (просмотр|перегляд)|"
+    r"(подписывайтесь|підписуйтесь|підписуйтеся) на (канал|мой|наш)\w*|"
+    r"thank(s| you) for watching|subtitles by( \w+)?|(magyar )?felirat(ok)? ?:( \w+)?|a feliratot készítette( \w+)?",
     re.IGNORECASE,
 )
 log = logging.getLogger("callgrade")

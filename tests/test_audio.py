@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+import json
 import wave
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import audio, crosstalk
@@ -155,8 +157,6 @@ def test_a_sound_recording_in_which_nobody_speaks_is_unscoreable(samples: np.nda
 
 
 def test_speech_and_holds_are_where_the_reference_says(calls_folder: Path) -> None:
-    import json
-
     for call_id, file in (("kredo-en-002", "kredo-en-002.wav"), ("kredo-ru-007", "kredo-ru-007.ogg")):
         reference = json.loads((calls_folder / "reference" / f"{call_id}.json").read_text(encoding="utf-8"))
         facts = audio.facts_of(call_id, audio.decode(calls_folder / "audio" / file))
@@ -181,14 +181,16 @@ def test_a_voice_that_leaks_over_is_not_speech_of_the_other_track(stereo: audio.
         assert found == pytest.approx(expected, rel=0.12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=200))
 def test_stretches_of_speech_are_ordered_apart_and_inside_the_recording(probability: list[float]) -> None:
     length_s = len(probability) * 0.032
     found = crosstalk.stretches(np.array(probability), 0.032, length_s)
     assert all(0 <= start < end <= length_s + 1e-9 for start, end in found)
-    assert all(a[1] <= b[0] + 1e-9 for a, b in zip(found, found[1:], strict=False))
+    assert all(a[1] <= b[0] + 1e-9 for a, b in itertools.pairwise(found))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 20)), max_size=20))
 def test_no_hold_overlaps_speech_or_is_short(spans: list[tuple[float, float]]) -> None:
     speech = [Interval(0, start, start + length) for start, length in spans]
