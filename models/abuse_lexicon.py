@@ -19,7 +19,7 @@ import yaml
 FOLDER = Path(__file__).with_name("languages") / "abuse"
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "ё": "е", "Ё": "Е"})
 _LATIN_TWINS = str.maketrans("aceopxyi", "асеорхуі")
-_EDGES = ".,!?;:…—–-()«»\"“”„[]{}"
+_EDGES = '.,!?;:…—–-()«»"“”„[]{}'
 _MASKS = "*#@$%_"
 _WORD_LISTS = (
     "obscene", "obscene_mild", "insults", "insults_addressed", "insults_adjectives", "company_insults", "harmless", "you_nominative", "you_dative", "you_one", "you_many", "you_any",

@@ -71,7 +71,9 @@ def build_encoder(source: Path, out_dir: Path) -> Path:
     if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == wanted:
         return out_dir
     if (found := sha256_of(source)) != SOURCE_SHA256:
-        raise ChangedWeightsError(f"{source} is not the pinned file: sha256 {found[:12]}…, expected {SOURCE_SHA256[:12]}…. Remove it and fetch it again.")
+        raise ChangedWeightsError(
+            f"{source} is not the pinned file: sha256 {found[:12]}…, expected {SOURCE_SHA256[:12]}…. Remove it and fetch it again."
+        )
     out_dir.mkdir(parents=True, exist_ok=True)
     held = _open(source)
     kept = _kept_pieces(held)

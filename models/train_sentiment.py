@@ -139,7 +139,8 @@ def train(encoder: Encoder, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     weights = np.array([OWN_WEIGHT] * (len(own) + len(noisy)) + [1.0] * len(wide))
     model = LogisticRegression(C=10.0, max_iter=2000, class_weight="balanced")
     model.fit(features, [LABELS.index(label) for _, label in examples], sample_weight=weights)
-    return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
+    # a transposed array would be written in the wrong order
+    return np.ascontiguousarray(model.coef_, dtype=np.float32), np.ascontiguousarray(model.intercept_, dtype=np.float32)
 
 
 def main() -> None:

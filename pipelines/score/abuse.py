@@ -75,6 +75,12 @@ def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Findi
     return [_finding(turn, words, hit) for hit in sorted(best.values(), key=lambda h: h.first)]
 
 
+def sounds_like(turn: Turn, *hints: str) -> bool:
+    """Whether a turn has a word of every named hint list of its lexicons: a reason to doubt, never a proof."""
+    words = [word.text for word in _words(turn)]
+    return any(all(any(load_lexicon(*codes).has(hint, w) for w in words) for hint in hints) for codes in _lexicons(turn.language, ()))
+
+
 def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
     """The lexicons to look through: the turn's and the centre's; all of them when the turn's language is not known."""
     wanted = {language, *others}
@@ -154,7 +160,9 @@ def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator
         return _insult(words, i, lexicon, by_operator, at_you, called)
     if _is_about_self(words, i, lexicon):
         return None
-    if lexicon.has("insults_addressed", text) and (near or _beside(words, i, lexicon, "insults_adjectives") or (called and not _listed(words, i))):
+    if lexicon.has("insults_addressed", text) and (
+        near or _beside(words, i, lexicon, "insults_adjectives") or (called and not _listed(words, i))
+    ):
         return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.85 if near else 0.72, 2)
     if lexicon.has("company_insults", text) and (called or (at_you and not _is_near(words, i, lexicon, "they"))):
         return _Hit(i, i, "insult", "client" if by_operator else "company", 0.75, 2)
@@ -185,7 +193,9 @@ def _target(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: 
     if one:
         return "operator"
     if many:
-        return "company" if _in_sentence(words, i, lexicon, "everyone") or _in_sentence(words, i, lexicon, "company_insults") else "operator"
+        return (
+            "company" if _in_sentence(words, i, lexicon, "everyone") or _in_sentence(words, i, lexicon, "company_insults") else "operator"
+        )
     if verb:
         return "operator"
     return "other" if _is_near(words, i, lexicon, "they", before_only=True) else otherwise
@@ -204,7 +214,10 @@ def _directed(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
     if any(_in_sentence(words, i, lexicon, name) for name in ("you_nominative", "you_any")):
         return True
     near = [k for k in range(max(0, i - 4), min(len(words), i + 5)) if words[k].sentence == words[i].sentence]
-    return any(lexicon.has("you_dative", words[k].text) and not (k and len(words[k - 1].text) <= 2 and words[k - 1].text in ("к", "у", "по", "о")) for k in near)
+    return any(
+        lexicon.has("you_dative", words[k].text) and not (k and len(words[k - 1].text) <= 2 and words[k - 1].text in ("к", "у", "по", "о"))
+        for k in near
+    )
 
 
 def _is_near(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str, before_only: bool = False) -> bool:
@@ -230,7 +243,11 @@ def _is_called(words: Sequence[_Word], i: int) -> bool:
 
 def _listed(words: Sequence[_Word], i: int) -> bool:
     """Whether the word is one of an enumeration: bread, chicken, milk."""
-    alone = [words[k].pause_before and words[k].pause_after for k in (i - 1, i + 1) if 0 <= k < len(words) and words[k].sentence == words[i].sentence]
+    alone = [
+        words[k].pause_before and words[k].pause_after
+        for k in (i - 1, i + 1)
+        if 0 <= k < len(words) and words[k].sentence == words[i].sentence
+    ]
     return bool(alone) and all(alone)
 
 
@@ -247,9 +264,11 @@ def _is_reported(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
 
 def _is_about_self(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
     near = [k for k in range(max(0, i - 3), min(len(words), i + 2)) if k != i and words[k].sentence == words[i].sentence]
-    return any(lexicon.has("self", words[k].text) for k in near) and not any(
-        lexicon.has(name, words[k].text) for k in near for name in ("you_nominative", "you_one")
-    ) and not (words[i].pause_before and words[i].pause_after)
+    return (
+        any(lexicon.has("self", words[k].text) for k in near)
+        and not any(lexicon.has(name, words[k].text) for k in near for name in ("you_nominative", "you_one"))
+        and not (words[i].pause_before and words[i].pause_after)
+    )
 
 
 def _phrase_spans(words: Sequence[_Word], lexicon: AbuseLexicon, name: str) -> list[tuple[int, int]]:

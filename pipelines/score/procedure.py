@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Finding, Procedure, Turn
+from pipelines.score.abuse import sounds_like
 
 ACCUSING = frozenset({"ended_without_warning", "ended_without_notice", "operator_at_fault"})
 OUTCOMES = (
@@ -26,6 +27,7 @@ PARTIES = ("operator", "client", "system")
 _SURE = 0.6  # below this a finding is tried both ways
 _SURE_ACT = 0.78  # the same for what the operator did
 _IGNORED = 0.35  # below this a fact is not a fact
+_HINT = 0.5  # words that may be a warning or an announced end
 _MOST_DOUBTS = 8  # 2 ** 8 readings of a call are enough; what is beyond is too doubtful to judge
 
 
@@ -205,18 +207,22 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
     """The events of a call in order, one a turn (an abusive turn of nobody known is doubtful)."""
     worst: dict[int, Finding] = {}
     for finding in by_client:
-        if finding.turn_no is not None and (
-            finding.turn_no not in worst or finding.confidence > worst[finding.turn_no].confidence
-        ):
+        if finding.turn_no is not None and (finding.turn_no not in worst or finding.confidence > worst[finding.turn_no].confidence):
             worst[finding.turn_no] = finding
     done: dict[int, dict[str, float]] = {}
     for act in acts:
         if act.confidence >= _IGNORED:
             here = done.setdefault(act.turn_no, {})
             here[act.act] = max(here.get(act.act, 0.0), act.confidence)
-    steps = []
+    steps: list[Step] = []
+    last_by_operator = max((t.turn_no for t in turns if t.role == "operator"), default=0)
     for turn in sorted(turns, key=lambda t: t.turn_no):
         finding, did = worst.get(turn.turn_no), done.get(turn.turn_no, {})
+        if finding is None and worst and "warn_abuse" not in did and sounds_like(turn, "warning_hints", "ending_hints"):
+            # a warning half understood, or given to the wrong speaker: the operator has the benefit of the doubt
+            steps.append(Step(turn.turn_no, Event.CALM if turn.role == "client" else Event.ANSWER, Event.WARN, _HINT))
+            if turn.role == "client":
+                continue
         if finding is not None and turn.role != "operator":
             known = turn.role == "client" and turn.role_confidence >= _SURE
             sure = finding.confidence if known else min(finding.confidence, _SURE - 0.01)
@@ -224,12 +230,15 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
         elif turn.role == "operator" or (turn.role == "unknown" and did):
             for name, event in (("warn_abuse", Event.WARN), ("end_notice", Event.NOTICE), ("farewell", Event.GOODBYE)):
                 # a warning names the end of the call; that is no notice yet, unless nothing came after it
-                is_echo = event is not Event.WARN and "warn_abuse" in did and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
+                is_echo = (
+                    event is not Event.WARN and "warn_abuse" in did and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
+                )
                 if name in did and not is_echo:
                     sure = did[name] if did[name] >= _SURE_ACT and turn.role == "operator" else min(did[name], _SURE - 0.01)
                     steps.append(Step(turn.turn_no, event, Event.ANSWER, sure))
             if not did.keys() & {"warn_abuse", "end_notice", "farewell"}:
-                steps.append(Step(turn.turn_no, Event.ANSWER))
+                is_end = turn.turn_no == last_by_operator and sounds_like(turn, "ending_hints")
+                steps.append(Step(turn.turn_no, Event.ANSWER, Event.NOTICE if is_end else None, _HINT if is_end else 1.0))
         elif turn.role == "client":
             steps.append(Step(turn.turn_no, Event.CALM))
     return steps

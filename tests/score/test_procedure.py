@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Finding, Procedure, Role, Token, Turn
-from pipelines.score.procedure import ACCUSING, ENDINGS, OUTCOMES, PARTIES, STEPS, Event, ProcedureRule, State, follow, judge_procedure, outcome_of
+from pipelines.score.procedure import (
+    ACCUSING,
+    ENDINGS,
+    OUTCOMES,
+    PARTIES,
+    STEPS,
+    Event,
+    ProcedureRule,
+    State,
+    follow,
+    judge_procedure,
+    outcome_of,
+)
 
 RULE = ProcedureRule()
 ACTS = {"warn": "warn_abuse", "notice": "end_notice", "bye": "farewell"}
@@ -110,6 +122,19 @@ def test_a_doubtful_warning_leaves_the_question_open() -> None:
     assert found.outcome == "cannot_tell" and "either" in found.explanation
 
 
+@pytest.mark.parametrize("role", ["operator", "client", "unknown"])
+def test_a_warning_half_understood_gives_the_operator_the_benefit_of_the_doubt(role: Role) -> None:
+    said = ["Слушаю вас.", "Ты идиот!", "Без оскорблений, или завершу наш", "Сам ты такой, урод!"]
+    roles: list[Role] = ["operator", "client", role, "client"]
+    turns = []
+    for n, (text, who) in enumerate(zip(said, roles, strict=True), 1):
+        tokens = tuple(Token(w, n * 5 + i * 0.4, n * 5 + i * 0.4 + 0.3, 0.9) for i, w in enumerate(text.split()))
+        turns.append(Turn("c", n, 0, who, who, 0.9, n * 5.0, n * 5.0 + 4, tokens, "ru", 0.9, None, False, 0.0, False))
+    findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.9) for n in (2, 4)]
+    call = Call("c", "irkutsk", "", "", 0, None, disconnect_party="operator")
+    assert judge_procedure(call, turns, findings, [], None).outcome == "cannot_tell"
+
+
 def test_unknown_voices_accuse_nobody() -> None:
     assert judged("answer abuse answer abuse", "operator", role_confidence=0.4).outcome not in ACCUSING
     assert judged("answer calm at_client", "client", role_confidence=0.3).outcome != "operator_at_fault"
@@ -207,7 +232,23 @@ def test_the_order_of_findings_and_acts_does_not_matter() -> None:
     first = judged("answer abuse warn abuse notice", "operator")
     call = Call("c", "irkutsk", "", "", 0, None, disconnect_party="operator")
     turns = [
-        Turn("c", n, 0, "A", role, 0.95, n * 5.0, n * 5.0 + 1, (Token("слово", n * 5.0, n * 5.0 + 1, 0.9),), "ru", 0.9, None, False, 0.0, False)
+        Turn(
+            "c",
+            n,
+            0,
+            "A",
+            role,
+            0.95,
+            n * 5.0,
+            n * 5.0 + 1,
+            (Token("слово", n * 5.0, n * 5.0 + 1, 0.9),),
+            "ru",
+            0.9,
+            None,
+            False,
+            0.0,
+            False,
+        )
         for n, role in ((1, "operator"), (2, "client"), (3, "operator"), (4, "client"), (5, "operator"))
     ]
     findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.9) for n in (4, 2)]
