@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -152,13 +153,39 @@ def weights(models_dir: Path, model: Entry, *, verify: bool = True) -> Path:
     return (models_dir / model.files[0].target).parent
 
 
-def describe(models_dir: Path, profile: str) -> list[Installed]:
-    """One row a job of a profile: installed or not, checksum right or not, licence and source in its entry. Loads nothing."""
+def describe(models_dir: Path, profile: str) -> str:
+    """A table for people: each job's model, whether it is installed with the right checksum, its size, licence and source."""
+    blocks = []
+    for row in installed(models_dir, profile):
+        model = row.entry
+        lines = [f"{row.job}: {model.name} - {row.state}", f"  {model.origin}", f"  {row.place}"]
+        lines.append(f"  licence {model.licence}, languages {' '.join(model.languages)}, about {model.memory_mb} MB of memory")
+        lines += [f"  sha256 {file.sha256[:16]}  {file.target}" for file in model.files]
+        lines += [f"  sha256 {sha256[:16]}  {name}" for name, sha256 in model.sha256.items()]
+        packages = dict.fromkeys(f"{part.package} {part.version}" for file in model.files for part in file.parts)
+        lines += [f"  from the package {', '.join(packages)}"] if packages else []
+        blocks.append("\n".join(lines))
+    head = f"Profile {profile}, speech version {speech_version(profile)}"
+    if any(row.state != "installed" for row in installed(models_dir, profile)):
+        head += f"\nNot everything is installed: {_advice(profile)}."
+    return "\n".join([head, *blocks])
+
+
+def _advice(profile: str) -> str:
+    if profile == "offline":
+        return f"bring it with {FETCH}"
+    return (
+        f"`callgrade models --profile {profile} --fetch` brings it from the model hub, with HF_TOKEN set; `--profile offline` needs no hub"
+    )
+
+
+def installed(models_dir: Path, profile: str) -> list[Installed]:
+    """One row a job of a profile: whether its weights are here, and the ones that are pinned. Loads nothing."""
     rows = []
     for job in load_registry().profiles.get(profile, {}):
         model = entry(profile, job)
         if model.source == "hub":
-            folder = _snapshot_folder(models_dir, model)
+            folder = hub_folder(models_dir, model)
             rows.append(Installed(job, model, "installed" if folder else "missing", f"{model.hub_id}@{(model.revision or '')[:8]}"))
             continue
         try:
@@ -208,17 +235,20 @@ def _check(path: Path, sha256: str, name: str) -> None:
     _checked.add(key)
 
 
-def _snapshot_folder(models_dir: Path, model: Entry) -> Path | None:
+def hub_folder(models_dir: Path, model: Entry) -> Path | None:
+    """Where a hub model's pinned revision lies, or None when it was not brought yet."""
     folder = models_dir / "hub" / f"models--{(model.hub_id or '').replace('/', '--')}" / "snapshots" / (model.revision or "")
     return folder if folder.is_dir() else None
 
 
 def _hub_snapshot(models_dir: Path, model: Entry) -> Path:
-    folder = _snapshot_folder(models_dir, model)
+    folder = hub_folder(models_dir, model)
     if folder is None:
         quiet()
         try:
             from huggingface_hub import snapshot_download
+
+            logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what matters of its retries is in our own message
 
             folder = Path(snapshot_download(str(model.hub_id), revision=model.revision, cache_dir=models_dir / "hub"))
         except Exception as error:

