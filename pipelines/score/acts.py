@@ -21,6 +21,8 @@ _AFTER_NAME = {
 }  # fmt: skip
 _NOT_NAMES = {"алло", "ало", "альо", "алло-алло", "рада", "рад"}  # forms of names, and what operators say
 _TELLING_WORDS = 7  # a plain sentence this long, that does nothing else, tells the client something
+_SCORE, _BLAMING_SCORE = 85.0, 96.0
+_BLAMING = ("forbidden", "discloses")  # nobody is blamed for a word that was heard as another
 # a question only half does these
 _QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses", "end_notice", "night_notice"})
 _CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте"})
@@ -114,7 +116,7 @@ def _by_phrases(said: Said, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> 
     spans: list[Span] = []
     for name in sorted({name for by_act in acts.values() for name in by_act}):
         phrases = {code: by_act[name] for code, by_act in acts.items() if name in by_act}
-        for first, last, score in _spans(said, phrases):
+        for first, last, score in _spans(said, phrases, _BLAMING_SCORE if name in _BLAMING else _SCORE):
             sentence = said.sentence_of[last - 1]
             if name in _QUESTION_HALVES and sentence in said.questions and not _CAN & set(_sentence(said, sentence)):
                 score *= 0.6
@@ -122,13 +124,13 @@ def _by_phrases(said: Said, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> 
     return spans
 
 
-def _spans(said: Said, phrases: Mapping[str, Sequence[str]]) -> list[tuple[int, int, float]]:
+def _spans(said: Said, phrases: Mapping[str, Sequence[str]], least: float = _SCORE) -> list[tuple[int, int, float]]:
     """The best spans of words that match any phrase, none overlapping a better one."""
     hits = [
         (first, last, score if said.sentence_of[first] == said.sentence_of[last - 1] else score * _OVER_A_STOP)
         for code, texts in phrases.items()
         for text in texts
-        for first, last, score in find_phrase(said.words, text, code)
+        for first, last, score in find_phrase(said.words, text, code, least)
     ]
     kept: list[tuple[int, int, float]] = []
     for first, last, score in sorted(hits, key=lambda h: (-h[2], h[0] - h[1], h[0])):

@@ -19,13 +19,15 @@ from pipelines.score.topic import Ranking
 
 _HINT = 0.5  # an act found with less than this says nothing
 _YES, _NO = 0.7, 0.3  # a condition likelier than this holds; less likely than that it does not
+_YES_TO_FAIL = 0.85  # and before silence is a fail it must be likelier than this
 _HOLD_SLACK_S = 0.5
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
 _ROLE_SURE = 0.6
-_DOUBTED_WORD = 0.5  # recognition probability under which a word may be another
-_WORD_SLACK_S = 0.3  # word times are rough
-_UNHEARD_S = 0.7  # speech this long without words may be a goodbye or a name
+_DOUBTED_WORD = 0.7  # recognition probability under which a word may be another
+_UNHEARD_S = 0.7  # speech this long without words may be a name
+_UNHEARD_END_S = 0.3  # at the end of a turn a goodbye takes less
 _CLOSING_TURNS = 2  # the operator's last turns, where a goodbye is looked for
+_IDENTITY = ("[ACCOUNT]", "[NAME]", "[CODE_WORD]", "[ADDRESS]", "[PASSPORT]", "[BIRTH_DATE]")
 _PROCEDURE_PASS = ("calmed", "ended_after_warning")
 _PROCEDURE_NA = ("not_needed", "client_hung_up")
 
@@ -94,7 +96,8 @@ def _verdict(case: Case, criterion: Criterion) -> Verdict:
         answer = Answer("na", round(1 - likely.probability, 3), f"Not asked of this call: {likely.reason}.")
     else:
         answer = RULES[criterion.rule](case, criterion)
-        if likely.probability < _YES and answer.verdict in ("pass", "fail"):
+        least = _YES_TO_FAIL if answer.verdict == "fail" and answer.quote is None else _YES
+        if likely.probability < least and answer.verdict in ("pass", "fail"):
             answer = _doubt(answer, likely)
     decided = answer.verdict in ("pass", "fail")
     return Verdict(
@@ -140,15 +143,15 @@ def _look_for(case: Case, criterion: Criterion, region: Region) -> Answer:
     return _absent(region, criterion, "It was not said there.")
 
 
-def _may_hide(case: Case, turns: Sequence[Turn], start_s: float, end_s: float) -> bool:
+def _may_hide(case: Case, turns: Sequence[Turn], start_s: float, end_s: float, unheard_s: float = _UNHEARD_S) -> bool:
     """Whether a few words may be said there unheard: a word that recognition doubts and nothing explains, or speech without words."""
     for turn in turns:
         explained = {n for a in case.acts if a.turn_no == turn.turn_no and a.confidence >= SURE for n in range(a.first, a.last)}
         for n, token in enumerate(turn.tokens):
             if n not in explained and token.probability < _DOUBTED_WORD and len(token.text) > 2:
                 return True
-    heard = [(t.start_s - _WORD_SLACK_S, t.end_s + _WORD_SLACK_S) for turn in case.turns for t in turn.tokens]
-    return any(_uncovered(i.start_s, i.end_s, heard) >= _UNHEARD_S for i in case.speech if i.end_s > start_s and i.start_s < end_s)
+    heard = [(t.start_s, t.end_s) for turn in case.turns for t in turn.tokens]
+    return any(_uncovered(i.start_s, i.end_s, heard) >= unheard_s for i in case.speech if i.end_s > start_s and i.start_s < end_s)
 
 
 def _uncovered(start_s: float, end_s: float, heard: Iterable[tuple[float, float]]) -> float:
@@ -252,6 +255,10 @@ def _identified(case: Case, criterion: Criterion) -> Answer:
         if told:
             why = "Account information may have been given before this was asked."
         return _quoted(case, asked[0][0], "unsure", asked[0][1], why)
+    given = next((t for t in case.turns if t.role == "client" and any(token.text.startswith(_IDENTITY) for token in t.tokens)), None)
+    if criterion.acts and not told and given is not None:
+        why = "The client said who it is; whether the operator asked was not heard."
+        return Answer("unsure", 0.5, why, None, "operator", None, 0.0, round(given.end_s, 3))
     if criterion.acts and not told:
         if region.trust >= criterion.least_trust:
             return Answer("na", round(region.trust, 3), "No account information was given and nobody was asked to identify.")
@@ -312,7 +319,7 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
         why = "No goodbye was found, and it is not known who ended the call."
         return Answer("unsure", 0.5, why, None, "operator", None, 0.0, case.duration_s)
     closing = [t for t in case.turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
-    if found.verdict == "fail" and closing and _may_hide(case, closing[-1:], closing[0].start_s, case.duration_s):
+    if found.verdict == "fail" and closing and _may_hide(case, closing[-1:], closing[-1].start_s, case.duration_s, _UNHEARD_END_S):
         return _hidden(Region(tuple(closing), closing[0].start_s, case.duration_s))
     return found
 

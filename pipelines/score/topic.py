@@ -12,7 +12,10 @@ from pipelines.score.acts import SURE, Act, read_turn, spoken_languages
 from pipelines.score.scorecard import CLIENT_TYPES, Centre
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
-_EARLY_TURNS = 3  # a client says what it is about in the first turns
+_EARLY = (2.4, 1.8, 1.4, 0.7)  # a client says what it is about in the first turns that say anything
+_LATE = 0.7  # what others say, and later words
+_MENU = 2.2  # points of a menu item that stands for one topic; clients do press the wrong key
+_FIRST_MEANT = 1.2  # a menu item's first topic is the usual one
 _OTHER = 0.9  # points of "other": less than one clear phrase
 
 
@@ -43,9 +46,9 @@ def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterabl
         phrases = _topic_phrases(topic, centre)
         points[topic] = points.get(topic, 0.0) + _points(turns, phrases, centre)
     for name in {call.queue or "", *(call.ivr_path or "").split("/")}:
-        for topic in centre.menu_topics.get(name, ()):
-            if topic in points:
-                points[topic] += 1.6 / math.sqrt(len(centre.menu_topics[name]))
+        meant = [topic for topic in centre.menu_topics.get(name, ()) if topic in points]
+        for n, topic in enumerate(meant):
+            points[topic] += _MENU / math.sqrt(len(meant)) * (_FIRST_MEANT if n == 0 else 1.0)
     if "wrong_company" in points:
         points["wrong_company"] += min(sum(a.confidence for a in acts if a.act == "redirect" and a.confidence >= SURE), 2.0)
     return _rank(points)
@@ -85,9 +88,9 @@ def _points(turns: Sequence[Turn], phrases: Mapping[str, Sequence[str]], centre:
         said = read_turn(turn.tokens)
         if turn.role == "client":
             clients += len(said.words) >= 3
-            weight = 2.0 if clients <= _EARLY_TURNS else 0.7
+            weight = _EARLY[min(clients, len(_EARLY)) - 1] if clients else _LATE
         else:
-            weight = 0.7
+            weight = _LATE
         for code in spoken_languages(turn, centre):
             for phrase in phrases.get(code, ()):
                 for _, _, score in find_phrase(said.words, phrase, code):
