@@ -64,7 +64,7 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
             return last, last + 1  # "Кодовое слово. Ромашка."
         if named and free:
             return free[-1], free[-1] + 1
-        if asked and free and unnamed is None and not any(_person(h, k) for k in free):
+        if asked and free and unnamed is None and not any(_person(h, k) or _is_counted(h, k) for k in free):
             unnamed = free[-1], free[-1] + 1
     return unnamed
 
@@ -220,7 +220,9 @@ def _is_address(h: Heard, first: int, last: int, asked: bool) -> bool:
     if not asked or h.role == "operator":
         return False
     unsure = [k for k in run if "?" in _parts(h, h.items[k].word)]
-    return bool((named or unsure) and (numbers or last - first >= 2)) or any("Geox" in _parts(h, h.items[k].word) for k in named)
+    return bool((named and last - first >= 2) or ((named or unsure) and numbers)) or any(
+        "Geox" in _parts(h, h.items[k].word) for k in named
+    )
 
 
 def _is_anchor(h: Heard, at: int) -> bool:
@@ -275,6 +277,10 @@ def _is_clearly_name(h: Heard, item: Item, asked: bool = False) -> bool:
 def _is_plain(h: Heard, at: int) -> bool:
     item, words = h.items[at], h.vocabulary
     return item.kind is not None or not item.word or any(words.has(name, item.word) for name in ("common", "fillers", "code_word", "self"))
+
+
+def _is_counted(h: Heard, at: int) -> bool:
+    return _is_numeric(h, at) or h.vocabulary.has("units", h.items[at].word) or h.vocabulary.has("thousands", h.items[at].word)
 
 
 def _same_name(one: str, other: str) -> bool:

@@ -76,11 +76,7 @@ def find_emails(heard: Sequence[Heard]) -> list[Span]:
                 spans.append(Span(n, at, at + 1, "email"))
             if not words.has("email_at", item.word):
                 continue
-            right = at + 1
-            for k in range(at + 1, min(at + 1 + _EMAIL_RIGHT, len(items))):
-                right = k + 1
-                if items[k].ends_sentence:
-                    break
+            right = _domain_end(h, at)
             dotted = any(words.has("email_dot", i.word) or "." in i.text.rstrip(".") for i in items[max(0, at - _EMAIL_LEFT) : right])
             if not dotted and "email" not in h.asked:
                 continue
@@ -89,6 +85,22 @@ def find_emails(heard: Sequence[Heard]) -> list[Span]:
                 left -= 1
             spans.append(Span(n, left, right, "email"))
     return spans
+
+
+def _domain_end(h: Heard, at: int) -> int:
+    """The end of the domain after the word for @: the word after its last dot, or one word where no dot was heard."""
+    end = at + 2
+    for k in range(at + 1, min(at + 1 + _EMAIL_RIGHT, len(h.items))):
+        item = h.items[k]
+        if item.kind is not None:
+            break
+        if h.vocabulary.has("email_dot", item.word):
+            end = k + 2
+        elif "." in item.text.rstrip("."):
+            end = k + 1
+        if item.ends_sentence:
+            break
+    return min(end, len(h.items))
 
 
 def _client_kind(h: Heard, run: NumberRun, running: str | None, public: set[str]) -> str | None:

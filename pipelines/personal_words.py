@@ -97,7 +97,7 @@ def listen(turns: Sequence[Turn]) -> list[Heard]:
             asks &= {"name"} if any(i.text.endswith("?") for i in items) else set()
         if asks:
             asked, asker, answers, asker_is_client = asks, turn.speaker, 0, is_client
-        elif turn.speaker == asker and len(items) > 4:
+        elif turn.speaker == asker and (len(items) > 4 or any(i.kind for i in items)):
             asked = asked & {"account", "phone", "card", "passport", "number"} if answers == 0 else set()
     return out
 

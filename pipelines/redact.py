@@ -20,6 +20,9 @@ from pipelines.records import PersonalData, Token, Turn
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
+MASKS = {f"[{kind}]" for kind in ("ACCOUNT", "CARD", "PHONE", "PASSPORT", "BIRTH_DATE", "NAME", "ADDRESS", "EMAIL", "CODE_WORD")}
+MAX_PASSES = 4
+
 log = logging.getLogger("callgrade")
 
 
@@ -49,20 +52,21 @@ def redact_turns(turns: Sequence[Turn], keep_raw: bool = False, centre_id: str =
 
     With `keep_raw` the token also remembers the words that it stands for.
     """
-    spans: dict[int, list[Span]] = defaultdict(list)
-    for span in find_spans(turns, _public_words(centre_id)):
-        spans[span.turn].append(span)
-    masked: list[Turn] = []
-    found: list[PersonalData] = []
-    for n, turn in enumerate(turns):
-        tokens: list[Token] = []
-        at = 0
-        for span in sorted(spans[n], key=lambda s: s.first):
-            token = _placeholder(turn.tokens[span.first : span.last], span.kind, keep_raw)
-            tokens += [*turn.tokens[at : span.first], token]
-            found.append(PersonalData(turn.call_id, turn.turn_no, span.kind, token.start_s, token.end_s))
-            at = span.last
-        masked.append(replace(turn, tokens=(*tokens, *turn.tokens[at:])))
+    public_words = _public_words(centre_id)
+    masked = list(turns)
+    for _ in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
+        spans: dict[int, list[Span]] = defaultdict(list)
+        for span in find_spans(masked, public_words):
+            spans[span.turn].append(span)
+        if not spans:
+            break
+        masked = [_masked(turn, spans[n], keep_raw) for n, turn in enumerate(masked)]
+    found = [
+        PersonalData(turn.call_id, turn.turn_no, token.text[1:-1].lower(), token.start_s, token.end_s)
+        for before, turn in zip(turns, masked, strict=True)
+        for token in turn.tokens
+        if token not in before.tokens and token.text in MASKS
+    ]
     return masked, found
 
 
@@ -92,6 +96,15 @@ def mask_text(text: str, language: str) -> str:
     tokens = tuple(Token(word, float(n), float(n + 1), 1.0) for n, word in enumerate(text.split()))
     turn = Turn("", 1, 0, "", "unknown", 0.0, 0.0, float(len(tokens)), tokens, language, 1.0, None, False, 0.0, False)
     return redact_turns([turn])[0][0].text
+
+
+def _masked(turn: Turn, spans: Sequence[Span], keep_raw: bool) -> Turn:
+    tokens: list[Token] = []
+    at = 0
+    for span in sorted(spans, key=lambda s: s.first):
+        tokens += [*turn.tokens[at : span.first], _placeholder(turn.tokens[span.first : span.last], span.kind, keep_raw)]
+        at = span.last
+    return replace(turn, tokens=(*tokens, *turn.tokens[at:]))
 
 
 def _placeholder(tokens: Sequence[Token], kind: str, keep_raw: bool) -> Token:

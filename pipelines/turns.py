@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import BadRecordingError
 from pipelines.records import AudioFacts, Call, CallRoles, PutAside, Segment, Token, Turn, Word
-from pipelines.roles import decide_roles
+from pipelines.roles import Stretch, decide_roles, mistaken_stretches
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
@@ -75,8 +75,13 @@ def turns_of_call(call: Call, audio: AudioFacts, words: Sequence[Word], segments
     """
     if not words:
         raise BadRecordingError("No word was recognised; listen to the recording and check that both sides are on it.", "unscoreable")
+    stereo = audio.tracks > 1
     turns = build_turns(call.call_id, audio, words, segments)
-    decided = decide_roles(call, turns, stereo=audio.tracks > 1)
+    decided = decide_roles(call, turns, stereo)
+    mistaken = [] if stereo else mistaken_stretches(call, turns, decided)
+    if mistaken:
+        turns = build_turns(call.call_id, audio, words, hand_over(segments, mistaken))
+        decided = decide_roles(call, turns, stereo)
     placed = [replace(t, role=decided.of[t.speaker][0], role_confidence=decided.of[t.speaker][1]) for t in turns]
     return placed, decided.summary
 
@@ -91,6 +96,23 @@ def build_turns(call_id: str, audio: AudioFacts, words: Sequence[Word], segments
     groups.sort(key=lambda g: (g[1][0].start_s, g[1][-1].end_s))
     drafts = [_draft(call_id, n, speaker, said) for n, (speaker, said) in enumerate(groups, 1)]
     return _with_levels(_with_overlaps(drafts, segments), audio)
+
+
+def hand_over(segments: Sequence[Segment], stretches: Sequence[Stretch]) -> list[Segment]:
+    """The segments with each stretch taken from all who were heard there and given to its speaker."""
+    out = list(segments)
+    for stretch in stretches:
+        kept: list[Segment] = []
+        for s in out:
+            if s.end_s <= stretch.start_s or s.start_s >= stretch.end_s:
+                kept.append(s)
+                continue
+            if s.start_s < stretch.start_s:
+                kept.append(replace(s, end_s=stretch.start_s))
+            if s.end_s > stretch.end_s:
+                kept.append(replace(s, start_s=stretch.end_s))
+        out = [*kept, Segment(stretch.call_id, 0, stretch.start_s, stretch.end_s, stretch.speaker)]
+    return sorted(out, key=lambda s: (s.start_s, s.end_s, s.speaker))
 
 
 def assign_speakers(words: Sequence[Word], segments: Sequence[Segment]) -> list[str]:

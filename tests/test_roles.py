@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Turn
-from pipelines.roles import LEAST_CONFIDENCE, WEIGHTS, decide_roles, operator_chances
+from pipelines.roles import LEAST_CONFIDENCE, WEIGHTS, decide_roles, mistaken_stretches, operator_chances
 from pipelines.turns import build_turns
 from tests.spoken import audio_of, call_of, dialogue, references, segments_of, words_of
 
@@ -113,3 +113,17 @@ def test_chances_are_chances_and_follow_the_odds(odds_of: dict[str, float]) -> N
 
 def test_the_thresholds_are_sane() -> None:
     assert 0.6 <= LEAST_CONFIDENCE < 0.95 and WEIGHTS["company"] > 0 > WEIGHTS["need"]
+
+
+def test_a_sentence_that_only_an_operator_says_goes_back_to_the_operator() -> None:
+    turns = voices(*PLAIN)
+    decided = decide_roles(CALL, turns, stereo=False)
+    mixed = voices(("client", "Да, телефон украли. Назовите, пожалуйста, номер договора и адрес. Сто восемнадцать."))
+    (stretch,) = mistaken_stretches(CALL, [*turns, *mixed], decided)
+    assert (stretch.start_s, stretch.speaker) == (mixed[0].tokens[3].start_s, "voice-operator")
+    assert mistaken_stretches(CALL, turns, decided) == []
+
+
+def test_one_voice_in_mono_is_nobody() -> None:
+    turns = [replace(t, speaker="voice-both") for t in voices(*PLAIN)]
+    assert roles(CALL, turns) == {"both": "unknown"}

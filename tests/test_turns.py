@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from pipelines.errors import BadRecordingError
 from pipelines.records import AudioFacts, Hold, Segment, Word
+from pipelines.roles import Stretch
 from pipelines.settings import Settings
 from pipelines.store import Batch
-from pipelines.turns import RAISED_DB, assign_speakers, build_turns, run, turns_of_call
+from pipelines.turns import RAISED_DB, assign_speakers, build_turns, hand_over, run, turns_of_call
 from tests.spoken import audio, audio_of, call_of, references, segments_of, words_of
 
 
@@ -160,3 +161,9 @@ def test_no_word_is_lost_or_doubled_and_time_runs_forward(conversation: tuple[Au
         assert turn.end_s == max(token.end_s for token in turn.tokens)
         assert 0 <= turn.overlap_s <= turn.end_s - turn.start_s + 0.02
         assert facts.tracks == 1 or {w.track for w in words if w.text in turn.text.split()} == {turn.track}
+
+
+def test_a_stretch_is_handed_over_whole_and_nothing_else_changes() -> None:
+    before = [seg(0, 10, "a"), seg(12, 15, "b")]
+    after = hand_over(before, [Stretch("c", 4.0, 6.0, "b")])
+    assert [(s.start_s, s.end_s, s.speaker) for s in after] == [(0, 4.0, "a"), (4.0, 6.0, "b"), (6.0, 10, "a"), (12, 15, "b")]
