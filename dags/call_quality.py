@@ -18,19 +18,20 @@ from dags.rules import BATCHES, DAG, WAREHOUSE
 def pull_calls() -> None:
     """### Receive the new calls
 
-    Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, puts aside what cannot be used with its reason, leaves out what is graded
-    already, and cuts the rest into batches of `CALLGRADE_BATCH_AUDIO_MIN` minutes in the stage. Starts `grade_calls` when there is something to do.
+    Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, or fetches them from `CALLGRADE_SOURCE` first; puts aside what cannot be
+    used with its reason, leaves out what is graded already, and cuts the rest into batches of `CALLGRADE_BATCH_AUDIO_MIN` minutes in the stage.
+    Starts `grade_calls` when there is something to do.
     """
 
     @task(outlets=[BATCHES])
     def receive() -> list[str]:
-        from pipelines import flow
+        from pipelines import flow, intake
         from pipelines.intake.folder import read_folder
         from pipelines.settings import Settings
 
         settings = Settings.from_environment()
-        intake = read_folder(settings.recordings, settings.call_log, None)
-        batches = flow.offer(intake.calls, intake.put_aside, settings)
+        received = read_folder(intake.fetch(settings), settings.call_log)
+        batches = flow.offer(received.calls, received.put_aside, settings)
         if not batches:
             raise AirflowSkipException("no new calls")
         return batches

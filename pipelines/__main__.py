@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.registry import ModelError
 from pipelines.errors import CallgradeError, MisconfiguredError
 from pipelines.progress import show_progress
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with show_progress():
             status: int = arguments.run(arguments)
             return status
-    except MisconfiguredError as error:
+    except (MisconfiguredError, ModelError) as error:
         print(f"callgrade: {error}", file=sys.stderr)
         return 2
     except CallgradeError as error:

@@ -31,6 +31,7 @@ class Settings:
     models_dir: Path = ROOT / ".models"
     recordings: Path = ROOT / "tests" / "calls"  # where pull_calls looks
     call_log: Path | None = None
+    source: str | None = None  # where pull_calls fetches recordings from first; may hold a password, never logged
 
     @property
     def site(self) -> Path:
@@ -40,6 +41,11 @@ class Settings:
     @property
     def stage(self) -> Path:
         return self.site / "stage"
+
+    @property
+    def inbox(self) -> Path:
+        """Where recordings fetched from `source` lie."""
+        return self.site / "inbox"
 
     @property
     def snapshot(self) -> Path:
@@ -71,6 +77,7 @@ class Settings:
             "models_dir": Path(env.get("CALLGRADE_MODELS_DIR", str(ROOT / ".models"))),
             "recordings": Path(env.get("CALLGRADE_RECORDINGS", str(ROOT / "tests" / "calls"))),
             "call_log": Path(env["CALLGRADE_CALL_LOG"]) if env.get("CALLGRADE_CALL_LOG") else None,
+            "source": env.get("CALLGRADE_SOURCE") or None,
         }
         values.update({k: v for k, v in given.items() if v is not None})
         values["workers"] = _number("CALLGRADE_WORKERS", values["workers"], int, 1)
