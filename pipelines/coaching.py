@@ -37,7 +37,16 @@ BEEP_MARGIN_S = 0.15  # word times are not exact to the syllable
 
 # What teaches most comes first when a call has more moments than it may give; criteria of a centre's own stand in the middle.
 _TEACHES_MOST = ("abuse_procedure", "empathy_shown", "no_forbidden_words", "redirected", "night_rule", "hold_announced", "solution_given")
-_TEACHES_LEAST = ("client_identified", "self_service_offered", "callback_reason", "greeting", "anything_else", "farewell", "operator_named", "company_named")
+_TEACHES_LEAST = (
+    "client_identified",
+    "self_service_offered",
+    "callback_reason",
+    "greeting",
+    "anything_else",
+    "farewell",
+    "operator_named",
+    "company_named",
+)
 
 Span = tuple[float, float]
 
@@ -54,8 +63,8 @@ def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
     """Cut the clips that the published copy suggests, and return the rows of those that exist.
 
     `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. Files of clips that
-    are no longer planned (erased calls, expired clips, changed rules) are removed. The rows go to `clips.parquet` beside the warehouse and, by its one
-    writer, into the view coaching_clips, which is published again when that changed it.
+    are no longer planned (erased calls, expired clips, changed rules) are removed. The rows go to `clips.parquet` beside the warehouse; when they
+    changed, the warehouse takes them in and is published again, so that the view coaching_clips shows them.
     """
     with open_published(settings) as published:
         planned = plan(published, settings.retention_days, now())
@@ -77,10 +86,11 @@ def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
             continue
         log.info("clips %d/%d %s", n, len(planned), wanted.clip.call_id)
         clips.append(wanted.clip)
-    _remove_others(settings.clips, {clip.clip_id for clip in clips})
-    store.write_records(settings.site / "clips.parquet", Clip, clips)
-    if warehouse.record_clips(settings, clips):
+    rows = settings.site / "clips.parquet"
+    if not rows.exists() or store.read_records(rows, Clip) != clips:
+        store.write_records(rows, Clip, clips)
         warehouse.publish(settings)
+    _remove_others(settings.clips, {clip.clip_id for clip in clips})
     return clips
 
 
@@ -114,8 +124,12 @@ def plan(published: Published, retention_days: int, at: datetime) -> list[Planne
     )  # fmt: skip
     fresh = [m for m in moments if m["evaluated_at"] + timedelta(days=retention_days) > at]
     ids = sorted({m["call_id"] for m in fresh})
-    turns = _by_call(published.rows("select call_id, start_s, end_s from turns where list_contains(?, call_id) order by call_id, start_s", ids))
-    personal = _by_call(published.rows("select call_id, start_s, end_s from personal_data where list_contains(?, call_id) order by call_id, start_s", ids))
+    turns = _by_call(
+        published.rows("select call_id, start_s, end_s from turns where list_contains(?, call_id) order by call_id, start_s", ids)
+    )
+    personal = _by_call(
+        published.rows("select call_id, start_s, end_s from personal_data where list_contains(?, call_id) order by call_id, start_s", ids)
+    )
     return [_planned(m, turns.get(m["call_id"], []), personal.get(m["call_id"], []), retention_days) for m in fresh]
 
 
@@ -195,7 +209,9 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
     content = json.dumps([moment["call_id"], moment["recording_sha256"], moment["criterion_id"], moment["kind"], start_s, end_s, beeps])
     clip_id = hashlib.sha256(content.encode()).hexdigest()[:16]
     expires_at = moment["evaluated_at"] + timedelta(days=retention_days)
-    clip = Clip(clip_id, moment["call_id"], moment["criterion_id"], moment["kind"], start_s, end_s, quote, f"clips/{clip_id}.ogg", True, expires_at)
+    clip = Clip(
+        clip_id, moment["call_id"], moment["criterion_id"], moment["kind"], start_s, end_s, quote, f"clips/{clip_id}.ogg", True, expires_at
+    )
     return Planned(clip, beeps)
 
 

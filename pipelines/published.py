@@ -48,7 +48,9 @@ def open_published(settings: Settings) -> Iterator[Published]:
     Raises MisconfiguredError when nothing was published yet, TransientError when the file is being replaced or locked.
     """
     if not settings.snapshot.exists():
-        raise MisconfiguredError(f"Nothing is published yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first.")
+        raise MisconfiguredError(
+            f"Nothing is published yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
+        )
     try:
         connection = duckdb.connect(str(settings.snapshot), read_only=True)
     except duckdb.IOException as error:

@@ -1,0 +1,161 @@
+"""Sums over calls that the pages of centres and operators show, read from the views of the published copy.
+
+An operator's score is the adjusted one of operator_scorecards, its months weighted by their scored calls; a centre's interval is the 90 % interval of its mean.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from pipelines.published import Published, Row
+
+_FIRST_JUDGE = "qualify row_number() over (partition by r.call_id, r.scorecard_id, r.criterion_id order by r.judge = 'human' desc) = 1"
+_COUNTS = """
+    count(*) filter (where verdict = 'pass') as passed,
+    count(*) filter (where verdict = 'fail') as failed,
+    count(*) filter (where verdict = 'unsure') as unsure,
+    max(max_points) as weight
+"""
+
+
+def centres(published: Published) -> list[Row]:
+    """One row a centre (and one for calls whose centre is not known) with its totals and the days of its first and last call."""
+    return published.rows(
+        """
+        with sums as (
+            select
+                centre_id, count(*) as received, count(*) filter (where status = 'graded') as graded, count(score_pct) as scored,
+                avg(score_pct) as score_pct, within_variance(var_pop(score_pct) * count(score_pct), count(score_pct), 1) as within_var,
+                avg(coverage_pct) as coverage_pct, avg(handling_time_s) as aht_s, count(distinct operator_id) as operators,
+                count(*) filter (where needs_review) as needs_review, count(*) filter (where auto_fail) as auto_fails,
+                count(*) filter (where is_abusive) as abusive_calls,
+                cast(min(started_local) as date) as first_day, cast(max(started_local) as date) as last_day
+            from call_facts
+            group by centre_id
+        )
+        select *, as_pct(score_pct - 1.645 * sqrt(within_var / scored)) as score_low_pct, as_pct(score_pct + 1.645 * sqrt(within_var / scored)) as score_high_pct
+        from sums
+        order by centre_id
+        """
+    )
+
+
+def operators(published: Published, centre_id: str) -> list[Row]:
+    """One row an operator of a centre over all months, by id: a list to look somebody up in, not a ranking."""
+    return published.rows(
+        """
+        with days as (
+            select operator_id, cast(min(started_local) as date) as first_day, cast(max(started_local) as date) as last_day
+            from call_facts
+            where centre_id = $1
+            group by operator_id
+        ),
+        sums as (
+            select
+                operator_id, max_by(operator_tenure, period_start) as operator_tenure, sum(calls) as calls, sum(graded) as graded,
+                sum(scored_calls) as scored, sum(needs_review) as needs_review, sum(auto_fails) as auto_fails, sum(abusive_calls) as abusive_calls,
+                sum(aht_s * graded) / nullif(sum(graded) filter (where aht_s is not null), 0) as aht_s,
+                sum(score_pct * scored_calls) / nullif(sum(scored_calls), 0) as mean_pct,
+                sqrt(sum(pow(scored_calls * (score_high_pct - score_low_pct) / 2, 2))) / nullif(sum(scored_calls), 0) as half_pct
+            from operator_scorecards
+            where period = 'month' and centre_id = $1
+            group by operator_id
+        )
+        select s.*, d.first_day, d.last_day, s.mean_pct as score_pct, as_pct(s.mean_pct - s.half_pct) as score_low_pct, as_pct(s.mean_pct + s.half_pct) as score_high_pct
+        from sums as s
+        join days as d using (operator_id)
+        order by operator_id
+        """,
+        centre_id,
+    )
+
+
+def criteria(published: Published, centre_id: str) -> list[Row]:
+    """How often each criterion was passed, failed or left to a person at a centre, the heaviest first; a person's verdict counts first."""
+    return published.rows(
+        f"""
+        with results as (
+            select r.* from criterion_results as r join calls as c using (call_id) where c.centre_id = ? {_FIRST_JUDGE}
+        )
+        select criterion_id, {_COUNTS} from results group by criterion_id having passed + failed + unsure > 0 order by weight desc, criterion_id
+        """,
+        centre_id,
+    )
+
+
+def criteria_by_operator(published: Published, centre_id: str) -> dict[str, list[Row]]:
+    """The same for each operator of a centre."""
+    rows = published.rows(
+        f"""
+        with results as (
+            select r.*, c.operator_id from criterion_results as r join calls as c using (call_id)
+            where c.centre_id = ? and c.operator_id is not null {_FIRST_JUDGE}
+        )
+        select operator_id, criterion_id, {_COUNTS} from results
+        group by operator_id, criterion_id having passed + failed + unsure > 0
+        order by operator_id, weight desc, criterion_id
+        """,
+        centre_id,
+    )
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["operator_id"]].append(row)
+    return found
+
+
+def topics(published: Published, centre_id: str) -> list[Row]:
+    """What the graded calls of a centre were about, the most frequent first."""
+    return published.rows(
+        """
+        select topic, count(*) as calls, avg(handling_time_s) as aht_s, avg(score_pct) as score_pct
+        from call_facts
+        where centre_id = ? and status = 'graded'
+        group by topic
+        order by calls desc, topic
+        """,
+        centre_id,
+    )
+
+
+def calls(published: Published, centre_id: str) -> list[Row]:
+    """The graded calls of a centre as its list shows them: what a person should look at comes first, the newest of it on top."""
+    return published.rows(
+        """
+        select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, c.duration_s,
+               p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
+        from call_facts as f
+        join calls as c using (call_id)
+        left join abuse_procedures as p using (call_id)
+        where f.centre_id = ? and f.status = 'graded'
+        order by f.auto_fail desc, f.needs_review desc, f.started_local desc nulls last, f.call_id
+        """,
+        centre_id,
+    )
+
+
+def graded(published: Published, centre_id: str) -> list[Row]:
+    """Every graded call of a centre with all columns of the view."""
+    return published.rows("select * from calls where centre_id = ? and status = 'graded' order by call_id", centre_id)
+
+
+def clips(published: Published, centre_id: str) -> list[Row]:
+    """The coaching clips of a centre, good examples and ones to improve in turn."""
+    return published.rows(
+        """
+        select k.*
+        from coaching_clips as k
+        join calls as c using (call_id)
+        where c.centre_id = ?
+        order by row_number() over (partition by k.kind order by k.call_id, k.start_s), k.kind, k.clip_id
+        """,
+        centre_id,
+    )
+
+
+def ledger(published: Published, centre_id: str | None, limit: int) -> list[Row]:
+    """What was received but could not be graded, with its reason; for no centre, what does not even name a known one."""
+    return published.rows(
+        "select call_id, status, status_reason from calls where centre_id is not distinct from ? and status <> 'graded' order by call_id limit ?",
+        centre_id,
+        limit,
+    )

@@ -1,0 +1,92 @@
+"""What pages say, in the reader's language: strings, numbers, times and dates.
+
+One YAML file a language in `strings/`; all have the same keys. Values that come from data (a topic, an outcome) are looked up in a
+group and shown with their underscores opened when the file does not know them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.errors import MisconfiguredError
+
+FOLDER = Path(__file__).parent / "strings"
+LANGUAGES = ("ru", "uk", "hu", "en")
+
+
+class Wording:
+    """The strings of one language, and how it writes numbers and dates."""
+
+    def __init__(self, code: str, strings: Mapping[str, Any]) -> None:
+        self.code = code
+        self._strings = strings
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The sentence of a key, with its {places} filled. Raises KeyError for a key that no page should use."""
+        text: str = self._strings["text"][key]
+        return text.format(**values) if values else text
+
+    def label(self, group: str, value: object) -> str:
+        """The name of a data value (a topic, a role, a criterion); its own text in plain words where the language file has none."""
+        if value is None or value == "":
+            return self("unknown")
+        known: Mapping[str, str] = self._strings[group]
+        return str(known.get(str(value), str(value).replace("_", " ")))
+
+    def has(self, group: str, value: str) -> bool:
+        """Whether the language file knows a data value."""
+        return value in self._strings[group]
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """A number with this language's decimal mark and thousands; a dash for none."""
+        if value is None:
+            return "–"
+        whole, _, fraction = f"{value:,.{digits}f}".partition(".")
+        whole = whole.replace(",", self._strings["format"]["thousands"]).replace("-", "−")
+        return f"{whole}{self._strings['format']['decimal']}{fraction}" if fraction else whole
+
+    def pct(self, value: float | None, digits: int = 0) -> str:
+        """A percentage (0 to 100) with its sign; a dash for none."""
+        return "–" if value is None else self.number(value, digits) + str(self._strings["format"]["percent"])
+
+    def share(self, part: float | None, whole: float | None) -> str:
+        """How many per cent a part is of a whole; a dash when the whole is nothing."""
+        return "–" if not whole or part is None else self.pct(100 * part / whole)
+
+    def signed(self, value: float | None, digits: int = 1) -> str:
+        """A number that always shows its sign."""
+        return "–" if value is None else ("+" if value > 0 else "") + self.number(value, digits)
+
+    def date(self, moment: date | None) -> str:
+        """The day of a local moment."""
+        return self("no_date") if moment is None else moment.strftime(str(self._strings["format"]["date"]))
+
+    def time(self, moment: datetime | None) -> str:
+        """The day and hour of a local moment."""
+        return self("no_date") if moment is None else f"{self.date(moment)}, {moment:%H:%M}"
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds of a recording as m:ss (h:mm:ss from an hour on); a dash for none."""
+    if seconds is None:
+        return "–"
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@cache
+def wording(language: str) -> Wording:
+    """The wording of a language. Raises MisconfiguredError for a language without a strings file."""
+    path = FOLDER / f"{language}.yaml"
+    if not path.exists():
+        raise MisconfiguredError(
+            f"Pages have no strings for the language {language!r}: add {path.name}, or use one of {', '.join(LANGUAGES)}."
+        )
+    return Wording(language, yaml.safe_load(path.read_text(encoding="utf-8")))
