@@ -1,7 +1,7 @@
-"""The DuckDB warehouse: a batch goes in whole or not at all, and is published only after its checks pass.
+"""A batch goes into the warehouse whole or not at all.
 
 `load` merges the staged Parquet of one batch in one transaction. A call's content is compared by its md5: the same content again changes
-nothing, new content of the same recording replaces the old rows of the machine (a person's stay); `warehouse_conflicts` settles the rest.
+nothing, new content of the same recording replaces the old rows of the machine (a person's stay); `conflicts` settles the rest.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ import duckdb
 import polars as pl
 
 from models import registry
-from pipelines import store, warehouse_conflicts
+from pipelines import store
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
-from pipelines.warehouse_file import LOCK_TIMEOUT_S, connect, open_for_writing, write_lock
-from pipelines.warehouse_forget import erase_client, forget_before
-from pipelines.warehouse_publish import CheckResult, check, contents, publish
-
-__all__ = ["CheckResult", "already_graded", "check", "contents", "erase_client", "forget_before", "load", "publish"]
+from pipelines.warehouse import conflicts
+from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, write_lock
 
 # What is kept of each staged kind; `rows` is the Parquet file of that kind. Everything is by call, so a call is replaced table by table.
 _TABLES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -108,7 +105,7 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> N
     """Temporary tables with what is to become of every call of the batch, read from its files once."""
     try:
         _stage_received(db, batch, settings)
-        warehouse_conflicts.settle(db)
+        conflicts.settle(db)
         for table, (kinds, sql) in _TABLES.items():
             _stage_table(db, batch, table, kinds, sql)
     except (duckdb.InvalidInputException, duckdb.IOException, pl.exceptions.PolarsError) as error:

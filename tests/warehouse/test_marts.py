@@ -11,9 +11,10 @@ import duckdb
 import pytest
 import yaml
 
-from pipelines import warehouse_dictionary, warehouse_file
+from pipelines.warehouse import dictionary as warehouse_dictionary
+from pipelines.warehouse import file as warehouse_file
 
-CASES = sorted((Path(__file__).parent / "sql").glob("*/*.yaml"))
+CASES = sorted((Path(__file__).parents[1] / "sql").glob("*/*.yaml"))
 VIEWS = sorted((warehouse_file.SQL / "marts").glob("*.sql"))
 # What a case need not say: the value of a column that must have one.
 ORDINARY: dict[str, Any] = {
@@ -105,7 +106,7 @@ def test_an_interval_holds_the_score_and_narrows_with_calls(db: duckdb.DuckDBPyC
 
 def test_the_documentation_is_current() -> None:
     behind = [page.name for page, text in warehouse_dictionary.pages().items() if page.read_text(encoding="utf-8") != text]
-    assert behind == [], "run: python -m pipelines.warehouse_dictionary"
+    assert behind == [], "run: python -m pipelines.warehouse.dictionary"
 
 
 def test_the_examples_of_the_documentation_run(db: duckdb.DuckDBPyConnection) -> None:

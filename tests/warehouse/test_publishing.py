@@ -11,11 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import store, warehouse, warehouse_file
+from pipelines import store, warehouse
 from pipelines.errors import TransientError
 from pipelines.records import Clip, PutAside
 from pipelines.settings import Settings
-from pipelines.warehouse_publish import ChecksFailedError
+from pipelines.warehouse import file as warehouse_file
+from pipelines.warehouse.publishing import ChecksFailedError
 from tests.staged import call, change, rows, stage, statuses
 
 

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from pipelines import store, warehouse, warehouse_file
+from pipelines import store, warehouse
 from pipelines.errors import MisconfiguredError
 from pipelines.records import PutAside
 from pipelines.settings import Settings
+from pipelines.warehouse import file as warehouse_file
 from tests.staged import call, change, rows, stage, statuses
 
 

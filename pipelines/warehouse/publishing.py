@@ -17,7 +17,7 @@ from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.records import Clip
 from pipelines.settings import Settings
 from pipelines.store import schema_of
-from pipelines.warehouse_file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing
+from pipelines.warehouse.file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing
 
 _EXAMPLES = 5
 _MOMENTS = ("loaded_at", "evaluated_at")

@@ -1,6 +1,6 @@
 """Writes docs/dictionary.md, and the end of docs/warehouse.md, from the comments in sql/, so that they cannot differ.
 
-Run `python -m pipelines.warehouse_dictionary` after a view, macro or check changed; a test fails while the page is behind.
+Run `python -m pipelines.warehouse.dictionary` after a view, macro or check changed; a test fails while the page is behind.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.settings import ROOT
-from pipelines.warehouse_file import SQL, marts_in_order, migrate
+from pipelines.warehouse.file import SQL, marts_in_order, migrate
 
 DOCS = ROOT / "docs"
-_MARK = "<!-- From here on made by `python -m pipelines.warehouse_dictionary`; change the comments in sql/ instead. -->"
+_MARK = "<!-- From here on made by `python -m pipelines.warehouse.dictionary`; change the comments in sql/ instead. -->"
 
 
 def pages() -> dict[Path, str]:

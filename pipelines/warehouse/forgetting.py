@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from pipelines.settings import Settings
-from pipelines.warehouse_file import connect, migrate, write_lock
+from pipelines.warehouse.file import connect, migrate, write_lock
 
 
 def erase_client(settings: Settings, client_ref: str) -> list[Path]:

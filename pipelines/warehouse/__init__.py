@@ -1,0 +1,9 @@
+"""The DuckDB warehouse: migrate, load, check, publish, forget. One writer; people read the published copy."""
+
+from __future__ import annotations
+
+from pipelines.warehouse.forgetting import erase_client, forget_before
+from pipelines.warehouse.loading import already_graded, load
+from pipelines.warehouse.publishing import CheckResult, ChecksFailedError, check, contents, publish
+
+__all__ = ["CheckResult", "ChecksFailedError", "already_graded", "check", "contents", "erase_client", "forget_before", "load", "publish"]
