@@ -50,6 +50,13 @@ def number_of(word: str, vocabulary: Vocabulary, loosely: bool = False) -> int |
     return None
 
 
+def is_ordinal(word: str, vocabulary: Vocabulary) -> bool:
+    """Whether the word is an ordinal, as in a date: fifth, пятое, ötödike."""
+    if any("Anum" in name_parts(word, code) for code in vocabulary.codes):
+        return True
+    return any(word.replace("-", "").startswith(ordinal) for code in vocabulary.codes for ordinal in _ordinals(code))
+
+
 def number_runs(items: Sequence[Item], vocabulary: Vocabulary, is_expected: bool = False) -> list[NumberRun]:
     """All runs of numbers of a turn, in order. Small words between numbers belong to the run, other words end it.
 
@@ -153,6 +160,16 @@ def _values(code: str) -> dict[str, int]:
         word = str(num2words(n, lang=code)).lower().replace("ё", "е").replace("’", "'").replace("-", "")
         out.setdefault("hundred" if (code, n) == ("en", 100) else word, n)
     return out
+
+
+@cache
+def _ordinals(code: str) -> tuple[str, ...]:
+    """The days of a month in the languages that pymorphy3 does not know."""
+    from num2words import num2words
+
+    if code in ("ru", "uk"):
+        return ()
+    return tuple(str(num2words(n, lang=code, to="ordinal")).replace("-", "") for n in range(1, 32))
 
 
 @lru_cache(maxsize=50_000)

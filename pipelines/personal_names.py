@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rapidfuzz import fuzz
 
 from models import language as languages
+from models.abuse_lexicon import load_lexicon
 from pipelines.numbers_spoken import number_of
 from pipelines.personal_numbers import Span
 from pipelines.personal_words import Heard, Item, name_parts
@@ -104,16 +105,20 @@ def _names_in(h: Heard) -> set[int]:
         parts = _parts(h, item.word)
         before = [i.word for i in items[max(0, k - 3) : k] if not i.ends_sentence]
         introduced = any(words.has("name_intro", w) for w in before) or (bool(before) and words.has("titles", before[-1]))
+        introduced |= any(words.has("self", w) for w in [*before[-1:], *(i.word for i in items[k + 1 : k + 2])]) and _is_clearly_name(
+            h, item
+        )
         neighbour = any(0 <= j < len(items) and items[j].is_capital and _PERSON & _parts(h, items[j].word) for j in (k - 1, k + 1))
-        if "Patr" in parts and ("Surn" not in parts or neighbour):
+        first_name = any(0 <= j < len(items) and "Name" in _parts(h, items[j].word) for j in (k - 1, k + 1))
+        if "Patr" in parts and ("Surn" not in parts or neighbour or first_name):
             hits |= {k} | {j for j in (k - 1, k - 2) if j >= 0 and _can_be_name(h, j) and not items[j].ends_sentence}
             hits |= {j for j in (k + 1,) if j < len(items) and items[j].is_capital and "Surn" in _parts(h, items[j].word)}
         elif words.codes[0] in _CYRILLIC_CODES:
             if words.has("common", item.word):
                 continue
             begins = item.starts_sentence or k - 1 in hits
-            answers = asked and (_is_clearly_name(h, item, asked) or ((item.is_capital or begins) and (_PERSON | {"?"}) & parts))
-            told = _is_clearly_name(h, item) or (item.is_capital and _PERSON & parts and (introduced or neighbour))
+            answers = asked and (_is_clearly_name(h, item) or ((item.is_capital or begins) and (_PERSON | {"?"}) & parts))
+            told = _PERSON & parts and (item.is_capital or introduced) and (introduced or neighbour or _is_clearly_name(h, item))
             if answers or told:
                 hits.add(k)
         elif asked and "Name" in parts and not words.has("common", item.word):
@@ -125,7 +130,14 @@ def _names_in(h: Heard) -> set[int]:
             if "Name" in parts or (introduced and not item.starts_sentence) or (asked and (paired or short)) or (said and neighbour):
                 hits.add(k)
                 hits |= {j for j in (k + 1,) if j < len(items) and items[j].is_capital and not item.text.endswith((",", ".", "?", "!"))}
-    return {k for k in hits if not words.has("not_names", items[k].word)}
+    kept = {k for k in hits if not words.has("not_names", items[k].word)}
+    return {k for k in kept if {k - 1, k + 1} & kept or not _is_insult(h, items[k].word)}
+
+
+def _is_insult(h: Heard, word: str) -> bool:
+    """Whether the word alone is more likely an insult than a family name: a judge must be able to read it."""
+    lexicon = load_lexicon(*(h.vocabulary.codes if h.vocabulary.codes[0] in _CYRILLIC_CODES else (h.vocabulary.codes[0],)))
+    return any(lexicon.has(name, word) for name in ("obscene", "insults", "insults_addressed", "company_insults"))
 
 
 def _whose(heard: Sequence[Heard], marked: Sequence[set[int]]) -> tuple[set[str], set[str]]:
@@ -265,13 +277,14 @@ def _can_be_name(h: Heard, at: int) -> bool:
     return bool({"Name", "Surn"} & _parts(h, h.items[at].word)) or (h.items[at].is_capital and "?" in _parts(h, h.items[at].word))
 
 
-def _is_clearly_name(h: Heard, item: Item, asked: bool = False) -> bool:
-    """Whether the likeliest reading is a name; a word that recognition wrote small must be a name in all readings, unless asked for."""
+def _is_clearly_name(h: Heard, item: Item) -> bool:
+    """Whether the likeliest reading is a name; where a capital says nothing or is missing, all readings of both languages must be."""
     if h.vocabulary.codes[0] not in _CYRILLIC_CODES:
         return item.is_capital and "Name" in _parts(h, item.word)
-    readings = [p for p in languages.parses(item.word, h.vocabulary.codes[0]) if p.is_known]
+    readings = [p for code in h.vocabulary.codes for p in languages.parses(item.word, code) if p.is_known]
     names = [bool(_PERSON & set(str(p.tag).replace(" ", ",").split(","))) for p in readings]
-    return bool(names) and (names[0] if item.is_capital or asked else all(names) and len(item.word) >= 5)
+    is_telling = item.is_capital and not item.starts_sentence
+    return bool(names) and (names[0] if is_telling else all(names) and len(item.word) >= 4)
 
 
 def _is_plain(h: Heard, at: int) -> bool:

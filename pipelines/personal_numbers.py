@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.numbers_spoken import NumberRun, number_of, number_runs
-from pipelines.personal_words import ANSWERS, Heard, Vocabulary, name_parts
+from pipelines.numbers_spoken import NumberRun, is_ordinal, number_of, number_runs
+from pipelines.personal_words import ANSWERS, Heard, Vocabulary
 
 ALWAYS_DIGITS = 6  # a run this long is personal data though nobody asked for it
 NAMED_DIGITS = 4  # long enough when the speaker said what it is
@@ -16,7 +16,7 @@ CARD_DIGITS = 13
 AMOUNT_DIGITS = 9  # no price and no reading is longer
 _NUMERIC = ("account", "card", "phone", "passport")
 _DICTATED = frozenset({*_NUMERIC, "number"})
-_PUBLIC_STARTS = ("0800", "8800", "800")
+_FREE_OF_CHARGE = ("0800", "8800")  # nobody's own number
 _EMAIL_LEFT, _EMAIL_RIGHT = 6, 6
 
 
@@ -107,6 +107,8 @@ def _client_kind(h: Heard, run: NumberRun, running: str | None, public: set[str]
     n = len(run.digits)
     if n == 0 or (run.is_amount and n < AMOUNT_DIGITS) or (n >= 3 and any(p.startswith(run.digits) or run.digits in p for p in public)):
         return None
+    if run.digits.startswith(_FREE_OF_CHARGE) and ALWAYS_DIGITS < n < CARD_DIGITS:
+        return None
     near = h.near(run.first)
     kinds = near or set(h.asked)
     if n >= CARD_DIGITS:
@@ -149,10 +151,12 @@ def _operator_kind(h: Heard, run: NumberRun, secret: Sequence[str], known: set[s
 
 def _is_public(h: Heard, run: NumberRun) -> bool:
     """Whether the operator gives out a number of a company: a hot line, an emergency service."""
-    if h.role != "operator" or len(run.digits) < 3 or len(run.digits) >= CARD_DIGITS:
+    if h.role != "operator" or len(run.digits) < 3:
         return False
-    if run.digits.startswith(_PUBLIC_STARTS):
+    if run.digits.startswith(_FREE_OF_CHARGE):
         return True
+    if len(run.digits) >= CARD_DIGITS:
+        return False
     words = [i.word for i in h.items]
     told = any(h.vocabulary.has("public", w) for w in words)
     return told and not any(h.vocabulary.has("read_back", w) for w in words)
@@ -183,7 +187,7 @@ def _is_date_word(h: Heard, at: int) -> bool:
         return True
     if words.has("thousands", item.word) or number_of(item.word, words) is not None:
         return True
-    return any("Anum" in name_parts(item.word, code) for code in words.codes)
+    return is_ordinal(item.word, words)
 
 
 def _is_prose(h: Heard, at: int) -> bool:

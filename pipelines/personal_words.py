@@ -24,6 +24,7 @@ CUES = ("account", "phone", "card", "passport", "code_word", "birth_date", "name
 PARTS = {"Name", "Surn", "Patr", "Geox", "Anum"}
 ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "ул", "д", "кв", "г", "вул", "буд", "им"}  # their full stop ends no sentence
 ANSWERS = 3  # turns in which a question may still be answered
+SHORT_REQUEST = 6  # words: "Номер договора и фамилия." asks though nothing in it says so
 _EDGES = re.compile(r"^[^\w\[+*#@]+|[^\w\]*#@]+$")
 _CYRILLIC = re.compile(r"[а-яіїєґ]")
 
@@ -103,18 +104,18 @@ def listen(turns: Sequence[Turn]) -> list[Heard]:
 
 
 def _asks(items: Sequence[Item], vocabulary: Vocabulary) -> set[str]:
-    """What a turn asks for: the cues of each sentence that requests something."""
+    """What a turn asks for: the cues of each sentence that requests something, or is too short to say more than what is wanted."""
     found: set[str] = set()
-    cues: set[str] = set()
-    is_request = False
-    for item in items:
-        cues |= vocabulary.cues_of(item.word)
-        is_request |= vocabulary.has("request", item.word) or item.text.endswith("?")
-        if item.ends_sentence:
-            if is_request:
-                found |= cues
-            cues, is_request = set(), False
-    return found | (cues if is_request or not found else set())
+    start = 0
+    for n, item in enumerate(items, 1):
+        if item.ends_sentence or n == len(items):
+            sentence = items[start:n]
+            cues = {kind for i in sentence for kind in vocabulary.cues_of(i.word)}
+            is_request = any(vocabulary.has("request", i.word) for i in sentence) or item.text.endswith("?")
+            is_bare = len(sentence) <= SHORT_REQUEST and not any(c.isdigit() for i in sentence for c in i.text)
+            found |= cues if is_request or is_bare else cues & {"code_word"}
+            start = n
+    return found
 
 
 def items_of(texts: list[str]) -> list[Item]:

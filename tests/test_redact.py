@@ -123,6 +123,11 @@ def test_the_name_that_the_operator_gives_as_his_own_stays_and_the_clients_goes(
     assert texts == ["Здравствуйте, меня зовут Олеся, слушаю вас.", "Меня зовут [NAME] у меня вопрос.", "Слушаю, [NAME]", "Спасибо, Олеся."]
 
 
+def test_an_insult_that_is_also_a_family_name_stays_for_the_judge() -> None:
+    assert masked(("client", "Я про этих козлов говорю. Козлы! Ты, баран!")) == ["Я про этих козлов говорю. Козлы! Ты, баран!"]
+    assert masked(("operator", "Ваша фамилия?"), ("client", "Козлов Иван Петрович."))[1] == "[NAME]"
+
+
 def test_an_employee_who_is_asked_for_his_name_stays_readable() -> None:
     assert (
         masked(("operator", "Слухаю."), ("client", "Как вас зовут?"), ("operator", "Віталій. Скаржтеся."), language="uk")[2]
@@ -239,7 +244,7 @@ def test_masking_twice_changes_nothing_and_each_mask_is_on_record(spoken: Sequen
 @hypothesis_settings(max_examples=80, deadline=None)
 def test_no_six_digits_in_a_row_survive_of_what_a_client_says(pieces: list[str], role: str) -> None:
     said = masked((role, "вот " + " ".join(pieces) + " вот"))[0]  # type: ignore[arg-type]
-    assert len(re.sub(r"\D", "", said)) < 6
+    assert len(re.sub(r"\D", "", said)) < 6 or "".join(pieces).startswith(("0800", "8800"))  # free of charge: a hot line
 
 
 def test_every_kind_that_can_be_asked_for_has_its_words() -> None:
