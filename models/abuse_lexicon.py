@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from models.misheard import Sounds, is_known_word, sounds_of
+
 FOLDER = Path(__file__).with_name("languages") / "abuse"
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "ё": "е", "Ё": "Е"})
 _LATIN_TWINS = str.maketrans("aceopxyi", "асеорхуі")
@@ -25,6 +27,7 @@ _WORD_LISTS = (
     "obscene", "obscene_mild", "insults", "insults_addressed", "insults_adjectives", "company_insults", "harmless", "you_nominative", "you_dative", "you_one", "you_many", "you_any",
     "self", "they", "reporting", "quoting", "everyone", "warning_hints", "ending_hints",
 )  # fmt: skip
+_BY_SOUND = ("insults", "company_insults", "insults_adjectives")
 _PHRASE_LISTS = ("threats", "dismissals", "phrases_insult", "phrases_profanity", "phrases_harmless")
 
 
@@ -36,10 +39,25 @@ class AbuseLexicon:
     words: dict[str, re.Pattern[str]]
     phrases: dict[str, re.Pattern[str]]
     masked: re.Pattern[str]
+    sounds: Sounds  # of the insults
 
     def has(self, name: str, word: str) -> bool:
         """Whether a normalised word belongs to a list."""
         return self.words[name].fullmatch(word) is not None
+
+    def as_meant(self, word: str, language: str) -> str | None:
+        """The insult that a misheard word was; None for a word that a dictionary has, and for what sounds like no insult."""
+        meant = self.sounds.find(word)
+        return meant if meant and meant != word and not is_known_word(word, language) else None
+
+    def as_joined(self, first: str, second: str, language: str) -> str | None:
+        """The insult that was heard as two words; None when they are no such thing."""
+        joined = first + second
+        if len(first) < 2 or len(second) < 2:
+            return None
+        if any(self.has(name, joined) for name in ("insults", "company_insults")):
+            return joined
+        return self.sounds.find(joined, is_single=False) if not is_known_word(joined, language) else None
 
 
 def normalise(text: str) -> str:
@@ -70,7 +88,8 @@ def load_lexicon(*codes: str) -> AbuseLexicon:
         masked = _one_of(_masked(entry) for entry in lists["masked"])
     except re.error as error:
         raise ValueError(f"{FOLDER}: {error.pattern!r} in {'+'.join(codes)} cannot be read: {error}.") from error
-    return AbuseLexicon(codes, words, phrases, masked)
+    insults = (word for name in _BY_SOUND for entry in lists[name] for word in _split(entry))
+    return AbuseLexicon(codes, words, phrases, masked, sounds_of(insults))
 
 
 def _entries(raw: Any) -> list[str]:

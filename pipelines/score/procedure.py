@@ -206,9 +206,9 @@ def judge_procedure(
 def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[Step]:
     """The events of a call in order, one a turn (an abusive turn of nobody known is doubtful)."""
     worst: dict[int, Finding] = {}
-    for finding in by_client:
-        if finding.turn_no is not None and (finding.turn_no not in worst or finding.confidence > worst[finding.turn_no].confidence):
-            worst[finding.turn_no] = finding
+    for f in by_client:
+        if f.turn_no is not None and (f.turn_no not in worst or f.confidence > worst[f.turn_no].confidence):
+            worst[f.turn_no] = f
     done: dict[int, dict[str, float]] = {}
     for act in acts:
         if act.confidence >= _IGNORED:

@@ -210,3 +210,20 @@ def test_thousands_of_neutral_sentences_hardly_ever_fire() -> None:
     for language, texts in (("en", english), ("uk", ukrainian)):
         fired = [text for text in texts if abuse_in_turn(said(text, language))]
         assert len(fired) / len(texts) < 0.004, fired[:20]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "Толку от вас никакого, дарма еды."),
+        ("ru", "Ваша шарега, а не компания."),
+        ("ru", "Сами вы идеот!"),
+        ("uk", "Ти що, де біл?"),
+    ],
+)
+def test_insults_that_recognition_wrote_in_another_way_are_understood(language: str, text: str) -> None:
+    assert severities(text, language) == {"insult"}
+
+
+def test_an_operator_is_never_accused_by_a_misheard_word() -> None:
+    assert abuse_in_turn(said("Сами вы идеот.", role="operator")) == []
