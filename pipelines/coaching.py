@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from pipelines import audio, store, warehouse
+from pipelines import audio, store
 from pipelines.errors import BadRecordingError, MisconfiguredError
 from pipelines.published import Published, Row, open_published
 from pipelines.records import Clip
@@ -63,8 +63,8 @@ def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
     """Cut the clips that the published copy suggests, and return the rows of those that exist.
 
     `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. Files of clips that
-    are no longer planned (erased calls, expired clips, changed rules) are removed. The rows go to `clips.parquet` beside the warehouse; when they
-    changed, the warehouse takes them in and is published again, so that the view coaching_clips shows them.
+    are no longer planned (erased calls, expired clips, changed rules) are removed. The rows go to `clips.parquet` beside the warehouse, whose next
+    publishing takes them into the view coaching_clips.
     """
     with open_published(settings) as published:
         planned = plan(published, settings.retention_days, now())
@@ -86,10 +86,7 @@ def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
             continue
         log.info("clips %d/%d %s", n, len(planned), wanted.clip.call_id)
         clips.append(wanted.clip)
-    rows = settings.site / "clips.parquet"
-    if not rows.exists() or store.read_records(rows, Clip) != clips:
-        store.write_records(rows, Clip, clips)
-        warehouse.publish(settings)
+    store.write_records(settings.site / "clips.parquet", Clip, clips)
     _remove_others(settings.clips, {clip.clip_id for clip in clips})
     return clips
 

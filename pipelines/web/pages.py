@@ -59,7 +59,7 @@ def publish_pages(settings: Settings, language: str | None = None) -> Path:
 def safe_name(name: str) -> str:
     """A file name for an id: unchanged when it is plain, else its plain letters and a short hash so that two ids never meet."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[:80]
-    if plain == name and name == name.lower():
+    if plain and plain == name == name.lower():
         return plain
     return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 

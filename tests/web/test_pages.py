@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipelines.errors import MisconfiguredError
+from pipelines.settings import Settings
+from pipelines.web import pages
+from pipelines.web.call_page import parts_of
+from pipelines.web.wording import FOLDER, LANGUAGES, clock, wording
+from tests.web.conftest import HOSTILE
+from tests.web.made_calls import load_and_publish, some_calls
+
+
+class Page(HTMLParser):
+    """The links, ids and words of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.path, self.links, self.ids, self.tags, self.words = path, [], set(), [], ""
+        self._inside = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag
+        self.tags.append(tag)
+        values = dict(attrs)
+        self.links += [v for k in ("href", "src") if (v := values.get(k)) and not v.startswith("data:")]
+        self.ids |= {v for v in [values.get("id")] if v}
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("style", "script"):
+            self.words += " " + data.strip()
+
+
+def every_page(scorecards: Path) -> list[Page]:
+    return [Page(file) for file in sorted(scorecards.rglob("*.html"))]
+
+
+def test_there_is_a_page_for_the_overview_each_centre_operator_and_graded_call(scorecards: Path) -> None:
+    assert (scorecards / "index.html").exists()
+    assert {f.stem for f in (scorecards / "centres").iterdir()} == {"irkutsk", "kredo", "kyiv", "motiv", "odesa"}
+    assert {f.stem for f in (scorecards / "operators" / "kyiv").iterdir()} == {"op-1", "op-2"}
+    assert {"kyiv-1", "kyiv-2", "irkutsk-2", "motiv-1"} <= {f.stem for f in (scorecards / "calls").iterdir()}
+
+
+def test_every_link_leads_to_a_page_a_clip_or_a_place_that_is_there(scorecards: Path) -> None:
+    all_pages = {page.path.resolve(): page for page in every_page(scorecards)}
+    for page in all_pages.values():
+        for link in page.links:
+            path, _, place = link.partition("#")
+            target = (page.path.parent / path).resolve() if path else page.path.resolve()
+            assert target.is_file(), f"{page.path.name}: {link}"
+            if place:
+                assert place in all_pages[target].ids, f"{page.path.name}: {link}"
+
+
+def test_a_page_needs_nothing_from_anywhere_else(scorecards: Path) -> None:
+    for page in every_page(scorecards):
+        text = page.path.read_text(encoding="utf-8")
+        assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", text)
+        assert not re.search(r"url\(\s*['\"]?(?:https?:)?//|@import", text)
+        assert "default-src 'none'" in text
+
+
+def test_what_a_client_says_can_never_become_part_of_the_page(scorecards: Path) -> None:
+    hostile = next(page for page in every_page(scorecards) if "alert(1)" in page.words)
+    text = hostile.path.read_text(encoding="utf-8")
+    assert HOSTILE not in text
+    assert HOSTILE in hostile.words
+    assert "{{ 7*7 }}" in hostile.words  # shown as said, not reckoned
+    assert hostile.tags.count("script") == 1
+    assert "img" not in hostile.tags
+    assert hostile.path.parent == scorecards / "calls"
+    for page in every_page(scorecards):
+        assert "<b>" not in page.path.read_text(encoding="utf-8").replace("<b></b>", "").split("odesa/2")[-1][:4]
+
+
+def test_ids_become_safe_file_names_that_never_meet() -> None:
+    names = ["a", "A", "a/b", "a_b", "../a", "..", ".a", "щ", "ш", "a" * 300, "a" * 301, "con:", ""]
+    made = [pages.safe_name(name) for name in names]
+    assert len({name.lower() for name in made}) == len(names)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}", name) for name in made)
+
+
+def test_unsure_is_shown_as_going_to_a_person_and_never_as_a_fail(scorecards: Path) -> None:
+    text = (scorecards / "calls" / "kyiv-1.html").read_text(encoding="utf-8")
+    unsure = text[text.index('id="criterion-anything_else"') :].split("</li>")[0]
+    assert "вирішує людина" in unsure
+    assert "fail" not in unsure
+    assert "/10" not in unsure  # no points are shown for what nobody decided
+
+
+def test_each_quote_leads_to_its_turn(scorecards: Path) -> None:
+    page = (scorecards / "calls" / "kyiv-2.html").read_text(encoding="utf-8")
+    passed = page[page.index('id="criterion-abuse_procedure"') :].split("</li>")[0]
+    assert 'href="#turn-3"' in passed
+    assert "Прошу без образ," in passed
+
+
+def test_the_procedure_is_drawn_with_its_times_and_what_was_missing(scorecards: Path) -> None:
+    calmed = Page(scorecards / "calls" / "kyiv-2.html").words
+    assert "Попередження" in calmed and "клієнт зупинився" in calmed
+    hung_up = (scorecards / "calls" / "irkutsk-2.html").read_text(encoding="utf-8")
+    steps = re.findall(r'<li class="(\w+)">.*?<b>(.*?)</b>', hung_up[hung_up.index('class="states row"') :].split("</ol>")[0])
+    assert ("missing", "Предупреждение") in steps
+    assert ("missing", "Конец звонка") in steps
+
+
+def test_personal_data_shows_as_chips(scorecards: Path) -> None:
+    text = (scorecards / "calls" / "kyiv-1.html").read_text(encoding="utf-8")
+    assert "[ACCOUNT]" not in re.sub(r"<title>.*?</title>", "", text)
+    assert re.search(r'<span class="chip" lang="uk">особовий рахунок</span>', text)
+
+
+def test_no_page_shows_what_an_operator_feels(scorecards: Path) -> None:
+    w = wording("uk")
+    for page in (scorecards / "operators").rglob("*.html"):
+        words = Page(page).words.lower()
+        assert not any(w.label("sentiments", name) in words for name in ("negative", "positive"))
+    for call in (scorecards / "calls").glob("*.html"):
+        turns = re.findall(r'<li class="operator" id="turn.*?</li>', call.read_text(encoding="utf-8"))
+        assert turns
+        assert not any(wording(code).label("sentiments", "negative") in turn for turn in turns for code in LANGUAGES)
+
+
+def test_what_could_not_be_graded_is_listed_with_its_reason(scorecards: Path) -> None:
+    assert "kyiv-9.wav is empty" in Page(scorecards / "centres" / "kyiv.html").words
+    assert "xyz" in Page(scorecards / "index.html").words
+
+
+def test_a_centre_speaks_its_language_and_answers_its_questions(scorecards: Path) -> None:
+    irkutsk, odesa, kredo = (Page(scorecards / "centres" / f"{name}.html") for name in ("irkutsk", "odesa", "kredo"))
+    assert "ночное правило" in irkutsk.words and "Показания, которые всё ещё принимает человек" in irkutsk.words
+    assert "не в ту компанію" in odesa.words
+    assert "Запросы на подключение" in kredo.words
+    motiv = (scorecards / "centres" / "motiv.html").read_text(encoding="utf-8")
+    assert '<html lang="ru"' in motiv  # its first language
+
+
+def test_clips_are_played_from_the_folder_beside_the_pages(scorecards: Path) -> None:
+    page = Page(scorecards / "calls" / "kyiv-2.html")
+    sounds = [link for link in page.links if link.endswith(".ogg")]
+    assert sounds
+    assert all(link.startswith("../../clips/") for link in sounds)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_the_same_things(language: str) -> None:
+    english, other = (yaml.safe_load((FOLDER / f"{code}.yaml").read_text(encoding="utf-8")) for code in ("en", language))
+    assert {group: set(values) for group, values in other.items()} == {group: set(values) for group, values in english.items()}
+    for key, text in english["text"].items():
+        assert sorted(re.findall(r"\{(\w+)\}", text)) == sorted(re.findall(r"\{(\w+)\}", other["text"][key])), key
+
+
+def test_the_strings_are_those_that_templates_and_code_use() -> None:
+    english = yaml.safe_load((FOLDER / "en.yaml").read_text(encoding="utf-8"))
+    sources = [*pages.TEMPLATES.glob("*.html"), *Path(pages.__file__).parent.glob("*.py")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    used = set(re.findall(r"""\bw\(\s*["'](\w+)["']\s*[,)]""", text)) | set(re.findall(r"""self\(["'](\w+)["']\)""", text))
+    assert used <= set(english["text"])
+    built = {key for key in english["text"] if key.startswith(("step_", "state_"))} | {"kept", "not_kept", "to_person"}
+    assert set(english["text"]) - built <= used
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pages_can_be_written_in_any_of_the_languages(site: Settings, tmp_path: Path, language: str) -> None:
+    elsewhere = site.with_(warehouse=tmp_path / "made.duckdb")
+    elsewhere.snapshot.parent.mkdir(parents=True)
+    elsewhere.snapshot.hardlink_to(site.snapshot)
+    index = pages.publish_pages(elsewhere, language)
+    assert f'<html lang="{language}"' in index.read_text(encoding="utf-8")
+
+
+def test_a_second_run_writes_nothing_and_pages_of_gone_calls_are_removed(settings: Settings) -> None:
+    load_and_publish(settings, some_calls())
+    pages.publish_pages(settings)
+    gone = settings.scorecards / "calls" / "erased-1.html"
+    gone.write_text("an erased call", encoding="utf-8")
+    before = {file: file.stat().st_mtime_ns for file in settings.scorecards.rglob("*.html")}
+    pages.publish_pages(settings)
+    after = {file: file.stat().st_mtime_ns for file in settings.scorecards.rglob("*.html")}
+    assert not gone.exists()
+    assert after == {file: at for file, at in before.items() if file != gone}
+
+
+def test_pages_without_anything_published_say_what_to_do(settings: Settings) -> None:
+    with pytest.raises(MisconfiguredError, match="callgrade grade"):
+        pages.publish_pages(settings)
+
+
+def test_an_empty_warehouse_has_a_page_for_people_too(settings: Settings) -> None:
+    load_and_publish(settings, [])
+    assert "Nothing has been graded yet" in pages.publish_pages(settings).read_text(encoding="utf-8")
+
+
+def test_text_is_cut_into_words_marks_and_chips_without_losing_any() -> None:
+    text = "Рахунок [ACCOUNT] і ви ідіоти [усі] [NAME]"
+    parts = parts_of(text, ["ви ідіоти", "немає"])
+    assert [p["chip"] for p in parts if p["chip"]] == ["ACCOUNT", "NAME"]
+    assert [p["text"] for p in parts if p["mark"]] == ["ви ідіоти"]
+    assert "".join(f"[{p['text']}]" if p["chip"] else p["text"] for p in parts) == text
+
+
+def test_numbers_are_written_as_the_language_does() -> None:
+    assert wording("en").number(12345.6, 1) == "12,345.6"
+    assert wording("ru").number(12345.6, 1) == "12\u00a0345,6"
+    assert wording("en").signed(-0.5) == "−0.5"
+    assert (clock(65), clock(3671), clock(None)) == ("1:05", "1:01:11", "–")
+    with pytest.raises(MisconfiguredError, match=r"de\.yaml"):
+        wording("de")
