@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,11 +21,21 @@ from tests.web.made_calls import Made, load_and_publish, record, some_calls
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
+@pytest.fixture(scope="module")
+def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the made-up calls, published, and a recording of each."""
+    folder = tmp_path_factory.mktemp("published")
+    load_and_publish(Settings.from_environment(warehouse=folder / "callgrade.duckdb"), some_calls())
+    for made in some_calls():
+        record(made, folder / "recordings")
+    return folder
+
+
 @pytest.fixture
-def recordings(settings: Settings, tmp_path: Path) -> dict[str, Path]:
-    """The made-up calls, published, with a recording each."""
-    load_and_publish(settings, some_calls())
-    return {made.call_id: record(made, tmp_path / "recordings") for made in some_calls()}
+def recordings(published_once: Path, settings: Settings) -> dict[str, Path]:
+    """A copy of the published calls for this test's settings; the recordings by call id."""
+    shutil.copytree(published_once, settings.warehouse.parent, dirs_exist_ok=True)
+    return {file.stem: file for file in (settings.warehouse.parent / "recordings").iterdir()}
 
 
 def tone_hz(samples: np.ndarray) -> float:

@@ -21,8 +21,6 @@ VIEWS = {
     "conversation_metrics": "call_id",
 }
 PLACEHOLDER = re.compile(r"\[([A-Z_]{3,20})\]")
-# Personal data is shown as chips in the text; a list of it would only repeat them.
-LISTED = tuple(kind for kind in timeline.MARKED if kind != "raised_voice")
 _ORDER = {"fail": 0, "unsure": 1, "pass": 2, "na": 3}
 _TONES = {
     "calmed": "pass", "ended_after_warning": "pass", "ended_without_warning": "fail", "ended_without_notice": "fail", "operator_at_fault": "fail",
@@ -68,7 +66,7 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
         "talk": list(_talk(turns, rows["holds"], findings)),
         "line": line,
         "mark_kinds": [kind for kind in timeline.MARKED if any(m.data["kind"] == kind for m in line.marks)],
-        "findings": [f for f in findings if f["kind"] in LISTED],
+        "findings": [f for f in findings if f["kind"] in timeline.MARKED],
         "procedure": _procedure(procedure, call, findings, w),
         "criteria": [c for c in criteria if c["verdict"] != "na"],
         "not_applicable": [c for c in criteria if c["verdict"] == "na"],

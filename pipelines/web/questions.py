@@ -173,7 +173,8 @@ def _client_types(asked: Asked) -> Answer | None:
         return None
     counted = _counted(known, "client_type")
     lines = [(w.label("client_types", name), w.number(n)) for name, n in counted]
-    return Answer(w("q_client_types"), w.label("client_types", counted[0][0]), lines, w("q_types_adjust"))
+    answer = f"{w.label('client_types', counted[0][0])}: {w.share(counted[0][1], len(known))}"
+    return Answer(w("q_client_types"), answer, lines, w("q_types_adjust"))
 
 
 def _considerate(asked: Asked) -> Answer | None:

@@ -1,6 +1,6 @@
 """Sums over calls that the pages of centres and operators show, read from the views of the published copy.
 
-An operator's score is the adjusted one of operator_scorecards, its months weighted by their scored calls; a centre's interval is the 90 % interval of its mean.
+Intervals are 90 % intervals; the formulas are the macros that the views operator_scorecards and centre_scorecards use.
 """
 
 from __future__ import annotations
@@ -41,30 +41,48 @@ def centres(published: Published) -> list[Row]:
 
 
 def operators(published: Published, centre_id: str) -> list[Row]:
-    """One row an operator of a centre over all months, by id: a list to look somebody up in, not a ranking."""
+    """One row an operator of a centre over everything published, by id: a list to look somebody up in, not a ranking.
+
+    The score is adjusted for topic and client type as in operator_scorecards, whose months are too short where calls are few.
+    """
     return published.rows(
         """
-        with days as (
-            select operator_id, cast(min(started_local) as date) as first_day, cast(max(started_local) as date) as last_day
-            from call_facts
-            where centre_id = $1
+        with facts as (select * from call_facts where centre_id = $1 and operator_id is not null),
+        work as (
+            select
+                operator_id, max_by(operator_tenure, started_local) as operator_tenure, count(*) as calls,
+                count(*) filter (where status = 'graded') as graded, count(*) filter (where needs_review) as needs_review,
+                count(*) filter (where auto_fail) as auto_fails, count(*) filter (where is_abusive) as abusive_calls, avg(handling_time_s) as aht_s,
+                cast(min(started_local) as date) as first_day, cast(max(started_local) as date) as last_day
+            from facts
             group by operator_id
         ),
-        sums as (
-            select
-                operator_id, max_by(operator_tenure, period_start) as operator_tenure, sum(calls) as calls, sum(graded) as graded,
-                sum(scored_calls) as scored, sum(needs_review) as needs_review, sum(auto_fails) as auto_fails, sum(abusive_calls) as abusive_calls,
-                sum(aht_s * graded) / nullif(sum(graded) filter (where aht_s is not null), 0) as aht_s,
-                sum(score_pct * scored_calls) / nullif(sum(scored_calls), 0) as mean_pct,
-                sqrt(sum(pow(scored_calls * (score_high_pct - score_low_pct) / 2, 2))) / nullif(sum(scored_calls), 0) as half_pct
-            from operator_scorecards
-            where period = 'month' and centre_id = $1
+        expected as (
+            select *, (sum(score_pct) over mix + 5 * mean_pct) / (count(*) over mix + 5) as expected_pct
+            from (select *, avg(score_pct) over () as mean_pct from facts where score_pct is not null)
+            window mix as (partition by topic, client_type)
+        ),
+        peers as (
+            select operator_id, any_value(mean_pct) as mean_pct, count(*) as scored, avg(score_pct - expected_pct) as residual_pct,
+                   coalesce(var_pop(score_pct - expected_pct) * count(*), 0) as squares_sum
+            from expected
             group by operator_id
+        ),
+        spread as (
+            select *, within_variance(sum(squares_sum) over (), sum(scored) over (), count(*) over ()) as within_var,
+                   var_samp(residual_pct) over () as variance_of_means, count(*) over () / sum(1.0 / scored) over () as mean_calls
+            from peers
+        ),
+        judged as (
+            select operator_id, scored, mean_pct + own_weight(between_var, within_var, scored) * residual_pct as adjusted_pct,
+                   half_width(between_var, within_var, scored) as half_pct
+            from (select *, between_variance(variance_of_means, within_var, mean_calls) as between_var from spread)
         )
-        select s.*, d.first_day, d.last_day, s.mean_pct as score_pct, as_pct(s.mean_pct - s.half_pct) as score_low_pct, as_pct(s.mean_pct + s.half_pct) as score_high_pct
-        from sums as s
-        join days as d using (operator_id)
-        order by operator_id
+        select w.*, coalesce(j.scored, 0) as scored, as_pct(j.adjusted_pct) as score_pct,
+               as_pct(j.adjusted_pct - j.half_pct) as score_low_pct, as_pct(j.adjusted_pct + j.half_pct) as score_high_pct
+        from work as w
+        left join judged as j on j.operator_id = w.operator_id
+        order by w.operator_id
         """,
         centre_id,
     )

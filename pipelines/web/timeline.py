@@ -19,7 +19,14 @@ AXIS_HEIGHT = 24.0
 USUAL_HEIGHT = 26.0  # a turn at the speaker's own median level
 PER_DB = 1.9  # how much taller a turn gets for each decibel above it
 LOUDEST_DB = 10.0
-MARKED = ("abuse", "forbidden_phrase", "dead_air", "dropped_speech", "interruption", "raised_voice", "channel_mapping")
+MARKED = (
+    "abuse",
+    "forbidden_phrase",
+    "dead_air",
+    "dropped_speech",
+    "interruption",
+    "channel_mapping",
+)  # a raised voice is seen on its turn
 _TICKS_S = (5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 
@@ -53,7 +60,7 @@ def draw(
     duration_s: float, turns: Sequence[Row], holds: Sequence[Row], findings: Sequence[Row], moments: Sequence[tuple[str, float]]
 ) -> Timeline:
     """The time line of one call; `moments` are named seconds of the abuse procedure."""
-    length = max([duration_s, *(t["end_s"] for t in turns), 1.0])
+    length: float = max([duration_s, *(t["end_s"] for t in turns), 1.0])
     roles = [r for r in ("client", "operator", "unknown") if r != "unknown" or any(t["role"] == "unknown" for t in turns)]
     top = {role: MARKS_HEIGHT + n * LANE_HEIGHT for n, role in enumerate(roles)}
     bottom = MARKS_HEIGHT + len(roles) * LANE_HEIGHT
