@@ -11,11 +11,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.classifier import LABELS, MODELS_DIR, TextClassifier, get_classifier
+from models.classifier import HEAD, LABELS, MODELS_DIR, TextClassifier, get_classifier
 from models.encoder import SOURCE_NAME, _dequantise, build_encoder
-from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, UnknownModelError, load_registry
+from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, UnknownModelError, load_registry, sha256_of
 from models.train_sentiment import OWN, as_recognised, own_turns
 
+ROOT = Path(__file__).resolve().parents[1]
 SOURCE = MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME
 needs_weights = pytest.mark.skipif(not SOURCE.is_file(), reason="weights are not here: `make setup` brings them")
 
@@ -118,3 +119,8 @@ def test_the_turns_for_training_are_balanced_and_all_different() -> None:
 @given(st.text(max_size=80), st.randoms(use_true_random=False))
 def test_recognition_noise_only_takes_away(text: str, rng: object) -> None:
     assert len(as_recognised(text, rng)) <= len(text) * 3  # type: ignore[arg-type]
+
+
+def test_the_model_card_names_the_head_that_ships() -> None:
+    card = (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8")
+    assert sha256_of(HEAD) in card and load_registry().models["multilingual-e5-small-full"].revision[:8] in card  # type: ignore[index]

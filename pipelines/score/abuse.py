@@ -142,7 +142,8 @@ def _all_hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list
 
 def _as_meant(words: Sequence[_Word], lexicon: AbuseLexicon, language: str) -> tuple[list[_Word], dict[int, int]]:
     """The words with misheard insults put right, and where: first → last word of each."""
-    meant, spans = list(words), {}
+    meant: list[_Word] = list(words)
+    spans: dict[int, int] = {}
     for i, word in enumerate(words):
         if i - 1 in spans and spans[i - 1] == i:
             continue
