@@ -30,10 +30,10 @@ NO_SPEECH = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Sound to be turned into words, float32 at 16 kHz, at most 30 s, and its language."""
+    """Sound to be turned into words, float32 at 16 kHz, at most 30 s, and the languages to hear it in (one, where it is known)."""
 
     samples: Samples
-    language: str
+    languages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +101,28 @@ class Recogniser:
                 found.append({language: p / sum(among.values()) for language, p in among.items()})
         return found
 
-    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[Heard]:
-        """The words of each chunk, in the order of the chunks; batches are filled with chunks of one language."""
-        heard: dict[int, Heard] = {}
-        for language in dict.fromkeys(chunk.language for chunk in chunks):
-            numbers = [i for i, chunk in enumerate(chunks) if chunk.language == language]
+    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, Heard]]:
+        """The words of each chunk by language, in the order of the chunks; batches are filled with chunks of the same languages."""
+        heard: list[dict[str, Heard]] = [{} for _ in chunks]
+        for languages in dict.fromkeys(chunk.languages for chunk in chunks):
+            numbers = [i for i, chunk in enumerate(chunks) if chunk.languages == languages]
             for batch in _batches(numbers, self._batch_size):
-                heard.update(zip(batch, self._hear([chunks[i].samples for i in batch], language), strict=True))
-        return [heard[i] for i in range(len(chunks))]
+                sounds = [chunks[i].samples for i in batch]
+                encoded = self._encode(sounds)
+                for language in languages:
+                    for i, result in zip(batch, self._hear(encoded, sounds, language), strict=True):
+                        heard[i][language] = result
+        return heard
 
     def _encode(self, sounds: Sequence[Samples]) -> Any:
         from faster_whisper.audio import pad_or_trim
 
         return self._whisper.encode(np.stack([pad_or_trim(self._whisper.feature_extractor(sound)[..., :-1]) for sound in sounds]))
 
-    def _hear(self, sounds: Sequence[Samples], language: str) -> list[Heard]:
+    def _hear(self, encoded: Any, sounds: Sequence[Samples], language: str) -> list[Heard]:
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, True, task="transcribe", language=language)
-        encoded = self._encode(sounds)
         results = self._generate(encoded, tokenizer, len(sounds))
         texts = [[token for token in tokens if token < tokenizer.eot] for tokens, _, _ in results]
         frames = [len(sound) // self._whisper.feature_extractor.hop_length for sound in sounds]

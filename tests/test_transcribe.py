@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from models import asr
-from pipelines import audio, crosstalk, transcribe
+from pipelines import audio, chunks, crosstalk, spoken_language, transcribe
 from pipelines.records import Call, Finding, Interval, Word
 from pipelines.settings import Settings
 
@@ -34,17 +34,15 @@ class Recogniser:
 
     def __init__(self, *likely: dict[str, float]) -> None:
         self.likely = list(likely)
-        self.heard: list[tuple[float, str]] = []
 
     def language_probabilities(self, sounds: Sequence[asr.Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         return [self.likely.pop(0) for _ in sounds]
 
-    def transcribe_chunks(self, chunks: Sequence[asr.Chunk]) -> list[asr.Heard]:
-        self.heard += [(len(c.samples) / RATE, c.language) for c in chunks]
-        return [
-            asr.Heard(tuple(asr.HeardWord(s + 0.1, s + 0.9, f"w{s}", 0.9) for s in range(len(c.samples) // RATE)), -0.2, 0.1)
-            for c in chunks
-        ]
+    def transcribe_chunks(self, sounds: Sequence[asr.Chunk]) -> list[dict[str, asr.Heard]]:
+        def heard(c: asr.Chunk) -> asr.Heard:
+            return asr.Heard(tuple(asr.HeardWord(s + 0.1, s + 0.9, f"w{s}", 0.9) for s in range(len(c.samples) // RATE)), -0.2, 0.1)
+
+        return [{language: heard(c) for language in c.languages} for c in sounds]
 
 
 speech = st.lists(st.tuples(st.floats(0.1, 20), st.floats(0.1, 40)), max_size=12).map(
@@ -59,11 +57,11 @@ speech = st.lists(st.tuples(st.floats(0.1, 20), st.floats(0.1, 40)), max_size=12
 @given(speech)
 def test_chunks_hold_all_speech_once_and_never_more_than_the_window(intervals: list[Interval]) -> None:
     end_s = intervals[-1].end_s if intervals else 1.0
-    chunks = transcribe.pack(np.zeros(int((end_s + 1) * RATE), np.float32), 0, intervals)
-    assert all(len(c.samples) / RATE <= asr.CHUNK_S + 0.01 for c in chunks)
-    packed = sum(p.end_s - p.start_s for c in chunks for p in c.pieces)
+    packed_chunks = chunks.pack(np.zeros(int((end_s + 1) * RATE), np.float32), 0, intervals)
+    assert all(len(c.samples) / RATE <= asr.CHUNK_S + 0.01 for c in packed_chunks)
+    packed = sum(p.end_s - p.start_s for c in packed_chunks for p in c.pieces)
     assert packed == pytest.approx(sum(i.end_s - i.start_s for i in intervals), abs=0.01)
-    for chunk in chunks:
+    for chunk in packed_chunks:
         for piece in chunk.pieces:
             assert piece.chunk_start_s + piece.end_s - piece.start_s <= len(chunk.samples) / RATE + 0.01
 
@@ -72,8 +70,8 @@ def test_chunks_hold_all_speech_once_and_never_more_than_the_window(intervals: l
 @given(speech)
 def test_words_lie_inside_the_speech_and_in_order(intervals: list[Interval]) -> None:
     end_s = intervals[-1].end_s if intervals else 1.0
-    chunks = transcribe.pack(np.zeros(int((end_s + 1) * RATE), np.float32), 0, intervals)
-    found, _ = transcribe._hear("c", [(c, "ru") for c in chunks], Recogniser())  # type: ignore[arg-type]
+    packed_chunks = chunks.pack(np.zeros(int((end_s + 1) * RATE), np.float32), 0, intervals)
+    found, _ = transcribe._hear("c", [(c, ("ru",)) for c in packed_chunks], Recogniser())  # type: ignore[arg-type]
     for word in found:
         assert word.start_s <= word.end_s
         assert any(i.start_s - 0.01 <= word.start_s and word.end_s <= i.end_s + 0.01 for i in intervals)
@@ -135,26 +133,44 @@ def test_words_in_what_the_engine_takes_for_silence_are_left_out() -> None:
 def test_each_side_of_a_call_is_heard_in_its_own_language() -> None:
     tracks = np.zeros((2, 40 * RATE), np.float32)
     spoken = [Interval(0, 1, 9), Interval(1, 10, 19)]
-    recogniser = Recogniser({"uk": 0.97, "ru": 0.03}, {"uk": 0.02, "ru": 0.98})
-    packed = transcribe.pack_by_language(tracks, spoken, recogniser, ["uk", "ru"])  # type: ignore[arg-type]
-    assert [(chunk.track, language) for chunk, language in packed] == [(0, "uk"), (1, "ru")]
+    recogniser = Recogniser({"ru": 0.97, "hu": 0.03}, {"ru": 0.02, "hu": 0.98})
+    packed = spoken_language.pack_by_language(tracks, spoken, recogniser, ["ru", "hu"])  # type: ignore[arg-type]
+    assert [(chunk.track, languages) for chunk, languages in packed] == [(0, ("ru",)), (1, ("hu",))]
 
 
 def test_a_mixed_chunk_is_split_and_a_doubtful_stretch_stays_in_the_calls_language() -> None:
     tracks = np.zeros((1, 40 * RATE), np.float32)
     spoken = [Interval(0, 1, 6), Interval(0, 7, 12), Interval(0, 13, 18)]
-    recogniser = Recogniser({"uk": 0.6, "ru": 0.4}, {"uk": 0.95, "ru": 0.05}, {"uk": 0.05, "ru": 0.95}, {"uk": 0.45, "ru": 0.55})
-    packed = transcribe.pack_by_language(tracks, spoken, recogniser, ["uk", "ru"])  # type: ignore[arg-type]
-    assert [([p.start_s for p in chunk.pieces], language) for chunk, language in packed] == [([1, 13], "uk"), ([7], "ru")]
+    recogniser = Recogniser({"ru": 0.6, "en": 0.4}, {"ru": 0.95, "en": 0.05}, {"ru": 0.05, "en": 0.95}, {"ru": 0.45, "en": 0.55})
+    packed = spoken_language.pack_by_language(tracks, spoken, recogniser, ["ru", "en"])  # type: ignore[arg-type]
+    assert [([p.start_s for p in chunk.pieces], languages) for chunk, languages in packed] == [([1, 13], ("ru",)), ([7], ("en",))]
+
+
+def test_languages_that_sound_alike_are_told_by_the_words() -> None:
+    """A Russian client of a Ukrainian centre, with a Ukrainian's voice: the detector says Ukrainian, the words say Russian."""
+    tracks = np.zeros((1, 40 * RATE), np.float32)
+    recogniser = Recogniser({"uk": 0.95, "ru": 0.04, "en": 0.01})
+    packed = spoken_language.pack_by_language(tracks, [Interval(0, 1, 6), Interval(0, 7, 12)], recogniser, ["uk", "ru", "en"])  # type: ignore[arg-type]
+    assert [languages for _, languages in packed] == [("uk", "ru")]
+
+    def said(language: str, *belief: float) -> list[Word]:
+        return [
+            Word("c", 0, p / 2, p / 2 + 0.4, language, belief[0] if p < 12 else belief[1], language)
+            for p in range(2, 24)
+            if p not in (12, 13)
+        ]
+
+    chosen = spoken_language.choose([packed[0][0]], [{"uk": said("uk", 0.9, 0.4), "ru": said("ru", 0.4, 0.9)}])
+    assert [w.language for w in chosen[0]] == ["uk"] * 10 + ["ru"] * 10
 
 
 def test_speech_without_words_is_found_again() -> None:
-    chunk = transcribe.pack(np.zeros(30 * RATE, np.float32), 0, [Interval(0, 1, 11), Interval(0, 12, 13)])[0]
+    chunk = chunks.pack(np.zeros(30 * RATE, np.float32), 0, [Interval(0, 1, 11), Interval(0, 12, 13)])[0]
     heard = [Word("c", 0, s, s + 0.9, "слово", 0.9, "ru") for s in (1.0, 2.0, 3.0)]
-    gaps = transcribe.uncovered(chunk, heard, [])
+    gaps = chunks.uncovered(chunk, heard, [])
     assert [(g.start_s, g.end_s) for g in gaps] == [(pytest.approx(4.25), 11)]
     nothing_said = Finding("c", "dropped_speech", "unknown", None, 4.0, 11.0, None)
-    assert transcribe.uncovered(chunk, heard, [nothing_said]) == []
+    assert chunks.uncovered(chunk, heard, [nothing_said]) == []
 
 
 def plain(text: str) -> list[str]:
