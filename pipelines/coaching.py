@@ -122,10 +122,12 @@ def plan(published: Published, retention_days: int, at: datetime) -> list[Planne
     fresh = [m for m in moments if m["evaluated_at"] + timedelta(days=retention_days) > at]
     ids = sorted({m["call_id"] for m in fresh})
     turns = _by_call(
-        published.rows("select call_id, start_s, end_s from turns where list_contains(?, call_id) order by call_id, start_s", ids)
+        published.rows("select call_id, start_s, end_s from turns where call_id in (select unnest(?)) order by call_id, start_s", ids)
     )
     personal = _by_call(
-        published.rows("select call_id, start_s, end_s from personal_data where list_contains(?, call_id) order by call_id, start_s", ids)
+        published.rows(
+            "select call_id, start_s, end_s from personal_data where call_id in (select unnest(?)) order by call_id, start_s", ids
+        )
     )
     return [_planned(m, turns.get(m["call_id"], []), personal.get(m["call_id"], []), retention_days) for m in fresh]
 

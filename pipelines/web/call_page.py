@@ -41,7 +41,7 @@ def read_calls(published: Published, calls: Sequence[Row], batch: int = 200) -> 
         ids = [call["call_id"] for call in some]
         rows: dict[str, dict[str, list[Row]]] = {call_id: {view: [] for view in VIEWS} for call_id in ids}
         for view, order in VIEWS.items():
-            for row in published.rows(f"select * from {view} where list_contains(?, call_id) order by call_id, {order}", ids):
+            for row in published.rows(f"select * from {view} where call_id in (select unnest(?)) order by call_id, {order}", ids):
                 rows[row["call_id"]][view].append(row)
         for call in some:
             yield call, rows[call["call_id"]]
