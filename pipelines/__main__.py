@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--profile", choices=PROFILES, help="which models (default: offline)")
     grade.add_argument("--centre", metavar="ID", help="centre of the calls whose log does not name one")
     grade.add_argument("--keep-text", choices=KEEP_TEXT, help="raw keeps personal data readable in the warehouse (default: redacted)")
-    grade.add_argument("--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)")
+    grade.add_argument(
+        "--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)"
+    )
     grade.set_defaults(run=_grade)
 
     demo = commands.add_parser("demo", help="grade the calls that the repository ships, through the Airflow Dags")

@@ -1,9 +1,9 @@
 """What can go wrong, split by what to do about it.
 
-    CallgradeError
-    ├── BadRecordingError     this recording or log row cannot be used: put it aside with the reason, go on with the others
-    ├── TransientError        a disk, a network, a lock: try again, nothing was written
-    └── MisconfiguredError    a person must change something (settings, a YAML file, missing weights): stop, say what and where
+CallgradeError
+├── BadRecordingError     this recording or log row cannot be used: put it aside with the reason, go on with the others
+├── TransientError        a disk, a network, a lock: try again, nothing was written
+└── MisconfiguredError    a person must change something (settings, a YAML file, missing weights): stop, say what and where
 """
 
 from __future__ import annotations
