@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
-import types
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import registry
+from models.torchaudio_stand_in import spare_torchaudio
 
 Samples = npt.NDArray[np.float32]
 
@@ -132,19 +131,9 @@ def _stretches(output: Any) -> list[SpokenStretch]:
 
 
 def _import_pyannote() -> None:
-    """Import pyannote with its telemetry off, and around two packages of its that do not load beside a CPU build of torch.
-
-    torchaudio's wheel links CUDA, but pyannote needs only its Python part; torchcodec would decode files, and we pass samples.
-    """
+    """Import pyannote with its telemetry off; it warns that torchcodec does not load, which would decode files where we pass samples."""
     os.environ["PYANNOTE_METRICS_ENABLED"] = "false"
-    import torch
-
-    if torch.version.cuda is None and "torchaudio" not in sys.modules:
-        extension: Any = types.ModuleType("torchaudio._extension")
-        extension._IS_TORCHAUDIO_EXT_AVAILABLE = False
-        extension._IS_ALIGN_AVAILABLE = False
-        extension.fail_if_no_align = lambda function: function
-        sys.modules["torchaudio._extension"] = extension
+    spare_torchaudio()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pyannote.audio  # noqa: F401

@@ -31,7 +31,7 @@ OPERATOR_ACTS = (
 )  # fmt: skip
 
 # Log odds of being the operator, per unit of each feature (see `features`). Fitted by logistic regression with a strong prior on the
-# reference transcripts and on recognised words of the development calls, checked by leaving calls out, then rounded.
+# reference transcripts of the development calls, plain and with simulated recognition errors, checked by leaving calls out, then rounded.
 WEIGHTS: Mapping[str, float] = {
     "company": 0.8,  # says the company's name in his first two turns
     "own_name": 0.5,  # says a first name in his first turn
