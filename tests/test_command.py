@@ -1,0 +1,46 @@
+"""The `callgrade` command: what it says, and the exit status it leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.__main__ import main
+
+
+def test_models_shows_every_profile_with_licence_and_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CALLGRADE_MODELS_DIR", str(tmp_path))
+    assert main(["models"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split(",")[0] for line in said.splitlines() if line.startswith("Profile")] == [
+        "Profile offline",
+        "Profile cpu",
+        "Profile gpu",
+    ]
+    assert "licence MIT" in said and "sha256" in said and "missing" in said
+
+
+@pytest.mark.parametrize("command", ["check", "clips", "serve"])
+def test_a_warehouse_that_is_not_there_is_told_with_its_path(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [command, "--warehouse", str(tmp_path / "none.duckdb"), *([str(tmp_path / "out")] if command == "clips" else [])]
+    assert main(arguments) == 2
+    assert "none" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_names_itself_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CALLGRADE_WORKERS", "many")
+    assert main(["grade", str(tmp_path)]) == 2
+    assert "CALLGRADE_WORKERS" in capsys.readouterr().err
+
+
+def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("grade", "demo", "serve", "clips", "check", "models"):
+        with pytest.raises(SystemExit) as stopped:
+            main([command, "--help"])
+        assert stopped.value.code == 0
+        assert f"callgrade {command}" in capsys.readouterr().out
