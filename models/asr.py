@@ -7,6 +7,7 @@ calls, can be put in one batch without changing what comes out.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,8 @@ class Recogniser:
 
         device, compute_type = entry.parameters["device"], entry.parameters["compute_type"]
         self._beam_size, self._batch_size = int(entry.parameters["beam_size"]), int(entry.parameters["batch_size"])
-        self._whisper = WhisperModel(str(folder), device=device, compute_type=compute_type, local_files_only=True)
+        threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))  # left alone, the engine takes four on any machine
+        self._whisper = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True)
 
     def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""

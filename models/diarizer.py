@@ -116,9 +116,15 @@ def _hub_diarizer(entry: registry.Entry, models_dir: Path) -> Callable[[Samples]
 def _apply(pipeline: Any, samples: Samples, **people: int) -> Any:
     import torch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the number of speakers found in very short calls, and of torch's own
-        return pipeline({"waveform": torch.from_numpy(np.ascontiguousarray(samples))[None], "sample_rate": RATE_HZ}, **people)
+    threads = torch.get_num_threads()
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)  # the networks are small: more threads gain little, and on a busy machine they cost ten times the time
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the number of speakers found in very short calls, and of torch's own
+            return pipeline({"waveform": torch.from_numpy(np.ascontiguousarray(samples))[None], "sample_rate": RATE_HZ}, **people)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _stretches(output: Any) -> list[SpokenStretch]:
