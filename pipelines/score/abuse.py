@@ -15,6 +15,7 @@ from models.abuse_lexicon import AbuseLexicon, load_lexicon, normalise
 from pipelines.records import Finding, Turn
 
 DETECTOR = "abuse-lexicon-1"
+TORN_S, NO_PAUSE_S = 1.0, 0.1  # words so near a change of voice with hardly a pause may have been torn from the other's sentence
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
 _PAUSE = re.compile(r"[,;:—–-]$")
 _STOP = re.compile(r"[.!?…]$")
@@ -61,7 +62,24 @@ def find_abuse(turns: Sequence[Turn], centre: Languages | None = None) -> list[F
         their times in seconds and a confidence from 0 to 1.
     """
     spare = tuple(centre.languages) if centre is not None else ()
-    return [finding for turn in turns for finding in abuse_in_turn(turn, spare)]
+    found = [finding for turn in turns for finding in abuse_in_turn(turn, spare)]
+    return [_nobodys(f) if f.role == "operator" and _is_torn(f, turns) else f for f in found]
+
+
+def _is_torn(finding: Finding, turns: Sequence[Turn]) -> bool:
+    """Whether the words may be the other person's: a voice of a mono recording that changes without a pause, right beside them."""
+    if len({turn.track for turn in turns}) > 1:
+        return False  # a channel for each: nobody's words stray
+    own = next(turn for turn in turns if turn.turn_no == finding.turn_no)
+    others = [turn for turn in turns if turn.speaker != own.speaker]
+    from_before = finding.start_s - own.start_s < TORN_S and any(0 <= own.start_s - t.end_s < NO_PAUSE_S for t in others)
+    into_next = own.end_s - finding.end_s < TORN_S and any(0 <= t.start_s - own.end_s < NO_PAUSE_S for t in others)
+    return from_before or into_next
+
+
+def _nobodys(finding: Finding) -> Finding:
+    """The finding without a speaker: no operator is accused of words that may be the client's."""
+    return replace(finding, role="unknown", target="other", confidence=min(finding.confidence, 0.5))
 
 
 def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -227,3 +228,19 @@ def test_insults_that_recognition_wrote_in_another_way_are_understood(language: 
 
 def test_an_operator_is_never_accused_by_a_misheard_word() -> None:
     assert abuse_in_turn(said("Сами вы идеот.", role="operator")) == []
+
+
+@pytest.mark.parametrize(("pause_s", "tracks", "role"), [(0.0, 1, "unknown"), (0.5, 1, "operator"), (0.0, 2, "operator")])
+def test_words_torn_from_the_next_voice_of_a_mono_call_accuse_no_operator(pause_s: float, tracks: int, role: str) -> None:
+    operator = replace(said("Сейчас всё заблокируем. Идиот!", role="operator"), speaker="A")
+    end_s = operator.end_s
+    client = replace(
+        said("Какой же вор, прямо из рук вытащил.", turn_no=2),
+        speaker="B",
+        track=tracks - 1,
+        start_s=end_s + pause_s,
+        end_s=end_s + pause_s + 3,
+    )
+    (found,) = find_abuse([operator, client])
+    assert found.role == role
+    assert (found.target == "client") == (role == "operator")
