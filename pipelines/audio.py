@@ -77,7 +77,11 @@ def facts_of(call_id: str, sound: Sound) -> AudioFacts:
         raise BadRecordingError(f"The recording is silent: it never rises above {loudest:.0f} dBFS. Check the recorder.", "unscoreable")
     speech = crosstalk.speech_intervals(sound.tracks, RATE_HZ)
     if sum(i.end_s - i.start_s for i in speech) < MIN_SPEECH_S:
-        what = "music" if any(h.kind == "music" for h in crosstalk.find_holds((), levels, LEVEL_HOP_S, sound.duration_s)) else "noise"
+        what = (
+            "music or a steady noise"
+            if any(h.kind == "music" for h in crosstalk.find_holds((), levels, LEVEL_HOP_S, sound.duration_s))
+            else "noise"
+        )
         raise BadRecordingError(f"Nobody speaks in the recording: it holds {what} only.", "unscoreable")
     return AudioFacts(
         call_id=call_id,

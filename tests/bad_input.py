@@ -112,7 +112,7 @@ def _unreadable_sound(made: BadFolder) -> None:
     content = bytearray((bad / "huge.wav").read_bytes())
     content[4:8], content[40:44] = (2_000_000_036).to_bytes(4, "little"), (2_000_000_000).to_bytes(4, "little")
     (bad / "huge.wav").write_bytes(content)
-    made.add("huge-header", "huge.wav", Outcome("unscoreable", ("Nobody speaks",), "audio"))  # what is there is judged, not what is claimed
+    made.add("huge-header", "huge.wav", Outcome("quarantined", ("huge.wav", "cut off"), "audio"))
     (bad / "folder.wav").mkdir()
     made.add("folder-as-wav", "bad/folder.wav", Outcome("quarantined", ("folder.wav", "is a folder"), "intake"))
 

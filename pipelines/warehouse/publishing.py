@@ -20,7 +20,7 @@ from pipelines.store import schema_of
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing
 
 _EXAMPLES = 5
-_MOMENTS = ("loaded_at", "evaluated_at")
+_MOMENTS = ("loaded_at", "evaluated_at", "expires_at")  # a clip expires so many days after its evaluation
 
 
 class ChecksFailedError(MisconfiguredError):
