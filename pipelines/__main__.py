@@ -96,7 +96,7 @@ def _grade(arguments: argparse.Namespace) -> int:
     intake = read_folder(settings.recordings, settings.call_log, arguments.centre)
     flow.grade(intake.calls, intake.put_aside, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))
-    return 0 if summary.graded_any(settings, intake.calls) else 1
+    return 0 if summary.holds_any(settings) else 1
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipelines.records import Call
 from pipelines.settings import Settings
 
 _TELLING = """
@@ -56,8 +55,8 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def graded_any(settings: Settings, calls: Sequence[Call]) -> bool:
-    """Whether at least one of the received calls is graded or honestly put aside (so that the run did something)."""
+def holds_any(settings: Settings) -> bool:
+    """Whether the published warehouse knows at least one call, graded or honestly put aside (so that the run did something)."""
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
         known = db.execute("select count(*) from calls").fetchone()
     return bool(known and known[0])
