@@ -212,7 +212,8 @@ class Procedure:
     warned_at_s: float | None
     ended_notice_at_s: float | None
     confidence: float
-    explanation: str
+    explanation: str  # in English
+    explanation_json: str = "{}"  # the same as a key of the string tables with its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,8 @@ class Verdict:
     turn_no: int | None
     start_s: float | None
     end_s: float | None
-    explanation: str
+    explanation: str  # in English
+    explanation_json: str = "{}"  # the same as a key of the string tables with its values
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +249,7 @@ class Evaluation:
     auto_fail_reason: str | None
     coverage_pct: float
     needs_review: bool
+    auto_fail_criterion_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

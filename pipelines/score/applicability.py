@@ -8,6 +8,7 @@ from math import prod
 
 from models.language import LANGUAGES, find_phrase, load, words_of
 from pipelines.records import Call, Finding, Procedure, Turn, TurnSentiment
+from pipelines.score.reasons import Why, why
 from pipelines.score.scorecard import Applies, Centre
 from pipelines.score.topic import Ranking
 
@@ -25,7 +26,7 @@ class Likely:
     """The chance (0 to 1) that a criterion is asked, and the condition that decides most."""
 
     probability: float
-    reason: str
+    because: Why
 
 
 def how_likely(
@@ -40,45 +41,45 @@ def how_likely(
 ) -> Likely:
     """The chance that all conditions hold together, and the least likely of them in words."""
     sentiments, findings = list(sentiments), list(findings)
-    chances: list[tuple[float, str]] = []
+    chances: list[tuple[float, Why]] = []
     if applies.topics:
         wanted = applies.topics
-        chances.append((topic.probability(lambda t: t in wanted), f"it is about {topic.best}, and this is asked about {', '.join(wanted)}"))
+        chances.append((topic.probability(lambda t: t in wanted), why("because_of_topic", topic=topic.best, topics=wanted)))
     if applies.except_topics:
         unwanted = applies.except_topics
-        chances.append((topic.probability(lambda t: t not in unwanted), f"it is about {topic.best}"))
+        chances.append((topic.probability(lambda t: t not in unwanted), why("because_topic_is_spared", topic=topic.best)))
     if applies.directions:
-        chances.append((float(call.direction in applies.directions), f"the call is {call.direction}"))
+        chances.append((float(call.direction in applies.directions), why("because_of_direction", direction=call.direction)))
     if applies.lines:
-        chances.append((float((call.line or "") in applies.lines), f"the call came on the {call.line or 'unnamed'} line"))
+        chances.append((float((call.line or "") in applies.lines), why("because_of_line", line=call.line or "")))
     if applies.is_night is not None:
         chances.append(_night(call, centre, applies.is_night))
     if applies.upset_client is not None:
         upset = _upset(turns, topic, sentiments, findings)
         if applies.upset_client:
-            chances.append((upset, "the client is not upset"))
+            chances.append((upset, why("because_not_upset")))
         else:
-            chances.append((1 - upset, "the client is upset"))
+            chances.append((1 - upset, why("because_upset")))
     if applies.rude_client is not None:
         rude = max((f.confidence for f in findings if f.kind == "abuse" and f.role != "operator"), default=0.0)
         rude = max(rude, _several_negative(turns, sentiments, findings))
-        chances.append((rude if applies.rude_client else 1 - rude, "the client is neither rude nor upset"))
+        chances.append((rude, why("because_not_rude")) if applies.rude_client else (1 - rude, why("because_rude")))
     if applies.considerate_client is not None:
         kind = _considerate(turns, sentiments, findings)
-        chances.append((kind if applies.considerate_client else 1 - kind, "the client was not especially considerate"))
+        chances.append((kind, why("because_not_considerate")) if applies.considerate_client else (1 - kind, why("because_considerate")))
     if applies.unless_ended_by_abuse:
         ended = 0.5 if procedure.outcome == "cannot_tell" else float(procedure.outcome in _ENDED_BY_ABUSE)
-        chances.append((1 - ended, "the call ended over abuse"))
+        chances.append((1 - ended, why("because_ended_by_abuse")))
     if not chances:
-        return Likely(1.0, "it is asked of every call")
+        return Likely(1.0, why("because_always"))
     return Likely(prod(p for p, _ in chances), min(chances, key=lambda c: c[0])[1])
 
 
-def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, str]:
+def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Why]:
     if call.started_at is None:
-        return 0.5, "the hour of the call is not known"
+        return 0.5, why("because_hour_is_unknown")
     is_night = centre.hours.is_night(call.started_at.astimezone(centre.timezone).hour)
-    return float(is_night == wanted), "it came by day" if not is_night else "it came at night"
+    return float(is_night == wanted), why("because_by_day") if not is_night else why("because_by_night")
 
 
 def _upset(turns: Sequence[Turn], topic: Ranking, sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:

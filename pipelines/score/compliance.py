@@ -14,6 +14,7 @@ from pipelines.records import Call, Finding, Hold, Interval, Procedure, Role, Tu
 from pipelines.score.acts import OPENING_TURNS, SURE, Act, find_own_phrases
 from pipelines.score.applicability import Likely, how_likely
 from pipelines.score.conversation import sentiment_trend
+from pipelines.score.reasons import Why, read_why, why
 from pipelines.score.scorecard import Centre, Criterion
 from pipelines.score.topic import Ranking
 
@@ -60,7 +61,7 @@ class Answer:
 
     verdict: VerdictName
     confidence: float
-    explanation: str
+    reason: Why
     quote: str | None = None
     role: Role | None = None
     turn_no: int | None = None
@@ -93,7 +94,7 @@ def judge(case: Case) -> list[Verdict]:
 def _verdict(case: Case, criterion: Criterion) -> Verdict:
     likely = how_likely(criterion.applies, case.call, case.centre, case.turns, case.topic, case.sentiments, case.findings, case.procedure)
     if likely.probability <= _NO:
-        answer = Answer("na", round(1 - likely.probability, 3), f"Not asked of this call: {likely.reason}.")
+        answer = Answer("na", round(1 - likely.probability, 3), why("not_asked", because=likely.because))
     else:
         answer = RULES[criterion.rule](case, criterion)
         least = _YES_TO_FAIL if answer.verdict == "fail" and answer.quote is None else _YES
@@ -114,13 +115,14 @@ def _verdict(case: Case, criterion: Criterion) -> Verdict:
         turn_no=answer.turn_no,
         start_s=answer.start_s,
         end_s=answer.end_s,
-        explanation=answer.explanation,
+        explanation=answer.reason.text,
+        explanation_json=answer.reason.as_json,
     )
 
 
 def _doubt(answer: Answer, likely: Likely) -> Answer:
     return Answer(
-        "unsure", 1 - abs(2 * likely.probability - 1), f"It is not certain that this is asked of the call: {likely.reason}.",
+        "unsure", 1 - abs(2 * likely.probability - 1), why("maybe_not_asked", because=likely.because),
         answer.quote, answer.role, answer.turn_no, answer.start_s, answer.end_s,
     )  # fmt: skip
 
@@ -135,12 +137,12 @@ def _look_for(case: Case, criterion: Criterion, region: Region) -> Answer:
     if best is not None:
         act, confidence = best
         if confidence >= SURE and case.turn(act.turn_no).role == "operator":
-            return _quoted(case, act, "pass", confidence, "The operator said it.")
+            return _quoted(case, act, "pass", confidence, why("said"))
         if confidence >= _HINT:
-            return _quoted(case, act, "unsure", confidence, "Something like it was heard, but not clearly enough to decide.")
+            return _quoted(case, act, "unsure", confidence, why("half_heard"))
     if criterion.where == "opening" and _may_hide(case, region.turns, region.start_s, region.end_s):
         return _hidden(region)
-    return _absent(region, criterion, "It was not said there.")
+    return _absent(region, criterion, why("not_said"))
 
 
 def _may_hide(case: Case, turns: Sequence[Turn], start_s: float, end_s: float, unheard_s: float = _UNHEARD_S) -> bool:
@@ -165,8 +167,8 @@ def _uncovered(start_s: float, end_s: float, heard: Iterable[tuple[float, float]
 
 
 def _hidden(region: Region) -> Answer:
-    why = "It was not found, but some words there were not recognised; it may be among them."
-    return Answer("unsure", 0.5, why, None, "operator", None, round(region.start_s, 3), round(region.end_s, 3))
+    reason = why("may_be_hidden")
+    return Answer("unsure", 0.5, reason, None, "operator", None, round(region.start_s, 3), round(region.end_s, 3))
 
 
 def _hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[Act, float]]:
@@ -190,29 +192,29 @@ def _region(case: Case, where: str) -> Region:
     return Region(tuple(turns), 0.0, case.duration_s)
 
 
-def _absent(region: Region, criterion: Criterion, why: str) -> Answer:
+def _absent(region: Region, criterion: Criterion, reason: Why) -> Answer:
     trust = region.trust
     if trust >= criterion.least_trust:
-        return Answer("fail", round(min(trust, 0.95), 3), why, None, "operator", None, round(region.start_s, 3), round(region.end_s, 3))
+        return Answer("fail", round(min(trust, 0.95), 3), reason, None, "operator", None, round(region.start_s, 3), round(region.end_s, 3))
     return Answer(
-        "unsure", round(trust, 3), "It was not found, but the words there were not heard well enough to be sure.",
+        "unsure", round(trust, 3), why("badly_heard"),
         None, "operator", None, round(region.start_s, 3), round(region.end_s, 3),
     )  # fmt: skip
 
 
-def _quoted(case: Case, act: Act, verdict: VerdictName, confidence: float, why: str) -> Answer:
+def _quoted(case: Case, act: Act, verdict: VerdictName, confidence: float, reason: Why) -> Answer:
     turn = case.turn(act.turn_no)
     tokens = turn.tokens[act.first : act.last]
     sure = confidence * (0.5 + 0.5 * fmean(t.probability for t in tokens)) * (0.5 + 0.5 * turn.role_confidence)
     return Answer(
-        verdict, round(min(sure, 0.99), 3), why, turn.quote(act.first, act.last), turn.role, turn.turn_no,
+        verdict, round(min(sure, 0.99), 3), reason, turn.quote(act.first, act.last), turn.role, turn.turn_no,
         round(tokens[0].start_s, 3), round(max(t.end_s for t in tokens), 3),
     )  # fmt: skip
 
 
-def _about_finding(finding: Finding, verdict: VerdictName, why: str) -> Answer:
+def _about_finding(finding: Finding, verdict: VerdictName, reason: Why) -> Answer:
     return Answer(
-        verdict, round(finding.confidence, 3), why, finding.quote, finding.role, finding.turn_no,
+        verdict, round(finding.confidence, 3), reason, finding.quote, finding.role, finding.turn_no,
         round(finding.start_s, 3), round(finding.end_s, 3),
     )  # fmt: skip
 
@@ -223,23 +225,23 @@ def _not_said(case: Case, criterion: Criterion) -> Answer:
     bad = [f for f in case.findings if f.kind in ("abuse", "forbidden_phrase") and f.role == "operator" and f.quote]
     sure = [f for f in bad if f.confidence >= SURE and f.target in (None, "client")]
     if sure:
-        return _about_finding(max(sure, key=lambda f: f.confidence), "fail", "The operator said this.")
+        return _about_finding(max(sure, key=lambda f: f.confidence), "fail", why("forbidden_said"))
     best = max(_hits(case, criterion, region.turns), key=lambda hit: hit[1], default=None)
     if best is not None and best[1] >= _HINT:
         turn = case.turn(best[0].turn_no)
         tokens = turn.tokens[best[0].first : best[0].last]
         is_clear = best[1] >= 0.84 and turn.role_confidence >= _ROLE_SURE and min(t.probability for t in tokens) >= 0.35
         if is_clear and turn.role == "operator":
-            return _quoted(case, best[0], "fail", best[1], "The operator said this.")
-        return _quoted(case, best[0], "unsure", best[1], "This may be something that the operator must not say.")
+            return _quoted(case, best[0], "fail", best[1], why("forbidden_said"))
+        return _quoted(case, best[0], "unsure", best[1], why("maybe_forbidden"))
     if bad:
-        return _about_finding(bad[0], "unsure", "This may be something that the operator must not say.")
+        return _about_finding(bad[0], "unsure", why("maybe_forbidden"))
     heard = [t.asr_confidence for t in region.turns if t.role == "operator" for _ in t.tokens]
     if not heard or fmean(heard) < criterion.least_trust:
-        why = "Nothing was found, but the operator was not heard well enough to be sure."
-        return Answer("unsure", 0.4, why, None, "operator", None, 0.0, round(case.duration_s, 3))
-    why = "The whole call was searched and nothing of the kind was found."
-    return Answer("pass", round(min(0.9, fmean(heard)), 3), why, None, "operator", None, 0.0, round(case.duration_s, 3))
+        reason = why("forbidden_unheard")
+        return Answer("unsure", 0.4, reason, None, "operator", None, 0.0, round(case.duration_s, 3))
+    reason = why("forbidden_none")
+    return Answer("pass", round(min(0.9, fmean(heard)), 3), reason, None, "operator", None, 0.0, round(case.duration_s, 3))
 
 
 def _identified(case: Case, criterion: Criterion) -> Answer:
@@ -249,26 +251,26 @@ def _identified(case: Case, criterion: Criterion) -> Answer:
     told = [a for a in case.acts if a.act == "discloses" and a.confidence >= _HINT and case.turn(a.turn_no).role == "operator"]
     sure = [h for h in asked if h[1] >= SURE and case.turn(h[0].turn_no).role == "operator"]
     if sure and (not told or sure[0][0].turn_no <= told[0].turn_no):
-        return _quoted(case, *_best_first(sure), "The operator asked who the client is.")
+        return _quoted(case, *_best_first(sure), why("identified"))
     if asked:
-        why = "This may be the question; it was not heard clearly."
+        reason = why("identity_half_heard")
         if told:
-            why = "Account information may have been given before this was asked."
-        return _quoted(case, asked[0][0], "unsure", asked[0][1], why)
+            reason = why("identity_maybe_late")
+        return _quoted(case, asked[0][0], "unsure", asked[0][1], reason)
     given = next((t for t in case.turns if t.role == "client" and any(token.text.startswith(_IDENTITY) for token in t.tokens)), None)
     if criterion.acts and not told and given is not None:
-        why = "The client said who it is; whether the operator asked was not heard."
-        return Answer("unsure", 0.5, why, None, "operator", None, 0.0, round(given.end_s, 3))
+        reason = why("identity_told")
+        return Answer("unsure", 0.5, reason, None, "operator", None, 0.0, round(given.end_s, 3))
     if criterion.acts and not told:
         if region.trust >= criterion.least_trust:
-            return Answer("na", round(region.trust, 3), "No account information was given and nobody was asked to identify.")
-        return Answer("unsure", 0.4, "No question was found, but the operator was not heard well enough to be sure.")
+            return Answer("na", round(region.trust, 3), why("identity_not_needed"))
+        return Answer("unsure", 0.4, why("identity_unheard"))
     if told and told[0].confidence >= SURE and region.trust >= criterion.least_trust:
-        return _quoted(case, told[0], "fail", told[0].confidence, "Account information was given, and nobody had asked who the client is.")
+        return _quoted(case, told[0], "fail", told[0].confidence, why("disclosed_unasked"))
     if told:
-        return _quoted(case, told[0], "unsure", told[0].confidence, "This may be account information given without asking who it is.")
-    why = "No question was found, and it is not certain that one was due."
-    return Answer("unsure", 0.4, why, None, "operator", None, 0.0, case.duration_s)
+        return _quoted(case, told[0], "unsure", told[0].confidence, why("maybe_disclosed"))
+    reason = why("identity_unclear")
+    return Answer("unsure", 0.4, reason, None, "operator", None, 0.0, case.duration_s)
 
 
 def _best_first(hits: Sequence[tuple[Act, float]]) -> tuple[Act, VerdictName, float]:
@@ -297,10 +299,10 @@ def _hold_thanked(case: Case, criterion: Criterion) -> Answer:
 def _every_hold(case: Case, criterion: Criterion, region_of: Callable[[Hold], Region | None]) -> Answer:
     """Asked of every hold: the worst answer is the answer."""
     if not case.holds:
-        return Answer("na", 0.95, "The client was not put on hold.")
+        return Answer("na", 0.95, why("no_hold"))
     answers = [_look_for(case, criterion, region) for hold in case.holds if (region := region_of(hold)) is not None]
     if len(answers) < len(case.holds) and not answers:
-        return Answer("na", 0.8, "The operator did not speak beside the hold.")
+        return Answer("na", 0.8, why("no_words_beside_hold"))
     for verdict in ("fail", "unsure"):
         for answer in answers:
             if answer.verdict == verdict:
@@ -314,10 +316,10 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
         return found
     last = case.turns[-1]
     if case.call.disconnect_party == "client" and last.role == "client" and last.role_confidence >= _ROLE_SURE:
-        return Answer("na", 0.85, "The client spoke last and hung up.")
+        return Answer("na", 0.85, why("client_last"))
     if found.verdict == "fail" and case.call.disconnect_party not in ("operator", "client") and last.role == "client":
-        why = "No goodbye was found, and it is not known who ended the call."
-        return Answer("unsure", 0.5, why, None, "operator", None, 0.0, case.duration_s)
+        reason = why("goodbye_who_ended")
+        return Answer("unsure", 0.5, reason, None, "operator", None, 0.0, case.duration_s)
     closing = [t for t in case.turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
     if found.verdict == "fail" and closing and _may_hide(case, closing[-1:], closing[-1].start_s, case.duration_s, _UNHEARD_END_S):
         return _hidden(Region(tuple(closing), closing[0].start_s, case.duration_s))
@@ -326,24 +328,25 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
 
 def _abuse_procedure(case: Case, criterion: Criterion) -> Answer:
     done = case.procedure
+    reason = read_why(done.explanation_json)
     if done.outcome in _PROCEDURE_NA:
-        return Answer("na", done.confidence, done.explanation)
+        return Answer("na", done.confidence, reason)
     abuse = [f for f in case.findings if f.kind == "abuse" and f.quote]
     if done.outcome == "cannot_tell":
         first = next(iter(abuse), None)
-        return _about_finding(first, "unsure", done.explanation) if first else Answer("unsure", done.confidence, done.explanation)
+        return _about_finding(first, "unsure", reason) if first else Answer("unsure", done.confidence, reason)
     if done.outcome in _PROCEDURE_PASS:
         warned = next((a for a in case.acts if a.act == "warn_abuse" and a.confidence >= _HINT), None)
         if warned is not None:
-            return _quoted(case, warned, "pass", max(done.confidence, _HINT), done.explanation)
-        return Answer("unsure", done.confidence, done.explanation)
+            return _quoted(case, warned, "pass", max(done.confidence, _HINT), reason)
+        return Answer("unsure", done.confidence, reason)
     by_operator = done.outcome == "operator_at_fault"
     guilty = [f for f in abuse if (f.role == "operator") == by_operator]
     evidence = max(guilty or abuse, key=lambda f: f.confidence, default=None)
     if evidence is None:
-        return Answer("unsure", done.confidence, done.explanation)
-    answer = _about_finding(evidence, "fail", done.explanation)
-    return Answer("fail", min(answer.confidence, done.confidence), done.explanation, answer.quote, answer.role, answer.turn_no,
+        return Answer("unsure", done.confidence, reason)
+    answer = _about_finding(evidence, "fail", reason)
+    return Answer("fail", min(answer.confidence, done.confidence), reason, answer.quote, answer.role, answer.turn_no,
                   answer.start_s, answer.end_s)  # fmt: skip
 
 
@@ -351,20 +354,20 @@ def _good_impression(case: Case, criterion: Criterion) -> Answer:
     """Asked when the client began upset: how do the client's last words sound?"""
     start, _ = sentiment_trend(case.turns, case.sentiments)
     if start is None or start > -0.3:
-        return Answer("na", 0.7, "The client did not call upset.")
+        return Answer("na", 0.7, why("not_called_upset"))
     if case.procedure.outcome in ("ended_after_warning", "client_hung_up"):
-        return Answer("na", 0.8, "The call ended over abuse; the operator does not answer for the impression.")
+        return Answer("na", 0.8, why("impression_after_abuse"))
     said = {s.turn_no: s for s in case.sentiments}
     last = next((t for t in reversed(case.turns) if t.role == "client" and t.turn_no in said and t.tokens), None)
     if last is None:
-        return Answer("unsure", 0.3, "The client's last words were not heard.")
+        return Answer("unsure", 0.3, why("last_words_unheard"))
     mood = said[last.turn_no]
     whole = Act("impression", last.turn_no, 0, len(last.tokens), mood.confidence)
     if mood.confidence < _ROLE_SURE or last.role_confidence < _ROLE_SURE:
-        return _quoted(case, whole, "unsure", mood.confidence, "The client's last words can be read either way.")
+        return _quoted(case, whole, "unsure", mood.confidence, why("last_words_either"))
     if mood.sentiment == "negative":
-        return _quoted(case, whole, "fail", mood.confidence, "The client called upset, and the last words are still negative.")
-    return _quoted(case, whole, "pass", mood.confidence, f"The client called upset, and the last words are {mood.sentiment}.")
+        return _quoted(case, whole, "fail", mood.confidence, why("last_words", mood=mood.sentiment))
+    return _quoted(case, whole, "pass", mood.confidence, why("last_words", mood=mood.sentiment))
 
 
 RULES: dict[str, Callable[[Case, Criterion], Answer]] = {

@@ -150,6 +150,7 @@ def evaluate(call: Call, centre: Centre, verdicts: Sequence[Verdict], procedure:
         needs_review=bool(
             failed or open_questions or unsure_roles or coverage < card.review_below_coverage_pct or procedure.outcome == "cannot_tell"
         ),
+        auto_fail_criterion_id=failed[0].criterion_id if failed else None,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Finding, Procedure, Turn
 from pipelines.score.abuse import sounds_like
+from pipelines.score.reasons import Why, why
 
 ACCUSING = frozenset({"ended_without_warning", "ended_without_notice", "operator_at_fault"})
 OUTCOMES = (
@@ -111,18 +112,6 @@ ENDINGS: dict[tuple[State, str], str] = {
     (state, party): outcome for state, row in _ENDS.items() for party, outcome in zip(PARTIES, row, strict=True)
 }
 
-_SAID = {
-    "not_needed": "No abuse at the operator or the company that asks for a warning.",
-    "calmed": "The client was warned and stopped.",
-    "ended_after_warning": "The client was warned, the end of the call was announced, then the operator hung up: by the rule.",
-    "ended_without_warning": "The operator hung up on an abusive client without a warning.",
-    "ended_without_notice": "The client was warned, but the operator hung up without saying that the call was being ended.",
-    "tolerated": "The client was abusive, nobody warned, and the call went on to its end.",
-    "client_hung_up": "The client was abusive and hung up; nothing more was due from the operator.",
-    "operator_at_fault": "The operator insulted the client.",
-    "cannot_tell": "The call shows abuse, but a fact that decides is missing or doubtful.",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class ProcedureRule:
@@ -189,9 +178,9 @@ def judge_procedure(
     trusted = {t.turn_no: t.role_confidence for t in turns}
     blame = max((min(f.confidence, trusted.get(f.turn_no or 0, 0.0)) for f in at_client), default=0.0)
     if blame >= _SURE:
-        outcome, confidence, reason = "operator_at_fault", blame, _SAID["operator_at_fault"]
+        outcome, confidence, reason = "operator_at_fault", blame, why("operator_at_fault")
     elif blame > 0 and outcome != "not_needed":
-        outcome, confidence, reason = "cannot_tell", 1 - blame, "The operator may have insulted the client, but this is not certain."
+        outcome, confidence, reason = "cannot_tell", 1 - blame, why("maybe_operator_at_fault")
     first_abuse = min((f.start_s for f in by_client), default=None)
     return Procedure(
         call_id=call.call_id,
@@ -199,7 +188,8 @@ def judge_procedure(
         warned_at_s=_when(turns, acts, "warn_abuse", None),
         ended_notice_at_s=_when(turns, acts, "end_notice", first_abuse),
         confidence=round(confidence, 3),
-        explanation=reason,
+        explanation=reason.text,
+        explanation_json=reason.as_json,
     )
 
 
@@ -269,14 +259,14 @@ def outcome_of(events: Sequence[Event], party: str, rule: ProcedureRule, had_thr
     return outcome
 
 
-def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str, float, str]:
+def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str, float, Why]:
     abused = [s for s in steps if s.event is Event.ABUSE]
     warned = [s for s in steps if s.event is Event.WARN]
     if not any(s.confidence >= _SURE for s in abused):
         return _without_sure_abuse(party, steps, rule, bool(abused), warned)
     doubtful = [i for i, s in enumerate(steps) if s.otherwise is not None and s.confidence < _SURE]
     if len(doubtful) > _MOST_DOUBTS:
-        return "cannot_tell", 0.3, "Too much of what was said is doubtful."
+        return "cannot_tell", 0.3, why("too_doubtful")
     met = set()
     for kept in product((True, False), repeat=len(doubtful)):
         wrong = {i for i, is_kept in zip(doubtful, kept, strict=True) if not is_kept}
@@ -284,29 +274,28 @@ def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str
         had_threat = any(s.is_threat and i not in wrong for i, s in enumerate(steps))
         met.add(outcome_of(read, party, rule, had_threat))
     if len(met) > 1:
-        return "cannot_tell", 0.4, f"Doubtful words decide: it is either {' or '.join(sorted(met))}."
+        return "cannot_tell", 0.4, why("doubts_decide", outcomes=tuple(sorted(met)))
     outcome = met.pop()
     if outcome == "cannot_tell" and party not in PARTIES:
-        return outcome, 0.5, "The client was abusive; the exchange does not say who hung up, and that would decide."
+        return outcome, 0.5, why("who_hung_up_decides")
     matter = [s.confidence for s in steps if s.confidence >= _SURE and s.event in (Event.WARN, Event.NOTICE)]
     confidence = min([max(s.confidence for s in abused), *matter])
-    said = _SAID[outcome]
     if outcome == "ended_without_warning" and warned:
-        said = f"The operator hung up after {len(warned)} of {rule.warnings} warnings."
-    return outcome, confidence, said
+        return outcome, confidence, why("too_few_warnings", given=len(warned), needed=rule.warnings)
+    return outcome, confidence, why(outcome)
 
 
 def _without_sure_abuse(
     party: str, steps: Sequence[Step], rule: ProcedureRule, maybe: bool, warned: Sequence[Step]
-) -> tuple[str, float, str]:
+) -> tuple[str, float, Why]:
     """The outcome when no abuse is certain: nothing was due, unless the operator's own warning says that there was some."""
     sure = max((s.confidence for s in warned), default=0.0)
     if sure < _SURE:
-        return "not_needed", 0.7 if maybe else 0.9, "Abuse is too uncertain to ask for a warning." if maybe else _SAID["not_needed"]
+        return "not_needed", 0.7 if maybe else 0.9, why("abuse_too_uncertain") if maybe else why("not_needed")
     outcome = outcome_of([s.event for s in steps], party, rule)
     if outcome in ACCUSING or outcome == "cannot_tell":
-        return "cannot_tell", 0.4, "The operator warned, but the abuse itself was not heard clearly."
-    return outcome, min(sure, 0.6), _SAID[outcome] + " The abuse itself was not heard clearly."
+        return "cannot_tell", 0.4, why("warned_but_abuse_unheard")
+    return outcome, min(sure, 0.6), why("abuse_unheard", outcome=why(outcome))
 
 
 def _when(turns: Sequence[Turn], acts: Iterable[ActLike], name: str, after_s: float | None) -> float | None:

@@ -51,6 +51,7 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
     """The values of the template call.html for one graded call; `titles` are the criteria's names in the page's language."""
     turns, findings = rows["turns"], rows["findings"]
     criteria = _criteria(rows["criterion_results"], titles, w)
+    evaluation = next(iter(rows["evaluations"]), None)
     procedure = next(iter(rows["abuse_procedures"]), None) or {"outcome": "not_needed", "warned_at_s": None, "ended_notice_at_s": None}
     moments = [
         (name, procedure[key])
@@ -60,7 +61,8 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
     line = timeline.draw(call["duration_s"] or 0.0, turns, rows["holds"], findings, moments)
     return {
         "call": call,
-        "evaluation": next(iter(rows["evaluations"]), None),
+        "evaluation": evaluation,
+        "auto_fail_reason": _auto_fail(evaluation, criteria),
         "metrics": next(iter(rows["conversation_metrics"]), None),
         "turns": turns,
         "talk": list(_talk(turns, rows["holds"], findings)),
@@ -114,14 +116,30 @@ def _criteria(results: Sequence[Row], titles: Mapping[str, str], w: Wording) -> 
     first: dict[tuple[str, str], Row] = {}
     for row in sorted(results, key=lambda r: r["judge"] != "human"):
         first.setdefault((row["scorecard_id"], row["criterion_id"]), row)
-    named = [row | {"title": titles.get(row["criterion_id"]) or w.label("criteria", row["criterion_id"])} for row in first.values()]
+    named = [
+        row
+        | {
+            "title": titles.get(row["criterion_id"]) or w.label("criteria", row["criterion_id"]),
+            "explanation": w.explain(row["explanation_json"], row["explanation"]),
+        }
+        for row in first.values()
+    ]
     return sorted(named, key=lambda r: (_ORDER.get(r["verdict"], 9), -(r["max_points"] or 0), r["criterion_id"]))
+
+
+def _auto_fail(evaluation: Row | None, criteria: Sequence[Row]) -> str:
+    """Why the score is zero: the criterion's name and reason in the page's language, or what the evaluation says."""
+    if evaluation is None or not evaluation["auto_fail"]:
+        return ""
+    cause = next((c for c in criteria if c["criterion_id"] == evaluation["auto_fail_criterion_id"] and c["verdict"] == "fail"), None)
+    return f"{cause['title']}: {cause['explanation']}" if cause else evaluation["auto_fail_reason"] or ""
 
 
 def _procedure(procedure: Row, call: Row, findings: Sequence[Row], w: Wording) -> Row:
     """The procedure as its states with times: abuse, warning, the client's answer, notice, end."""
     outcome = procedure["outcome"]
-    shown: Row = {"outcome": outcome, "tone": _TONES.get(outcome, ""), "explanation": None, "confidence": None, "steps": []} | procedure
+    shown: Row = {"outcome": outcome, "tone": _TONES.get(outcome, ""), "confidence": None, "steps": []} | procedure
+    shown["explanation"] = w.explain(procedure.get("explanation_json"), procedure.get("explanation"))
     if outcome == "not_needed":
         return shown
     abuse = next((f for f in findings if f["kind"] == "abuse"), None)

@@ -6,6 +6,7 @@ group and shown with their underscores opened when the file does not know them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
@@ -18,6 +19,10 @@ from pipelines.errors import MisconfiguredError
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")
+# the values of an explanation that are data, and the group of strings that names them
+_NAMED_BY = {
+    "topic": "topics", "topics": "topics", "direction": "directions", "line": "lines", "mood": "sentiments", "outcomes": "outcomes",
+}  # fmt: skip
 
 
 class Wording:
@@ -42,6 +47,29 @@ class Wording:
     def has(self, group: str, value: str) -> bool:
         """Whether the language file knows a data value."""
         return value in self._strings[group]
+
+    def explain(self, explanation_json: str | None, otherwise: str | None = None) -> str:
+        """Why something was judged so, from its key and values as `score.reasons` keeps them.
+
+        `otherwise` (the text that was stored beside it) where there is no key, as with a person's own words, or none that this version knows.
+        """
+        reason = json.loads(explanation_json or "{}")
+        return self._sentence(reason) if reason.get("key") in self._strings["explanations"] else otherwise or ""
+
+    def _sentence(self, reason: Mapping[str, Any]) -> str:
+        text: str = self._strings["explanations"][reason["key"]]
+        return text.format(**{name: self._value(name, value) for name, value in reason.items() if name != "key"})
+
+    def _value(self, name: str, value: Any) -> str:
+        if isinstance(value, Mapping):
+            return self._sentence(value)
+        names = [self._quoted(name, one) for one in (value if isinstance(value, list) else [value])]
+        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {self('either')} {names[-1]}"
+
+    def _quoted(self, name: str, value: Any) -> str:
+        """A data value by its name in quotation marks, so that it fits any sentence without being inflected; a number as it is."""
+        group = _NAMED_BY.get(name)
+        return str(self._strings["format"]["quote"]).format(self.label(group, value)) if group else str(value)
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """A number with this language's decimal mark and thousands; a dash for none."""

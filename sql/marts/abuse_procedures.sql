@@ -1,6 +1,6 @@
 -- grain: one row per graded call
 create or replace view abuse_procedures as
-select call_id, outcome, warned_at_s, ended_notice_at_s, confidence, explanation
+select call_id, outcome, warned_at_s, ended_notice_at_s, confidence, explanation, explanation_json
 from store.procedures;
 
 comment on view abuse_procedures is 'How the warn-before-hang-up rule went in each call.';
@@ -10,4 +10,5 @@ comment on column abuse_procedures.outcome is
 comment on column abuse_procedures.warned_at_s is 'When the operator warned the client, in seconds; empty when he did not.';
 comment on column abuse_procedures.ended_notice_at_s is 'When the operator said that the call is being ended, in seconds; empty when he did not.';
 comment on column abuse_procedures.confidence is 'How sure we are, 0 to 1.';
-comment on column abuse_procedures.explanation is 'Why, in one or two sentences.';
+comment on column abuse_procedures.explanation is 'Why, in one or two sentences, in English.';
+comment on column abuse_procedures.explanation_json is 'The same as JSON: the key of a sentence in pipelines/web/strings and the values in it.';

@@ -15,7 +15,8 @@ select
     start_s,
     end_s,
     judge,
-    explanation
+    explanation,
+    explanation_json
 from store.verdicts;
 
 comment on view criterion_results is 'Each question of a scorecard answered for each call, with its evidence.';
@@ -33,4 +34,6 @@ comment on column criterion_results.turn_no is 'The turn of the quote.';
 comment on column criterion_results.start_s is 'Start of the evidence in seconds: the quote, or the span of the call that was searched.';
 comment on column criterion_results.end_s is 'End of the evidence in seconds.';
 comment on column criterion_results.judge is 'machine or human.';
-comment on column criterion_results.explanation is 'Why, in one sentence.';
+comment on column criterion_results.explanation is 'Why, in one sentence; the machine''s are in English.';
+comment on column criterion_results.explanation_json is
+    'The same as JSON: the key of a sentence in pipelines/web/strings and the values in it; {} for a person''s own words.';

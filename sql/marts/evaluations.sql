@@ -7,6 +7,7 @@ select
     score_pct,
     is_auto_fail as auto_fail,
     auto_fail_reason,
+    auto_fail_criterion_id,
     coverage_pct,
     needs_review,
     judge,
@@ -20,6 +21,7 @@ comment on column evaluations.scorecard_version is 'Version of the scorecard tha
 comment on column evaluations.score_pct is 'Points won of the points decided, in percent; 0 after an automatic fail; empty when nothing could be decided.';
 comment on column evaluations.auto_fail is 'A criterion failed that zeroes the whole evaluation.';
 comment on column evaluations.auto_fail_reason is 'Which criterion, and why.';
+comment on column evaluations.auto_fail_criterion_id is 'The criterion that failed so; empty without an automatic fail.';
 comment on column evaluations.coverage_pct is 'Points decided of the points that apply to this call, in percent.';
 comment on column evaluations.needs_review is 'A person should listen to this call.';
 comment on column evaluations.judge is 'machine or human.';
