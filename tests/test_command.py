@@ -18,6 +18,7 @@ def test_models_shows_every_profile_with_licence_and_checksum(
     assert [line.split(",")[0] for line in said.splitlines() if line.startswith("Profile")] == [
         "Profile offline",
         "Profile cpu",
+        "Profile telephone",
         "Profile gpu",
     ]
     assert "licence MIT" in said and "sha256" in said and "missing" in said

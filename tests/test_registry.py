@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from models import registry, weights
 from pipelines.settings import PROFILES
@@ -44,7 +46,7 @@ def test_the_speech_version_is_stable_and_differs_between_profiles() -> None:
 
 
 def test_an_unknown_profile_or_job_is_told_with_those_that_there_are() -> None:
-    with pytest.raises(registry.UnknownModelError, match="offline, cpu, gpu"):
+    with pytest.raises(registry.UnknownModelError, match="offline, cpu, telephone, gpu"):
         registry.entry("fast", "asr")
     with pytest.raises(registry.UnknownModelError, match="asr"):
         registry.entry("offline", "translation")
@@ -72,6 +74,87 @@ def test_without_the_hub_the_message_says_which_profile_works(tmp_path: Path, mo
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
     with pytest.raises(registry.MissingWeightsError, match="--profile offline"):
         registry.weights(tmp_path, registry.entry("gpu", "asr"))
+
+
+def profiles_with(tmp_path: Path, asr: object, **jobs: object) -> registry.Registry:
+    """The registry as it would be with a profile `mine`."""
+    raw = yaml.safe_load(registry.REGISTRY.read_text(encoding="utf-8"))
+    raw["profiles"]["mine"] = {**raw["profiles"]["offline"], "asr": asr, **jobs}
+    path = tmp_path / "registry.yaml"
+    path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    return registry.load_registry.__wrapped__(path)
+
+
+def test_a_profile_may_name_an_engine_for_each_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    routes = {"default": "whisper-base", "uk": "parakeet-tdt-0.6b-v3", "ru": "gigaam-v3-ctc", "hu": "parakeet-tdt-0.6b-v3"}
+    loaded = profiles_with(tmp_path, routes)
+    monkeypatch.setattr(registry, "load_registry", lambda: loaded)
+    assert registry.entry("mine", "asr").name == "whisper-base"
+    own = registry.own_entries("mine", "asr")
+    assert {language: model.name for language, model in own.items()} == {k: v for k, v in routes.items() if k != "default"}
+    assert registry.own_entries("offline", "asr") == {}
+    assert [model.name for model in registry.models_of("mine")][:3] == ["whisper-base", "parakeet-tdt-0.6b-v3", "gigaam-v3-ctc"]
+    text = registry.describe(tmp_path, "mine")
+    for expected in ("asr: whisper-base - missing", "asr for ru: gigaam-v3-ctc - missing", "asr for hu: parakeet-tdt-0.6b-v3 - missing"):
+        assert expected in text
+
+
+def test_the_speech_version_knows_every_engine_and_which_language_it_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    each = ({}, {"ru": "gigaam-v3-ctc"}, {"ru": "t-one"}, {"ru": "parakeet-tdt-0.6b-v3"}, {"hu": "parakeet-tdt-0.6b-v3"})
+    versions = []
+    for loaded in [profiles_with(tmp_path, {"default": "whisper-base", **own}) for own in each]:
+        monkeypatch.setattr(registry, "load_registry", lambda loaded=loaded: loaded)
+        versions.append(registry.speech_version.__wrapped__("mine"))
+    assert versions[0] == registry.speech_version.__wrapped__("offline")  # one name, or one under default: the same
+    assert versions[1].startswith("whisper-base,ru:gigaam-v3-ctc+pyannote-segmentation-3@")
+    assert len(set(versions)) == len({version.split("@")[1] for version in versions}) == len(versions)
+
+
+@pytest.mark.parametrize(
+    ("asr", "jobs", "message"),
+    [
+        ("whisper-huge", {}, r"profile mine, asr: no model 'whisper-huge'; there are whisper-base"),
+        ({"default": "whisper-base", "ru": "gigaam"}, {}, r"profile mine, asr, ru: no model 'gigaam'; there are"),
+        ({"default": "whisper-base", "hu": "gigaam-v3-ctc"}, {}, r"profile mine, asr, hu: gigaam-v3-ctc does not hear 'hu'; it hears ru"),
+        ({"ru": "gigaam-v3-ctc"}, {}, r"profile mine, asr: .* none under 'default'"),
+        ("gigaam-v3-ctc", {}, r"profile mine, asr: gigaam-v3-ctc cannot tell which language"),
+        ({"default": "parakeet-tdt-0.6b-v3"}, {}, r"profile mine, asr, default: parakeet-tdt-0.6b-v3 cannot tell which language"),
+        ("campplus", {}, r"profile mine, asr: campplus runs by campplus"),
+        ("whisper-base", {"embedding": {"default": "campplus"}}, r"profile mine, embedding: only asr"),
+        ("whisper-base", {"translation": "campplus"}, r"profile mine, translation: there is no such job; the jobs are asr"),
+    ],
+)
+def test_what_a_profile_cannot_mean_is_told_with_its_place(tmp_path: Path, asr: object, jobs: dict[str, object], message: str) -> None:
+    with pytest.raises(registry.UnknownModelError, match=rf"registry\.yaml: {message}"):
+        profiles_with(tmp_path, asr, **jobs)
+
+
+def test_of_a_repository_with_many_sizes_only_the_named_files_are_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    model = registry.load_registry().models["gigaam-v3-ctc"]
+    content = {name: name.encode() for name in model.hub_files}
+    pinned = replace(model, sha256={name: hashlib.sha256(content[name]).hexdigest() for name in model.sha256})
+    asked: list[list[str]] = []
+
+    def download(hub_id: str, *, revision: str, cache_dir: Path, allow_patterns: list[str]) -> str:
+        asked.append(allow_patterns)
+        folder = cache_dir / f"models--{hub_id.replace('/', '--')}" / "snapshots" / revision
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in allow_patterns:
+            (folder / name).write_bytes(content[name])
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    folder = registry.weights(tmp_path, pinned)
+    assert registry.weights(tmp_path, pinned) == folder == registry.hub_folder(tmp_path, pinned)
+    assert asked == [["v3_ctc.int8.onnx", "v3_vocab.txt", "config.json"]]
+    (folder / "config.json").unlink()  # without it, another version's features would be heard
+    assert registry.hub_folder(tmp_path, pinned) is None
+    registry.weights(tmp_path, pinned)
+    assert len(asked) == 2
+    with pytest.raises(registry.ChangedWeightsError, match=r"v3_ctc\.int8\.onnx"):
+        registry.weights(tmp_path, model)
 
 
 def packaged(folder: Path, name: str, file: str, content: bytes) -> Path:
