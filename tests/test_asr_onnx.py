@@ -70,11 +70,11 @@ def gigaam(folder: Path) -> tuple[str, list[str]]:
     ]
     inputs = [("features", FLOAT, ["b", 64, "t"]), ("feature_lengths", INT64, ["b"])]
     constants = [("weights", mel_weights([11, 17, 22, 27, 33, 39], 64)), ("bias", bias)]
-    save(folder, "v3_ctc.int8.onnx", nodes, inputs, [("log_probs", FLOAT, ["b", "f", 7])], constants)
-    write_vocabulary(folder, "v3_vocab.txt")
+    save(folder, "v3_e2e_ctc.int8.onnx", nodes, inputs, [("log_probs", FLOAT, ["b", "f", 7])], constants)
+    write_vocabulary(folder, "v3_e2e_ctc_vocab.txt")
     config = {"model_type": "gigaam", "version": "v3", "features_size": 64, "subsampling_factor": 4, "max_tokens_per_step": 3}
     (folder / "config.json").write_text(json.dumps(config))
-    return "gigaam-v3-ctc", ["v3_ctc.int8.onnx", "v3_vocab.txt", "config.json"]
+    return "gigaam-v3-e2e-ctc", ["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]
 
 
 def parakeet(folder: Path) -> tuple[str, list[str]]:
@@ -196,8 +196,8 @@ def test_silence_and_hardly_any_sound_have_no_words(tmp_path: Path, make: Callab
 
 def test_a_changed_file_is_never_loaded(tmp_path: Path) -> None:
     entry = tiny(tmp_path, gigaam)
-    (tmp_path / "gigaam/v3_vocab.txt").write_text("а 0\n")
-    with pytest.raises(registry.ChangedWeightsError, match=r"v3_vocab\.txt is not the file"):
+    (tmp_path / "gigaam/v3_e2e_ctc_vocab.txt").write_text("а 0\n")
+    with pytest.raises(registry.ChangedWeightsError, match=r"v3_e2e_ctc_vocab\.txt is not the file"):
         Onnx(entry, tmp_path)
 
 

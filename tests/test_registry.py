@@ -86,27 +86,31 @@ def profiles_with(tmp_path: Path, asr: object, **jobs: object) -> registry.Regis
 
 
 def test_a_profile_may_name_an_engine_for_each_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    routes = {"default": "whisper-base", "uk": "parakeet-tdt-0.6b-v3", "ru": "gigaam-v3-ctc", "hu": "parakeet-tdt-0.6b-v3"}
+    routes = {"default": "whisper-base", "uk": "parakeet-tdt-0.6b-v3", "ru": "gigaam-v3-e2e-ctc", "hu": "parakeet-tdt-0.6b-v3"}
     loaded = profiles_with(tmp_path, routes)
     monkeypatch.setattr(registry, "load_registry", lambda: loaded)
     assert registry.entry("mine", "asr").name == "whisper-base"
     own = registry.own_entries("mine", "asr")
     assert {language: model.name for language, model in own.items()} == {k: v for k, v in routes.items() if k != "default"}
     assert registry.own_entries("offline", "asr") == {}
-    assert [model.name for model in registry.models_of("mine")][:3] == ["whisper-base", "parakeet-tdt-0.6b-v3", "gigaam-v3-ctc"]
+    assert [model.name for model in registry.models_of("mine")][:3] == ["whisper-base", "parakeet-tdt-0.6b-v3", "gigaam-v3-e2e-ctc"]
     text = registry.describe(tmp_path, "mine")
-    for expected in ("asr: whisper-base - missing", "asr for ru: gigaam-v3-ctc - missing", "asr for hu: parakeet-tdt-0.6b-v3 - missing"):
+    for expected in (
+        "asr: whisper-base - missing",
+        "asr for ru: gigaam-v3-e2e-ctc - missing",
+        "asr for hu: parakeet-tdt-0.6b-v3 - missing",
+    ):
         assert expected in text
 
 
 def test_the_speech_version_knows_every_engine_and_which_language_it_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    each = ({}, {"ru": "gigaam-v3-ctc"}, {"ru": "t-one"}, {"ru": "parakeet-tdt-0.6b-v3"}, {"hu": "parakeet-tdt-0.6b-v3"})
+    each = ({}, {"ru": "gigaam-v3-e2e-ctc"}, {"ru": "t-one"}, {"ru": "parakeet-tdt-0.6b-v3"}, {"hu": "parakeet-tdt-0.6b-v3"})
     versions = []
     for loaded in [profiles_with(tmp_path, {"default": "whisper-base", **own}) for own in each]:
         monkeypatch.setattr(registry, "load_registry", lambda loaded=loaded: loaded)
         versions.append(registry.speech_version.__wrapped__("mine"))
     assert versions[0] == registry.speech_version.__wrapped__("offline")  # one name, or one under default: the same
-    assert versions[1].startswith("whisper-base,ru:gigaam-v3-ctc+pyannote-segmentation-3@")
+    assert versions[1].startswith("whisper-base,ru:gigaam-v3-e2e-ctc+pyannote-segmentation-3@")
     assert len(set(versions)) == len({version.split("@")[1] for version in versions}) == len(versions)
 
 
@@ -115,9 +119,13 @@ def test_the_speech_version_knows_every_engine_and_which_language_it_hears(tmp_p
     [
         ("whisper-huge", {}, r"profile mine, asr: no model 'whisper-huge'; there are whisper-base"),
         ({"default": "whisper-base", "ru": "gigaam"}, {}, r"profile mine, asr, ru: no model 'gigaam'; there are"),
-        ({"default": "whisper-base", "hu": "gigaam-v3-ctc"}, {}, r"profile mine, asr, hu: gigaam-v3-ctc does not hear 'hu'; it hears ru"),
-        ({"ru": "gigaam-v3-ctc"}, {}, r"profile mine, asr: .* none under 'default'"),
-        ("gigaam-v3-ctc", {}, r"profile mine, asr: gigaam-v3-ctc cannot tell which language"),
+        (
+            {"default": "whisper-base", "hu": "gigaam-v3-e2e-ctc"},
+            {},
+            r"profile mine, asr, hu: gigaam-v3-e2e-ctc does not hear 'hu'; it hears ru",
+        ),
+        ({"ru": "gigaam-v3-e2e-ctc"}, {}, r"profile mine, asr: .* none under 'default'"),
+        ("gigaam-v3-e2e-ctc", {}, r"profile mine, asr: gigaam-v3-e2e-ctc cannot tell which language"),
         ({"default": "parakeet-tdt-0.6b-v3"}, {}, r"profile mine, asr, default: parakeet-tdt-0.6b-v3 cannot tell which language"),
         ("campplus", {}, r"profile mine, asr: campplus runs by campplus"),
         ("whisper-base", {"embedding": {"default": "campplus"}}, r"profile mine, embedding: only asr"),
@@ -132,7 +140,7 @@ def test_what_a_profile_cannot_mean_is_told_with_its_place(tmp_path: Path, asr: 
 def test_of_a_repository_with_many_sizes_only_the_named_files_are_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import huggingface_hub
 
-    model = registry.load_registry().models["gigaam-v3-ctc"]
+    model = registry.load_registry().models["gigaam-v3-e2e-ctc"]
     content = {name: name.encode() for name in model.hub_files}
     pinned = replace(model, sha256={name: hashlib.sha256(content[name]).hexdigest() for name in model.sha256})
     asked: list[list[str]] = []
@@ -148,12 +156,12 @@ def test_of_a_repository_with_many_sizes_only_the_named_files_are_brought(tmp_pa
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     folder = registry.weights(tmp_path, pinned)
     assert registry.weights(tmp_path, pinned) == folder == registry.hub_folder(tmp_path, pinned)
-    assert asked == [["v3_ctc.int8.onnx", "v3_vocab.txt", "config.json"]]
+    assert asked == [["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]]
     (folder / "config.json").unlink()  # without it, another version's features would be heard
     assert registry.hub_folder(tmp_path, pinned) is None
     registry.weights(tmp_path, pinned)
     assert len(asked) == 2
-    with pytest.raises(registry.ChangedWeightsError, match=r"v3_ctc\.int8\.onnx"):
+    with pytest.raises(registry.ChangedWeightsError, match=r"v3_e2e_ctc\.int8\.onnx"):
         registry.weights(tmp_path, model)
 
 
