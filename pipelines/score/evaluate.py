@@ -42,7 +42,7 @@ from pipelines.store import Batch
 log = logging.getLogger("callgrade")
 _CLEARLY_FORBIDDEN = 0.84
 _ROLE_SURE = 0.6
-_HEARING = ("asr.py", "diarizer.py")  # these hear, they do not judge; see `speech_model`
+_HEARING = ("asr.py", "asr_onnx.py", "whisper.py", "diarizer.py")  # these hear, they do not judge; see `speech_model`
 K = TypeVar("K")
 
 
