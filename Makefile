@@ -1,6 +1,7 @@
 # make demo    set up, then grade the calls that the repository ships and say where to look
 # make test    set up, then lint, format, types, import rules and tests
 # make setup   .venv from constraints.txt, and the speech models of the offline profile in .models
+# make benchmark  how fast it hears, beside its peers: WHAT=transcription FOLDER=../calls ARGS="--threads 2"; see docs/speed.md
 # make airflow the same Dags under Airflow's own scheduler and pages, on this machine only
 # make clean   remove what was made here, the virtual environment and the models among it
 
@@ -16,7 +17,7 @@ SAY := @echo "==>"
 BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
 
 
-.PHONY: help setup demo test lint airflow clean
+.PHONY: help setup demo test lint benchmark airflow clean
 
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +39,10 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
+WHAT ?= all
+benchmark: setup
+	@$(BIN)/python -m tests.benchmarks $(WHAT) $(FOLDER) $(ARGS)
+
 airflow: $(INSTALLED)
 	@$(BIN)/python -m dags.run_local --standalone
 
@@ -58,5 +63,5 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@rm -f .venv/.installed-* && touch $@
 
 clean:
-	rm -rf .venv .models .airflow .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .venv-peers .models .airflow .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

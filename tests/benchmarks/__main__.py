@@ -1,0 +1,51 @@
+"""The benchmarks, one command: `python -m tests.benchmarks WHAT [FOLDER] [options]`; docs/speed.md explains each.
+
+transcription  Callgrade, WhisperX and faster-whisper on the same calls, by turns
+diarization    Callgrade and the pyannote pipeline that it is built on, by turns
+stages         a whole run, seconds by stage, stereo and mono calls apart
+growth         the cost of a call and the memory of a run of 10, 100, 1,000 calls
+gpu            on a machine with a GPU: batch sizes and compute types with the largest model at hand; elsewhere it says so
+all            the first four with their defaults
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from models.registry import ModelError
+from pipelines.errors import CallgradeError
+from pipelines.progress import show_progress
+from tests.benchmarks.processes import EngineError
+
+EACH = ("transcription", "diarization", "stages", "growth")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one benchmark and return its exit status: 0 measured, 1 something broke, 2 it cannot run as told."""
+    what, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if what in ("-h", "--help"):
+        print(__doc__)
+        return 0
+    if what not in (*EACH, "gpu", "all"):
+        print(f"There is no benchmark {what!r}; there are {', '.join((*EACH, 'gpu', 'all'))}.", file=sys.stderr)
+        return 2
+    try:
+        with show_progress():
+            return max(_run(name, rest) for name in (EACH if what == "all" else (what,)))
+    except EngineError as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 1
+    except (CallgradeError, ModelError) as error:
+        print(f"benchmark: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(name: str, rest: Sequence[str]) -> int:
+    status: int = importlib.import_module(f"tests.benchmarks.{name}").main(rest)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
