@@ -1,0 +1,37 @@
+"""How well calls are judged, for a folder of calls with references: `python -m tests.quality FOLDER [--stage STAGE]`.
+
+Prints Markdown tables. Without `--stage` the reference transcripts are judged, which isolates judgement from recognition; with it, what a run
+of `callgrade grade` heard and judged (its stage lies beside the warehouse: `FILE.callgrade/stage`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.quality.curves import curves, decisions, reliability
+from tests.quality.figures import grouped
+from tests.quality.replay import replay, staged
+from tests.quality.table import criteria, summary
+
+
+def main() -> int:
+    """Measure one folder; exit status 1 when it has no call with a reference."""
+    parser = argparse.ArgumentParser(prog="python -m tests.quality", description="Judgement measured against references.")
+    parser.add_argument("folder", type=Path, help="recordings, calls.csv and reference/<call_id>.json")
+    parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
+    arguments = parser.parse_args()
+    judged = list(staged(arguments.folder, arguments.stage)) if arguments.stage else replay(arguments.folder)
+    if not judged:
+        print(f"No call of {arguments.folder} with a reference was judged.", file=sys.stderr)
+        return 1
+    groups, made = grouped(judged), decisions(judged)
+    heading = "recognised speech" if arguments.stage else "reference transcripts"
+    print(f"## {len(judged)} calls, {heading}\n\n{summary(groups)}\n\n### By criterion\n\n{criteria(groups['all'])}\n")
+    print(f"### Confidence\n\n{reliability(made)}\n\n### Coverage and accuracy\n\n{curves(made)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""What judged calls amount to beside their references: one set of figures, for any selection of calls."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from models.language import words_of
+from pipelines.records import Finding
+from pipelines.score.procedure import ACCUSING
+from tests.quality.replay import Judged
+from tests.quality.truth import Reference, right_verdicts
+
+SLACK_S = 0.5  # a finding this near a turn of the reference belongs to it
+NUMBERS = ("account", "card", "phone", "passport")
+NAMES = ("name", "address")
+MOODS = ("negative", "neutral", "positive")
+
+
+@dataclass(slots=True)
+class Ratio:
+    """So many of so many."""
+
+    part: int = 0
+    whole: int = 0
+
+    def add(self, counts: bool) -> None:
+        """Count one more."""
+        self.part += counts
+        self.whole += 1
+
+    @property
+    def value(self) -> float:
+        """0 to 1; 1 where there was nothing to count."""
+        return self.part / self.whole if self.whole else 1.0
+
+    def __str__(self) -> str:
+        return f"{self.part}/{self.whole}" if self.whole else "–"
+
+
+@dataclass(slots=True)
+class Figures:
+    """What was measured over some calls."""
+
+    calls: int = 0
+    criteria: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # n, decided, right, wrong_fail, wrong_pass
+    procedure: Ratio = field(default_factory=Ratio)
+    procedure_of_abusive: Ratio = field(default_factory=Ratio)
+    abstained: int = 0  # procedures left open that a person could tell
+    false_accusations: list[str] = field(default_factory=list)  # call ids
+    abuse_found: int = 0
+    abuse_missed: int = 0
+    abuse_invented: int = 0
+    evidence: Ratio = field(default_factory=Ratio)  # quotes that stand in their turn
+    decided_without_evidence: int = 0
+    readable_numbers: Ratio = field(default_factory=Ratio)  # accounts, cards, phones, passports that can still be read
+    readable_names: Ratio = field(default_factory=Ratio)
+    moods: Counter[tuple[str, str]] = field(default_factory=Counter)  # the client's turns: (true, read)
+    topic: Ratio = field(default_factory=Ratio)
+    client_type: Ratio = field(default_factory=Ratio)
+
+    @property
+    def criteria_sum(self) -> Counter[str]:
+        """The counts over all criteria."""
+        return sum(self.criteria.values(), Counter())
+
+    @property
+    def right_of_decided(self) -> float:
+        """How many decided criteria are right, 0 to 1."""
+        return self.criteria_sum["right"] / max(self.criteria_sum["decided"], 1)
+
+    @property
+    def coverage(self) -> float:
+        """How many criteria were decided, 0 to 1."""
+        return self.criteria_sum["decided"] / max(self.criteria_sum["n"], 1)
+
+    @property
+    def abuse_f1(self) -> float:
+        """Harmonic mean of precision and recall over abusive turns; 1 where there was no abuse and none was found."""
+        wrong = self.abuse_missed + self.abuse_invented
+        return 2 * self.abuse_found / (2 * self.abuse_found + wrong) if self.abuse_found or wrong else 1.0
+
+    @property
+    def mood_f1(self) -> float:
+        """Mean F1 over the three sentiments of the client's turns."""
+        scores = []
+        for mood in MOODS:
+            right = self.moods[mood, mood]
+            named = sum(n for (true, read), n in self.moods.items() if mood in (true, read))
+            scores.append(2 * right / (named + right) if named else 1.0)
+        return sum(scores) / len(scores)
+
+
+def figures_of(judged: Iterable[Judged]) -> Figures:
+    """The figures of some judged calls."""
+    found = Figures()
+    for one in judged:
+        found.calls += 1
+        _count_criteria(found, one)
+        _count_procedure(found, one)
+        _count_abuse(found, one)
+        _count_evidence(found, one)
+        _count_personal_data(found, one)
+        for turn in one.reference["turns"]:
+            if turn["role"] == "client" and (read := _mood(one, turn)):
+                found.moods[turn["sentiment"], read] += 1
+        found.topic.add(one.scored.metrics.topic == one.reference["topic"])
+        found.client_type.add(one.scored.metrics.client_type == one.reference["client_type"])
+    return found
+
+
+def grouped(judged: Sequence[Judged]) -> dict[str, Figures]:
+    """The figures over all calls, and over those of each language and each centre."""
+    keys: list[tuple[str, Callable[[Judged], str]]] = [("", lambda _: "all"), ("language ", _language), ("centre ", _centre)]
+    names = {prefix + key(one): (key, key(one)) for prefix, key in keys for one in judged}
+    return {name: figures_of(one for one in judged if key(one) == value) for name, (key, value) in names.items()}
+
+
+def _language(one: Judged) -> str:
+    return str(one.reference["language"])
+
+
+def _centre(one: Judged) -> str:
+    return str(one.reference["centre"])
+
+
+def _count_criteria(found: Figures, one: Judged) -> None:
+    given = {v.criterion_id: v.verdict for v in one.scored.verdicts}
+    for criterion, right in right_verdicts(one.reference).items():
+        verdict = given.get(criterion)
+        if right == "unsure" or verdict is None:
+            continue
+        found.criteria[criterion].update(
+            n=1,
+            decided=int(verdict != "unsure"),
+            right=int(verdict == right),
+            wrong_fail=int(verdict == "fail" != right),
+            wrong_pass=int(verdict == "pass" != right),
+        )
+
+
+def _count_procedure(found: Figures, one: Judged) -> None:
+    right, outcome = one.reference["truth"]["abuse_procedure"], one.scored.procedure.outcome
+    found.procedure.add(outcome == right)
+    if right != "not_needed":
+        found.procedure_of_abusive.add(outcome == right)
+    found.abstained += outcome == "cannot_tell" != right
+    if outcome in ACCUSING and right in ("not_needed", "calmed", "ended_after_warning", "client_hung_up"):
+        found.false_accusations.append(one.call.call_id)
+
+
+def _count_abuse(found: Figures, one: Judged) -> None:
+    abuse = [f for f in one.scored.findings if f.kind == "abuse"]
+    used: list[Finding] = []
+    for turn in one.reference["turns"]:
+        if turn["abuse"] or "operator_abuse" in turn["marks"]:
+            here = [f for f in abuse if f.role in (turn["role"], "unknown") and _meets(turn, f.start_s, f.end_s)]
+            used += here
+            found.abuse_found += bool(here)
+            found.abuse_missed += not here
+    found.abuse_invented += sum(f not in used for f in abuse)
+
+
+def _meets(turn: Reference, start_s: float, end_s: float) -> bool:
+    return bool(turn["start_s"] - SLACK_S < max(end_s, start_s + 0.1) and start_s < turn["end_s"] + SLACK_S)
+
+
+def _count_evidence(found: Figures, one: Judged) -> None:
+    shown = {t.turn_no: t.shown_text for t in one.turns}
+    for verdict in one.scored.verdicts:
+        if verdict.quote is not None:
+            found.evidence.add(verdict.turn_no is not None and verdict.quote in shown.get(verdict.turn_no, ""))
+        found.decided_without_evidence += verdict.verdict in ("pass", "fail") and verdict.start_s is None
+
+
+def _count_personal_data(found: Figures, one: Judged) -> None:
+    readable = {word for turn in one.turns for word in words_of(turn.text)}
+    for turn in one.reference["turns"]:
+        for said in turn["pii"]:
+            words = [word for word in words_of(said["text"]) if len(word) > 2]
+            if words:
+                is_readable = sum(word in readable for word in words) > len(words) / 2
+                (found.readable_numbers if said["kind"] in NUMBERS else found.readable_names).add(is_readable)
+
+
+def _mood(one: Judged, turn: Reference) -> str | None:
+    """The sentiment of the heard client turns that share most of the time of a turn."""
+    of = {s.turn_no: s.sentiment for s in one.scored.sentiments}
+    shared: Counter[str] = Counter()
+    for heard in one.turns:
+        overlap_s = min(heard.end_s, turn["end_s"]) - max(heard.start_s, turn["start_s"])
+        if heard.role == "client" and overlap_s > 0:
+            shared[of[heard.turn_no]] += overlap_s  # type: ignore[assignment]  # a Counter adds seconds as well
+    return shared.most_common(1)[0][0] if shared else None

@@ -1,0 +1,72 @@
+"""What must hold of judged calls before a change of rules, phrases or models may go in.
+
+The limits lie a little under what is measured on the shipped calls (docs/quality.md): one mistake more in a small group passes, a rule that broke
+does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tests.quality.figures import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A figure with the least or the most that it may be."""
+
+    name: str
+    value: Callable[[Figures], float]
+    least: float = float("-inf")
+    most: float = float("inf")
+
+
+# What nobody may lose, however small the group of calls.
+_ALWAYS = (
+    Gate("falsely accused operators", lambda f: len(f.false_accusations), most=0),
+    Gate("quotes that stand in their turn", lambda f: f.evidence.value, least=1.0),
+    Gate("decided points without evidence", lambda f: f.decided_without_evidence, most=0),
+    Gate("readable accounts, cards, phones and passports", lambda f: f.readable_numbers.part, most=0),
+)
+# Reference transcripts: judgement alone.
+REPLAY = (
+    *_ALWAYS,
+    Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.97),
+    Gate("criteria decided", lambda f: f.coverage, least=0.95),
+    Gate("wrong fails of all criteria", lambda f: f.criteria_sum["wrong_fail"] / max(f.criteria_sum["n"], 1), most=0.005),
+    Gate("outcome of the procedure", lambda f: f.procedure.value, least=0.97),
+    Gate("abuse F1", lambda f: f.abuse_f1, least=0.95),
+    Gate("readable names and addresses", lambda f: f.readable_names.part / max(f.readable_names.whole, 1), most=0.05),
+    Gate("sentiment F1 of clients", lambda f: f.mood_f1, least=0.70),
+    Gate("topic", lambda f: f.topic.value, least=0.75),
+    Gate("client type", lambda f: f.client_type.value, least=0.75),
+)
+# One language or one centre of them: two to six calls, where one mistake weighs much.
+REPLAY_GROUP = (
+    *_ALWAYS,
+    Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.95),
+    Gate("criteria decided", lambda f: f.coverage, least=0.88),
+    Gate("wrong fails", lambda f: f.criteria_sum["wrong_fail"], most=1),
+    Gate("outcome of the procedure", lambda f: f.procedure.value, least=0.8),
+    Gate("abuse F1", lambda f: f.abuse_f1, least=0.85),
+)
+# A few calls that were really heard.
+HEARD = (
+    *_ALWAYS,
+    Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.90),
+    Gate("criteria decided", lambda f: f.coverage, least=0.80),
+    Gate("wrong fails", lambda f: f.criteria_sum["wrong_fail"], most=1),
+)
+
+
+def shortfalls(groups: Mapping[str, Figures], gates: tuple[Gate, ...] = REPLAY, of_group: tuple[Gate, ...] = REPLAY_GROUP) -> list[str]:
+    """What falls short, in words; an empty list when everything holds. `gates` are for the group `all`, `of_group` for every other."""
+    found = []
+    for group, figures in groups.items():
+        for gate in gates if group == "all" else of_group:
+            value = gate.value(figures)
+            if not gate.least <= value <= gate.most:
+                limit = f"at least {gate.least:g}" if value < gate.least else f"at most {gate.most:g}"
+                found.append(f"{group}, {figures.calls} calls: {gate.name} {value:.3f}, {limit} is asked")
+    return found

@@ -1,0 +1,78 @@
+"""Reference transcripts judged as if they had been recognised without a mistake: turns, then redact, then score.
+
+So judgement is measured apart from recognition. What was recognised is measured in the same way from the staged batches of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.intake.folder import read_folder
+from pipelines.records import AudioFacts, Call, Hold, Interval, Token, Turn, TurnSentiment
+from pipelines.redact import redact_turns
+from pipelines.score.evaluate import Scored, score_call
+from pipelines.store import Batch
+from tests.quality.truth import Reference, read_references
+
+_HEARD = 0.95  # recognition probability of a word that was read, not heard
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One call as it was judged, beside what was really said."""
+
+    call: Call
+    reference: Reference
+    turns: tuple[Turn, ...]  # personal data masked
+    scored: Scored
+
+
+def replay(folder: Path, only: Iterable[str] = ()) -> list[Judged]:
+    """The calls of a folder that have a reference, judged from its words; only some of them where ids are given."""
+    wanted = set(only)
+    references = read_references(folder)
+    calls = [call for call in read_folder(folder).calls if call.call_id in references and (not wanted or call.call_id in wanted)]
+    return [replay_call(call, references[call.call_id]) for call in calls]
+
+
+def replay_call(call: Call, reference: Reference, sentiments: Sequence[TurnSentiment] | None = None, is_masked: bool = True) -> Judged:
+    """One call judged from the words of its reference; `sentiments` where they were read before."""
+    spoken = [_turn(call.call_id, n, turn) for n, turn in enumerate(reference["turns"], 1)]
+    turns, personal = redact_turns(spoken, centre_id=call.centre_id) if is_masked else (spoken, [])
+    holds = tuple(Hold(h["start_s"], h["end_s"], "music" if h["sound"] == "music" else "silence") for h in reference["holds"])
+    speech = tuple(Interval(0, t.start_s, t.end_s) for t in spoken)
+    audio = AudioFacts(call.call_id, reference["duration_s"], 8000, "pcm_s16le", 1, 1, speech, holds, 0.1, ((),))
+    return Judged(call, reference, tuple(turns), score_call(call, audio, turns, personal_data=personal, sentiments=sentiments))
+
+
+def staged(folder: Path, stage: Path) -> Iterator[Judged]:
+    """The calls of a folder that have a reference, as the batches under `stage` judged them from recognised speech."""
+    references = read_references(folder)
+    for file in sorted(stage.rglob("verdicts.parquet")):
+        batch = Batch(file.parent)
+        rows = {kind: batch.read(kind) for kind in ("turns", "sentiments", "findings", "procedures", "verdicts", "evaluations", "metrics")}
+        for call in batch.calls():
+            if call.call_id in references:
+                own = {kind: tuple(row for row in some if row.call_id == call.call_id) for kind, some in rows.items()}
+                scored = Scored(
+                    own["sentiments"], own["findings"], own["procedures"][0], own["verdicts"], own["evaluations"][0], own["metrics"][0]
+                )
+                yield Judged(call, references[call.call_id], own["turns"], scored)
+
+
+def _turn(call_id: str, number: int, turn: Reference) -> Turn:
+    """A turn of the reference with its time shared out to its words by their letters."""
+    words = turn["text"].split()
+    letters = sum(len(word) for word in words)
+    tokens: list[Token] = []
+    at_s = turn["start_s"]
+    for word in words:
+        end_s = at_s + (turn["end_s"] - turn["start_s"]) * len(word) / letters
+        tokens.append(Token(word, round(at_s, 3), round(end_s, 3), _HEARD))
+        at_s = end_s
+    return Turn(
+        call_id, number, 0, turn["role"], turn["role"], _HEARD, turn["start_s"], turn["end_s"], tuple(tokens), turn["lang"], _HEARD, 0.0,
+        turn["voice"] == "raised", float(turn["overlap_s"]), bool(turn["overlap_s"]),
+    )  # fmt: skip

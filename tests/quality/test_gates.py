@@ -1,0 +1,118 @@
+"""The shipped calls are judged from their reference transcripts as well as they were before; a rule that breaks is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.abuse_lexicon import load_lexicon
+from models.language import Language, load
+from pipelines.records import Verdict
+from pipelines.settings import ROOT
+from tests.quality import __main__ as command
+from tests.quality.curves import Decision, curve, curves, decisions, reliability
+from tests.quality.figures import figures_of, grouped
+from tests.quality.gates import shortfalls
+from tests.quality.replay import Judged, replay, replay_call
+from tests.quality.truth import read_references, right_verdicts
+
+CALLS = ROOT / "tests" / "calls"
+
+
+@pytest.fixture(scope="module")
+def judged() -> list[Judged]:
+    return replay(CALLS)
+
+
+def again(some: Sequence[Judged]) -> list[Judged]:
+    """The same calls judged again by the rules of now; what the text model read of them is kept."""
+    return [replay_call(one.call, one.reference, one.scored.sentiments) for one in some]
+
+
+def test_every_shipped_call_with_a_reference_is_measured(judged: list[Judged]) -> None:
+    assert {one.call.call_id for one in judged} == set(read_references(CALLS))
+    assert set(grouped(judged)) == {
+        "all", *(f"language {code}" for code in ("ru", "uk", "hu", "en")), *(f"centre {name}" for name in ("irkutsk", "kyiv", "odesa", "kredo", "motiv")),
+    }  # fmt: skip
+
+
+def test_the_shipped_calls_are_judged_well_in_every_language_and_centre(judged: list[Judged]) -> None:
+    assert not shortfalls(grouped(judged))
+
+
+def test_calls_judged_by_an_emptied_lexicon_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.score.abuse.load_lexicon", lambda *codes: load_lexicon("of no language"))
+    abusive = [one for one in judged if any(turn["abuse"] for turn in one.reference["turns"])]
+    failed = "\n".join(shortfalls(grouped(again(abusive))))
+    assert f"all, {len(abusive)} calls: abuse F1 0.000" in failed
+    assert "outcome of the procedure" in failed
+
+
+def test_calls_judged_without_the_phrases_of_a_greeting_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
+    def mute(code: str) -> Language:
+        language = load(code)
+        return replace(language, acts={name: phrases for name, phrases in language.acts.items() if name != "greeting"})
+
+    monkeypatch.setattr("pipelines.score.acts.load", mute)
+    ukrainian = [one for one in judged if one.reference["language"] == "uk"]
+    failed = "\n".join(shortfalls(grouped(again(ukrainian))))
+    assert "language uk" in failed and "wrong fails" in failed
+
+
+@pytest.mark.parametrize("spoilt", ["accused", "quote", "account"])
+def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[Judged], spoilt: str) -> None:
+    one = next(j for j in judged if any(p["kind"] == "account" for t in j.reference["turns"] for p in t["pii"]))
+    if spoilt == "accused":
+        one = replace(one, scored=replace(one.scored, procedure=replace(one.scored.procedure, outcome="operator_at_fault")))
+    elif spoilt == "quote":
+        one = replace(one, scored=replace(one.scored, verdicts=(_misquoted(one.scored.verdicts[0]),)))
+    else:
+        one = replace(one, turns=tuple(replay_call(one.call, one.reference, one.scored.sentiments, is_masked=False).turns))
+    failed = shortfalls({"one call": figures_of([one])})
+    assert any({"accused": "falsely accused", "quote": "stand in their turn", "account": "readable accounts"}[spoilt] in f for f in failed)
+
+
+def _misquoted(verdict: Verdict) -> Verdict:
+    return replace(verdict, quote="words that nobody said", turn_no=1)
+
+
+def test_a_careful_person_finds_the_right_verdicts() -> None:
+    """The truth of one call by hand: an operator who blamed the client, was insulted, and hung up without a warning or goodbye."""
+    right = right_verdicts(read_references(CALLS)["irkutsk-ru-009"])
+    assert right["greeting"] == right["company_named"] == right["operator_named"] == "pass"
+    assert right["abuse_procedure"] == right["farewell"] == right["no_forbidden_words"] == "fail"
+    assert right["empathy_shown"] == right["solution_given"] == right["hold_announced"] == "na"
+
+
+def test_more_certainty_never_covers_more(judged: list[Judged]) -> None:
+    made = decisions(judged)
+    points = curve(made)
+    assert [p.coverage for p in points] == sorted((p.coverage for p in points), reverse=True)
+    assert points[0].coverage == pytest.approx(figures_of(judged).coverage)
+    table = curves(made)
+    assert "| all | all | 240 |" in table and "| empathy_shown | uk |" in table
+    assert reliability(made).startswith("| confidence |")
+
+
+@given(
+    st.lists(
+        st.builds(Decision, st.just("greeting"), st.just("ru"), st.just("kyiv"), st.floats(0, 1), st.sampled_from([True, False, None]))
+    )
+)
+def test_a_curve_counts_every_decision_once(made: list[Decision]) -> None:
+    for point in curve(made):
+        kept = [d for d in made if d.is_right is not None and d.confidence >= point.threshold]
+        assert point.coverage * max(len(made), 1) == pytest.approx(len(kept))
+        assert (point.accuracy is None) == (not kept)
+
+
+def test_a_folder_without_references_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "calls.csv").write_text("call_id,centre,recording\n", encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["quality", str(tmp_path)])
+    assert command.main() == 1
+    assert "No call of" in capsys.readouterr().err
