@@ -15,6 +15,9 @@ from pipelines import warehouse
 from pipelines.__main__ import main
 from pipelines.settings import Settings
 from tests.bad_input import CALLS, GRADED, make_bad_folder
+from tests.quality.figures import figures_of
+from tests.quality.gates import HEARD, shortfalls
+from tests.quality.replay import staged
 
 THREE = ("kyiv-en-002", "motiv-ru-003", "irkutsk-ru-009")  # three centres, two languages, stereo and mono
 
@@ -72,6 +75,9 @@ def test_a_folder_whole_or_in_halves_gives_the_same_warehouse(tmp_path: Path) ->
 
     assert halves == whole
     assert len(whole["calls"]) == len(THREE)
+    heard = figures_of(staged(CALLS, Settings.from_environment(warehouse=tmp_path / "whole.duckdb").stage))
+    assert heard.calls == len(THREE)
+    assert not shortfalls({"heard": heard}, of_group=HEARD)
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
