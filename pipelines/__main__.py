@@ -72,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     check.set_defaults(run=_check)
 
+    regrade = commands.add_parser("regrade-report", help="what judging again by changed rules would change, before anything is loaded")
+    regrade.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    regrade.set_defaults(run=_regrade_report)
+
     models = commands.add_parser("models", help="what models are installed: hash, licence, where they came from")
     models.add_argument("--profile", choices=PROFILES, help="which models (default: all profiles)")
     models.add_argument(
@@ -127,6 +131,14 @@ def _check(arguments: argparse.Namespace) -> int:
     for result in results:
         print(result)
     return 1 if any(result.failed for result in results) else 0
+
+
+def _regrade_report(arguments: argparse.Namespace) -> int:
+    from pipelines.score import changes
+
+    path = changes.write_report(Settings.from_environment(warehouse=arguments.warehouse))
+    print(path.read_text(encoding="utf-8").partition("## Each change")[0].rstrip() + f"\n\nEach change with its reason: {path}")
+    return 0
 
 
 def _models(arguments: argparse.Namespace) -> int:

@@ -172,14 +172,29 @@ def run(batch: Batch, settings: Settings) -> None:
 
     A call without a recognised word is put aside as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
     """
+    scored, put_aside = score_batch(batch, settings)
+    batch.write("sentiments", [s for one in scored for s in one.sentiments])
+    batch.write("findings", [f for one in scored for f in one.findings])
+    batch.write("procedures", [one.procedure for one in scored])
+    batch.write("verdicts", [v for one in scored for v in one.verdicts])
+    batch.write("evaluations", [one.evaluation for one in scored])
+    batch.write("metrics", [one.metrics for one in scored])
+    batch.write_put_aside("score", put_aside)
+
+
+def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[PutAside]]:
+    """What the rules of now say of every call of a batch, and the calls without a recognised word; nothing is written.
+
+    Raises MisconfiguredError for a wrong profile of a centre.
+    """
     turns = _by_call(batch.read("turns"))
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     roles = {role.call_id: role for role in batch.read("roles")}
     dropped, personal = _by_call(batch.read("dropped")), _by_call(batch.read("personal_data"))
     scored: list[Scored] = []
     put_aside: list[PutAside] = []
-    batch.write_put_aside("score", put_aside)  # calls() must not remember an earlier run
-    calls = batch.calls()
+    out = {row.call_id for row in batch.put_aside() if row.step != "score"}  # an earlier scoring does not count
+    calls = [call for call in batch.read("calls") if call.call_id not in out]
     for n, call in enumerate(calls, 1):
         log.info("score %d/%d %s", n, len(calls), call.call_id)
         try:
@@ -198,13 +213,7 @@ def run(batch: Batch, settings: Settings) -> None:
         except BadRecordingError as error:
             name = Path(call.recording).name
             put_aside.append(PutAside(call.call_id, "score", "unscoreable", error.reason, call.centre_id, name, call.recording_sha256))
-    batch.write("sentiments", [s for one in scored for s in one.sentiments])
-    batch.write("findings", [f for one in scored for f in one.findings])
-    batch.write("procedures", [one.procedure for one in scored])
-    batch.write("verdicts", [v for one in scored for v in one.verdicts])
-    batch.write("evaluations", [one.evaluation for one in scored])
-    batch.write("metrics", [one.metrics for one in scored])
-    batch.write_put_aside("score", put_aside)
+    return scored, put_aside
 
 
 @cache
