@@ -47,7 +47,10 @@ WEIGHTS: Mapping[str, float] = {
     "first_callee": -0.5,  # spoke first and was the one called up (outbound, call back)
     "numbers": -0.5,  # dictates a number of six digits or more
 }
-LEAST_CONFIDENCE = 0.75  # below it a speaker's role is unknown
+# The prior keeps the weights small, so that their sum is too modest. Over 546 speakers of the development calls, whole, mixed to one channel
+# and cut to 15 to 30 s, a logistic fit of the true role on the sum has slope 2.1 and offset 0.0; without one centre at a time 1.9 to 2.4.
+EVIDENCE_SCALE = 2.0
+LEAST_CONFIDENCE = 0.9  # below it a speaker's role is unknown; in those pieces of 15 to 30 s 1.4 % of the roles given were wrong
 CHANNEL_LOG_ODDS = 4.0  # the log names the right channel in about 98 of 100 recordings
 SUSPECT_LOG_ODDS = -3.0  # the words alone speak this strongly against the log: about 95 to 5
 
@@ -56,7 +59,7 @@ SUSPECT_LOG_ODDS = -3.0  # the words alone speak this strongly against the log: 
 # the development calls, spoken and recognised, none of a client reaches the first and none of an operator the second.
 OPERATOR_SENTENCE_LOG_ODDS = 1.6
 CLIENT_SENTENCE_LOG_ODDS = -1.5
-SURE = 0.9  # roles must be this sure before sentences are moved
+SURE = 0.988  # roles must be this sure before sentences are moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> Decided:
     """Operator, client or unknown for every speaker of the turns, from the words and, in stereo, the log's operator channel."""
     speakers = sorted({t.speaker for t in turns})
     seen = {s: features(call, turns, s) for s in speakers}
-    said = {s: sum(WEIGHTS[name] * value for name, value in seen[s].items()) for s in speakers}
+    said = {s: EVIDENCE_SCALE * sum(WEIGHTS[name] * value for name, value in seen[s].items()) for s in speakers}
     odds, is_suspect = dict(said), False
     named = stereo and call.operator_channel is not None and len({t.track for t in turns}) > 1
     if named:

@@ -85,6 +85,17 @@ def test_words_that_clearly_say_the_opposite_of_the_log_are_heard_and_reported()
     assert "other channel" in wrong.summary.explanation
 
 
+def test_a_wrong_channel_in_the_log_is_noticed_in_the_shipped_calls_and_never_believed(calls_folder: Path) -> None:
+    for reference in references(calls_folder):
+        if reference["layout"] == "stereo":
+            turns = build_turns(reference["id"], audio_of(reference), words_of(reference), segments_of(reference))
+            right = decide_roles(replace(call_of(reference), operator_channel=0), turns, stereo=True)
+            wrong = decide_roles(replace(call_of(reference), operator_channel=1), turns, stereo=True)
+            assert not right.summary.is_mapping_suspect and wrong.summary.is_mapping_suspect, reference["id"]
+            assert {s: role for s, (role, _) in right.of.items()} == {"track0": "operator", "track1": "client"}
+            assert wrong.of["track0"][0] != "client" and wrong.of["track1"][0] != "operator"
+
+
 def test_a_mono_recording_ignores_the_channel_of_the_log() -> None:
     assert roles(replace(CALL, operator_channel=1), voices(*PLAIN)) == {"operator": "operator", "client": "client"}
 
