@@ -1,9 +1,9 @@
-"""Who speaks when: on stereo each track is one person; a mono call goes through pyannote."""
+"""Who speaks when: on stereo each track is one person; mono calls go to the diarizer together, so that its batches are full."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from models import diarizer
 from models.registry import ModelError
@@ -13,40 +13,61 @@ from pipelines.records import AudioFacts, Call, Interval, PutAside, Segment
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
-Diarize = Callable[[audio.Samples], list[diarizer.SpokenStretch]]
-
 log = logging.getLogger("callgrade")
 
 
 def run(batch: Batch, settings: Settings) -> None:
     """Write the segments of every call: intervals of a track, each with a speaker that means something in that call only."""
     facts = {f.call_id: f for f in batch.read("audio")}
-    segments: list[Segment] = []
-    put_aside: list[PutAside] = []
     calls: list[Call] = batch.calls()
-    for number, call in enumerate(calls, 1):
-        log.info("diarize %d/%d %s", number, len(calls), call.call_id)
-        try:
-            segments += segments_of_call(call, facts[call.call_id], lambda: diarizer.get_diarizer(settings.profile, settings.models_dir))
-        except ModelError as error:
-            raise MisconfiguredError(str(error)) from error
-        except BadRecordingError as error:
-            put_aside.append(audio.put_aside("diarize", call, error))
+    segments, put_aside = segments_of_calls(calls, facts, lambda: diarizer.get_diarizer(settings.profile, settings.models_dir))
     batch.write_put_aside("diarize", put_aside)
-    batch.write("segments", segments)
+    batch.write("segments", [s for call in calls for s in segments.get(call.call_id, ())])
 
 
-def segments_of_call(call: Call, facts: AudioFacts, get: Callable[[], Diarize]) -> list[Segment]:
-    """The segments of one call, ordered by start; `get` gives the diarizer and is asked only for mono.
+def segments_of_calls(
+    calls: Sequence[Call], facts: Mapping[str, AudioFacts], get: Callable[[], diarizer.Diarizer]
+) -> tuple[dict[str, list[Segment]], list[PutAside]]:
+    """The segments of each call, by its id, and the calls whose recording cannot be decoded any more.
 
-    Speakers of stereo calls are `track0` and `track1`; of mono calls A, B, C. Where the diarizer hears nobody, all speech is one speaker's.
-    Raises BadRecordingError when the recording cannot be decoded any more.
+    `get` gives the diarizer and is asked only where there is a mono call. Raises MisconfiguredError when its models are missing.
     """
-    if facts.tracks == 2:
-        return [Segment(call.call_id, i.track, i.start_s, i.end_s, f"track{i.track}") for i in facts.speech]
-    found = get()(audio.decode(call.recording).tracks[0])
+    segments = {c.call_id: segments_of_tracks(facts[c.call_id]) for c in calls if facts[c.call_id].tracks == 2}
+    for number, call_id in enumerate(segments, 1):
+        log.info("diarize %d/%d %s", number, len(calls), call_id)
+    mono = [c for c in calls if c.call_id not in segments]
+    given: list[Call] = []
+    put_aside: list[PutAside] = []
+
+    def sounds() -> Iterator[audio.Samples]:
+        for call in mono:
+            try:
+                samples = audio.decode(call.recording).tracks[0]
+            except BadRecordingError as error:
+                put_aside.append(audio.put_aside("diarize", call, error))
+                continue
+            given.append(call)
+            yield samples
+
+    try:
+        for n, found in enumerate(get().diarize(sounds()) if mono else ()):
+            call_id = given[n].call_id
+            segments[call_id] = segments_of_mono(facts[call_id], found)
+            log.info("diarize %d/%d %s", len(segments) + len(put_aside), len(calls), call_id)
+    except ModelError as error:
+        raise MisconfiguredError(str(error)) from error
+    return segments, put_aside
+
+
+def segments_of_tracks(facts: AudioFacts) -> list[Segment]:
+    """The segments of a stereo call, ordered by start: its speakers are `track0` and `track1`."""
+    return [Segment(facts.call_id, i.track, i.start_s, i.end_s, f"track{i.track}") for i in facts.speech]
+
+
+def segments_of_mono(facts: AudioFacts, found: Sequence[diarizer.SpokenStretch]) -> list[Segment]:
+    """The segments of a mono call, ordered by start: A, B, C as the diarizer heard them, or one speaker's where it heard nobody."""
     spoken = within(found, facts.speech) or [diarizer.SpokenStretch(i.start_s, i.end_s, "A") for i in facts.speech]
-    return [Segment(call.call_id, 0, round(s.start_s, 3), round(s.end_s, 3), s.speaker) for s in spoken]
+    return [Segment(facts.call_id, 0, round(s.start_s, 3), round(s.end_s, 3), s.speaker) for s in spoken]
 
 
 def within(stretches: Sequence[diarizer.SpokenStretch], speech: Sequence[Interval]) -> list[diarizer.SpokenStretch]:

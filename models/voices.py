@@ -1,0 +1,164 @@
+"""From who is heard in each moment to whose voice it is: the pure part of the offline diarization of one call.
+
+The segmentation network tells apart who speaks inside one window, but it hears two alike voices that answer each other without a pause
+as one. So its speakers are not believed to be one person: what it heard is cut into short pieces, each piece is embedded by itself, the
+embeddings of the call are parted into voices, and a cheapest path through the pieces keeps a sentence together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Embeddings = npt.NDArray[np.floating[Any]]
+
+FRAMES_A_SECOND = 100
+SAME_VOICE = 0.9  # likeness (cosine) of mean embeddings of 2 s pieces: above, it is one person; two were never closer than 0.87
+OTHER_VOICE = 0.65  # a third voice is less like both others than this
+THIRD_SHARE = 0.1  # and speaks at least this share of the pieces,
+THIRD_PIECES = 3  # and at least this many: a single odd one is a cough, a shout or a noise
+LEARNED_FRAMES = 60  # shorter pieces do not shape the voices, they are only given to one
+ITERATIONS = 3
+
+# Costs of the path through the pieces, in units where a piece of a second or more costs `LIKENESS_COST` x (1 - likeness to the voice).
+LIKENESS_COST = 20.0
+CHANGE_INSIDE = 1.5  # the voice changes without a pause
+CHANGE_AT_PAUSE = 0.5  # it changes after a pause of `PAUSE_FRAMES`
+PAUSE_FRAMES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch in which the segmentation heard one person all along, or several at once (`is_overlap`); frames of 10 ms."""
+
+    first: int
+    last: int  # exclusive
+    is_overlap: bool
+
+
+def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[Piece]:
+    """The pieces of one call, in order, from who is active in each frame, [frames, speakers of the window].
+
+    A piece ends where another speaker begins or somebody talks over him; a longer stretch is cut into equal parts.
+    """
+    if not len(active):
+        return []
+    many = active.shape[1]
+    who = np.where(active.sum(axis=1) == 1, active.argmax(axis=1), np.where(active.any(axis=1), many, -1))
+    edges = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1], [True]]))
+    pieces: list[Piece] = []
+    for first, last in pairwise(edges):
+        if who[first] == many:
+            pieces.append(Piece(int(first), int(last), True))
+        elif who[first] >= 0:
+            cuts = np.linspace(first, last, -(-int(last - first) // longest_frames) + 1).round().astype(int)
+            pieces += [Piece(int(a), int(b), False) for a, b in pairwise(cuts)]
+    return pieces
+
+
+def voices_in_call(embeddings: Embeddings) -> npt.NDArray[np.int_]:
+    """The speaker, 0 to 2, of each voice embedding [n, dimension] of one call: two as a rule.
+
+    One only where all sound alike, three only where the third is unlike both others and speaks often enough (a transfer, a prompt).
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    if len(embeddings) < 2:
+        return np.zeros(len(embeddings), np.int_)
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    tree = linkage(unit, method="ward")
+
+    def cut(count: int) -> tuple[npt.NDArray[np.int_], float, int]:
+        labels = np.unique(fcluster(tree, count, "maxclust"), return_inverse=True)[1]
+        centres = _centres(unit, labels, np.ones(len(unit)), int(labels.max()) + 1)
+        likeness = float((centres @ centres.T)[np.triu_indices(len(centres), 1)].max(initial=-1.0))
+        return labels, likeness, int(np.bincount(labels).min())
+
+    two, likeness_of_two, _ = cut(2)
+    if likeness_of_two > SAME_VOICE:
+        return np.zeros(len(embeddings), np.int_)
+    three, likeness_of_three, smallest = cut(3)
+    if three.max() == 2 and likeness_of_three < OTHER_VOICE and smallest >= max(THIRD_PIECES, THIRD_SHARE * len(three)):
+        return three
+    return two
+
+
+def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddings]) -> dict[int, int]:
+    """The voice of each piece of one person, by the piece's index; `embeddings` has those of pieces long enough to have one."""
+    if not embeddings:
+        return {n: 0 for n, piece in enumerate(pieces) if not piece.is_overlap}
+    unit = {n: e / np.linalg.norm(e) for n, e in embeddings.items()}
+    learned = [n for n in unit if pieces[n].last - pieces[n].first >= LEARNED_FRAMES]
+    if len(learned) < 2:
+        learned = list(unit)
+    stacked = np.stack([unit[n] for n in learned])
+    lengths = np.array([pieces[n].last - pieces[n].first for n in learned], float)
+    labels = voices_in_call(stacked)
+    count = int(labels.max()) + 1
+    speakers: dict[int, int] = {}
+    for _ in range(ITERATIONS):
+        speakers = _cheapest_path(pieces, unit, _centres(stacked, labels, lengths, count))
+        labels = np.array([speakers[n] for n in learned])
+    return speakers
+
+
+def stretches_of(pieces: Sequence[Piece], speakers: Mapping[int, int]) -> list[tuple[int, int, int]]:
+    """First frame, last frame (exclusive) and speaker of each stretch, ordered by start.
+
+    Where several talk at once it is the voices before and after; in a call of two it can only be both.
+    """
+    count = max(speakers.values(), default=0) + 1
+    placed: list[tuple[int, int, int]] = []
+    for n, piece in enumerate(pieces):
+        if not piece.is_overlap:
+            placed.append((piece.first, piece.last, speakers[n]))
+            continue
+        before = next((speakers[k] for k in range(n - 1, -1, -1) if k in speakers), None)
+        after = next((speakers[k] for k in range(n + 1, len(pieces)) if k in speakers), None)
+        here = {s for s in (before, after) if s is not None} or {0}
+        if len(here) == 1 and count == 2:
+            here = {0, 1}
+        placed += [(piece.first, piece.last, s) for s in here]
+    joined: list[tuple[int, int, int]] = []
+    open_at: dict[int, int] = {}
+    for first, last, speaker in sorted(placed):
+        at = open_at.get(speaker)
+        if at is not None and first <= joined[at][1]:
+            joined[at] = (joined[at][0], max(joined[at][1], last), speaker)
+        else:
+            open_at[speaker] = len(joined)
+            joined.append((first, last, speaker))
+    return joined
+
+
+def _centres(unit: Embeddings, labels: npt.NDArray[np.int_], weights: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    """The mean embedding of each voice, of length one; zeros for a voice that lost all its pieces, which then attracts none."""
+    sums = np.stack([(unit[labels == k] * weights[labels == k, None]).sum(axis=0) for k in range(count)])
+    centres: npt.NDArray[np.float64] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return centres
+
+
+def _cheapest_path(pieces: Sequence[Piece], unit: Mapping[int, Embeddings], centres: npt.NDArray[np.float64]) -> dict[int, int]:
+    """The voice of each piece: like its embedding, and changing rather at a pause; a piece too short to have one goes with its neighbours."""
+    single = [n for n, piece in enumerate(pieces) if not piece.is_overlap]
+    cost = np.zeros(len(centres))
+    back: list[npt.NDArray[np.int_]] = []
+    for at, n in enumerate(single):
+        paused = at > 0 and pieces[n].first - pieces[single[at - 1]].last >= PAUSE_FRAMES
+        change = CHANGE_AT_PAUSE if paused else CHANGE_INSIDE
+        best = int(cost.argmin())
+        came = np.where(cost <= cost[best] + change, np.arange(len(cost)), best)
+        cost = np.minimum(cost, cost[best] + change)
+        if n in unit:
+            seconds = (pieces[n].last - pieces[n].first) / FRAMES_A_SECOND
+            cost = cost + LIKENESS_COST * min(1.0, seconds) * (1 - centres @ unit[n])
+        back.append(came)
+    path = [int(cost.argmin())]
+    for came in reversed(back[1:]):
+        path.append(int(came[path[-1]]))
+    return dict(zip(single, reversed(path), strict=True))
