@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 from models import asr, registry
 from pipelines import audio, transcribe
-from pipelines.records import Call
+from pipelines.score import scorecard
 from pipelines.settings import Settings
 from pipelines.store import Batch
 from tests.benchmarks.parts import timed_parts
@@ -52,10 +51,10 @@ def languages_told(batch: Batch, told: dict[str, str] | None) -> Iterator[None]:
     if told is None:
         yield
         return
-    calls: list[Call] = batch.read("calls")
+    load_centre, calls = scorecard.load_centre, batch.read("calls")
     batch.write("calls", [replace(call, language=told[call.call_id]) for call in calls])
     try:
-        with patch("pipelines.score.scorecard.load_centre", lambda _: SimpleNamespace(languages=())):
+        with patch.object(scorecard, "load_centre", lambda centre_id: replace(load_centre(centre_id), languages=())):
             yield
     finally:
         batch.write("calls", calls)

@@ -127,9 +127,8 @@ def compare(
             for name in order:
                 answer = engines[process_of(name)].ask(request(name, part, folder / f"round{number}" / name))
                 scores[name].add(answer, part)
-                LOGGER.info(
-                    "round %d/%d %s: %d calls, %.1f s", number, turns, name, len(part), sum(w for w, _ in answer["stages"].values())
-                )
+                wall, cpu = (sum(both[n] for both in answer["stages"].values()) for n in (0, 1))
+                LOGGER.info("round %d/%d %s: %d calls, %.1f s, CPU %.1f s", number, turns, name, len(part), wall, cpu)
     return list(scores.values())
 
 
