@@ -88,6 +88,8 @@ def find_acts(turns: Sequence[Turn], centre: Centre) -> list[Act]:
         spans += _questions(said, spans) + _statements(said, spans)
         if seen == 1 and len(turns) > 3:
             spans = [s for s in spans if s[0] != "farewell"]  # "доброй ночи" opens a call as well
+        if seen == 1:
+            spans = [s for s in spans if s[0] != "forbidden" or s[3] >= SURE]  # "слушаю вас" is often heard as "слушай вас"
         if seen > OPENING_TURNS + 1:
             spans = [s for s in spans if s[0] != "callback_intro"]
         found += [Act(name, turn.turn_no, first, last, confidence) for name, first, last, confidence in _clean(spans)]

@@ -14,9 +14,12 @@ from pipelines.score.topic import Ranking
 
 _UPSETTING_TOPICS = ("complaint", "outage")
 _ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
-# How often a client's turn is negative, by what speaks for it: measured on transcripts. A text model alone is a weak witness.
-_ABUSIVE, _CUE_AND_MODEL, _CUE, _MODEL, _NEITHER = 0.93, 0.75, 0.45, 0.2, 0.04
-_SURE_MODEL = 0.9
+# How often a turn is negative that was read as so: a share of the reader's confidence where it says negative, of its doubt where it says otherwise.
+_ABUSIVE = 0.93
+_NEGATIVE_READ = 0.6
+_OTHER_READ = {"neutral": 0.4, "positive": 0.2}
+_NOT_READ = 0.15
+_CUE_ODDS = 2.0  # a phrase of upset clients makes it so much likelier
 _CUE_SCORE = 0.75
 _UPSET_WORDS = ("complainer", "venting", "opinionated")
 
@@ -44,10 +47,12 @@ def how_likely(
     chances: list[tuple[float, Why]] = []
     if applies.topics:
         wanted = applies.topics
-        chances.append((topic.probability(lambda t: t in wanted), why("because_of_topic", topic=topic.best, topics=wanted)))
+        chances.append((topic.probability(lambda t: t in wanted), _off_topic(topic, wanted)))
     if applies.except_topics:
         unwanted = applies.except_topics
-        chances.append((topic.probability(lambda t: t not in unwanted), why("because_topic_is_spared", topic=topic.best)))
+        is_spared = topic.best in unwanted
+        reason = why("because_topic_is_spared", topic=topic.best) if is_spared else why("because_topic_is_doubtful", topic=topic.best)
+        chances.append((topic.probability(lambda t: t not in unwanted), reason))
     if applies.directions:
         chances.append((float(call.direction in applies.directions), why("because_of_direction", direction=call.direction)))
     if applies.lines:
@@ -75,6 +80,13 @@ def how_likely(
     return Likely(prod(p for p, _ in chances), min(chances, key=lambda c: c[0])[1])
 
 
+def _off_topic(topic: Ranking, wanted: tuple[str, ...]) -> Why:
+    """Why a criterion of some topics may not be asked: another topic, or one of them that is not sure."""
+    if topic.best in wanted:
+        return why("because_topic_is_doubtful", topic=topic.best)
+    return why("because_of_topic", topic=topic.best, topics=wanted)
+
+
 def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Why]:
     if call.started_at is None:
         return 0.5, why("because_hour_is_unknown")
@@ -89,28 +101,35 @@ def _upset(turns: Sequence[Turn], topic: Ranking, sentiments: Iterable[TurnSenti
 
 def _several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
     """The chance that at least two of the client's turns are negative, each turn by itself."""
-    clients = {t.turn_no for t in turns if t.role == "client"}
     abusive = {f.turn_no for f in findings if f.kind == "abuse" and f.role == "client" and f.confidence >= 0.5}
-    read = {s.turn_no: s.confidence for s in sentiments if s.sentiment == "negative"}
+    read = {s.turn_no: s for s in sentiments}
     none, one = 1.0, 0.0
     for turn in turns:
-        if turn.turn_no not in clients:
+        if turn.role != "client":
             continue
         p = _ABUSIVE if turn.turn_no in abusive else _negative(turn, read.get(turn.turn_no))
         none, one = none * (1 - p), one * (1 - p) + none * p
     return 1 - none - one
 
 
-def _negative(turn: Turn, read: float | None) -> float:
-    """The chance that a turn without abuse is negative; `read` is the text model's confidence where it says so."""
-    if read is not None and read >= _SURE_MODEL:
-        return read
+def _negative(turn: Turn, read: TurnSentiment | None) -> float:
+    """The chance that a turn without abuse is negative."""
+    if not turn.tokens:
+        return 0.0
+    if read is None:
+        p = _NOT_READ
+    elif read.sentiment == "negative":
+        p = _NEGATIVE_READ * read.confidence
+    else:
+        p = _OTHER_READ[read.sentiment] * (1 - read.confidence)
+    return p * _CUE_ODDS / (1 - p + p * _CUE_ODDS) if _sounds_upset(turn) else p
+
+
+def _sounds_upset(turn: Turn) -> bool:
     words = words_of(turn.text)
     code = turn.language if turn.language in LANGUAGES else "ru"
     phrases = (p for kind in _UPSET_WORDS for p in load(code).client_types.get(kind, ()))
-    if any(score >= _CUE_SCORE for p in phrases for _, _, score in find_phrase(words, p, code)):
-        return _CUE if read is None else _CUE_AND_MODEL
-    return _NEITHER if read is None else _MODEL
+    return any(score >= _CUE_SCORE for p in phrases for _, _, score in find_phrase(words, p, code))
 
 
 def _considerate(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:

@@ -19,7 +19,7 @@ from pipelines.score.scorecard import Centre, Criterion
 from pipelines.score.topic import Ranking
 
 _HINT = 0.5  # an act found with less than this says nothing
-_YES, _NO = 0.7, 0.3  # a condition likelier than this holds; less likely than that it does not
+_YES = 0.7  # a condition likelier than this holds; see `Criterion.na_below` for when it does not
 _YES_TO_FAIL = 0.85  # and before silence is a fail it must be likelier than this
 _HOLD_SLACK_S = 0.5
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
@@ -93,7 +93,7 @@ def judge(case: Case) -> list[Verdict]:
 
 def _verdict(case: Case, criterion: Criterion) -> Verdict:
     likely = how_likely(criterion.applies, case.call, case.centre, case.turns, case.topic, case.sentiments, case.findings, case.procedure)
-    if likely.probability <= _NO:
+    if likely.probability <= criterion.na_below:
         answer = Answer("na", round(1 - likely.probability, 3), why("not_asked", because=likely.because))
     else:
         answer = RULES[criterion.rule](case, criterion)

@@ -65,6 +65,7 @@ class Criterion:
     applies: Applies = field(default_factory=Applies)
     clip_worthy: bool = True
     least_trust: float = 0.6  # how well the searched words must be heard before their absence is a fail; above 1: never
+    na_below: float = 0.3  # a chance of being asked that is smaller makes it `na`; up to 0.7 it is `unsure`
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,7 @@ def _criterion(item: Entry, shared: Entry | None) -> Criterion:
     """A criterion of a scorecard; what it does not say comes from the shared one."""
     fields = (
         "id", "rule", "weight", "acts", "phrases", "where", "auto_fail", "severity", "applies", "title", "description", "clip_worthy",
-        "least_trust",
+        "least_trust", "na_below",
     )  # fmt: skip
     item.allow(*fields)
     if shared is not None:
@@ -243,6 +244,7 @@ def _criterion(item: Entry, shared: Entry | None) -> Criterion:
         applies=_applies(of("applies").child("applies")),
         clip_worthy=of("clip_worthy").flag("clip_worthy", True),
         least_trust=of("least_trust").number("least_trust", 0.6, 0, 2),
+        na_below=of("na_below").number("na_below", 0.3, 0, 0.7),
     )
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
-from models.classifier import MODELS_DIR
+from models.classifier import LABELS, MODELS_DIR
 from models.encoder import SOURCE_NAME
-from pipelines.score.sentiment import judge_sentiment
+from pipelines.score.sentiment import in_context, judge_sentiment
 from tests.score.spoken import turns_of
 
 
@@ -19,9 +24,10 @@ class Remembers:
         self.label = label
         self.seen: list[str] = []
 
-    def sentiment(self, texts: Sequence[str]) -> list[tuple[str, float]]:
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.seen += texts
-        return [(self.label, 0.8)] * len(texts)
+        row = [0.8 if label == self.label else 0.1 for label in LABELS]
+        return np.array([row] * len(texts), dtype=np.float32)
 
 
 def test_every_turn_of_both_speakers_is_judged_in_order() -> None:
@@ -50,9 +56,23 @@ def test_no_turns_need_no_model() -> None:
     assert judge_sentiment([], "offline") == []
 
 
-def test_an_answer_that_is_no_label_is_refused() -> None:
-    with pytest.raises(ValueError, match="'angry'"):
-        judge_sentiment(turns_of(("client", "слово")), reader=Remembers("angry"))
+def test_a_turn_that_says_little_takes_its_mood_from_those_around_it() -> None:
+    upset, vague, glad = [0.9, 0.08, 0.02], [0.4, 0.42, 0.18], [0.02, 0.08, 0.9]
+    assert in_context(np.array([upset, vague, upset])).argmax(axis=1).tolist() == [0, 0, 0]
+    assert in_context(np.array([glad, vague, glad])).argmax(axis=1).tolist() == [2, 1, 2]
+    assert in_context(np.array([upset, upset, glad])).argmax(axis=1).tolist() == [0, 0, 2]  # thanks at the end stay thanks
+
+
+def test_what_the_operator_says_has_no_context_of_the_client() -> None:
+    turns = turns_of(("client", "Ты дура тупая!"), ("operator", "Номер договора."), ("client", "Ты дура тупая!"))
+    assert [s.sentiment for s in judge_sentiment(turns, reader=Remembers())] == ["negative", "neutral", "negative"]
+
+
+@given(arrays(np.float64, st.tuples(st.integers(0, 12), st.just(3)), elements=st.floats(0, 1)))
+def test_context_gives_probabilities_whatever_was_read(rows: NDArray[np.float64]) -> None:
+    found = in_context(rows)
+    assert found.shape == rows.shape
+    assert np.all((found >= 0) & (found <= 1)) and np.allclose(found.sum(axis=1), 1)
 
 
 @pytest.mark.skipif(
