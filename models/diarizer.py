@@ -27,7 +27,7 @@ from models.voices import FRAMES_A_SECOND, Piece, cut_pieces, speakers_of_pieces
 Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 16_000
-GROUP_S = 600.0  # sound that is held at a time, in one group: about 200 MB with all that is made of it
+GROUP_S = 600.0  # sound that is held at a time, in one group: about 350 MB with all that is made of it
 SHORTEST_S = 0.5
 EMBEDDED_FROM = 40  # frames: less is no voice
 LENGTH_STEP = 20  # frames: pieces are embedded at lengths that are multiples of this, so that a batch has one length and no padding
