@@ -27,6 +27,7 @@ _WORD_LISTS = (
     "obscene", "obscene_mild", "insults", "insults_addressed", "insults_adjectives", "company_insults", "harmless", "you_nominative", "you_dative", "you_one", "you_many", "you_any",
     "self", "they", "reporting", "quoting", "everyone", "warning_hints", "ending_hints",
 )  # fmt: skip
+_LEAST_GLUED = 5  # letters of an insult that is looked for inside another word
 _BY_SOUND = ("insults", "company_insults", "insults_adjectives")
 _PHRASE_LISTS = ("threats", "dismissals", "phrases_insult", "phrases_profanity", "phrases_harmless")
 
@@ -47,8 +48,16 @@ class AbuseLexicon:
 
     def as_meant(self, word: str, language: str) -> str | None:
         """The insult that a misheard word was; None for a word that a dictionary has, and for what sounds like no insult."""
-        meant = self.sounds.find(word)
+        meant = self.sounds.find(word) or self._with_you(word)
         return meant if meant and meant != word and not is_known_word(word, language) else None
+
+    def _with_you(self, word: str) -> str | None:
+        """The insult in a word that was heard together with the `you` before or after it."""
+        for cut in range(2, len(word) - 1):
+            for insult, you in ((word[:cut], word[cut:]), (word[cut:], word[:cut])):
+                if len(insult) >= _LEAST_GLUED and self.has("you_nominative", you) and self.has("insults", insult):
+                    return insult
+        return None
 
     def as_joined(self, first: str, second: str, language: str) -> str | None:
         """The insult that was heard as two words; None when they are no such thing."""

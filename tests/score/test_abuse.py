@@ -220,10 +220,18 @@ def test_thousands_of_neutral_sentences_hardly_ever_fire() -> None:
         ("ru", "Ваша шарега, а не компания."),
         ("ru", "Сами вы идеот!"),
         ("uk", "Ти що, де біл?"),
+        ("uk", "Ідіотти, ось хто."),  # a word and the "you" beside it heard as one
+        ("ru", "Тыкретин, понял?"),
+        ("hu", "Hülyete vagy."),
     ],
 )
 def test_insults_that_recognition_wrote_in_another_way_are_understood(language: str, text: str) -> None:
     assert severities(text, language) == {"insult"}
+
+
+@pytest.mark.parametrize(("language", "text"), [("uk", "Прошу платити вчасно."), ("ru", "Маты на полу."), ("hu", "A szeretete elmúlt.")])
+def test_a_word_that_merely_ends_like_a_pronoun_is_no_insult(language: str, text: str) -> None:
+    assert not severities(text, language)
 
 
 def test_an_operator_is_never_accused_by_a_misheard_word() -> None:
