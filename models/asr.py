@@ -79,6 +79,11 @@ class Transcriber(Protocol):
 class Recogniser(Transcriber, Protocol):
     """A transcriber that also tells languages apart."""
 
+    @property
+    def longest_chunk_s(self) -> float:
+        """Seconds of sound that a chunk may hold."""
+        ...
+
     def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
         ...
@@ -93,6 +98,11 @@ class ByLanguage:
 
     def __init__(self, default: Recogniser, own: Mapping[str, Transcriber]) -> None:
         self._default, self._own = default, own
+
+    @property
+    def longest_chunk_s(self) -> float:
+        """Seconds of sound that a chunk may hold, whoever hears it."""
+        return self._default.longest_chunk_s
 
     def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""

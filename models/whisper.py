@@ -1,24 +1,38 @@
-"""The faster-whisper engine: Whisper models run by CTranslate2, many chunks of many calls at once."""
+"""The faster-whisper engine: Whisper models run by CTranslate2, many chunks of many calls at once.
+
+Whisper was made for windows of 30 s, and its encoder's work grows with the square of the window. Where the registry names a `longest_chunk_s`,
+chunks are kept that short and each is heard in a window just longer than itself; only chunks of equal windows share a batch, so that what is
+heard in a chunk does not depend on its neighbours. On a CPU as many batches run side by side as there are cores, each on one of them.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from models import registry
-from models.asr import RATE_HZ, Chunk, Heard, HeardWord, Samples
+from models.asr import CHUNK_S, RATE_HZ, Chunk, Heard, HeardWord, Samples
 
 T = TypeVar("T")
+R = TypeVar("R")
+Found = tuple[list[int], float, float]  # tokens, mean log probability of one, probability of no speech
 
 TOO_REPETITIVE = 2.4  # compression ratio of text that runs in a loop
+CAREFUL_BELOW = -0.8  # words believed less than this are searched again with more beams
+CAREFUL_BEAMS = 5
+FRAMES_A_SECOND = 100
+WINDOW_FRAMES, WINDOW_STEP_FRAMES = 3000, 200  # the whole window; windows grow by 2 s
+SPARE_FRAMES = 60  # a window holds this much more than its sound, or the last word is lost
 
 
 class Whisper:
-    """A loaded Whisper model."""
+    """A loaded Whisper model; to be asked from one thread at a time, as it runs threads of its own."""
 
     def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
         if entry.source == "hub":
@@ -30,71 +44,123 @@ class Whisper:
 
         device, compute_type = entry.parameters["device"], entry.parameters["compute_type"]
         self._beam_size, self._batch_size = int(entry.parameters["beam_size"]), int(entry.parameters["batch_size"])
-        threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))  # left alone, the engine takes four on any machine
-        self._whisper = WhisperModel(str(folder), device=device, compute_type=compute_type, cpu_threads=threads, local_files_only=True)
+        self._is_fitted = "longest_chunk_s" in entry.parameters
+        self.longest_chunk_s = float(entry.parameters.get("longest_chunk_s", CHUNK_S))
+        # On a CPU one window at a time is encoded: the attention of several does not fit its cache, and each takes half as long again.
+        self._encode_batch_size = 1 if device == "cpu" else self._batch_size
+        cores = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+        self._side_by_side = cores if device == "cpu" else 1
+        self._whisper = WhisperModel(
+            str(folder), device=device, compute_type=compute_type, cpu_threads=1, num_workers=self._side_by_side, local_files_only=True
+        )
+        self._encoded: dict[int, tuple[weakref.ref[Samples], Any]] = {}
 
     def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
-        """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
-        found = []
-        for batch in _batches(sounds, self._batch_size):
-            for tokens in self._whisper.model.detect_language(self._encode(batch)):
+        """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1.
+
+        What a sound was encoded to is kept for `transcribe_chunks`, as long as the sound itself is.
+        """
+
+        def detect(batch: Sequence[int]) -> list[dict[str, float]]:
+            encoded = self._encode([sounds[i] for i in batch])
+            for i, one in zip(batch, encoded, strict=True):
+                key = id(sounds[i])
+                self._encoded[key] = weakref.ref(sounds[i], lambda _, key=key: self._encoded.pop(key, None)), one  # type: ignore[misc]
+            found = []
+            for tokens in self._whisper.model.detect_language(_view(encoded)):
                 of_all = {token[2:-2]: probability for token, probability in tokens}
                 among = {language: max(float(of_all.get(language, 0.0)), 1e-9) for language in languages}
                 found.append({language: p / sum(among.values()) for language, p in among.items()})
-        return found
+            return found
+
+        return self._in_batches(range(len(sounds)), lambda i: (self._window(sounds[i]),), lambda i: len(sounds[i]), detect)
 
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, Heard]]:
-        """The words of each chunk by language, in the order of the chunks; batches are filled with chunks of the same languages."""
-        heard: list[dict[str, Heard]] = [{} for _ in chunks]
-        for languages in dict.fromkeys(chunk.languages for chunk in chunks):
-            numbers = [i for i, chunk in enumerate(chunks) if chunk.languages == languages]
-            for batch in _batches(numbers, self._batch_size):
-                sounds = [chunks[i].samples for i in batch]
-                encoded = self._encode(sounds)
-                for language in languages:
-                    for i, result in zip(batch, self._hear(encoded, sounds, language), strict=True):
-                        heard[i][language] = result
-        return heard
+        """The words of each chunk by language, in the order of the chunks; a batch holds chunks of one window and the same languages."""
 
-    def _encode(self, sounds: Sequence[Samples]) -> Any:
+        def hear(batch: Sequence[Chunk]) -> list[dict[str, Heard]]:
+            sounds = [chunk.samples for chunk in batch]
+            encoded = self._encode(sounds)
+            versions = {language: self._hear(encoded, sounds, language) for language in batch[0].languages}
+            return [{language: version[i] for language, version in versions.items()} for i in range(len(batch))]
+
+        return self._in_batches(chunks, lambda c: (c.languages, self._window(c.samples)), lambda c: len(c.samples), hear)
+
+    def _in_batches(
+        self, items: Sequence[T], key: Callable[[T], Any], length: Callable[[T], int], work: Callable[[Sequence[T]], list[R]]
+    ) -> list[R]:
+        """Each item's result in the order of the items; the longest batches are begun first, so that all cores end together."""
+        groups: dict[Any, list[int]] = {}
+        for number in sorted(range(len(items)), key=lambda i: length(items[i])):
+            groups.setdefault(key(items[number]), []).append(number)
+        batches = [numbers[i : i + self._batch_size] for numbers in groups.values() for i in range(0, len(numbers), self._batch_size)]
+        batches.sort(key=lambda numbers: -sum(length(items[i]) for i in numbers))
+        found: dict[int, R] = {}
+        with ThreadPoolExecutor(self._side_by_side) as pool:
+            for numbers, results in zip(batches, pool.map(lambda b: work([items[i] for i in b]), batches), strict=True):
+                found.update(zip(numbers, results, strict=True))
+        return [found[i] for i in range(len(items))]
+
+    def _encode(self, sounds: Sequence[Samples]) -> list[Any]:
+        """Each sound encoded, on a CPU as an array [1, frames / 2, size], so that batches can be put together anew."""
         from faster_whisper.audio import pad_or_trim
 
-        return self._whisper.encode(np.stack([pad_or_trim(self._whisper.feature_extractor(sound)[..., :-1]) for sound in sounds]))
+        found: list[Any] = []
+        for first in range(0, len(sounds), self._encode_batch_size):
+            some = sounds[first : first + self._encode_batch_size]
+            kept = [self._encoded[id(sound)][1] for sound in some if id(sound) in self._encoded]
+            if len(kept) < len(some):
+                features = [pad_or_trim(self._whisper.feature_extractor(sound)[..., :-1], self._window(sound)) for sound in some]
+                kept = _apart(self._whisper.encode(np.stack(features)))
+            found += kept
+        return found
 
-    def _hear(self, encoded: Any, sounds: Sequence[Samples], language: str) -> list[Heard]:
+    def _window(self, sound: Samples) -> int:
+        """Frames of the window that a sound is heard in; made from the sound alone, or its words would depend on its batch."""
+        if not self._is_fitted:
+            return WINDOW_FRAMES
+        frames = len(sound) * FRAMES_A_SECOND // RATE_HZ + SPARE_FRAMES
+        return min(-(-frames // WINDOW_STEP_FRAMES) * WINDOW_STEP_FRAMES, WINDOW_FRAMES)
+
+    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Samples], language: str) -> list[Heard]:
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, True, task="transcribe", language=language)
-        results = self._generate(encoded, tokenizer, len(sounds))
+        results = self._search_well(encoded, tokenizer)
         texts = [[token for token in tokens if token < tokenizer.eot] for tokens, _, _ in results]
         frames = [len(sound) // self._whisper.feature_extractor.hop_length for sound in sounds]
-        alignments = self._whisper.find_alignment(tokenizer, texts, encoded, frames)
+        alignments = self._whisper.find_alignment(tokenizer, texts, _view(encoded), frames)
         return [
             Heard(_words(alignment, len(sound) / RATE_HZ), logprob, no_speech)
             for alignment, sound, (_, logprob, no_speech) in zip(alignments, sounds, results, strict=True)
         ]
 
-    def _generate(self, encoded: Any, tokenizer: Any, count: int) -> list[tuple[list[int], float, float]]:
-        """Beam search; what runs in a loop is searched again with repeats forbidden.
+    def _search_well(self, encoded: Sequence[Any], tokenizer: Any) -> list[Found]:
+        """Beam search; what is believed little is searched again with more beams, and what runs in a loop with repeats forbidden.
 
         Whisper's own remedy samples at random; this one always gives the same words for the same sound.
         """
-        results = self._search(encoded, tokenizer, count)
+        results = self._search(encoded, tokenizer, self._beam_size)
+        if self._beam_size < CAREFUL_BEAMS:
+            self._again(results, [i for i, found in enumerate(results) if found[1] < CAREFUL_BELOW], encoded, tokenizer)
         looped = [i for i, (tokens, _, _) in enumerate(results) if _compression(tokenizer.decode(tokens)) > TOO_REPETITIVE]
-        if looped:
-            again = self._search(encoded, tokenizer, count, no_repeat_ngram_size=4)
-            for i in looped:
-                results[i] = again[i]
+        self._again(results, looped, encoded, tokenizer, no_repeat_ngram_size=4)
         return results
 
-    def _search(self, encoded: Any, tokenizer: Any, count: int, **options: Any) -> list[tuple[list[int], float, float]]:
+    def _again(self, results: list[Found], numbers: Sequence[int], encoded: Sequence[Any], tokenizer: Any, **options: Any) -> None:
+        if numbers:
+            found = self._search([encoded[i] for i in numbers], tokenizer, CAREFUL_BEAMS, **options)
+            for i, result in zip(numbers, found, strict=True):
+                results[i] = result
+
+    def _search(self, encoded: Sequence[Any], tokenizer: Any, beam_size: int, **options: Any) -> list[Found]:
         from faster_whisper.transcribe import get_suppressed_tokens
 
         prompt = self._whisper.get_prompt(tokenizer, [], without_timestamps=True)
         generated = self._whisper.model.generate(
-            encoded,
-            [prompt] * count,
-            beam_size=self._beam_size,
+            _view(encoded),
+            [prompt] * len(encoded),
+            beam_size=beam_size,
             max_length=self._whisper.max_length,
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
             return_scores=True,
@@ -106,6 +172,24 @@ class Whisper:
             tokens = result.sequences_ids[0]
             found.append((tokens, result.scores[0] * len(tokens) / (len(tokens) + 1), float(result.no_speech_prob)))
         return found
+
+
+def _apart(encoded: Any) -> list[Any]:
+    """The encoder's output, sound by sound. Copied: the array would only look into memory that the engine frees."""
+    array = np.array(encoded.to_device(_cpu()), copy=True)
+    return [array[i : i + 1] for i in range(len(array))]
+
+
+def _cpu() -> Any:
+    import ctranslate2
+
+    return ctranslate2.Device.cpu
+
+
+def _view(encoded: Iterable[Any]) -> Any:
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(np.concatenate(list(encoded)))
 
 
 def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[HeardWord, ...]:
@@ -125,8 +209,3 @@ def _compression(text: str) -> float:
     from faster_whisper.transcribe import get_compression_ratio
 
     return float(get_compression_ratio(text)) if text else 0.0
-
-
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for first in range(0, len(items), size):
-        yield items[first : first + size]

@@ -37,7 +37,7 @@ class Packed:
     pieces: tuple[Piece, ...]
 
 
-def pack(track: Samples, number: int, speech: Iterable[Interval], longest_s: float = asr.CHUNK_S) -> list[Packed]:
+def pack(track: Samples, number: int, speech: Iterable[Interval], longest_s: float) -> list[Packed]:
     """Cut a track's stretches of speech into chunks of at most `longest_s`, long silences between them cut short."""
     groups: list[list[tuple[float, float]]] = []
     length = 0.0

@@ -8,6 +8,7 @@ each stretch keeps the words that the model believes more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -28,30 +29,43 @@ PRIOR_WORDS = 15  # how many words the whole track weighs when a stretch is judg
 NO_WORDS = log(0.1)  # belief in a language that has no words at all for a stretch
 
 
-def allowed(languages: Sequence[str], logged: str | None) -> list[str]:
+def allowed(languages: Sequence[str], logged: str | None) -> tuple[str, ...]:
     """The centre's languages; the one that the call log names goes first, even if the centre does not list it."""
-    return list(dict.fromkeys([*([logged] if logged else []), *languages]))
+    return tuple(dict.fromkeys([*([logged] if logged else []), *languages]))
 
 
-def pack_by_language(tracks: Samples, speech: Sequence[Interval], recogniser: asr.Recogniser, languages: Sequence[str]) -> Chunks:
-    """Chunks with the languages to hear them in, in the order of the tracks and of time.
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What of a call is heard: its tracks [n, samples], where somebody speaks, and the languages it may be in, the likeliest first."""
+
+    tracks: Samples
+    speech: tuple[Interval, ...]
+    languages: tuple[str, ...]
+
+
+def pack_by_language(sounds: Sequence[Sound], recogniser: asr.Recogniser) -> list[Chunks]:
+    """For each call its chunks with the languages to hear them in, in the order of the tracks and of time.
 
     Where a chunk sounds mixed of unlike languages, its stretches are heard one by one and packed anew by language.
     """
-    chunks = [chunk for track in range(tracks.shape[0]) for chunk in pack(tracks[track], track, speech)]
-    families = list(dict.fromkeys(_family(language, languages) for language in languages))
-    if len(families) == 1 or not chunks:
-        return [(chunk, families[0]) for chunk in chunks]
-    likely = _likely(recogniser, [chunk.samples for chunk in chunks], families)
-    seconds = {family: sum(p[family] * len(c.samples) for c, p in zip(chunks, likely, strict=True)) for family in families}
-    main = max(families, key=lambda family: seconds[family])
-    found: Chunks = []
-    for chunk, probability in zip(chunks, likely, strict=True):
-        first, second = sorted(families, key=lambda family: -probability[family])[:2]
-        if probability[second] < UNSURE_SHARE:
-            found.append((chunk, first))
+    found: list[Chunks] = [[] for _ in sounds]
+    for languages in dict.fromkeys(sound.languages for sound in sounds):
+        families = list(dict.fromkeys(_family(language, languages) for language in languages))
+        numbers = [i for i, sound in enumerate(sounds) if sound.languages == languages]
+        packs = [
+            [
+                chunk
+                for n in range(len(sounds[i].tracks))
+                for chunk in pack(sounds[i].tracks[n], n, sounds[i].speech, recogniser.longest_chunk_s)
+            ]
+            for i in numbers
+        ]
+        if len(families) == 1:
+            told: list[Chunks] = [[(chunk, families[0]) for chunk in chunks] for chunks in packs]
         else:
-            found += _split(tracks[chunk.track], chunk, recogniser, families, main)
+            told = _tell_apart([sounds[i].tracks for i in numbers], packs, recogniser, families)
+        for i, chunks in zip(numbers, told, strict=True):
+            found[i] = chunks
     return found
 
 
@@ -94,6 +108,37 @@ def _family(language: str, languages: Sequence[str]) -> tuple[str, ...]:
     return (language,)
 
 
+def _tell_apart(
+    tracks: Sequence[Samples], packs: Sequence[Sequence[Packed]], recogniser: asr.Recogniser, families: Sequence[tuple[str, ...]]
+) -> list[Chunks]:
+    of_chunk = iter(_likely(recogniser, [chunk.samples for chunks in packs for chunk in chunks], families))
+    likely = [[next(of_chunk) for _ in chunks] for chunks in packs]
+    mixed = {
+        (call, n): _stretches(chunk)
+        for call, chunks in enumerate(packs)
+        for n, chunk in enumerate(chunks)
+        if sorted(likely[call][n].values())[-2] >= UNSURE_SHARE
+    }
+    cut = [
+        tracks[call][packs[call][n].track, int(s * asr.RATE_HZ) : int(e * asr.RATE_HZ)]
+        for (call, n), some in mixed.items()
+        for s, e in some
+    ]
+    of_stretch = iter(_likely(recogniser, cut, families))
+    found: list[Chunks] = []
+    for call, chunks in enumerate(packs):
+        seconds = {family: sum(p[family] * len(c.samples) for c, p in zip(chunks, likely[call], strict=True)) for family in families}
+        main = max(families, key=lambda family, seconds=seconds: seconds[family])  # type: ignore[misc]
+        found.append([])
+        for n, chunk in enumerate(chunks):
+            if (call, n) in mixed:
+                spoken = [_sure(next(of_stretch), main) for _ in mixed[call, n]]
+                found[-1] += _packed_anew(tracks[call], chunk, mixed[call, n], spoken, recogniser.longest_chunk_s)
+            else:
+                found[-1].append((chunk, max(families, key=lambda family, p=likely[call][n]: p[family])))  # type: ignore[misc]
+    return found
+
+
 def _likely(
     recogniser: asr.Recogniser, sounds: Sequence[Samples], families: Sequence[tuple[str, ...]]
 ) -> list[dict[tuple[str, ...], float]]:
@@ -102,24 +147,32 @@ def _likely(
     return [{family: sum(probability[language] for language in family) for family in families} for probability in found]
 
 
-def _split(track: Samples, chunk: Packed, recogniser: asr.Recogniser, families: Sequence[tuple[str, ...]], main: tuple[str, ...]) -> Chunks:
+def _sure(probability: dict[tuple[str, ...], float], main: tuple[str, ...]) -> tuple[str, ...]:
+    best = max(probability, key=probability.__getitem__)
+    return best if probability[best] >= SWITCH_PROBABILITY else main
+
+
+def _stretches(chunk: Packed) -> list[tuple[float, float]]:
+    """The stretches of a chunk; one too short to tell its language joins its neighbour."""
     stretches: list[tuple[float, float]] = []
-    for piece in chunk.pieces:  # a stretch too short to tell its language joins its neighbour
+    for piece in chunk.pieces:
         if stretches and stretches[-1][1] - stretches[-1][0] < LANGUAGE_STRETCH_S:
             stretches[-1] = (stretches[-1][0], piece.end_s)
         else:
             stretches.append((piece.start_s, piece.end_s))
     if len(stretches) > 1 and stretches[-1][1] - stretches[-1][0] < LANGUAGE_STRETCH_S:
         stretches[-2:] = [(stretches[-2][0], stretches[-1][1])]
-    spoken: list[tuple[str, ...]] = []
-    for probability in _likely(recogniser, [track[int(s * asr.RATE_HZ) : int(e * asr.RATE_HZ)] for s, e in stretches], families):
-        best = max(probability, key=probability.__getitem__)
-        spoken.append(best if probability[best] >= SWITCH_PROBABILITY else main)
+    return stretches
+
+
+def _packed_anew(
+    tracks: Samples, chunk: Packed, stretches: Sequence[tuple[float, float]], spoken: Sequence[tuple[str, ...]], longest_s: float
+) -> Chunks:
     found: Chunks = []
     for family in dict.fromkeys(spoken):
         inside = [stretch for stretch, of in zip(stretches, spoken, strict=True) if of == family]
         speech = [
             Interval(chunk.track, p.start_s, p.end_s) for p in chunk.pieces if any(s <= p.start_s and p.end_s <= e for s, e in inside)
         ]
-        found += [(packed, family) for packed in pack(track, chunk.track, speech)]
+        found += [(packed, family) for packed in pack(tracks[chunk.track], chunk.track, speech, longest_s)]
     return found

@@ -1,15 +1,16 @@
 """Words with their times, track by track, each stretch in the language it is spoken in.
 
-A track's stretches of speech are packed into chunks of at most 28 s, with the long silences between them cut short: what Whisper would
-invent in a silence it never hears. What it invents all the same (subtitle credits, loops, words in a sound that it takes for silence
-itself) is left out and recorded as a finding.
+A track's stretches of speech are packed into chunks, with the long silences between them cut short: what Whisper would invent in a silence it
+never hears. The chunks of many calls go to the engine together, because those of one short call would leave its batches nearly empty; while
+they are heard, the next calls are decoded. What is invented all the same is left out and recorded as a finding.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,133 +19,126 @@ from models.registry import ModelError
 from pipelines import audio, spoken_language
 from pipelines.chunks import Packed, pack, piece_at, uncovered
 from pipelines.errors import BadRecordingError, MisconfiguredError
+from pipelines.invented import keep_said
 from pipelines.records import AudioFacts, Call, Finding, PutAside, Word
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
-LOOP_WORDS, LOOP_TIMES = 6, 4  # a loop: up to 6 words, said 4 times in a row
-# What Whisper learned from subtitles and says over noise; nobody says it on the telephone.
-CREDITS = re.compile(
-    r"(субтитр\w* (сделал|делал|создавал|подготовил|подогнал|предоставил)\w* ?)?dimatorzok|amara\.? ?org|"
-    r"субтитр\w* (сделал|делал|создавал|подготовил|подогнал|предоставил)\w*( \w+)?|редактор\w* субтитров( [а-я]\.\w+)?|"
-    r"продолжение следует(?! ?\w)|(спасибо|дякую|дякуємо) за (просмотр|перегляд)|"
-    r"(подписывайтесь|підписуйтесь|підписуйтеся) на (канал|мой|наш)\w*|"
-    r"thank(s| you) for watching|subtitles by( \w+)?|(magyar )?felirat(ok)? ?:( \w+)?|a feliratot készítette( \w+)?",
-    re.IGNORECASE,
-)
+GROUP_S = 1200.0  # seconds of speech that are in memory at a time: enough for full batches, and as much for a thousand calls as for ten
 log = logging.getLogger("callgrade")
+
+
+@dataclass(slots=True)
+class Listening:
+    """A call while its words are being found."""
+
+    call: Call
+    sound: spoken_language.Sound
+    chunks: spoken_language.Chunks = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    dropped: list[Finding] = field(default_factory=list)
+
+    @property
+    def speech_s(self) -> float:
+        return sum(i.end_s - i.start_s for i in self.sound.speech)
 
 
 def run(batch: Batch, settings: Settings) -> None:
     """Write the words of every call, and what was left out of them."""
-    from pipelines.score.scorecard import load_centre
-
     facts = {f.call_id: f for f in batch.read("audio")}
     words: list[Word] = []
     dropped: list[Finding] = []
     put_aside: list[PutAside] = []
     calls: list[Call] = batch.calls()
-    for number, call in enumerate(calls, 1):
-        log.info("transcribe %d/%d %s", number, len(calls), call.call_id)
+    done = 0
+    for group in _ahead(_groups(calls, facts, put_aside)):
         try:
-            recogniser = asr.get_recogniser(settings.profile, settings.models_dir)
-            heard, left_out = words_of_call(call, facts[call.call_id], recogniser, load_centre(call.centre_id).languages)
+            listen(group, asr.get_recogniser(settings.profile, settings.models_dir))
         except ModelError as error:
             raise MisconfiguredError(str(error)) from error
-        except BadRecordingError as error:
-            put_aside.append(audio.put_aside("transcribe", call, error))
-            continue
-        words += heard
-        dropped += left_out
+        for one in group:
+            done += 1
+            log.info("transcribe %d/%d %s", done, len(calls), one.call.call_id)
+            words += one.words
+            dropped += one.dropped
     batch.write_put_aside("transcribe", put_aside)
     batch.write("words", words)
     batch.write("dropped", dropped)
 
 
-def words_of_call(call: Call, facts: AudioFacts, recogniser: asr.Recogniser, languages: Sequence[str]) -> tuple[list[Word], list[Finding]]:
-    """The words of one call ordered by time, and a `dropped_speech` finding for each stretch that was left out.
+def prepare(call: Call, facts: AudioFacts) -> Listening:
+    """A call ready to be listened to. Raises BadRecordingError when the recording changed since it was looked at."""
+    from pipelines.score.scorecard import load_centre
 
-    `languages` are the centre's, its main one first. Raises BadRecordingError when the recording changed since it was looked at.
-    """
     tracks = audio.decode(call.recording).tracks
     if tracks.shape[0] != facts.tracks:
         raise BadRecordingError(f"{call.call_id}: the recording changed while it was being graded. Grade it again.")
-    packed = spoken_language.pack_by_language(tracks, facts.speech, recogniser, spoken_language.allowed(languages, call.language))
-    words, dropped = _hear(call.call_id, packed, recogniser)
-    missed = [
-        (again, languages)
-        for chunk, languages in packed
-        for again in pack(tracks[chunk.track], chunk.track, uncovered(chunk, words, dropped))
-    ]
-    if missed:
-        more, also_dropped = _hear(call.call_id, missed, recogniser)
-        words, dropped = words + more, dropped + also_dropped
-    return sorted(words, key=lambda w: (w.start_s, w.end_s, w.track)), sorted(dropped, key=lambda f: f.start_s)
+    languages = spoken_language.allowed(load_centre(call.centre_id).languages, call.language)
+    return Listening(call, spoken_language.Sound(tracks, facts.speech, languages))
 
 
-def guard(words: Sequence[Word], is_doubtful: bool = False) -> tuple[list[Word], list[tuple[Sequence[Word], str]]]:
-    """Take out what nobody said: all of a doubtful chunk, subtitle credits, loops.
+def listen(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
+    """Find the words of some calls, each ordered by time, and a `dropped_speech` finding for each stretch that was left out.
 
-    Returns the words kept, and each stretch taken out with the reason: silence, credits or loop.
+    What is found in a call does not depend on the others of its group.
     """
-    if is_doubtful and words:
-        return [], [(words, "silence")]
-    bad: dict[int, str] = {}
-    text, starts = "", []
-    for word in words:
-        starts.append(len(text))
-        text += word.text + " "
-    for match in CREDITS.finditer(text):
-        bad.update({i: "credits" for i, s in enumerate(starts) if s < match.end() and s + len(words[i].text) > match.start()})
-    plain = [re.sub(r"\W", "", word.text.lower()) for word in words]
-    for first, last in loops(plain):
-        bad.update({i: "loop" for i in range(first, last) if i not in bad})
-    stretches: list[tuple[Sequence[Word], str]] = []
-    i = 0
-    while i < len(words):
-        j = i
-        while j < len(words) and bad.get(j) == bad.get(i):
-            j += 1
-        if i in bad:
-            stretches.append((words[i:j], bad[i]))
-        i = j
-    return [word for i, word in enumerate(words) if i not in bad], stretches
+    for one, chunks in zip(group, spoken_language.pack_by_language([one.sound for one in group], recogniser), strict=True):
+        one.chunks = chunks
+    _hear(group, recogniser)
+    for one in group:  # what no word covers is heard once more
+        one.chunks = [
+            (again, languages)
+            for chunk, languages in one.chunks
+            for again in pack(
+                one.sound.tracks[chunk.track], chunk.track, uncovered(chunk, one.words, one.dropped), recogniser.longest_chunk_s
+            )
+        ]
+    _hear(group, recogniser)
+    for one in group:
+        one.words.sort(key=lambda w: (w.start_s, w.end_s, w.track))
+        one.dropped.sort(key=lambda f: f.start_s)
 
 
-def loops(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Stretches [first, last) that say again what was just said; the first two times of a loop are kept.
-
-    One word may be said four times in a row before it is a loop (digits, "yes yes yes").
-    """
-    found = []
-    i = 0
-    while i < len(words):
-        for n in range(1, LOOP_WORDS + 1):
-            times = 1
-            while words[i + times * n : i + (times + 1) * n] == words[i : i + n] and i + (times + 1) * n <= len(words):
-                times += 1
-            if times >= LOOP_TIMES + (2 if n == 1 else 0):
-                found.append((i + 2 * n, i + times * n))
-                i += times * n - 1
-                break
-        i += 1
-    return found
+def _hear(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
+    """Hear the chunks of all calls at once, and add what was said, or left out, to each."""
+    heard = iter(recogniser.transcribe_chunks([asr.Chunk(chunk.samples, languages) for one in group for chunk, languages in one.chunks]))
+    for one in group:
+        results = [next(heard) for _ in one.chunks]
+        versions = [
+            {language: [_word(one.call.call_id, chunk, w, language) for w in version.words] for language, version in result.items()}
+            for (chunk, _), result in zip(one.chunks, results, strict=True)
+        ]
+        chosen = spoken_language.choose([chunk for chunk, _ in one.chunks], versions)
+        for found, result in zip(chosen, results, strict=True):
+            kept, stretches = keep_said(found, all(version.is_doubtful for version in result.values()))
+            one.words += kept
+            one.dropped += [_dropped(one.call.call_id, stretch, why) for stretch, why in stretches]
 
 
-def _hear(call_id: str, packed: Sequence[tuple[Packed, tuple[str, ...]]], recogniser: asr.Recogniser) -> tuple[list[Word], list[Finding]]:
-    heard = recogniser.transcribe_chunks([asr.Chunk(chunk.samples, languages) for chunk, languages in packed])
-    versions = [
-        {language: [_word(call_id, chunk, w, language) for w in version.words] for language, version in result.items()}
-        for (chunk, _), result in zip(packed, heard, strict=True)
-    ]
-    words: list[Word] = []
-    dropped: list[Finding] = []
-    chosen = spoken_language.choose([chunk for chunk, _ in packed], versions)
-    for found, result in zip(chosen, heard, strict=True):
-        kept, stretches = guard(found, all(version.is_doubtful for version in result.values()))
-        words += kept
-        dropped += [_dropped(call_id, stretch, why) for stretch, why in stretches]
-    return words, dropped
+def _groups(calls: Sequence[Call], facts: dict[str, AudioFacts], put_aside: list[PutAside]) -> Iterator[list[Listening]]:
+    """The calls decoded, as many at a time as make `GROUP_S` of speech; those that cannot be decoded are put aside."""
+    group: list[Listening] = []
+    for call in calls:
+        try:
+            one = prepare(call, facts[call.call_id])
+        except BadRecordingError as error:
+            put_aside.append(audio.put_aside("transcribe", call, error))
+            continue
+        if group and sum(other.speech_s for other in group) + one.speech_s > GROUP_S:
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
+
+
+def _ahead(groups: Iterator[list[Listening]]) -> Iterator[list[Listening]]:
+    """The same groups; each is made ready while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = pool.submit(next, groups, None)
+            yield group
 
 
 def _word(call_id: str, chunk: Packed, word: asr.HeardWord, language: str) -> Word:
