@@ -13,20 +13,16 @@ TAGS = ["callgrade", "housekeeping"]
 def forget_old_calls() -> None:
     """### Forget what is older than `CALLGRADE_RETENTION_DAYS`
 
-    Every night the calls that are past their time leave the warehouse, the stage and the clips; `publish_scorecards` then makes the pages anew.
-    Recordings lie outside Callgrade: let their keeper remove them first, or they are received and graded again.
+    Every night the calls that are past their time leave the warehouse, its published copy, the stage, the clips and the pages. Recordings lie
+    outside Callgrade: their keeper removes them. One that still lies there is put aside as forgotten, and not graded again.
     """
 
     @task(pool="warehouse", outlets=[WAREHOUSE])
     def forget() -> None:
-        from datetime import timedelta
+        from pipelines import flow
+        from pipelines.settings import Settings
 
-        from pipelines import warehouse
-        from pipelines.settings import Settings, now
-
-        settings = Settings.from_environment()
-        for clip in warehouse.forget_before(settings, (now() - timedelta(days=settings.retention_days)).date()):
-            clip.unlink(missing_ok=True)
+        flow.forget_old(Settings.from_environment())
 
     forget()
 
@@ -40,17 +36,16 @@ def forget_old_calls() -> None:
 def erase_client() -> None:
     """### Erase one client
 
-    For a person who asks to be forgotten: removes every call of this client from the warehouse, the stage and the clips; `publish_scorecards`
-    then makes the pages anew. Recordings lie outside Callgrade: remove them first, or they are received and graded again.
+    For a person who asks to be forgotten: removes every call of this client from the warehouse, its published copy, the stage, the clips and
+    the pages. Recordings lie outside Callgrade: remove them too. One that still lies there is put aside as forgotten, and not graded again.
     """
 
     @task(pool="warehouse", outlets=[WAREHOUSE])
     def erase(client_ref: str) -> None:
-        from pipelines import warehouse
+        from pipelines import flow
         from pipelines.settings import Settings
 
-        for clip in warehouse.erase_client(Settings.from_environment(), client_ref):
-            clip.unlink(missing_ok=True)
+        flow.erase_client(Settings.from_environment(), client_ref)
 
     erase("{{ params.client_ref }}")
 

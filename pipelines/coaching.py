@@ -60,14 +60,20 @@ class Planned:
 
 
 def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
-    """Cut the clips that the published copy suggests, and return the rows of those that exist.
-
-    `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. Files of clips that
-    are no longer planned (erased calls, expired clips, changed rules) are removed. The rows go to `clips.parquet` beside the warehouse, whose next
-    publishing takes them into the view coaching_clips.
-    """
+    """Cut the clips that the published copy suggests, remove all others, and return the rows of those that exist; see `cut`."""
     with open_published(settings) as published:
-        planned = plan(published, settings.retention_days, now())
+        clips = cut(published, settings, recordings)
+    remove_others(settings, clips)
+    return clips
+
+
+def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
+    """Cut the clips that a reading of the warehouse suggests, and return the rows of those that exist.
+
+    `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. The rows go to
+    `clips.parquet` beside the warehouse, from where publishing takes them into the view coaching_clips.
+    """
+    planned = plan(published, settings.retention_days, now())
     settings.clips.mkdir(parents=True, exist_ok=True, mode=0o700)
     clips: list[Clip] = []
     for n, wanted in enumerate(planned, 1):
@@ -87,8 +93,15 @@ def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
         log.info("clips %d/%d %s", n, len(planned), wanted.clip.call_id)
         clips.append(wanted.clip)
     store.write_records(settings.site / "clips.parquet", Clip, clips)
-    _remove_others(settings.clips, {clip.clip_id for clip in clips})
     return clips
+
+
+def remove_others(settings: Settings, clips: Iterable[Clip]) -> None:
+    """Remove the files of all clips but these: of erased calls, expired ones, changed rules, and what a killed run left half written."""
+    keep = {clip.clip_id for clip in clips}
+    for file in settings.clips.iterdir():
+        if file.name.startswith(".") or (file.suffix in (".ogg", ".json") and file.stem not in keep):
+            file.unlink(missing_ok=True)
 
 
 def plan(published: Published, retention_days: int, at: datetime) -> list[Planned]:
@@ -232,20 +245,12 @@ def _write_side_car(site: Path, planned: Planned) -> None:
     text = json.dumps(side_car, ensure_ascii=False, indent=1) + "\n"
     if sound.with_suffix(".json").exists() and sound.with_suffix(".json").read_text(encoding="utf-8") == text:
         return
-    part_json = sound.with_name(f".{sound.stem}.part.json")
-    part_json.write_text(text, encoding="utf-8")
-    os.replace(part_json, sound.with_suffix(".json"))
+    store.write_whole(sound.with_suffix(".json"), text.encode("utf-8"))
 
 
 def _is_cut(site: Path, clip: Clip) -> bool:
     sound = site / clip.path
     return sound.exists() and sound.with_suffix(".json").exists()
-
-
-def _remove_others(folder: Path, keep: set[str]) -> None:
-    for file in folder.iterdir():
-        if file.suffix in (".ogg", ".json") and file.stem not in keep:
-            file.unlink()
 
 
 def _by_call(rows: list[Row]) -> dict[str, list[Span]]:

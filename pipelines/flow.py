@@ -14,14 +14,16 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 from models import registry
 from pipelines import audio, coaching, diarize, redact, transcribe, turns, warehouse
-from pipelines.records import Call, PutAside
+from pipelines.errors import TransientError
+from pipelines.records import Call, Clip, PutAside
 from pipelines.score import evaluate
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from pipelines.settings import Settings, now
+from pipelines.store import Batch, CutShortError
 from pipelines.web import pages
 
 Step = Callable[[Batch, Settings], None]
@@ -42,12 +44,20 @@ LOGGER = logging.getLogger("callgrade")
 def grade(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> None:
     """Everything from accepted calls to published pages; what an earlier run finished with the same versions is not done again."""
     for batch in _judged(receive(calls, put_aside, settings), settings):
-        load(batch, settings)
+        try:
+            load(batch, settings)
+        except CutShortError as error:
+            LOGGER.warning("%s", error)
+            load(Batch(judge(batch.folder, settings)), settings)
     publish(settings, {call.call_id: Path(call.recording) for call in calls})
 
 
 def receive(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
-    """The staged batches of what intake received, without the calls that the warehouse holds already with the same versions."""
+    """The staged batches of what intake received, without the calls that the warehouse holds already with the same versions.
+
+    Calls that were forgotten are put aside, under ids that name nobody.
+    """
+    calls, put_aside = warehouse.set_forgotten_aside(settings, calls, put_aside)
     done = warehouse.already_graded(settings, calls, scored_by=evaluate.rules_version())
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d put aside, %d graded before", len(calls) + len(put_aside), len(put_aside), len(done))
@@ -83,11 +93,31 @@ def recordings(settings: Settings) -> dict[str, Path]:
 
 
 def publish(settings: Settings, recordings: dict[str, Path]) -> None:
-    """Check and publish the warehouse, cut clips from the published copy, publish their rows as well, and write the pages."""
-    warehouse.publish(settings)
-    coaching.run(settings, recordings)
-    warehouse.publish(settings)  # the clips are rows too
-    pages.publish_pages(settings)
+    """Check the warehouse, cut clips from what passed, publish both together, then write the pages and remove what nothing refers to any more."""
+    clips: list[Clip] = []
+    try:
+        warehouse.publish(settings, lambda checked: clips.extend(coaching.cut(checked, settings, recordings)))
+        pages.publish_pages(settings)
+        coaching.remove_others(settings, clips)
+    except OSError as error:
+        raise TransientError(f"Publishing stopped: {error.filename or settings.site}: {error.strerror or error}. Run it again.") from error
+
+
+def erase_client(settings: Settings, client_ref: str) -> None:
+    """Forget a client for good, the pages made anew without; run it again should it be stopped."""
+    warehouse.erase_client(settings, client_ref)
+    _pages_anew(settings)
+
+
+def forget_old(settings: Settings) -> None:
+    """Forget the calls that are older than `retention_days`, the pages made anew without."""
+    warehouse.forget_before(settings, (now() - timedelta(days=settings.retention_days)).date())
+    _pages_anew(settings)
+
+
+def _pages_anew(settings: Settings) -> None:
+    if settings.snapshot.exists():
+        pages.publish_pages(settings)
 
 
 def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
@@ -106,14 +136,16 @@ def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Setting
             minutes = 0.0
         groups[-1].append(call)
         minutes += length_min
-    if put_aside and not groups:
-        groups.append([])
-    batches = [_stage(group, put_aside if n == 0 else (), settings) for n, group in enumerate(groups)]
+    batches = [_stage(group, (), settings) for group in groups]
+    if put_aside:  # a batch of their own: a run that goes on where another was killed must find the others under the same ids
+        batches.append(_stage((), put_aside, settings))
     return batches
 
 
 def run_step(name: str, batch: Batch, settings: Settings) -> None:
     """Run one step on a batch, unless it is a slow one that was done before."""
+    if name == "audio":  # the first one
+        batch.mend()
     kept = _KEPT.get(name)
     is_heard = batch.has("turns") and not batch.has("words")  # masked, and the unmasked words are gone: nothing to make turns from again
     if (kept and batch.has(kept)) or (is_heard and name in _NEED_WORDS):
@@ -122,9 +154,11 @@ def run_step(name: str, batch: Batch, settings: Settings) -> None:
 
 
 def judge(folder: Path, settings: Settings) -> Path:
-    """Run every step up to the verdicts on one staged batch."""
-    for name in STEPS:
-        run_step(name, Batch(folder), settings)
+    """Run every step up to the verdicts on one staged batch, also one that a killed run left half done."""
+    batch = Batch(folder)
+    with batch.alone():
+        for name in STEPS:
+            run_step(name, batch, settings)
     return folder
 
 
@@ -164,6 +198,7 @@ def _stage(calls: Iterable[Call], put_aside: Iterable[PutAside], settings: Setti
     batch = Batch(settings.stage / hashlib.sha256(content.encode()).hexdigest()[:16])
     batch.write("calls", calls)
     batch.write_put_aside("intake", put_aside)
+    batch.mend()
     return batch
 
 

@@ -1,27 +1,35 @@
 """Where a step's Parquet lives, and how it is written: whole or not at all.
 
 A batch is a folder `stage/<batch_id>`; each step writes one file a kind of record into it. Files that hold unmasked words lie in
-`private/` (mode 0700) and are wiped as soon as the redact step has run, unless the raw text was asked for.
+`private/` (mode 0700) and are wiped as soon as the redact step has run, unless the raw text was asked for. A file that a disk cut short
+all the same is found by its end, and what it said is made again; see `Batch.mend`.
 """
 
 from __future__ import annotations
 
+import fcntl
+import io
+import logging
 import os
 import shutil
 import tempfile
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import polars as pl
 
 from pipelines import records
+from pipelines.errors import TransientError
 
 R = TypeVar("R")
+log = logging.getLogger("callgrade")
 
 KINDS: dict[str, type] = {
     "calls": records.Call,
@@ -42,9 +50,30 @@ KINDS: dict[str, type] = {
     "clips": records.Clip,
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
+# A file that is cut short → what must go with it, so that the step that writes it runs again. Once the words are wiped, that means from the
+# sound: without `turns` a batch has not been heard. Files of the steps that always run again are not named.
+_GOES_TOO: dict[str, tuple[str, ...]] = {
+    "audio": ("audio",),
+    "segments": ("segments",),
+    "words": ("words", "turns"),
+    "dropped": ("words", "turns"),
+    "turns": ("turns",),
+    "roles": ("turns",),
+    "personal_data": ("turns",),
+    "put_aside/audio": ("audio",),
+    "put_aside/transcribe": ("words", "turns"),
+    "put_aside/diarize": ("segments",),
+    "put_aside/turns": ("turns",),
+    "put_aside/redact": ("turns",),
+}
+_TAIL = b"PAR1"  # how a whole Parquet file begins and ends
 _SCALARS: dict[Any, pl.DataType] = {
     str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), datetime: pl.Datetime("us", "UTC"),
 }  # fmt: skip
+
+
+class CutShortError(TransientError):
+    """A staged file breaks off; judging the batch again makes it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +91,7 @@ class Batch:
         return self.folder / ("private" if kind in PRIVATE else "") / f"{kind}.parquet"
 
     def has(self, kind: str) -> bool:
-        return self.path(kind).exists()
+        return is_whole(self.path(kind))
 
     def write(self, kind: str, rows: Iterable[object]) -> Path:
         """Write one kind of record, replacing what was there; readers see the old file or the new one, never a part."""
@@ -87,37 +116,138 @@ class Batch:
         return [call for call in self.read("calls") if call.call_id not in out]
 
     def wipe_private(self) -> None:
-        """Remove the files with unmasked words."""
-        shutil.rmtree(self.folder / "private", ignore_errors=True)
+        """Remove the files with unmasked words: out of sight in one move, so that no half of them is taken for the whole."""
+        gone = self.folder / ".wiped"
+        shutil.rmtree(gone, ignore_errors=True)
+        if (self.folder / "private").exists():
+            os.replace(self.folder / "private", gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def mend(self) -> list[str]:
+        """Make a batch that a crash or a disk left ready to be judged again; the files that were cut short, by name.
+
+        They are removed with all that must be made again with them. Raises CutShortError when the list of its calls is one of them: only
+        receiving the calls again can write that.
+        """
+        for file in self.folder.rglob(".*.part"):
+            _remove_if_left(file)
+        shutil.rmtree(self.folder / ".wiped", ignore_errors=True)
+        broken = {str(f.relative_to(self.folder).with_suffix("")): f for f in sorted(self.folder.rglob("*.parquet")) if not is_whole(f)}
+        for name, file in broken.items():
+            name = name.removeprefix("private/")
+            if name in ("calls", "put_aside/intake"):
+                raise CutShortError(f"{file} is cut short. Remove the folder {self.folder}: its calls are received again.")
+            log.warning("%s is cut short: that step is done again", file)
+            for kind in _GOES_TOO.get(name, ()):
+                self.path(kind).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
+        return sorted(broken)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from judging this batch while the block runs; they wait."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)  # gives the lock back, as does the death of the process
+
+    def forget(self, call_ids: Collection[str]) -> bool:
+        """Remove every row of these calls from every file, the folder too where nothing else is in it; True when there was any."""
+        changed = False
+        for file in sorted(self.folder.rglob("*.parquet")):
+            frame = pl.read_parquet(file) if is_whole(file) else None
+            if frame is None:
+                file.unlink()  # it could hold them
+                changed = True
+            elif not frame.is_empty() and (rest := frame.filter(~pl.col("call_id").is_in(list(call_ids)))).height < frame.height:
+                write_whole(file, _parquet(rest))
+                changed = True
+        if changed and not self.read("calls") and not self.put_aside():
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return changed
 
 
+@cache
 def schema_of(record: type) -> dict[str, pl.DataType]:
     """The polars schema of a record class, read from its type hints."""
-    hints = get_type_hints(record)
+    hints = _hints(record)
     return {f.name: _dtype(hints[f.name]) for f in fields(record)}
 
 
 def write_records(path: Path, record: type, rows: Iterable[object]) -> Path:
-    """Write records to Parquet through a temporary file in the same folder and `os.replace`."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    frame = pl.DataFrame([_plain(row) for row in rows], schema=schema_of(record), orient="row")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            frame.write_parquet(file, compression="zstd", statistics=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
+    """Write records to Parquet, whole or not at all. Raises TransientError when the disk fails."""
+    return write_whole(path, _parquet(pl.DataFrame([_plain(row) for row in rows], schema=schema_of(record), orient="row")))
 
 
 def read_records(path: Path, record: type[R]) -> list[R]:
-    """Read back what `write_records` wrote. Raises FileNotFoundError when the step has not run."""
-    hints = get_type_hints(record)
-    return [typing.cast(R, _build(record, row, hints)) for row in pl.read_parquet(path).iter_rows(named=True)]
+    """Read back what `write_records` wrote. Raises FileNotFoundError when the step has not run, CutShortError when the file breaks off."""
+    hints = _hints(typing.cast(Any, record))
+    try:
+        frame = pl.read_parquet(path)
+    except pl.exceptions.ComputeError as error:
+        raise CutShortError(f"{path} cannot be read ({str(error).splitlines()[0]}); judge its batch again.") from error
+    return [typing.cast(R, _build(record, row, hints)) for row in frame.iter_rows(named=True)]
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that a reader finds the old one or the new one, never a part, whatever happens meanwhile.
+
+    The temporary file beside it is held by a lock, so that one whose writer was killed can be told and is removed. Raises TransientError
+    when the disk fails; the old file is as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in path.parent.glob(f".{path.name}.*.part"):
+            _remove_if_left(left)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise TransientError(f"{path} could not be written: {error.strerror or error}. What was there before is as it was.") from error
+    return path
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a Parquet file is there and ends as one does: with the length of its foot, which fits into it, and its mark."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 8))
+            foot = file.read()
+    except FileNotFoundError:
+        return False
+    return len(foot) == 8 and foot[4:] == _TAIL and int.from_bytes(foot[:4], "little") + 12 <= size
+
+
+def _remove_if_left(part: Path) -> None:
+    """Remove a temporary file whose writer is dead: a living one holds its lock."""
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.write_parquet(content, compression="zstd", statistics=True)
+    return content.getvalue()
+
+
+@cache
+def _hints(record: Any) -> dict[str, Any]:
+    return get_type_hints(record)
 
 
 def _dtype(hint: Any) -> pl.DataType:
@@ -151,6 +281,6 @@ def _build(hint: Any, value: Any, hints: dict[str, Any] | None = None) -> Any:
         inner = get_args(hint)[0]
         return tuple(value) if inner in _SCALARS else tuple(_build(inner, v) for v in value)
     if is_dataclass(hint):
-        inner_hints = hints or get_type_hints(hint)
+        inner_hints = hints or _hints(typing.cast(Any, hint))
         return typing.cast(type, hint)(**{k: _build(inner_hints[k], v) for k, v in value.items()})
     return value

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from pipelines.warehouse.forgetting import erase_client, forget_before
+from pipelines.warehouse.forgetting import erase_client, forget_before, set_forgotten_aside
 from pipelines.warehouse.loading import already_graded, load
 from pipelines.warehouse.publishing import CheckResult, ChecksFailedError, check, contents, publish
 
-__all__ = ["CheckResult", "ChecksFailedError", "already_graded", "check", "contents", "erase_client", "forget_before", "load", "publish"]
+__all__ = [
+    "CheckResult",
+    "ChecksFailedError",
+    "already_graded",
+    "check",
+    "contents",
+    "erase_client",
+    "forget_before",
+    "load",
+    "publish",
+    "set_forgotten_aside",
+]

@@ -59,7 +59,7 @@ def _type(kind: str) -> str:
 
 
 def _macros() -> list[str]:
-    text = "\n".join(file.read_text(encoding="utf-8") for file in sorted((SQL / "macros").glob("*.sql")))
+    text = "\n".join(file.read_text(encoding="utf-8") for folder in ("macros", "marts") for file in sorted((SQL / folder).glob("*.sql")))
     found = re.findall(r"-- ([^\n]+)\ncreate or replace macro (\w+)\(([^)]*)\)", text)
     return ["| macro | meaning |", "|---|---|", *(f"| {name}({parameters}) | {meaning} |" for meaning, name, parameters in found)]
 

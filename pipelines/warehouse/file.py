@@ -9,12 +9,16 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import logging
+import os
 import re
+import shutil
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TextIO
 
 import duckdb
 
@@ -38,11 +42,16 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
     by a changed or newer version of the migrations.
     """
     with write_lock(settings, timeout_s):
+        remove_leftovers(settings.warehouse)
         connection = connect(settings.warehouse)
         try:
             migrate(connection)
             yield connection
-        except duckdb.IOException as error:
+        except (
+            duckdb.IOException,
+            duckdb.FatalException,
+            duckdb.TransactionException,
+        ) as error:  # of a disk: statement, checkpoint, commit
             raise TransientError(
                 f"The warehouse {settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept."
             ) from error
@@ -54,7 +63,7 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
 def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Hold the right to write; other processes wait, and say so, up to `timeout_s`, then get a TransientError."""
     settings.site.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.site / "writer.lock").open("a") as file:
+    with (settings.site / "writer.lock").open("a+", encoding="utf-8") as file:
         started, said = time.monotonic(), False
         while True:
             try:
@@ -64,13 +73,30 @@ def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
                 waited_s = time.monotonic() - started
                 if waited_s >= timeout_s:
                     raise TransientError(
-                        f"Another process has been writing to {settings.warehouse} for {waited_s:.0f} s. Try again when it has finished."
+                        f"Another process ({_holder(file)}) has been writing to {settings.warehouse} for {waited_s:.0f} s. "
+                        "Try again when it has finished."
                     ) from None
                 if not said and waited_s >= _SAY_AFTER_S:
-                    log.info("waiting: another process is writing to %s", settings.warehouse.name)
+                    log.info("waiting: another process (%s) is writing to %s", _holder(file), settings.warehouse.name)
                     said = True
                 time.sleep(_POLL_S)
+        with suppress(OSError):  # a full disk keeps nobody from reading who wrote last
+            file.truncate(0)
+            file.write(f"{os.getpid()} on {socket.gethostname()}")
+            file.flush()
         yield  # closing the file gives the lock back, also when the process dies
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed run may have left beside a DuckDB file: memory moved to disk, copies that were not finished."""
+    shutil.rmtree(f"{path}.tmp", ignore_errors=True)
+    for name in (f".{path.name}.part", f".{path.name}.fresh", f".{path.name}.fresh.wal"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
+def _holder(lock: TextIO) -> str:
+    lock.seek(0)
+    return lock.read() or "unknown"
 
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -79,9 +105,8 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
-        raise TransientError(
-            f"{path} cannot be opened: {_first_line(error)}. Close the program that has it open; to look at the data, open the published copy."
-        ) from error
+        hint = " Close the program that has it open; to look at the data, open the published copy." if "lock" in str(error) else ""
+        raise TransientError(f"{path} cannot be opened: {_first_line(error)}.{hint}") from error
     connection.execute("set timezone = 'UTC'")
     return connection
 
@@ -122,9 +147,9 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 
 
 def marts_in_order(sql: Path = SQL) -> list[Path]:
-    """The files of sql/marts, each after the views that it reads."""
+    """The files of sql/marts, each after the views that it reads; in every process in the same order, which their digest depends on."""
     files = {file.stem: file for file in sorted((sql / "marts").glob("*.sql"))}
-    reads = {name: {m for m in re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", file.read_text(encoding="utf-8")) if m in files} - {name}
+    reads = {name: sorted({m for m in re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", file.read_text(encoding="utf-8")) if m in files} - {name})
              for name, file in files.items()}  # fmt: skip
     return [files[name] for name in TopologicalSorter(reads).static_order()]
 

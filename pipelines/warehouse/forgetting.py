@@ -1,82 +1,211 @@
-"""Takes calls out of the warehouse for good: a client who asks for it, and calls whose time is over.
+"""Takes calls out for good: a client who asks for it, and calls whose time is over. Nothing of them is left, and they do not come back.
 
-DuckDB leaves deleted rows in free blocks of its file, so the file is written anew; staged Parquet that holds these calls goes as well.
-Publish afterwards, so that the copy that people read forgets too.
+What is forgotten leaves the stage, the clips, the published copy and, last of all, the writer's file: a run that was killed finds in there
+what it has still to do. DuckDB leaves deleted rows in free blocks, so both files are written anew without them. Kept is the sha256 of each
+recording, so that one which still lies in the folder is put aside when it is received again, under an id that says nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import logging
 import os
-import shutil
-from datetime import date
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from pipelines.settings import Settings
-from pipelines.warehouse.file import connect, migrate, write_lock
+from pipelines import store
+from pipelines.errors import MisconfiguredError
+from pipelines.records import Call, Clip, PutAside
+from pipelines.settings import Settings, now
+from pipelines.store import Batch
+from pipelines.warehouse.file import connect, migrate, remove_leftovers, write_lock
+
+ON_REQUEST = "Forgotten on request"
+PAST_ITS_TIME = "Forgotten because its time was over"
+log = logging.getLogger("callgrade")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A call that goes; its recording is not known where none was found."""
+
+    call_id: str
+    recording_sha256: str | None
 
 
 def erase_client(settings: Settings, client_ref: str) -> list[Path]:
-    """Remove every call of a client; returns the clip files to delete."""
-    return _forget(settings, "client_ref = ?", client_ref)
+    """Forget every call of a client, loaded or only staged; returns the clip files that went with them."""
+    return _forget(settings, "client_ref = ?", client_ref, lambda call: call.client_ref == client_ref, ON_REQUEST)
 
 
 def forget_before(settings: Settings, day: date) -> list[Path]:
-    """Remove every call that began (or, without a start time, was loaded) before a day in UTC; returns the clip files to delete."""
-    return _forget(settings, "coalesce(started_at, loaded_at) < cast(? as timestamptz)", day.isoformat())
+    """Forget every call that began (or, without a start time, was loaded) before a day in UTC; returns the clip files that went with them."""
+    midnight = datetime.combine(day, time(), UTC)
+    condition = "coalesce(started_at, loaded_at) < cast(? as timestamptz)"
+    return _forget(
+        settings, condition, midnight.isoformat(), lambda call: call.started_at is not None and call.started_at < midnight, PAST_ITS_TIME
+    )
 
 
-def _forget(settings: Settings, condition: str, value: str) -> list[Path]:
+def set_forgotten_aside(settings: Settings, calls: Sequence[Call], put_aside: Sequence[PutAside]) -> tuple[list[Call], list[PutAside]]:
+    """What was received without the calls that were forgotten; those are among what was put aside, as rows that name nobody."""
     if not settings.warehouse.exists():
+        return list(calls), list(put_aside)
+    with write_lock(settings):
+        db = connect(settings.warehouse, read_only=True)
+        try:
+            return without_forgotten(db, calls, put_aside)
+        except duckdb.CatalogException:
+            return list(calls), list(put_aside)  # a file of an older version, which never forgot a recording
+        finally:
+            db.close()
+
+
+def without_forgotten(
+    db: duckdb.DuckDBPyConnection, calls: Sequence[Call], put_aside: Sequence[PutAside]
+) -> tuple[list[Call], list[PutAside]]:
+    """As `set_forgotten_aside`, asked of an open warehouse."""
+    rows: list[Call | PutAside] = [*calls, *put_aside]
+    asked = pl.DataFrame(
+        {
+            "n": range(len(rows)),
+            "recording_sha256": [row.recording_sha256 for row in rows],
+            "call_id_sha256": [None if row.recording_sha256 else _sha256(row.call_id) for row in rows],
+        },
+        schema={"n": pl.Int64, "recording_sha256": pl.String, "call_id_sha256": pl.String},
+    )
+    db.register("asked", asked)
+    found = db.execute(
+        """select a.n, min(coalesce(f.recording_sha256, f.call_id_sha256)), min(f.reason)
+           from asked as a
+           join store.forgotten as f on f.recording_sha256 = a.recording_sha256 or f.call_id_sha256 = a.call_id_sha256
+           group by a.n"""
+    ).fetchall()
+    db.unregister("asked")
+    known = {n: (digest, reason) for n, digest, reason in found}
+    for n, (digest, reason) in known.items():
+        text = f"{reason}; remove the recording and its row in the log."
+        sha256 = rows[n].recording_sha256
+        rows[n] = PutAside(f"forgotten:{digest[:16]}", "intake", "quarantined", text, rows[n].centre_id, None, sha256)
+    return [row for row in rows if isinstance(row, Call)], [row for row in rows if isinstance(row, PutAside)]
+
+
+def forget_in_stage(batch: Batch, calls: Sequence[Call], put_aside: Sequence[PutAside]) -> None:
+    """Remove from a batch the rows of calls and of what was put aside, and no others."""
+    meant: list[Call | PutAside] = [*calls, *put_aside]
+    gone = {(row.call_id, row.recording_sha256) for row in meant}
+    shas = {sha256 for _, sha256 in gone if sha256}
+    staged: list[Call | PutAside] = [*batch.read("calls"), *batch.put_aside()]
+    ids = {row.call_id for row in staged if (row.call_id, row.recording_sha256) in gone or row.recording_sha256 in shas}
+    if ids:
+        batch.forget(ids)
+
+
+def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[Call], bool], reason: str) -> list[Path]:
+    if not settings.warehouse.exists() and not settings.stage.exists():
         return []
     with write_lock(settings):
+        remove_leftovers(settings.warehouse)
         db = connect(settings.warehouse)
         try:
             migrate(db)
-            db.execute(f"create temp table gone as select call_id, recording_sha256 from store.calls where {condition}", [value])
-            gone = [call_id for (call_id,) in db.execute("select call_id from gone").fetchall()]
+            found = db.execute(f"select call_id, recording_sha256 from store.calls where {condition}", [value]).fetchall()
+            loaded = [_Gone(call_id, sha256) for call_id, sha256 in found]
+            batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet")) if store.is_whole(file)]
+            staged = [_Gone(call.call_id, call.recording_sha256) for batch in batches for call in batch.read("calls") if is_meant(call)]
+            gone = {*loaded, *staged}
             if not gone:
                 return []
-            paths = db.execute("select path from store.clips where call_id in (select call_id from gone)").fetchall()
-            tables = db.execute(
-                """select distinct table_name from duckdb_columns()
-                   where database_name = current_database() and schema_name = 'store' and column_name = 'call_id' and table_name <> 'received'"""
-            ).fetchall()
-            db.execute("begin")
-            for (table,) in tables:
-                db.execute(f"delete from store.{table} where call_id in (select call_id from gone)")
-            db.execute(
-                """delete from store.received as r where exists (
-                       select 1 from gone as g
-                       where g.call_id = r.call_id or g.call_id = r.call_id || '~' || r.recording_sha256[:8])"""
-            )
-            db.execute("commit")
+            _remember(db, gone, reason)  # first: whatever stops this run, they cannot come back
             db.execute("checkpoint")  # no write-ahead log may be left to meet the fresh file
         finally:
             db.close()
-        _write_anew(settings.warehouse)
-    _remove_stage(settings, set(gone))
-    return [settings.site / path for (path,) in paths]
+        calls = [Call(one.call_id, "", "", one.recording_sha256 or "", 0, None) for one in gone]
+        missing = [PutAside(one.call_id, "", "quarantined", "") for one in loaded]
+        for batch in batches:
+            forget_in_stage(batch, calls, missing)
+        ids = {one.call_id for one in loaded}  # an id of the stage alone may be another's in here
+        clips = _remove_clips(settings, ids)
+        for file in (settings.snapshot, settings.warehouse):
+            remove_leftovers(file)
+            if file.exists():
+                _write_anew(file, sorted(ids))
+    log.info("forgotten: %d calls", len(loaded))
+    return clips
 
 
-def _write_anew(path: Path) -> None:
-    """Copy the tables into a fresh file and put it in place, so that no block of the old rows is left."""
+def _remember(db: duckdb.DuckDBPyConnection, gone: set[_Gone], reason: str) -> None:
+    moment = now()
+    rows = [(one.recording_sha256, _sha256(one.call_id.split("~")[0]), reason, moment) for one in sorted(gone, key=lambda g: g.call_id)]
+    new = pl.DataFrame(
+        rows,
+        schema={"recording_sha256": pl.String, "call_id_sha256": pl.String, "reason": pl.String, "forgotten_at": pl.Datetime("us", "UTC")},
+        orient="row",
+    )
+    db.register("new_forgotten", new)
+    db.execute(
+        """insert into store.forgotten
+           select * from new_forgotten as n
+           where not exists (
+               select 1 from store.forgotten as f
+               where f.call_id_sha256 = n.call_id_sha256 and f.recording_sha256 is not distinct from n.recording_sha256)"""
+    )
+
+
+def _remove_clips(settings: Settings, ids: set[str]) -> list[Path]:
+    """Remove the clips of these calls with their side-cars, and half-written ones of any call."""
+    sounds = []
+    for file in sorted(settings.clips.glob("*")):
+        if file.name.startswith("."):
+            file.unlink()
+        elif file.suffix == ".json" and json.loads(file.read_text(encoding="utf-8"))["call_id"] in ids:
+            sounds.append(file.with_suffix(".ogg"))
+    rows = settings.site / "clips.parquet"
+    if store.is_whole(rows):
+        clips = store.read_records(rows, Clip)
+        sounds += [settings.site / clip.path for clip in clips if clip.call_id in ids]
+        if any(clip.call_id in ids for clip in clips):
+            store.write_records(rows, Clip, [clip for clip in clips if clip.call_id not in ids])
+    for sound in set(sounds):
+        sound.unlink(missing_ok=True)
+        sound.with_suffix(".json").unlink(missing_ok=True)  # last: it is what tells a killed run whose sound this is
+    return sorted(set(sounds))
+
+
+def _write_anew(path: Path, without: list[str]) -> None:
+    """Copy all but these calls into a fresh file and put it in place, so that no block of theirs is left; the old file is whole until then."""
     fresh = path.with_name(f".{path.name}.fresh")
-    fresh.unlink(missing_ok=True)
-    db: duckdb.DuckDBPyConnection = connect(fresh)
+    db = connect(fresh)
     try:
         migrate(db)
+        db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
         db.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as old (read_only)")
-        tables = db.execute("select table_name from duckdb_tables() where database_name = 'old' and schema_name = 'store'").fetchall()
+        tables = db.execute(
+            """select table_name, bool_or(column_name = 'call_id') from duckdb_columns()
+               where database_name = 'old' and schema_name = 'store' and table_name <> 'migrations' group by all order by 1"""
+        ).fetchall()
         db.execute("begin")
-        for (table,) in tables:
-            db.execute(f"delete from store.{table}")
-            db.execute(f"insert into store.{table} by name select * from old.store.{table}")
+        for table, has_calls in tables:
+            condition = "true"
+            if table == "received":
+                condition = """not exists (
+                    select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))"""
+            elif has_calls:
+                condition = "call_id not in (select call_id from without_ids)"
+            db.execute(f"insert into store.{table} by name select * from old.store.{table} as t where {condition}")
         db.execute("commit")
         db.execute("detach old")
         db.execute("checkpoint")
+    except duckdb.CatalogException as error:
+        raise MisconfiguredError(
+            f"{path} was made by another version ({str(error).splitlines()[0]}). Publish with this version first."
+        ) from error
     finally:
         db.close()
     with fresh.open("rb") as file:
@@ -84,7 +213,5 @@ def _write_anew(path: Path) -> None:
     os.replace(fresh, path)
 
 
-def _remove_stage(settings: Settings, gone: set[str]) -> None:
-    for file in settings.stage.glob("*/calls.parquet"):
-        if gone & set(pl.read_parquet(file, columns=["call_id"])["call_id"]):
-            shutil.rmtree(file.parent, ignore_errors=True)
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,6 +7,7 @@ nothing, new content of the same recording replaces the old rows of the machine 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
 
 import duckdb
@@ -14,12 +15,12 @@ import polars as pl
 
 from models import registry
 from pipelines import store
-from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.errors import TransientError
 from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
-from pipelines.warehouse import conflicts
+from pipelines.warehouse import conflicts, forgetting, history
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, write_lock
 
 # What is kept of each staged kind; `rows` is the Parquet file of that kind. Everything is by call, so a call is replaced table by table.
@@ -53,19 +54,22 @@ _CALL_COLUMNS = [f.name for f in fields(Call)]
 def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> bool:
     """Merge everything staged for a batch in one transaction; True when that changed anything.
 
-    Raises TransientError when another writer keeps the file for longer than `timeout_s`, MisconfiguredError when a staged file is cut short;
-    nothing was written then.
+    Raises TransientError when another writer keeps the file for longer than `timeout_s`, and its kind CutShortError when a staged file breaks
+    off; nothing was written then.
     """
     with open_for_writing(settings, timeout_s) as db:
         db.execute("begin")
         try:
-            _stage(db, batch, settings)
+            forgotten = _stage(db, batch, settings)
             changed = _merge(db)
             db.execute("commit" if changed else "rollback")
         except BaseException:
-            db.execute("rollback")
+            with suppress(duckdb.Error):  # a commit that failed has rolled back already
+                db.execute("rollback")
             raise
-        return changed
+    if forgotten:  # it was being judged while it was forgotten
+        forgetting.forget_in_stage(batch, forgotten, ())
+    return changed
 
 
 def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: str | None = None, scored_by: str | None = None) -> set[str]:
@@ -101,23 +105,28 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
     return {call_id for (call_id,) in rows}
 
 
-def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> None:
-    """Temporary tables with what is to become of every call of the batch, read from its files once."""
+def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
+    """Temporary tables with what is to become of every call of the batch, read from its files once; the calls that were forgotten meanwhile."""
+    broken = [str(file.relative_to(batch.folder)) for file in sorted(batch.folder.rglob("*.parquet")) if not store.is_whole(file)]
     try:
-        _stage_received(db, batch, settings)
+        if broken:
+            raise store.CutShortError(f"{', '.join(broken)}: cut short")
+        forgotten = _stage_received(db, batch, settings)
         conflicts.settle(db)
         for table, (kinds, sql) in _TABLES.items():
             _stage_table(db, batch, table, kinds, sql)
-    except (duckdb.InvalidInputException, duckdb.IOException, pl.exceptions.PolarsError) as error:
-        raise MisconfiguredError(
-            f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Remove that folder and grade again; it is made anew."
+    except (duckdb.InvalidInputException, pl.exceptions.PolarsError, store.CutShortError) as error:
+        raise store.CutShortError(
+            f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Judge that batch again: what is cut short is made anew."
         ) from error
+    return forgotten
 
 
-def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> None:
-    """Temporary table `received`: one row per call, in the columns of store.calls, and its centre in store.centres."""
-    put_aside = batch.put_aside()
-    calls = _frame(batch.read("calls"))
+def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
+    """Temporary table `received`: one row per call, in the columns of store.calls, and its centre in store.centres; the forgotten calls."""
+    staged: list[Call] = batch.read("calls")
+    kept, put_aside = forgetting.without_forgotten(db, staged, batch.put_aside())
+    calls = _frame(kept)
     judged = {row.call_id for row in batch.read("metrics")} if batch.has("metrics") else set()
     first = {row.call_id: row for row in reversed(put_aside)}
     out = pl.DataFrame(
@@ -154,13 +163,15 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
             row = [centre_id, centre.name, str(centre.timezone)]
             if db.execute("select centre_id, name, timezone from store.centres where centre_id = ?", [centre_id]).fetchone() != tuple(row):
                 db.execute("insert or replace into store.centres values (?, ?, ?)", row)
+    return [call for call in staged if call not in kept]
 
 
 def _stage_table(db: duckdb.DuckDBPyConnection, batch: Batch, table: str, kinds: tuple[str, ...], sql: str) -> None:
     """Temporary table `new_<table>`: what is to be kept of the graded calls, in the columns of store.<table>."""
     paths = [str(batch.path(kind)) for kind in kinds if batch.has(kind)]
     if not paths:
-        db.execute(f"create or replace temp table new_{table} as from store.{table} limit 0")
+        moment = f" exclude ({history.JUDGED_AT[table]})" if table in history.JUDGED_AT else ""
+        db.execute(f"create or replace temp table new_{table} as select *{moment} from store.{table} limit 0")
         return
     db.execute(
         f"""create or replace temp table new_{table} as
@@ -201,13 +212,14 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
         return _one(db, "select count(*) from unseen") > 0
     db.execute("delete from store.calls where call_id in (select call_id from superseded)")
     db.execute("update store.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
+    history.keep_replaced(db, moment)
     for table in _TABLES:
-        keep = " and judge = 'machine'" if table in ("verdicts", "evaluations") else ""
-        db.execute(f"delete from store.{table} where call_id in (select call_id from changed){keep}")
-        moments = ", ? as evaluated_at" if table == "evaluations" else ""
+        if table in history.JUDGED_AT:
+            history.put_in_place(db, table, moment)
+            continue
+        db.execute(f"delete from store.{table} where call_id in (select call_id from changed)")
         db.execute(
-            f"insert into store.{table} by name select *{moments} from new_{table} where call_id in (select call_id from changed) order by call_id",
-            [moment] if moments else [],
+            f"insert into store.{table} by name select * from new_{table} where call_id in (select call_id from changed) order by call_id"
         )
     db.execute("delete from store.calls where call_id in (select call_id from changed)")
     db.execute(

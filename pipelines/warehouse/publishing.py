@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import filecmp
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import duckdb
 import polars as pl
 
 from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.published import Published
 from pipelines.records import Clip
 from pipelines.settings import Settings
-from pipelines.store import schema_of
-from pipelines.warehouse.file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing
+from pipelines.store import is_whole, schema_of
+from pipelines.warehouse.file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing, remove_leftovers
 
 _EXAMPLES = 5
-_MOMENTS = ("loaded_at", "evaluated_at", "expires_at")  # a clip expires so many days after its evaluation
+_MOMENTS = ("loaded_at", "evaluated_at", "expires_at", "valid_from", "valid_to")  # a clip expires so many days after its evaluation
 
 
 class ChecksFailedError(MisconfiguredError):
@@ -68,25 +70,40 @@ def run_checks(db: duckdb.DuckDBPyConnection, settings: Settings, sql: Path = SQ
     return [_run_check(db, file) for file in sorted((sql / "checks").glob("*.sql"))]
 
 
-def publish(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
+def publish(settings: Settings, cut: Callable[[Published], object] | None = None, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
     """Swap in a fresh read-only copy for all readers; returns the checks, of which some may warn.
+
+    Once the data has passed its checks, and before anybody sees it, `cut` may read it to write the files and rows of its clips; then the checks
+    that read clips run, so that rows, clips and files are published together. Nobody else writes meanwhile.
 
     Raises ChecksFailedError when a check fails (readers keep the copy they have), TransientError when the disk or the lock fails.
     """
+    checks = sorted((SQL / "checks").glob("*.sql"))
+    about_clips = [file for file in checks if re.search(r"\bclip(?:s|_files)\b", file.read_text(encoding="utf-8"))]
     with open_for_writing(settings, timeout_s) as db:
+        results = [_run_check(db, file) for file in checks if file not in about_clips]
+        _refuse_failed(results, settings)
+        if cut is not None:
+            cut(Published(db))
         _record_clips(db, settings)
-        results = run_checks(db, settings)
-        failed = [result for result in results if result.failed]
-        if failed:
-            raise ChecksFailedError(
-                f"{settings.warehouse.name} was not published, the copy that people read is as before; these checks failed:\n"
-                + "\n".join(str(result) for result in failed)
-            )
+        _register_clip_files(db, settings)
+        results += [_run_check(db, file) for file in about_clips]
+        _refuse_failed(results, settings)
         db.execute("checkpoint")
         db.close()  # the lock is still ours, and the file is whole
+        remove_leftovers(settings.snapshot)
         if not settings.snapshot.exists() or not filecmp.cmp(settings.warehouse, settings.snapshot, shallow=False):
             _copy(settings.warehouse, settings.snapshot)
-    return results
+    return sorted(results, key=lambda result: result.name)
+
+
+def _refuse_failed(results: Sequence[CheckResult], settings: Settings) -> None:
+    failed = [result for result in results if result.failed]
+    if failed:
+        raise ChecksFailedError(
+            f"{settings.warehouse.name} was not published, the copy that people read is as before; these checks failed:\n"
+            + "\n".join(str(result) for result in failed)
+        )
 
 
 def contents(path: Path) -> dict[str, list[str]]:
@@ -112,8 +129,8 @@ def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
 def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Make store.clips what coaching wrote last, without clips whose file or call is gone since."""
     rows = settings.site / "clips.parquet"
-    if not rows.exists():
-        return
+    if not is_whole(rows):
+        return  # nothing was cut yet, or a disk cut it short: the next cutting writes it anew
     _register_clip_files(db, settings)
     db.execute(
         """create or replace temp table cut as

@@ -1,10 +1,10 @@
-"""What guards the published copy, who may read and write at the same time, and what is forgotten for good."""
+"""What guards the published copy, and who may read and write at the same time."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import pytest
 
 from pipelines import store, warehouse
 from pipelines.errors import TransientError
-from pipelines.records import Clip, PutAside
+from pipelines.records import Clip
 from pipelines.settings import Settings
 from pipelines.warehouse import file as warehouse_file
 from pipelines.warehouse.publishing import ChecksFailedError
-from tests.staged import call, change, rows, stage, statuses
+from tests.staged import call, change, rows, stage
 
 
 @pytest.fixture(scope="module")
@@ -88,36 +88,12 @@ def test_a_check_notices_its_offence(settings: Settings, loaded: Path, name: str
     assert str(offended[name]).startswith(offended[name].level.upper())
 
 
-def _load_many(settings: Settings) -> None:
-    for n in range(4):
-        warehouse.load(stage(settings, f"b{n}", [call(f"{n}-{k}") for k in range(5)]), settings)
-        warehouse.publish(settings)
-
-
-def test_readers_beside_a_loader_always_see_whole_batches(settings: Settings) -> None:
-    warehouse.load(stage(settings, "first", [call(f"first-{k}") for k in range(5)]), settings)
-    warehouse.publish(settings)
-    loader = multiprocessing.get_context("spawn").Process(target=_load_many, args=(settings,))
-    loader.start()
-    seen = set()
-    while loader.is_alive():
-        seen.add(
-            rows(
-                settings.snapshot, "select (select count(*) from calls), (select count(*) from evaluations), (select count(*) from turns)"
-            )[0]
-        )
-    loader.join()
-    assert loader.exitcode == 0
-    seen.add(
-        rows(settings.snapshot, "select (select count(*) from calls), (select count(*) from evaluations), (select count(*) from turns)")[0]
-    )
-    assert (25, 25, 50) in seen
-    assert all(calls % 5 == 0 and evaluations == calls and turns == 2 * calls for calls, evaluations, turns in seen)
-
-
 def test_a_second_writer_waits_and_then_says_so(settings: Settings) -> None:
     batch = stage(settings, "b", [call("a")])
-    with warehouse_file.write_lock(settings), pytest.raises(TransientError, match="Another process has been writing"):
+    with (
+        warehouse_file.write_lock(settings),
+        pytest.raises(TransientError, match=rf"Another process \({os.getpid()} on .+\) has been writing"),
+    ):
         warehouse.load(batch, settings, timeout_s=0.3)
     assert warehouse.load(batch, settings)
 
@@ -142,32 +118,6 @@ def _keep_open(path: Path, opened: Any, done: Any) -> None:
     opened.set()
     done.wait(60)
     db.close()
-
-
-def test_an_erased_client_leaves_nothing_behind(settings: Settings) -> None:
-    secret = "Аксолотль"
-    warehouse.load(stage(settings, "b", [call("a", client_ref="gone")], words=(secret, "день")), settings)
-    warehouse.load(stage(settings, "c", [call("b", client_ref="stays")]), settings)
-    change(settings, "insert into store.clips values ('k', 'a', 'greeting', 'good_example', 0, 2, null, 'clips/k.ogg', true, now())")
-    kept = rows(settings.warehouse, "select * from turns where call_id = 'b'")
-    assert secret.encode() in settings.warehouse.read_bytes()
-    assert warehouse.erase_client(settings, "gone") == [settings.site / "clips" / "k.ogg"]
-    assert statuses(settings) == {"b": "graded"}
-    assert rows(settings.warehouse, "select * from turns") == kept
-    warehouse.publish(settings)
-    holding = [p for p in settings.site.parent.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()]
-    assert holding == []
-    assert not (settings.stage / "b").exists()
-    assert (settings.stage / "c").exists()
-    assert warehouse.erase_client(settings, "nobody") == []
-
-
-def test_calls_past_their_time_are_forgotten(settings: Settings) -> None:
-    old = call("a", started_at=call("a").started_at.replace(year=2023))  # type: ignore[union-attr]
-    warehouse.load(stage(settings, "b", [old, call("b")], [PutAside("c", "intake", "quarantined", "missing")]), settings)
-    assert warehouse.forget_before(settings, date(2024, 1, 1)) == []
-    assert statuses(settings) == {"b": "graded", "c": "quarantined"}
-    assert not [result for result in warehouse.check(settings) if result.offenders]
 
 
 def test_only_clips_whose_file_and_call_are_there_are_published(settings: Settings, loaded: Path) -> None:

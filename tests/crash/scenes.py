@@ -1,0 +1,204 @@
+"""What is run, killed and run again: scenes of a centre's days, and what each must have come to in the end."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines import coaching, flow, redact, turns
+from pipelines.__main__ import main
+from pipelines.records import Turn, TurnSentiment
+from pipelines.score import evaluate
+from pipelines.score.scorecard import centre_ids, load_centre
+from pipelines.settings import Settings
+from pipelines.store import Batch
+from pipelines.web import pages
+from pipelines.web.wording import wording
+from tests.crash.made_day import SAID, hear, judge_once, make_recordings, write_heard
+
+EPOCH = "1772600000"  # a moment of March 2026: two runs are compared to the byte
+WAREHOUSE = "w.duckdb"
+SMALL_BATCH_MIN = 0.2  # of sound: each call is a batch of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One piece of work on a folder: how the folder stands before it, and the work, which is run again until it comes to its end."""
+
+    name: str
+    prepare: Callable[[Path, Path], None]  # (folder of recordings, folder of the warehouse)
+    work: Callable[[Path, Path], int]
+
+
+def _read_plainly(turns: Sequence[Turn], *_: Any, **__: Any) -> list[TurnSentiment]:
+    """Stands in for the sentence encoder: what a sentence feels like has no part in a crash."""
+    return [TurnSentiment(turn.call_id, turn.turn_no, "positive" if "спасибо" in turn.text.lower() else "neutral", 0.8) for turn in turns]
+
+
+HEARS_AGAIN: set[str] = set()  # call ids that may be heard again, because what was heard of them was cut short
+
+
+def _heard_before(batch: Batch, settings: Settings) -> None:
+    """Stands in for the slow steps, of which nothing may be asked again but to write that there is nothing."""
+    if {call.call_id for call in batch.calls()} - HEARS_AGAIN:
+        raise AssertionError(f"The calls {[call.call_id for call in batch.calls()]} were heard before, and are to be heard again.")
+    write_heard(batch)
+
+
+JUDGED: dict[tuple[str, str, str], Any] = {}  # what was judged of a call in an undisturbed run: crashes cannot change it
+
+
+def _judged_before(name: str, judge: Callable[..., Any]) -> Callable[..., Any]:
+    """A judge that answers from `JUDGED` where it can."""
+
+    def answer(*given: Any, **named: Any) -> Any:
+        call_id = given[0].call_id if hasattr(given[0], "call_id") else given[0][0].call_id
+        key = (name, call_id, evaluate.rules_version())
+        if key not in JUDGED:
+            JUDGED[key] = judge(*given, **named)
+        return JUDGED[key]
+
+    return answer
+
+
+def _connect_with_one_thread(*given: Any, _connect: Callable[..., Any] = duckdb.connect, **named: Any) -> Any:
+    connection = _connect(*given, **named)
+    connection.execute("set threads = 1")
+    return connection
+
+
+def warm_up() -> None:
+    """Load all that children would load each for itself, and starts no thread."""
+    os.environ["SOURCE_DATE_EPOCH"] = EPOCH
+    evaluate.judge_sentiment = _read_plainly
+    for name in ("audio", "transcribe", "diarize"):
+        flow.STEPS[name] = _heard_before
+    for module in ("av", "pandas", "pyarrow.compute", "pytz"):
+        importlib.import_module(module)
+    wording("ru")
+    for centre_id in centre_ids():
+        load_centre(centre_id)
+    for call_id in SAID:
+        judge_once(call_id)
+    coaching.PER_CALL = 1
+    duckdb.connect = _connect_with_one_thread
+    for module, name in ((turns, "turns_of_call"), (redact, "redact_turns"), (evaluate, "score_call")):
+        setattr(module, name, _judged_before(name, getattr(module, name)))
+    for template in pages._environment().list_templates():
+        pages._environment().get_template(template)
+    evaluate.rules_version()
+
+
+def settings_of(folder: Path) -> Settings:
+    """The settings of the scenes: small batches, so that a day has two of them."""
+    return Settings.from_environment(warehouse=folder / WAREHOUSE, batch_audio_min=SMALL_BATCH_MIN, retention_days=20_000)
+
+
+def grade(recordings: Path, folder: Path) -> int:
+    """`callgrade grade` on a folder; its exit status."""
+    os.environ["CALLGRADE_BATCH_AUDIO_MIN"] = str(SMALL_BATCH_MIN)
+    os.environ["CALLGRADE_RETENTION_DAYS"] = "20000"
+    return main(["grade", str(recordings), "--warehouse", str(folder / WAREHOUSE)])
+
+
+def _day_one(recordings: Path, folder: Path) -> None:
+    if not (recordings / "day1").exists():
+        make_recordings(recordings / "day1", ("d1-a", "d1-b"), also_wrong=True)
+    hear(settings_of(folder), recordings / "day1")
+
+
+def _day_two(recordings: Path, folder: Path) -> None:
+    _day_one(recordings, folder)
+    assert grade(recordings / "day1", folder) == 0
+    if not (recordings / "day2").exists():
+        make_recordings(recordings / "day2", ("d2-a",), also_wrong=True)
+    hear(settings_of(folder), recordings / "day2")
+
+
+def _new_rules(recordings: Path, folder: Path) -> int:
+    """What `regrade_calls`, `grade_calls` and `publish_scorecards` do, in one process."""
+    evaluate.rules_version = lambda: "newer rules"  # type: ignore[assignment]
+    settings = settings_of(folder)
+    flow.offer_again(settings)
+    for batch in flow.pending(settings):
+        flow.load(Batch(flow.judge(Path(batch), settings)), settings)
+    flow.publish(settings, flow.recordings(settings))
+    return 0
+
+
+def _erase(recordings: Path, folder: Path) -> int:
+    """What `erase_client` and `publish_scorecards` do."""
+    settings = settings_of(folder)
+    flow.erase_client(settings, "client-d1-a")
+    flow.publish(settings, flow.recordings(settings))
+    return 0
+
+
+def _graded(recordings: Path, folder: Path) -> None:
+    _day_one(recordings, folder)
+    assert grade(recordings / "day1", folder) == 0
+
+
+SCENES = {
+    scene.name: scene
+    for scene in (
+        Scene("first day", _day_one, lambda recordings, folder: grade(recordings / "day1", folder)),
+        Scene("second day", _day_two, lambda recordings, folder: grade(recordings / "day2", folder)),
+        Scene("new rules", _graded, _new_rules),
+        Scene("erased client", _graded, _erase),
+    )
+}
+
+
+def outcome(folder: Path) -> dict[str, str]:
+    """All that must be the same after a crash: every row of every view of both files, and every other file, each as a checksum."""
+    settings = settings_of(folder)
+    found = {f"{name} {view}": digest for name in ("warehouse", "snapshot") for view, digest in _views(getattr(settings, name)).items()}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            name = str(file.relative_to(folder))
+            is_read_elsewhere = file in (settings.warehouse, settings.snapshot) or file.name == "writer.lock"
+            found[name] = "there" if is_read_elsewhere else hashlib.sha256(file.read_bytes()).hexdigest()
+        else:
+            found[f"{file.relative_to(folder)}/"] = "there"
+    return found
+
+
+def _views(path: Path) -> dict[str, str]:
+    with duckdb.connect(str(path), read_only=True) as db:
+        names = db.execute("select schema_name || '.' || view_name from duckdb_views() where not internal union all "
+                           "select schema_name || '.' || table_name from duckdb_tables()").fetchall()  # fmt: skip
+        return {name: "\n".join(sorted(_line(row) for row in db.execute(f"from {name}").fetchall())) for (name,) in names}
+
+
+def _line(row: tuple[Any, ...]) -> str:
+    """A row as text; the last digits of a sum depend on the order of its parts, so they are left out."""
+    return str([f"{value:.9g}" if isinstance(value, float) else value for value in row])
+
+
+def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
+    """What is lost, too much or other than expected; empty where nothing is."""
+    lines = [f"lost: {name}" for name in sorted(expected.keys() - found.keys())]
+    lines += [f"left behind: {name}" for name in sorted(found.keys() - expected.keys())]
+    for name in sorted(found.keys() & expected.keys()):
+        if found[name] != expected[name]:
+            lines.append(f"differs: {name}")
+            was, is_now = expected[name].splitlines(), found[name].splitlines()
+            lines += [f"  - {row[:300]}" for row in was if row not in is_now][:4] + [
+                f"  + {row[:300]}" for row in is_now if row not in was
+            ][:4]
+    return lines
+
+
+def copy(source: Path, target: Path) -> Path:
+    """A fresh copy of a prepared folder."""
+    shutil.rmtree(target, ignore_errors=True)
+    return shutil.copytree(source, target)

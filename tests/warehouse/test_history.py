@@ -1,0 +1,72 @@
+"""Every score can be seen as it stood at a moment, with the versions that gave it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import warehouse
+from pipelines.settings import Settings
+from pipelines.store import Batch
+from tests.staged import call, rows, stage
+
+FIRST, SECOND, THIRD = 1_700_000_000, 1_700_100_000, 1_700_200_000
+
+
+def judge(settings: Settings, monkeypatch: pytest.MonkeyPatch, at: int, rules: str, *calls: Any, verdict: str = "pass") -> bool:
+    """Load the calls as judged at a moment by some rules; True when the warehouse changed."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(at))
+    batch: Batch = stage(settings, f"{at}-{rules}", calls, verdict=verdict)
+    batch.write("metrics", [replace(row, scored_by=rules) for row in batch.read("metrics")])
+    return warehouse.load(batch, settings)
+
+
+def scores_at(settings: Settings, at: int) -> list[tuple[Any, ...]]:
+    return rows(settings.warehouse, f"select call_id, score_pct, scored_by from evaluations_as_of(to_timestamp({at})) order by 1")
+
+
+def verdicts_at(path: Path, at: int) -> list[tuple[Any, ...]]:
+    return rows(path, f"select call_id, verdict from criterion_results_as_of(to_timestamp({at})) order by 1")
+
+
+def test_scores_are_seen_as_they_stood(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(settings, monkeypatch, FIRST, "rules-1", call("a"), call("b"))
+    judge(settings, monkeypatch, SECOND, "rules-2", call("a"), verdict="fail")
+    assert scores_at(settings, FIRST - 1) == []
+    assert scores_at(settings, FIRST) == scores_at(settings, SECOND - 1) == [("a", 100.0, "rules-1"), ("b", 100.0, "rules-1")]
+    assert scores_at(settings, SECOND) == [("a", 0.0, "rules-2"), ("b", 100.0, "rules-1")]
+    assert verdicts_at(settings.warehouse, FIRST) == [("a", "pass"), ("b", "pass")]
+    warehouse.publish(settings)
+    assert verdicts_at(settings.snapshot, SECOND) == [("a", "fail"), ("b", "pass")]
+    assert rows(settings.snapshot, "select call_id, score_pct from evaluations order by 1") == [
+        ("a", 0.0),
+        ("b", 100.0),
+    ]  # the newest, as ever
+
+
+def test_newer_rules_that_say_the_same_keep_the_verdicts_and_are_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(settings, monkeypatch, FIRST, "rules-1", call("a"))
+    judge(settings, monkeypatch, SECOND, "rules-2", call("a"))
+    assert scores_at(settings, FIRST) == [("a", 100.0, "rules-1")]
+    assert scores_at(settings, SECOND) == [("a", 100.0, "rules-2")]
+    assert rows(settings.warehouse, "select epoch(valid_from)::bigint, valid_to from criterion_history") == [(FIRST, None)]
+
+
+def test_a_row_of_the_log_that_was_corrected_is_no_new_judgement(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(settings, monkeypatch, FIRST, "rules-1", call("a"))
+    assert judge(settings, monkeypatch, SECOND, "rules-1", call("a", operator_id="op-9"))
+    assert rows(settings.warehouse, "select epoch(valid_from)::bigint, valid_to from evaluation_history") == [(FIRST, None)]
+    assert rows(settings.warehouse, "select operator_id from calls") == [("op-9",)]
+
+
+def test_history_goes_with_the_client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(settings, monkeypatch, FIRST, "rules-1", call("a", client_ref="gone"), call("b"))
+    judge(settings, monkeypatch, SECOND, "rules-2", call("a", client_ref="gone"), call("b"), verdict="fail")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(THIRD))
+    warehouse.erase_client(settings, "gone")
+    for view in ("evaluation_history", "criterion_history"):
+        assert rows(settings.warehouse, f"select distinct call_id from {view}") == [("b",)]
+    assert scores_at(settings, FIRST) == [("b", 100.0, "rules-1")]
