@@ -7,7 +7,7 @@ well enough to have shown it, and everything between goes to a person as `unsure
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from pipelines.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, Verdict, VerdictName
@@ -20,6 +20,7 @@ from pipelines.score.topic import Ranking
 
 _HINT = 0.5  # an act found with less than this says nothing
 _YES = 0.7  # a condition likelier than this holds; see `Criterion.na_below` for when it does not
+_LEAST_CERTAIN = 0.6  # a point that is less certain is not decided
 _YES_TO_FAIL = 0.85  # and before silence is a fail it must be likelier than this
 _HOLD_SLACK_S = 0.5
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
@@ -100,6 +101,8 @@ def _verdict(case: Case, criterion: Criterion) -> Verdict:
         least = _YES_TO_FAIL if answer.verdict == "fail" and answer.quote is None else _YES
         if likely.probability < least and answer.verdict in ("pass", "fail"):
             answer = _doubt(answer, likely)
+    if answer.verdict in ("pass", "fail") and answer.confidence < _LEAST_CERTAIN and criterion.rule != "abuse_procedure":
+        answer = replace(answer, verdict="unsure", reason=why("half_heard"))  # the procedure weighs its own doubts
     decided = answer.verdict in ("pass", "fail")
     return Verdict(
         call_id=case.call.call_id,

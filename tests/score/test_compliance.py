@@ -74,6 +74,14 @@ def test_what_was_badly_heard_or_ascribed_is_never_failed(how: dict[str, float])
     assert not [v for v in verdicts("irkutsk", turns).values() if v.verdict == "fail"]
 
 
+def test_a_point_is_not_decided_by_words_that_were_half_guessed() -> None:
+    turns = turns_of(*GOOD, heard=0.2, role_confidence=0.7)
+    got = verdicts("irkutsk", turns)
+    assert {got[name].verdict for name in ("greeting", "farewell", "anything_else")} == {"unsure"}
+    assert got["farewell"].quote and got["farewell"].points == 0
+    assert got["farewell"].explanation == "Something like it was heard, but not clearly enough to decide."
+
+
 def test_account_information_before_the_question_fails_with_its_quote() -> None:
     turns = turns_of(GOOD[0], ("client", "Сколько там у меня?"), ("operator", "У вас задолженность тысяча двести рублей."), GOOD[-1])
     got = verdicts("irkutsk", turns)["client_identified"]
