@@ -20,6 +20,7 @@ _NEGATIVE_READ = 0.6
 _OTHER_READ = {"neutral": 0.4, "positive": 0.2}
 _NOT_READ = 0.15
 _CUE_ODDS = 2.0  # a phrase of upset clients makes it so much likelier
+_ENDED_UNHEARD = 0.25  # a badly heard call that the client did not end may have ended over abuse that nobody recognised
 _CUE_SCORE = 0.75
 _UPSET_WORDS = ("complainer", "venting", "opinionated")
 
@@ -73,7 +74,10 @@ def how_likely(
         kind = _considerate(turns, sentiments, findings)
         chances.append((kind, why("because_not_considerate")) if applies.considerate_client else (1 - kind, why("because_considerate")))
     if applies.unless_ended_by_abuse:
-        ended = 0.5 if procedure.outcome == "cannot_tell" else float(procedure.outcome in _ENDED_BY_ABUSE)
+        ended = float(procedure.outcome in _ENDED_BY_ABUSE)
+        if procedure.outcome == "cannot_tell":
+            was_abusive = any(f.kind == "abuse" and f.role != "operator" for f in findings)
+            ended = 0.5 if was_abusive else _ENDED_UNHEARD if call.disconnect_party != "client" else 0.0
         chances.append((1 - ended, why("because_ended_by_abuse")))
     if not chances:
         return Likely(1.0, why("because_always"))

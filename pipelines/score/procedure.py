@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import product
+from statistics import fmean
 from typing import Any, Protocol
 
 from pipelines.errors import MisconfiguredError
@@ -29,6 +30,7 @@ _SURE = 0.6  # below this a finding is tried both ways
 _SURE_ACT = 0.78  # the same for what the operator did
 _IGNORED = 0.35  # below this a fact is not a fact
 _HINT = 0.5  # words that may be a warning or an announced end
+_LEAST_HEARD = 0.65  # mean recognition probability of the client's words under which abuse may go by unrecognised
 _MOST_DOUBTS = 8  # 2 ** 8 readings of a call are enough; what is beyond is too doubtful to judge
 
 
@@ -181,6 +183,8 @@ def judge_procedure(
         outcome, confidence, reason = "operator_at_fault", blame, why("operator_at_fault")
     elif blame > 0 and outcome != "not_needed":
         outcome, confidence, reason = "cannot_tell", 1 - blame, why("maybe_operator_at_fault")
+    if outcome == "not_needed" and _is_badly_heard(turns):
+        outcome, confidence, reason = "cannot_tell", 0.4, why("abuse_may_be_unheard")
     first_abuse = min((f.start_s for f in by_client), default=None)
     return Procedure(
         call_id=call.call_id,
@@ -191,6 +195,11 @@ def judge_procedure(
         explanation=reason.text,
         explanation_json=reason.as_json,
     )
+
+
+def _is_badly_heard(turns: Iterable[Turn]) -> bool:
+    heard = [token.probability for turn in turns if turn.role != "operator" for token in turn.tokens]
+    return bool(heard) and fmean(heard) < _LEAST_HEARD
 
 
 def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[Step]:

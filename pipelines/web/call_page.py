@@ -154,7 +154,7 @@ def _procedure(procedure: Row, call: Row, findings: Sequence[Row], w: Wording) -
     steps = [{
         "name": w("step_operator_abuse") if by_operator else w("step_abuse"),
         "at_s": abuse["start_s"] if abuse else None,
-        "state": "missing" if by_operator else "done",
+        "state": "missing" if by_operator else "done" if abuse else "unknown",
         "remark": w.label("severities", abuse["severity"]) if abuse and abuse["severity"] else None,
     }]  # fmt: skip
     for code, name in zip(codes, ("warned", "reaction", "notice", "end"), strict=True):

@@ -23,6 +23,7 @@ from pipelines.score.procedure import (
     judge_procedure,
     outcome_of,
 )
+from tests.score.spoken import call_of, turns_of
 
 RULE = ProcedureRule()
 ACTS = {"warn": "warn_abuse", "notice": "end_notice", "bye": "farewell"}
@@ -254,3 +255,11 @@ def test_the_order_of_findings_and_acts_does_not_matter() -> None:
     findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.9) for n in (4, 2)]
     again = judge_procedure(call, turns[::-1], findings, [Did("end_notice", 5), Did("warn_abuse", 3)], None)
     assert again == replace(first)
+
+
+@pytest.mark.parametrize(("heard", "outcome"), [(0.9, "not_needed"), (0.5, "cannot_tell")])
+def test_that_nobody_was_abusive_is_said_only_of_a_call_that_was_heard(heard: float, outcome: str) -> None:
+    turns = turns_of(("operator", "Добрый день."), ("client", "Здравствуйте, свет мигает."), ("operator", "До свидания."), heard=heard)
+    found = judge_procedure(call_of("irkutsk", disconnect_party="operator"), turns, [], [])
+    assert found.outcome == outcome
+    assert (outcome == "not_needed") != ("recognised" in found.explanation)
