@@ -2,9 +2,14 @@
 create or replace view call_facts as
 with results as (
     -- A person's evaluation counts instead of the machine's, scorecard by scorecard.
-    select *
+    select
+        call_id,
+        arg_max_null(score_pct, judge = 'human') as score_pct,
+        arg_max_null(coverage_pct, judge = 'human') as coverage_pct,
+        arg_max_null(auto_fail, judge = 'human') as auto_fail,
+        arg_max_null(needs_review, judge = 'human') as needs_review
     from evaluations
-    qualify row_number() over (partition by call_id, scorecard_id order by judge = 'human' desc) = 1
+    group by call_id, scorecard_id
 ),
 scores as (
     select
@@ -20,6 +25,12 @@ abuse as (
     select call_id, sum(end_s - start_s) as abuse_exposure_s
     from findings
     where kind = 'abuse' and role = 'client'
+    group by call_id
+),
+redirections as (
+    select call_id, arg_max_null(verdict, judge = 'human') = 'pass' as redirected
+    from criterion_results
+    where criterion_id = 'redirected'
     group by call_id
 )
 select
@@ -46,11 +57,23 @@ select
     m.dead_air_s,
     m.operator_talk_ratio,
     m.interruptions_by_operator,
-    m.client_sentiment_end - m.client_sentiment_start as client_sentiment_change
+    m.client_sentiment_end - m.client_sentiment_start as client_sentiment_change,
+    m.client_sentiment_start,
+    m.client_sentiment_end,
+    c.duration_s,
+    c.disconnect_party,
+    case
+        when c.status <> 'graded' or c.disconnect_party = 'unknown' then null
+        when c.disconnect_party = 'system' then false
+        else c.disconnect_party = 'client' or p.outcome not in ('ended_without_warning', 'ended_without_notice', 'operator_at_fault')
+    end as is_kept,
+    coalesce(r.redirected, false) as redirected
 from calls as c
 left join scores as s on s.call_id = c.call_id
 left join abuse as a on a.call_id = c.call_id
-left join conversation_metrics as m on m.call_id = c.call_id;
+left join conversation_metrics as m on m.call_id = c.call_id
+left join abuse_procedures as p on p.call_id = c.call_id
+left join redirections as r on r.call_id = c.call_id;
 
 comment on view call_facts is 'One line a call with all that scorecards add up; a person''s evaluation counts instead of the machine''s.';
 comment on column call_facts.call_id is 'The call.';
@@ -77,3 +100,10 @@ comment on column call_facts.dead_air_s is 'Seconds of dead air.';
 comment on column call_facts.operator_talk_ratio is 'Share of the call in which the operator speaks, 0 to 1.';
 comment on column call_facts.interruptions_by_operator is 'How often the operator took the floor from the client.';
 comment on column call_facts.client_sentiment_change is 'Sentiment of the client at the end less at the start, -2 to 2.';
+comment on column call_facts.client_sentiment_start is 'Mean sentiment of the first third of the client''s turns, -1 to 1.';
+comment on column call_facts.client_sentiment_end is 'Mean sentiment of the last third of the client''s turns, -1 to 1.';
+comment on column call_facts.duration_s is 'Length of the recording in seconds.';
+comment on column call_facts.disconnect_party is 'Who hung up: operator, client, system or unknown; from the exchange.';
+comment on column call_facts.is_kept is
+    'False when the line was cut, or the operator hung up on an abusive client without warning or notice; empty when nobody knows who hung up.';
+comment on column call_facts.redirected is 'The criterion redirected was passed: a client of another company was told where to turn.';
