@@ -201,20 +201,28 @@ def write_whole(path: Path, content: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in path.parent.glob(f".{path.name}.*.part"):
             _remove_if_left(left)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        while not _moved_into_place(path, content):
+            pass  # another writer of the same file took the new temporary one for a dead one's, in the moment before it was locked
     except OSError as error:
         raise TransientError(f"{path} could not be written: {error.strerror or error}. What was there before is as it was.") from error
     return path
+
+
+def _moved_into_place(path: Path, content: bytes) -> bool:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not Path(name).exists():
+                return False
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return True
 
 
 def is_whole(path: Path) -> bool:
