@@ -70,6 +70,7 @@ class State(StrEnum):
     WARNED = "warned"  # warned, the client has not spoken since
     COOLED = "cooled"  # warned, the client has just said something without abuse
     CALMED = "calmed"  # warned, and the talk went on without abuse
+    PARTED = "parted"  # the same, and the operator said goodbye or announced the end
     WENT_ON = "went_on"  # warned, abusive again
     NOTICED = "noticed"  # warned, and the end was announced
 
@@ -85,8 +86,9 @@ _ROWS: dict[State, tuple[State, State, State, State, State, State]] = {
     State.CLOSED: (State.PASSED, State.CLOSED, State.WARNED, State.CLOSED, State.CLOSED, State.CLOSED),
     State.TOLD: (State.TOLD, State.TOLD, State.WARNED, State.TOLD, State.TOLD, State.TOLD),
     State.WARNED: (State.WENT_ON, State.COOLED, State.WARNED, State.NOTICED, State.NOTICED, State.WARNED),
-    State.COOLED: (State.WENT_ON, State.CALMED, State.WARNED, State.NOTICED, State.CALMED, State.COOLED),
-    State.CALMED: (State.WENT_ON, State.CALMED, State.WARNED, State.CALMED, State.CALMED, State.CALMED),
+    State.COOLED: (State.WENT_ON, State.CALMED, State.WARNED, State.NOTICED, State.PARTED, State.COOLED),
+    State.CALMED: (State.WENT_ON, State.CALMED, State.WARNED, State.PARTED, State.PARTED, State.CALMED),
+    State.PARTED: (State.NOTICED, State.PARTED, State.NOTICED, State.PARTED, State.PARTED, State.PARTED),
     State.WENT_ON: (State.WENT_ON, State.COOLED, State.WARNED, State.NOTICED, State.NOTICED, State.WENT_ON),
     State.NOTICED: (State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED),
 }
@@ -107,6 +109,7 @@ _ENDS: dict[State, tuple[str, str, str]] = {
     State.WARNED: ("ended_without_notice", "client_hung_up", "cannot_tell"),
     State.COOLED: ("cannot_tell", "calmed", "calmed"),
     State.CALMED: ("calmed", "calmed", "calmed"),
+    State.PARTED: ("calmed", "calmed", "calmed"),
     State.WENT_ON: ("ended_without_notice", "client_hung_up", "cannot_tell"),
     State.NOTICED: ("ended_after_warning", "client_hung_up", "cannot_tell"),
 }

@@ -263,3 +263,8 @@ def test_that_nobody_was_abusive_is_said_only_of_a_call_that_was_heard(heard: fl
     found = judge_procedure(call_of("irkutsk", disconnect_party="operator"), turns, [], [])
     assert found.outcome == outcome
     assert (outcome == "not_needed") != ("recognised" in found.explanation)
+
+
+def test_abuse_after_the_goodbye_of_a_calmed_call_needs_no_second_announcement() -> None:
+    for story in ("abuse warn bye abuse", "abuse warn calm bye abuse", "abuse warn calm answer calm bye answer abuse"):
+        assert judged(story, "operator").outcome == "ended_after_warning", story
