@@ -45,18 +45,22 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
         remove_leftovers(settings.warehouse)
         connection = connect(settings.warehouse)
         try:
-            migrate(connection)
-            yield connection
-        except (
-            duckdb.IOException,
-            duckdb.FatalException,
-            duckdb.TransactionException,
-        ) as error:  # of a disk: statement, checkpoint, commit
-            raise TransientError(
-                f"The warehouse {settings.warehouse} could not be written: {_first_line(error)}. Nothing of this was kept."
-            ) from error
+            with disk_errors_told(settings.warehouse):
+                migrate(connection)
+                yield connection
         finally:
             connection.close()
+
+
+@contextmanager
+def disk_errors_told(path: Path) -> Iterator[None]:
+    """Turn what DuckDB raises when a disk fails, in a statement, a checkpoint or a commit, into a TransientError."""
+    try:
+        yield
+    except (OSError, duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
+        raise TransientError(
+            f"The warehouse {path} could not be written: {_first_line(error)}. What was there before is as it was."
+        ) from error
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
-from pipelines.warehouse.file import connect, migrate, remove_leftovers, write_lock
+from pipelines.warehouse.file import connect, disk_errors_told, migrate, remove_leftovers, write_lock
 
 ON_REQUEST = "Forgotten on request"
 PAST_ITS_TIME = "Forgotten because its time was over"
@@ -110,7 +110,7 @@ def forget_in_stage(batch: Batch, calls: Sequence[Call], put_aside: Sequence[Put
 def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[Call], bool], reason: str) -> list[Path]:
     if not settings.warehouse.exists() and not settings.stage.exists():
         return []
-    with write_lock(settings):
+    with write_lock(settings), disk_errors_told(settings.warehouse):
         remove_leftovers(settings.warehouse)
         db = connect(settings.warehouse)
         try:
