@@ -28,10 +28,14 @@ NO_SPEECH = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Sound to be turned into words, float32 at 16 kHz, at most 30 s, and the languages to hear it in (one, where it is known)."""
+    """Sound to be turned into words, float32 at 16 kHz, at most 30 s, and the languages to hear it in (one, where it is known).
+
+    `hot_words` are names and terms that are likely to be said, for each of the languages; an engine may use them or not.
+    """
 
     samples: Samples
     languages: tuple[str, ...]
+    hot_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Whisper:
         self._beam_size, self._batch_size = int(entry.parameters["beam_size"]), int(entry.parameters["batch_size"])
         self._is_fitted = "longest_chunk_s" in entry.parameters
         self.longest_chunk_s = float(entry.parameters.get("longest_chunk_s", CHUNK_S))
+        self._hot_word_languages = tuple(entry.parameters.get("hot_words", ()))
         # On a CPU one window at a time is encoded: the attention of several does not fit its cache, and each takes half as long again.
         self._encode_batch_size = 1 if device == "cpu" else self._batch_size
         cores = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
@@ -76,15 +77,18 @@ class Whisper:
         return self._in_batches(range(len(sounds)), lambda i: (self._window(sounds[i]),), lambda i: len(sounds[i]), detect)
 
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, Heard]]:
-        """The words of each chunk by language, in the order of the chunks; a batch holds chunks of one window and the same languages."""
+        """The words of each chunk by language, in the order of the chunks; a batch holds chunks of one window, languages and hot words."""
 
         def hear(batch: Sequence[Chunk]) -> list[dict[str, Heard]]:
             sounds = [chunk.samples for chunk in batch]
             encoded = self._encode(sounds)
-            versions = {language: self._hear(encoded, sounds, language) for language in batch[0].languages}
+            hot_words = batch[0].hot_words or ("",) * len(batch[0].languages)
+            versions = {
+                language: self._hear(encoded, sounds, language, hot) for language, hot in zip(batch[0].languages, hot_words, strict=True)
+            }
             return [{language: version[i] for language, version in versions.items()} for i in range(len(batch))]
 
-        return self._in_batches(chunks, lambda c: (c.languages, self._window(c.samples)), lambda c: len(c.samples), hear)
+        return self._in_batches(chunks, lambda c: (c.languages, c.hot_words, self._window(c.samples)), lambda c: len(c.samples), hear)
 
     def _in_batches(
         self, items: Sequence[T], key: Callable[[T], Any], length: Callable[[T], int], work: Callable[[Sequence[T]], list[R]]
@@ -122,11 +126,13 @@ class Whisper:
         frames = len(sound) * FRAMES_A_SECOND // RATE_HZ + SPARE_FRAMES
         return min(-(-frames // WINDOW_STEP_FRAMES) * WINDOW_STEP_FRAMES, WINDOW_FRAMES)
 
-    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Samples], language: str) -> list[Heard]:
+    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Samples], language: str, hot_words: str) -> list[Heard]:
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, True, task="transcribe", language=language)
-        results = self._search_well(encoded, tokenizer)
+        hot_words = hot_words if language in self._hot_word_languages else ""
+        prompt = self._whisper.get_prompt(tokenizer, [], without_timestamps=True, hotwords=hot_words or None)
+        results = self._search_well(encoded, tokenizer, prompt)
         texts = [[token for token in tokens if token < tokenizer.eot] for tokens, _, _ in results]
         frames = [len(sound) // self._whisper.feature_extractor.hop_length for sound in sounds]
         alignments = self._whisper.find_alignment(tokenizer, texts, _view(encoded), frames)
@@ -135,28 +141,29 @@ class Whisper:
             for alignment, sound, (_, logprob, no_speech) in zip(alignments, sounds, results, strict=True)
         ]
 
-    def _search_well(self, encoded: Sequence[Any], tokenizer: Any) -> list[Found]:
+    def _search_well(self, encoded: Sequence[Any], tokenizer: Any, prompt: list[int]) -> list[Found]:
         """Beam search; what is believed little is searched again with more beams, and what runs in a loop with repeats forbidden.
 
         Whisper's own remedy samples at random; this one always gives the same words for the same sound.
         """
-        results = self._search(encoded, tokenizer, self._beam_size)
+        results = self._search(encoded, tokenizer, prompt, self._beam_size)
         if self._beam_size < CAREFUL_BEAMS:
-            self._again(results, [i for i, found in enumerate(results) if found[1] < CAREFUL_BELOW], encoded, tokenizer)
+            self._again(results, [i for i, found in enumerate(results) if found[1] < CAREFUL_BELOW], encoded, tokenizer, prompt)
         looped = [i for i, (tokens, _, _) in enumerate(results) if _compression(tokenizer.decode(tokens)) > TOO_REPETITIVE]
-        self._again(results, looped, encoded, tokenizer, no_repeat_ngram_size=4)
+        self._again(results, looped, encoded, tokenizer, prompt, no_repeat_ngram_size=4)
         return results
 
-    def _again(self, results: list[Found], numbers: Sequence[int], encoded: Sequence[Any], tokenizer: Any, **options: Any) -> None:
+    def _again(
+        self, results: list[Found], numbers: Sequence[int], encoded: Sequence[Any], tokenizer: Any, prompt: list[int], **options: Any
+    ) -> None:
         if numbers:
-            found = self._search([encoded[i] for i in numbers], tokenizer, CAREFUL_BEAMS, **options)
+            found = self._search([encoded[i] for i in numbers], tokenizer, prompt, CAREFUL_BEAMS, **options)
             for i, result in zip(numbers, found, strict=True):
                 results[i] = result
 
-    def _search(self, encoded: Sequence[Any], tokenizer: Any, beam_size: int, **options: Any) -> list[Found]:
+    def _search(self, encoded: Sequence[Any], tokenizer: Any, prompt: list[int], beam_size: int, **options: Any) -> list[Found]:
         from faster_whisper.transcribe import get_suppressed_tokens
 
-        prompt = self._whisper.get_prompt(tokenizer, [], without_timestamps=True)
         generated = self._whisper.model.generate(
             _view(encoded),
             [prompt] * len(encoded),

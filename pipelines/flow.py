@@ -11,6 +11,7 @@ import json
 import logging
 import logging.handlers
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
@@ -175,14 +176,18 @@ def _judged(batches: Sequence[Batch], settings: Settings) -> Iterator[Batch]:
     listener = logging.handlers.QueueListener(queue, *LOGGER.handlers)
     listener.start()
     try:
-        with ProcessPoolExecutor(settings.workers, mp_context=context, initializer=_log_to, initargs=(queue,)) as pool:
+        with ProcessPoolExecutor(
+            settings.workers, mp_context=context, initializer=_start_worker, initargs=(queue, settings.workers)
+        ) as pool:
             for future in as_completed([pool.submit(judge, batch.folder, settings) for batch in batches]):
                 yield Batch(future.result())
     finally:
         listener.stop()
 
 
-def _log_to(queue: object) -> None:
+def _start_worker(queue: object, workers: int) -> None:
+    """Send what is logged to the first process, and leave the other workers their share of the cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
     LOGGER.addHandler(logging.handlers.QueueHandler(queue))  # type: ignore[arg-type]
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False

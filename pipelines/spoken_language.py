@@ -7,8 +7,8 @@ each stretch keeps the words that the model believes more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import log
 
 import numpy as np
@@ -41,6 +41,7 @@ class Sound:
     tracks: Samples
     speech: tuple[Interval, ...]
     languages: tuple[str, ...]
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)  # language → the centre's names and words
 
 
 def pack_by_language(sounds: Sequence[Sound], recogniser: asr.Recogniser) -> list[Chunks]:

@@ -73,8 +73,10 @@ def prepare(call: Call, facts: AudioFacts) -> Listening:
     tracks = audio.decode(call.recording).tracks
     if tracks.shape[0] != facts.tracks:
         raise BadRecordingError(f"{call.call_id}: the recording changed while it was being graded. Grade it again.")
-    languages = spoken_language.allowed(load_centre(call.centre_id).languages, call.language)
-    return Listening(call, spoken_language.Sound(tracks, facts.speech, languages))
+    centre = load_centre(call.centre_id)
+    return Listening(
+        call, spoken_language.Sound(tracks, facts.speech, spoken_language.allowed(centre.languages, call.language), centre.terms)
+    )
 
 
 def listen(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
@@ -101,7 +103,12 @@ def listen(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
 
 def _hear(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
     """Hear the chunks of all calls at once, and add what was said, or left out, to each."""
-    heard = iter(recogniser.transcribe_chunks([asr.Chunk(chunk.samples, languages) for one in group for chunk, languages in one.chunks]))
+    chunks = [
+        asr.Chunk(chunk.samples, languages, tuple(", ".join(one.sound.terms.get(language, ())) for language in languages))
+        for one in group
+        for chunk, languages in one.chunks
+    ]
+    heard = iter(recogniser.transcribe_chunks(chunks))
     for one in group:
         results = [next(heard) for _ in one.chunks]
         versions = [
@@ -109,8 +116,9 @@ def _hear(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
             for (chunk, _), result in zip(one.chunks, results, strict=True)
         ]
         chosen = spoken_language.choose([chunk for chunk, _ in one.chunks], versions)
-        for found, result in zip(chosen, results, strict=True):
-            kept, stretches = keep_said(found, all(version.is_doubtful for version in result.values()))
+        for (chunk, _), found, result in zip(one.chunks, chosen, results, strict=True):
+            is_doubtful = all(version.is_doubtful for version in result.values())
+            kept, stretches = keep_said(found, is_doubtful, [(p.start_s, p.end_s) for p in chunk.pieces])
             one.words += kept
             one.dropped += [_dropped(one.call.call_id, stretch, why) for stretch, why in stretches]
 

@@ -91,6 +91,7 @@ def test_words_lie_inside_the_speech_and_in_order(intervals: list[Interval]) -> 
         "Продолжение следует...",
         "Дякую за перегляд!",
         "Спасибо за просмотр.",
+        "Редактор субтитров Н. А. Корректор В. Сухи",
         "Thanks for watching!",
         "Feliratok: valaki",
     ],
@@ -134,6 +135,17 @@ def test_words_in_what_the_engine_takes_for_silence_are_left_out() -> None:
     left, stretches = invented.keep_said(words("спасибо"), is_doubtful=True)
     assert left == []
     assert [why for _, why in stretches] == ["silence"]
+
+
+def test_a_stretch_in_which_no_word_is_believed_is_left_out_and_recorded() -> None:
+    def word(start_s: float, text: str, probability: float) -> Word:
+        return Word("c", 0, start_s, start_s + 0.5, text, probability, "ru")
+
+    said = [word(0, "слышно", 0.9), word(1, "вас", 0.3)]
+    tone = [word(5, "Бип", 0.2), word(6, "бип", 0.95), word(7, "бип", 0.97)]
+    left, stretches = invented.keep_said(said + tone, pieces=[(0, 2), (5, 8)])
+    assert left == said
+    assert stretches == [(tone, "unsure")]
 
 
 def test_each_side_of_a_call_is_heard_in_its_own_language() -> None:
@@ -244,3 +256,19 @@ def test_one_bad_call_does_not_spoil_its_group(
     transcribe.run(batch, settings)
     assert {word.call_id for word in batch.read("words")} == {"c0", "c2"}
     assert [aside.call_id for aside in batch.put_aside()] == ["c1"]
+
+
+def test_the_engine_is_told_the_names_of_the_centre_in_each_language(calls_folder: Path) -> None:
+    one = listening(calls_folder, "kyiv-uk-001")
+    recogniser = Recogniser()
+    recogniser.language_probabilities = lambda sounds, languages: [{language: 1 / len(languages) for language in languages} for _ in sounds]  # type: ignore[method-assign]
+    told: list[asr.Chunk] = []
+    transcribe_chunks = recogniser.transcribe_chunks
+    recogniser.transcribe_chunks = lambda chunks: told.extend(chunks) or transcribe_chunks(chunks)  # type: ignore[method-assign, func-returns-value]
+    transcribe.listen([one], recogniser)
+    assert told
+    for chunk in told:
+        hot_words = dict(zip(chunk.languages, chunk.hot_words, strict=True))
+        assert "Київські енергетичні послуги" in hot_words.get("uk", "Київські енергетичні послуги")
+        assert "Киевские энергетические услуги" in hot_words.get("ru", "Киевские энергетические услуги")
+    assert any("uk" in chunk.languages for chunk in told)
