@@ -156,7 +156,7 @@ class Batch:
     def forget(self, call_ids: Collection[str]) -> bool:
         """Remove every row of these calls from every file, the folder too where nothing else is in it; True when there was any."""
         changed = False
-        for file in sorted(self.folder.rglob("*.parquet")):
+        for file in sorted(self.folder.rglob("*.parquet"), key=_received_last):
             frame = pl.read_parquet(file) if is_whole(file) else None
             if frame is None:
                 file.unlink()  # it could hold them
@@ -164,9 +164,21 @@ class Batch:
             elif not frame.is_empty() and (rest := frame.filter(~pl.col("call_id").is_in(list(call_ids)))).height < frame.height:
                 write_whole(file, _parquet(rest))
                 changed = True
-        if changed and not self.read("calls") and not self.put_aside():
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove_if_empty()
         return changed
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a batch that nothing was received in, or is left in; also one whose removal was stopped half way."""
+        if self.has("calls") and (self.read("calls") or self.put_aside()):
+            return
+        for file in sorted((f for f in self.folder.rglob("*") if f.is_file()), key=_received_last):
+            file.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _received_last(file: Path) -> tuple[int, Path]:
+    """The order to empty a batch's files in: what tells whose rows it holds goes last, or a run that was killed could not go on."""
+    return (2 if file.name == "calls.parquet" else 1 if file.parent.name == "put_aside" else 0), file
 
 
 @cache

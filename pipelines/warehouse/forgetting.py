@@ -112,6 +112,7 @@ def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[
         return []
     with write_lock(settings), disk_errors_told(settings.warehouse):
         remove_leftovers(settings.warehouse)
+        _remove_empty_batches(settings)
         db = connect(settings.warehouse)
         try:
             migrate(db)
@@ -138,6 +139,14 @@ def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[
                 _write_anew(file, sorted(ids))
     log.info("forgotten: %d calls", len(loaded))
     return clips
+
+
+def _remove_empty_batches(settings: Settings) -> None:
+    """Remove what a run that was killed while forgetting left of a batch: nobody's rows, and no file that says whose they were."""
+    for folder in sorted(settings.stage.glob("*/")):
+        calls = folder / "calls.parquet"
+        if store.is_whole(calls) if calls.exists() else not any(f.is_file() for f in folder.rglob("*")):
+            Batch(folder).remove_if_empty()
 
 
 def _remember(db: duckdb.DuckDBPyConnection, gone: set[_Gone], reason: str) -> None:

@@ -13,8 +13,8 @@ from pipelines.settings import ROOT
 
 # Side by side: two cores are there, and children that are killed use one each.
 SLICES = (
-    ("--kills", "8", "--seed", "7", "--scene", "second day", "--before", "at-once", "--before", "words"),
-    ("--kills", "17", "--seed", "8", "--scene", "erased client", "--before", "none"),
+    ("--kills", "4", "--seed", "7", "--scene", "second day", "--before", "at-once", "--before", "words"),
+    ("--kills", "9", "--seed", "8", "--scene", "erased client", "--before", "none"),
 )
 
 
@@ -36,7 +36,7 @@ def said_by(process: subprocess.Popen[str]) -> str:
 @pytest.mark.slow
 def test_whatever_is_killed_comes_to_the_same_end() -> None:
     said = [said_by(process) for process in [start("tests.crash", *arguments) for arguments in SLICES]]
-    assert sum(int(re.findall(r"(\d+) disturbed", one)[-1]) for one in said) >= 25
+    assert sum(int(re.findall(r"(\d+) disturbed", one)[-1]) for one in said) >= 12
     assert all(one.rstrip().endswith("0 wrong") for one in said)
 
 
