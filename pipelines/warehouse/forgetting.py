@@ -133,6 +133,7 @@ def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[
             forget_in_stage(batch, calls, missing)
         ids = {one.call_id for one in loaded}  # an id of the stage alone may be another's in here
         clips = _remove_clips(settings, ids)
+        (settings.site / "regrade.md").unlink(missing_ok=True)  # names calls, theirs perhaps; the command writes it anew
         for file in (settings.snapshot, settings.warehouse):
             remove_leftovers(file)
             if file.exists():

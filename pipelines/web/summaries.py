@@ -43,45 +43,23 @@ def centres(published: Published) -> list[Row]:
 def operators(published: Published, centre_id: str) -> list[Row]:
     """One row an operator of a centre over everything published, by id: a list to look somebody up in, not a ranking.
 
-    The score is adjusted for topic and client type as in operator_scorecards, whose months are too short where calls are few.
+    The score is that of the view operator_scores: adjusted for the call mix, and drawn towards the peers where calls are few.
     """
     return published.rows(
         """
-        with facts as (select * from call_facts where centre_id = $1 and operator_id is not null),
-        work as (
+        with work as (
             select
                 operator_id, max_by(operator_tenure, started_local) as operator_tenure, count(*) as calls,
                 count(*) filter (where status = 'graded') as graded, count(*) filter (where needs_review) as needs_review,
                 count(*) filter (where auto_fail) as auto_fails, count(*) filter (where is_abusive) as abusive_calls, avg(handling_time_s) as aht_s,
                 cast(min(started_local) as date) as first_day, cast(max(started_local) as date) as last_day
-            from facts
+            from call_facts
+            where centre_id = $1 and operator_id is not null
             group by operator_id
-        ),
-        expected as (
-            select *, (sum(score_pct) over mix + 5 * mean_pct) / (count(*) over mix + 5) as expected_pct
-            from (select *, avg(score_pct) over () as mean_pct from facts where score_pct is not null)
-            window mix as (partition by topic, client_type)
-        ),
-        peers as (
-            select operator_id, any_value(mean_pct) as mean_pct, count(*) as scored, avg(score_pct - expected_pct) as residual_pct,
-                   coalesce(var_pop(score_pct - expected_pct) * count(*), 0) as squares_sum
-            from expected
-            group by operator_id
-        ),
-        spread as (
-            select *, within_variance(sum(squares_sum) over (), sum(scored) over (), count(*) over ()) as within_var,
-                   var_samp(residual_pct) over () as variance_of_means, count(*) over () / sum(1.0 / scored) over () as mean_calls
-            from peers
-        ),
-        judged as (
-            select operator_id, scored, mean_pct + own_weight(between_var, within_var, scored) * residual_pct as adjusted_pct,
-                   half_width(between_var, within_var, scored) as half_pct
-            from (select *, between_variance(variance_of_means, within_var, mean_calls) as between_var from spread)
         )
-        select w.*, coalesce(j.scored, 0) as scored, as_pct(j.adjusted_pct) as score_pct,
-               as_pct(j.adjusted_pct - j.half_pct) as score_low_pct, as_pct(j.adjusted_pct + j.half_pct) as score_high_pct
+        select w.*, coalesce(s.scored_calls, 0) as scored, s.score_pct, s.score_low_pct, s.score_high_pct
         from work as w
-        left join judged as j on j.operator_id = w.operator_id
+        left join operator_scores as s on s.centre_id = $1 and s.operator_id = w.operator_id and s.period = 'all'
         order by w.operator_id
         """,
         centre_id,

@@ -17,18 +17,6 @@ create or replace macro share_pct(part, whole) as 100.0 * part / nullif(whole, 0
 create or replace macro within_variance(squares_sum, calls, operators) as
     (coalesce(squares_sum, 0) + 5 * 15.0 ** 2) / (greatest(calls - operators, 0) + 5);
 
--- How far operators lie from each other (variance), by moments, at least 3 points apart so that an interval never closes to nothing.
-create or replace macro between_variance(variance_of_means, within, mean_calls) as
-    greatest(coalesce(variance_of_means, 0) - within / nullif(mean_calls, 0), 3.0 ** 2);
-
--- How much of an operator's own mean is believed (0 to 1); the rest is the mean of the centre.
-create or replace macro own_weight(between_var, within, calls) as
-    between_var / (between_var + within / nullif(calls, 0));
-
--- Half of the 90 % interval, in points.
-create or replace macro half_width(between_var, within, calls) as
-    1.645 * sqrt(own_weight(between_var, within, calls) * within / nullif(calls, 0));
-
 -- A score kept between 0 and 100; null stays null (least and greatest alone would pass over it).
 create or replace macro as_pct(points) as case when points is not null then least(greatest(points, 0), 100) end;
 

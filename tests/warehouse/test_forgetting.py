@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipelines import flow, store, warehouse
@@ -153,3 +155,40 @@ def test_forgetting_takes_a_batch_apart_by_recording_not_by_id(settings: Setting
     assert statuses(settings) == {"a": "graded"}
     assert Batch(second.folder).read("calls") == [other]
     assert not first.folder.exists()
+
+
+def test_a_run_that_was_stopped_while_emptying_a_batch_goes_on_with_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its first, second or fifth file: none of the client's rows is left in the end, and no report that names the call."""
+    write = store.write_whole
+    for stop_at in (1, 2, 5, 40):
+        batch = stage(settings, f"only-{stop_at}", [call("a", client_ref="gone")])
+        warehouse.load(batch, settings)
+        settings.site.mkdir(exist_ok=True)
+        (settings.site / "regrade.md").write_text("| a | fail → pass |")
+        left = iter(range(stop_at - 1))
+
+        def stopping(path: Path, content: bytes, left: Iterator[int] = left) -> Path:
+            if path.is_relative_to(settings.stage) and next(left, None) is None:
+                raise KeyboardInterrupt
+            return write(path, content)
+
+        monkeypatch.setattr(store, "write_whole", stopping)
+        try:
+            warehouse.erase_client(settings, "gone")
+            was_stopped = False
+        except KeyboardInterrupt:
+            was_stopped = True
+        monkeypatch.setattr(store, "write_whole", write)
+        warehouse.erase_client(settings, "gone")
+        assert not batch.folder.exists()
+        assert not (settings.site / "regrade.md").exists()
+        if not was_stopped:
+            return
+        forget_that_it_was_forgotten(settings)
+    raise AssertionError("a batch has no forty files with rows")
+
+
+def forget_that_it_was_forgotten(settings: Settings) -> None:
+    """Let the same recording be loaded again."""
+    with duckdb.connect(str(settings.warehouse)) as db:
+        db.execute("delete from store.forgotten")
