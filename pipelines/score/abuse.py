@@ -221,7 +221,7 @@ def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator
 
 
 def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
-    if not called and _is_near(words, i, lexicon, "they", before_only=True):
+    if not called and (_is_near(words, i, lexicon, "they", before_only=True) or _is_told(words, i, lexicon)):
         return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
     if _is_about_self(words, i, lexicon):
         return None
@@ -230,6 +230,12 @@ def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: 
         confidence = 0.9 if at_you else 0.82 if called else 0.7
         return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), confidence, 3)
     return None
+
+
+def _is_told(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
+    """Told of somebody who is not there: "what a scoundrel", the word for "what a" behind as Slavic speech has it, and no "you" beside it."""
+    follows = i + 1 < len(words) and words[i + 1].sentence == words[i].sentence and lexicon.has("what_a", words[i + 1].text)
+    return follows and not any(_in_sentence(words, i, lexicon, name) for name in ("you_one", "you_many", "you_any"))
 
 
 def _target(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, otherwise: str) -> str:

@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 from tests.staged import call, stage
 
 READERS = 20
-PUBLISHED = 8  # times
+PUBLISHED = 4  # times
 STATE = "select count(*), md5(string_agg(call_id || coalesce(score_pct, 0), ',' order by call_id)) from calls left join evaluations using (call_id)"
 
 

@@ -42,4 +42,4 @@ def test_whatever_is_killed_comes_to_the_same_end() -> None:
 
 @pytest.mark.slow
 def test_twenty_readers_beside_a_loader_see_whole_states_only() -> None:
-    assert re.match(r"20 readers, \d+ readings, \d+ of 8 published states seen, 0 others", said_by(start("tests.crash.readers")))
+    assert re.match(r"20 readers, \d+ readings, \d+ of 4 published states seen, 0 others", said_by(start("tests.crash.readers")))

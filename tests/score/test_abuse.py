@@ -252,3 +252,12 @@ def test_words_torn_from_the_next_voice_of_a_mono_call_accuse_no_operator(pause_
     (found,) = find_abuse([operator, client])
     assert found.role == role
     assert (found.target == "client") == (role == "operator")
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("ru", "Утащил велосипед, вот мерзавец какой, прямо со двора."), ("uk", "Забрав гаманець, ось негідник який, просто в метро.")],
+)
+def test_what_a_scoundrel_somebody_else_is_accuses_nobody_in_the_call(language: str, text: str) -> None:
+    assert {f.target for f in abuse_in_turn(said(text, language))} <= {"other"}
+    assert {f.target for f in abuse_in_turn(said(text.replace("вот ", "вы ").replace("ось ", "ви "), language))} == {"operator"}
