@@ -221,7 +221,7 @@ def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator
 
 
 def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
-    if not called and (_is_near(words, i, lexicon, "they", before_only=True) or _is_told(words, i, lexicon)):
+    if _is_told(words, i, lexicon) or (not called and _is_near(words, i, lexicon, "they", before_only=True)):
         return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
     if _is_about_self(words, i, lexicon):
         return None
