@@ -163,8 +163,8 @@ def _as_meant(words: Sequence[_Word], lexicon: AbuseLexicon, language: str) -> t
     meant: list[_Word] = list(words)
     spans: dict[int, int] = {}
     for i, word in enumerate(words):
-        if i - 1 in spans and spans[i - 1] == i:
-            continue
+        if (i - 1 in spans and spans[i - 1] == i) or lexicon.has("insults", word.text):
+            continue  # eaten by the word before, or an insult as it stands
         if better := lexicon.as_meant(word.text, language):
             meant[i], spans[i] = replace(word, text=better), i
         elif i + 1 < len(words) and not word.pause_after and (better := lexicon.as_joined(word.text, words[i + 1].text, language)):
