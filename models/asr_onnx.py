@@ -29,11 +29,7 @@ class Onnx:
     """A loaded model of onnx-asr. Raises ModelError when its weights are missing or changed, or its device is not to be had."""
 
     def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
-        if entry.source == "hub":
-            registry.quiet()
-        else:
-            registry.stay_offline()
-        folder = registry.weights(models_dir, entry)
+        folder = registry.weights_to_load(models_dir, entry)
         import onnx_asr
         import onnxruntime
         from onnx_asr.utils import ModelLoadingError

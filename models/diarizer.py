@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import registry
+from models.grouping import in_groups
 from models.torchaudio_stand_in import spare_torchaudio
 from models.voices import FRAMES_A_SECOND, Piece, cut_pieces, speakers_of_pieces, stretches_of
 
@@ -82,7 +83,7 @@ class _OfflineDiarizer:
         self._batch_size = int(embedding.parameters["batch_size"])
 
     def diarize(self, sounds: Iterable[Samples]) -> Iterator[list[SpokenStretch]]:
-        for group in _groups(sounds):
+        for group in in_groups(map(_clean, sounds), lambda sound: len(sound) / RATE_HZ, GROUP_S):
             with one_thread():
                 yield from self._diarize_group(group)
 
@@ -163,21 +164,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _groups(sounds: Iterable[Samples]) -> Iterator[list[Samples]]:
-    """Sounds in order, in groups of `GROUP_S` at most; a longer sound is a group of its own."""
-    group: list[Samples] = []
-    held_s = 0.0
-    for sound in sounds:
-        length_s = len(sound) / RATE_HZ
-        if group and held_s + length_s > GROUP_S:
-            yield group
-            group, held_s = [], 0.0
-        group.append(_clean(sound))
-        held_s += length_s
-    if group:
-        yield group
 
 
 def _clean(sound: Samples) -> Samples:

@@ -228,6 +228,15 @@ def _state(models_dir: Path, model: Entry) -> tuple[str, str]:
         return "changed", str(error)
 
 
+def weights_to_load(models_dir: Path, model: Entry) -> Path:
+    """The folder of a model that is loaded next, with telemetry off, and the hub out of reach unless the model comes from it. Raises as `weights`."""
+    if model.source == "hub":
+        quiet()
+    else:
+        stay_offline()
+    return weights(models_dir, model)
+
+
 def stay_offline() -> None:
     """Keep every engine from calling home: no hub, no telemetry. Call before the first import of an engine."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

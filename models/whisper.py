@@ -35,11 +35,7 @@ class Whisper:
     """A loaded Whisper model; to be asked from one thread at a time, as it runs threads of its own."""
 
     def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
-        if entry.source == "hub":
-            registry.quiet()
-        else:
-            registry.stay_offline()
-        folder = registry.weights(models_dir, entry)
+        folder = registry.weights_to_load(models_dir, entry)
         from faster_whisper import WhisperModel
 
         device, compute_type = entry.parameters["device"], entry.parameters["compute_type"]

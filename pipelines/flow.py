@@ -19,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from models import registry
+from models.grouping import in_groups
 from pipelines import audio, coaching, diarize, redact, transcribe, turns, warehouse
 from pipelines.errors import TransientError
 from pipelines.records import Call, Clip, PutAside
@@ -126,17 +127,9 @@ def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Setting
 
     The length of a recording is judged from its size before it is decoded: 16 kB a second at most for telephone sound.
     """
-    groups: list[list[Call]] = []
-    minutes = 0.0
     lengths_min = {call.call_id: max(call.size_bytes / 16_000 / 60, 0.5) for call in calls}
     most_min = min(settings.batch_audio_min, sum(lengths_min.values()) / settings.workers + 1.0)
-    for call in sorted(calls, key=lambda c: c.call_id):
-        length_min = lengths_min[call.call_id]
-        if not groups or minutes + length_min > most_min:
-            groups.append([])
-            minutes = 0.0
-        groups[-1].append(call)
-        minutes += length_min
+    groups = in_groups(sorted(calls, key=lambda c: c.call_id), lambda call: lengths_min[call.call_id], most_min)
     batches = [_stage(group, (), settings) for group in groups]
     if put_aside:  # a batch of their own: a run that goes on where another was killed must find the others under the same ids
         batches.append(_stage((), put_aside, settings))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models import asr
+from models.grouping import in_groups
 from models.registry import ModelError
 from pipelines import audio, spoken_language
 from pipelines.chunks import Packed, pack, piece_at, uncovered
@@ -51,7 +52,7 @@ def run(batch: Batch, settings: Settings) -> None:
     put_aside: list[PutAside] = []
     calls: list[Call] = batch.calls()
     done = 0
-    for group in _ahead(_groups(calls, facts, put_aside)):
+    for group in _ahead(in_groups(_prepared(calls, facts, put_aside), lambda one: one.speech_s, GROUP_S)):
         try:
             listen(group, asr.get_recogniser(settings.profile, settings.models_dir))
         except ModelError as error:
@@ -123,21 +124,13 @@ def _hear(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
             one.dropped += [_dropped(one.call.call_id, stretch, why) for stretch, why in stretches]
 
 
-def _groups(calls: Sequence[Call], facts: dict[str, AudioFacts], put_aside: list[PutAside]) -> Iterator[list[Listening]]:
-    """The calls decoded, as many at a time as make `GROUP_S` of speech; those that cannot be decoded are put aside."""
-    group: list[Listening] = []
+def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], put_aside: list[PutAside]) -> Iterator[Listening]:
+    """The calls ready to be listened to; those that cannot be decoded are put aside."""
     for call in calls:
         try:
-            one = prepare(call, facts[call.call_id])
+            yield prepare(call, facts[call.call_id])
         except BadRecordingError as error:
             put_aside.append(audio.put_aside("transcribe", call, error))
-            continue
-        if group and sum(other.speech_s for other in group) + one.speech_s > GROUP_S:
-            yield group
-            group = []
-        group.append(one)
-    if group:
-        yield group
 
 
 def _ahead(groups: Iterator[list[Listening]]) -> Iterator[list[Listening]]:
