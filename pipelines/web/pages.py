@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -43,7 +43,12 @@ def publish_pages(settings: Settings, language: str | None = None) -> Path:
     with open_published(settings) as published:
         writer = _Writer(settings.scorecards)
         totals = summaries.centres(published)
-        cards = [_centre_pages(published, writer, total, language) for total in totals if total["centre_id"] is not None]
+        operators = summaries.operators(published)
+        cards = [
+            _centre_pages(published, writer, total, operators[total["centre_id"]], language)
+            for total in totals
+            if total["centre_id"] is not None
+        ]
         spoken = {_profile_language(t["centre_id"]) for t in totals if t["centre_id"] is not None}
         w = wording(language or (spoken.pop() if len(spoken) == 1 else "en"))
         numbers = {key: sum(t[key] for t in totals) for key in ("received", "graded", "needs_review", "auto_fails", "abusive_calls")}
@@ -95,7 +100,7 @@ class _Writer:
                 file.unlink()
 
 
-def _centre_pages(published: Published, writer: _Writer, total: Row, language: str | None) -> Row:
+def _centre_pages(published: Published, writer: _Writer, total: Row, operators: Sequence[Row], language: str | None) -> Row:
     """Write the pages of one centre, its operators and its calls; what the index shows of it."""
     centre_id: str = total["centre_id"]
     profile = load_centre(centre_id) if centre_id in centre_ids() else None
@@ -108,7 +113,7 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, language: s
 
     calls = [c | {"href": call_href(c["call_id"]), "when": w.time(c["started_local"])} for c in summaries.calls(published, centre_id)]
     clips = [_clip(c, titles, w) for c in summaries.clips(published, centre_id)]
-    operators = [o | {"href": operator_href(o["operator_id"])} for o in summaries.operators(published, centre_id)]
+    operators = [o | {"href": operator_href(o["operator_id"])} for o in operators]
     by_operator = summaries.criteria_by_operator(published, centre_id)
     all_criteria = _named(summaries.criteria(published, centre_id), titles, w)
     cards = []

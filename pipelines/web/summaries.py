@@ -40,30 +40,34 @@ def centres(published: Published) -> list[Row]:
     )
 
 
-def operators(published: Published, centre_id: str) -> list[Row]:
-    """One row an operator of a centre over everything published, by id: a list to look somebody up in, not a ranking.
+def operators(published: Published) -> dict[str, list[Row]]:
+    """By centre one row an operator over everything published, by id: a list to look somebody up in, not a ranking.
 
-    The score is that of the view operator_scores: adjusted for the call mix, and drawn towards the peers where calls are few.
+    The score is that of the view operator_scores: adjusted for the call mix, and drawn towards the peers where calls are few. All
+    centres at once, because the view is worked out for all of them whoever is asked for.
     """
-    return published.rows(
+    rows = published.rows(
         """
         with work as (
             select
-                operator_id, max_by(operator_tenure, started_local) as operator_tenure, count(*) as calls,
+                centre_id, operator_id, max_by(operator_tenure, started_local) as operator_tenure, count(*) as calls,
                 count(*) filter (where status = 'graded') as graded, count(*) filter (where needs_review) as needs_review,
                 count(*) filter (where auto_fail) as auto_fails, count(*) filter (where is_abusive) as abusive_calls, avg(handling_time_s) as aht_s,
                 cast(min(started_local) as date) as first_day, cast(max(started_local) as date) as last_day
             from call_facts
-            where centre_id = $1 and operator_id is not null
-            group by operator_id
+            where centre_id is not null and operator_id is not null
+            group by centre_id, operator_id
         )
         select w.*, coalesce(s.scored_calls, 0) as scored, s.score_pct, s.score_low_pct, s.score_high_pct
         from work as w
-        left join operator_scores as s on s.centre_id = $1 and s.operator_id = w.operator_id and s.period = 'all'
-        order by w.operator_id
-        """,
-        centre_id,
+        left join operator_scores as s on s.centre_id = w.centre_id and s.operator_id = w.operator_id and s.period = 'all'
+        order by w.centre_id, w.operator_id
+        """
     )
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["centre_id"]].append(row)
+    return found
 
 
 def criteria(published: Published, centre_id: str) -> list[Row]:
