@@ -20,7 +20,7 @@ from typing import Literal
 
 from pipelines import audio, store
 from pipelines.errors import BadRecordingError, MisconfiguredError
-from pipelines.published import Published, Row, open_published
+from pipelines.published import Published, Row
 from pipelines.records import Clip
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
@@ -57,14 +57,6 @@ class Planned:
 
     clip: Clip
     beeps: tuple[Span, ...]
-
-
-def run(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
-    """Cut the clips that the published copy suggests, remove all others, and return the rows of those that exist; see `cut`."""
-    with open_published(settings) as published:
-        clips = cut(published, settings, recordings)
-    remove_others(settings, clips)
-    return clips
 
 
 def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:

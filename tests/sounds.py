@@ -237,17 +237,17 @@ TELEPHONE: dict[str, tuple[str, str]] = {  # what recorders keep calls in: the f
 }
 
 
-def write(path: Path, tracks: npt.NDArray[np.floating], codec: str = "pcm_s16le") -> Path:
-    """A recording at 8 kHz of tracks [1 or 2, samples], through one of FFmpeg's encoders."""
+def write(path: Path, tracks: npt.NDArray[np.floating], codec: str = "pcm_s16le", rate_hz: int = RATE_HZ) -> Path:
+    """A recording of tracks [1 or 2, samples], through one of FFmpeg's encoders."""
     import av
 
     layout = "stereo" if tracks.shape[0] == 2 else "mono"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE_HZ, layout=layout)
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
         pcm = np.ascontiguousarray((np.clip(tracks, -1, 1) * 32767).astype(np.int16).T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout=layout)
-        frame.sample_rate = RATE_HZ
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=RATE_HZ, frame_size=stream.frame_size or 1024)
+        frame.sample_rate = rate_hz
+        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate_hz, frame_size=stream.frame_size or 1024)
         for block in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(block))
         container.mux(stream.encode(None))

@@ -5,7 +5,6 @@ import json
 import wave
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines import audio, crosstalk
 from pipelines.errors import BadRecordingError
 from pipelines.records import Interval
+from tests import sounds
 
 RATE = audio.RATE_HZ
 
@@ -25,21 +25,6 @@ def write_wav(path: Path, samples: np.ndarray, rate_hz: int = 8000) -> Path:
         file.setsampwidth(2)
         file.setframerate(rate_hz)
         file.writeframes(np.ascontiguousarray((np.clip(samples, -1, 1) * 32767).astype("<i2").T).tobytes())
-    return path
-
-
-def encode(path: Path, samples: np.ndarray, codec: str, rate_hz: int) -> Path:
-    """Samples [channels, n] at `rate_hz` through one of FFmpeg's encoders."""
-    layout = "stereo" if samples.shape[0] == 2 else "mono"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
-        pcm = np.ascontiguousarray((samples * 32767).astype(np.int16).T).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout=layout)
-        frame.sample_rate = rate_hz
-        resampler = av.AudioResampler(format=stream.format, layout=layout, rate=rate_hz, frame_size=stream.frame_size or 1024)
-        for block in [*resampler.resample(frame), *resampler.resample(None)]:
-            container.mux(stream.encode(block))
-        container.mux(stream.encode(None))
     return path
 
 
@@ -70,7 +55,7 @@ def voice(stereo: audio.Sound) -> np.ndarray:
 def test_every_format_of_recorders_is_heard(tmp_path: Path, name: str, codec: str, rate_hz: int, channels: int) -> None:
     t = np.arange(4 * rate_hz) / rate_hz
     samples = np.stack([0.3 * np.sin(2 * np.pi * 440 * t), 0.3 * np.sin(2 * np.pi * 700 * t)])[:channels]
-    sound = audio.decode(encode(tmp_path / name, samples, codec, rate_hz))
+    sound = audio.decode(sounds.write(tmp_path / name, samples, codec, rate_hz))
     assert sound.tracks.shape[0] == sound.channels == channels
     assert sound.duration_s == pytest.approx(4, abs=0.1)
     assert audio.levels_db(sound.tracks)[:, 20:60] == pytest.approx(20 * np.log10(0.3 / 2**0.5), abs=1.5)
@@ -86,7 +71,7 @@ def test_doubled_mono_is_one_track_and_two_people_are_two(tmp_path: Path, stereo
     assert stereo.tracks.shape[0] == 2
     doubled = audio.decode(write_wav(tmp_path / "doubled.wav", np.stack([voice, 0.5 * voice]), RATE))
     assert (doubled.channels, doubled.tracks.shape[0]) == (2, 1)
-    through_a_codec = audio.decode(encode(tmp_path / "doubled.mp3", np.stack([voice, voice]), "libmp3lame", RATE))
+    through_a_codec = audio.decode(sounds.write(tmp_path / "doubled.mp3", np.stack([voice, voice]), "libmp3lame", RATE))
     assert through_a_codec.tracks.shape[0] == 1
 
 

@@ -16,7 +16,7 @@ from pipelines.errors import MisconfiguredError
 from pipelines.published import open_published
 from pipelines.records import Clip
 from pipelines.settings import Settings
-from tests.web.made_calls import Made, load_and_publish, record, some_calls
+from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def tone_hz(samples: np.ndarray) -> float:
 
 
 def test_clips_are_cut_with_a_side_car_and_their_rows_reach_the_published_view(settings: Settings, recordings: dict[str, Path]) -> None:
-    clips = coaching.run(settings, recordings)
+    clips = cut_clips(settings, recordings)
     warehouse.publish(settings)
     assert {clip.kind for clip in clips} == {"good_example", "to_improve"}
     for clip in clips:
@@ -59,7 +59,7 @@ def test_clips_are_cut_with_a_side_car_and_their_rows_reach_the_published_view(s
 
 def test_personal_data_is_beeped_and_the_rest_is_heard(settings: Settings, recordings: dict[str, Path]) -> None:
     beeped = 0
-    for clip in coaching.run(settings, recordings):
+    for clip in cut_clips(settings, recordings):
         sound = audio.decode(settings.site / clip.path).tracks[0]
         beeps = json.loads((settings.site / clip.path).with_suffix(".json").read_text(encoding="utf-8"))["beeps"]
         for start_s, end_s in beeps:
@@ -84,26 +84,26 @@ def test_what_is_said_is_beeped_over_the_whole_stretch(settings: Settings, recor
 
 
 def test_running_twice_cuts_nothing_again(settings: Settings, recordings: dict[str, Path]) -> None:
-    first = coaching.run(settings, recordings)
+    first = cut_clips(settings, recordings)
     times = {file: file.stat().st_mtime_ns for file in settings.clips.iterdir()}
-    assert coaching.run(settings, recordings) == first
+    assert cut_clips(settings, recordings) == first
     assert {file: file.stat().st_mtime_ns for file in settings.clips.iterdir()} == times
-    assert coaching.run(settings, {}) == first  # the recordings may be gone by then
+    assert cut_clips(settings, {}) == first  # the recordings may be gone by then
 
 
 def test_a_missing_or_broken_recording_costs_only_its_own_clips(settings: Settings, recordings: dict[str, Path]) -> None:
     recordings["kyiv-1"].unlink()
     recordings["kyiv-2"].write_bytes(b"no sound at all")
-    clips = coaching.run(settings, recordings)
+    clips = cut_clips(settings, recordings)
     assert clips
     assert not {"kyiv-1", "kyiv-2"} & {clip.call_id for clip in clips}
     assert {file.stem for file in settings.clips.iterdir()} == {clip.clip_id for clip in clips}
 
 
 def test_expired_clips_go_away(settings: Settings, recordings: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert coaching.run(settings, recordings)
+    assert cut_clips(settings, recordings)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(int(LATER.timestamp())))
-    assert coaching.run(settings, recordings) == []
+    assert cut_clips(settings, recordings) == []
     assert list(settings.clips.iterdir()) == []
 
 
@@ -132,7 +132,7 @@ def test_clips_are_few_and_balanced(settings: Settings) -> None:
 def test_export_copies_what_was_asked_for(settings: Settings, recordings: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(MisconfiguredError, match="callgrade grade"):
         coaching.export_clips(settings, tmp_path / "none")
-    clips = coaching.run(settings, recordings)
+    clips = cut_clips(settings, recordings)
     out = tmp_path / "lesson"
     copied = coaching.export_clips(settings, out, kind="to_improve", call_id="kyiv-2")
     wanted = {clip.clip_id for clip in clips if clip.kind == "to_improve" and clip.call_id == "kyiv-2"}
@@ -157,7 +157,7 @@ def test_raw_words_of_personal_data_never_stand_beside_a_clip(settings: Settings
 
 
 def test_the_rows_survive_the_way_through_parquet(settings: Settings, recordings: dict[str, Path]) -> None:
-    clips = coaching.run(settings, recordings)
+    clips = cut_clips(settings, recordings)
     assert store.read_records(settings.site / "clips.parquet", Clip) == clips
 
 

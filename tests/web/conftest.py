@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import coaching, warehouse
+from pipelines import warehouse
 from pipelines.records import PutAside
 from pipelines.settings import Settings
 from pipelines.web import pages
-from tests.web.made_calls import Made, load_and_publish, record, some_calls
+from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -30,7 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     ]
     calls = [*some_calls(), hostile]
     load_and_publish(settings, calls, put_aside)
-    coaching.run(settings, {made.call_id: record(made, folder / "recordings") for made in calls if made is not hostile})
+    cut_clips(settings, {made.call_id: record(made, folder / "recordings") for made in calls if made is not hostile})
     warehouse.publish(settings)
     pages.publish_pages(settings)
     return settings

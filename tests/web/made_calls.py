@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from pipelines import warehouse
+from pipelines import coaching, warehouse
+from pipelines.published import open_published
 from pipelines.records import (
     AudioFacts,
     Call,
     CallMetrics,
     CallRoles,
+    Clip,
     Evaluation,
     Finding,
     Hold,
@@ -84,6 +86,14 @@ class Made:
             if [t.text for t in tokens[n : n + len(wanted)]] == wanted:
                 return " ".join(wanted), tokens[n].start_s, tokens[n + len(wanted) - 1].end_s
         raise ValueError(f"{words!r} does not stand in turn {number} of {self.call_id}")
+
+
+def cut_clips(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
+    """Cut the clips that the published copy suggests and remove all others, as publishing does; the rows of those that exist."""
+    with open_published(settings) as published:
+        clips = coaching.cut(published, settings, recordings)
+    coaching.remove_others(settings, clips)
+    return clips
 
 
 def load_and_publish(settings: Settings, calls: Sequence[Made], put_aside: Sequence[PutAside] = (), recordings: Path | None = None) -> None:
