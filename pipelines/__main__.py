@@ -55,10 +55,30 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="grade the calls that the repository ships, through the Airflow Dags")
     demo.set_defaults(run=_demo)
 
-    serve = commands.add_parser("serve", help="show the published scorecards in a browser, on this machine only")
+    serve = commands.add_parser("serve", help="the web application for quality managers, trainers and operators")
     serve.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
-    serve.add_argument("--port", type=int, default=8750, help="port on 127.0.0.1 (default: %(default)s)")
+    serve.add_argument("--port", type=int, default=8750, help="port to listen on (default: %(default)s)")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only); others need --certificate"
+    )
+    serve.add_argument("--public-url", metavar="URL", help="what browsers ask for, where a proxy on this machine speaks https to them")
+    serve.add_argument("--certificate", type=Path, metavar="FILE", help="PEM certificate, to speak https without a proxy")
+    serve.add_argument("--key", type=Path, metavar="FILE", help="PEM key of the certificate")
     serve.set_defaults(run=_serve)
+
+    accounts = commands.add_parser(
+        "accounts", help="who may sign in to the web application; passwords are asked for, or read from standard input"
+    )
+    accounts.add_argument("action", choices=("add", "list", "password", "close", "open"), help="what to do")
+    accounts.add_argument("name", nargs="?", metavar="NAME", help="whose account")
+    accounts.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    accounts.add_argument(
+        "--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what a new account may do"
+    )
+    accounts.add_argument("--centre", action="append", default=[], metavar="ID", help="a centre that it sees; may be repeated, or all")
+    accounts.add_argument("--operator-id", metavar="ID", help="for an operator: whose calls it shows, as the call log writes it")
+    accounts.add_argument("--hears-personal-data", action="store_true", help="recordings are not beeped for it")
+    accounts.set_defaults(run=_accounts)
 
     clips = commands.add_parser("clips", help="copy coaching clips with their side-cars into a folder")
     clips.add_argument("out", type=Path, help="folder for the clips; made when missing")
@@ -112,7 +132,17 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from pipelines.web import serve
 
-    return serve.serve(Settings.from_environment(warehouse=arguments.warehouse), arguments.port)
+    listening = serve.Listening(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)
+    return serve.serve(Settings.from_environment(warehouse=arguments.warehouse), listening)
+
+
+def _accounts(arguments: argparse.Namespace) -> int:
+    from pipelines.web import manage
+
+    settings = Settings.from_environment(warehouse=arguments.warehouse)
+    return manage.run(
+        settings, arguments.action, arguments.name, arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data
+    )
 
 
 def _clips(arguments: argparse.Namespace) -> int:

@@ -1,107 +1,110 @@
-"""A small server of the published pages and clips, for this machine only: what `callgrade serve` runs.
-
-It answers on 127.0.0.1, to GET and HEAD, with files of the scorecards and clips folders and nothing else beside them.
-"""
+"""Runs the web application of a site: what `callgrade serve` does."""
 
 from __future__ import annotations
 
+import ipaddress
 import logging
-from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import socket
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pipelines.errors import MisconfiguredError
 from pipelines.settings import Settings
+from pipelines.web import accounts
+from pipelines.web.store import open_store
 
 log = logging.getLogger("callgrade")
 
-HOST = "127.0.0.1"
-TYPES = {".html": "text/html; charset=utf-8", ".ogg": "audio/ogg", ".wav": "audio/wav", ".json": "application/json"}
-FOLDERS = {"scorecards": (".html",), "clips": (".ogg", ".wav", ".json")}
+HOST, PORT = "127.0.0.1", 8750
 
 
-def serve(settings: Settings, port: int = 8750) -> int:
-    """Show the pages until the user stops it with Ctrl-C; the exit status 0.
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the server listens and what browsers call it."""
 
-    Raises MisconfiguredError when there are no pages yet or the port is taken.
+    host: str = HOST
+    port: int = PORT
+    public_url: str | None = None  # behind a proxy on this machine that speaks https
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @property
+    def is_https(self) -> bool:
+        return self.certificate is not None or (self.public_url or "").startswith("https://")
+
+    @property
+    def url(self) -> str:
+        return self.public_url or f"{'https' if self.certificate else 'http'}://{self.host}:{self.port}"
+
+    def hosts(self) -> set[str]:
+        """What may stand in the header Host."""
+        named = {f"{name}:{self.port}" for name in (self.host, *(("localhost", HOST) if _is_loopback(self.host) else ()))}
+        public = urlsplit(self.public_url or "").netloc
+        return named | ({public} if public else set())
+
+
+def serve(settings: Settings, listening: Listening) -> int:
+    """Answer until the user stops it with Ctrl-C; the exit status 0.
+
+    Raises MisconfiguredError when there is nothing to show, the port is taken, or passwords would travel in clear.
     """
-    with make_server(settings, port) as server:
-        print(f"Scorecards at http://{HOST}:{server.server_port}/  (Ctrl-C stops)", flush=True)
+    import uvicorn
+
+    from pipelines.web.app import make_app
+
+    sock = bind(settings, listening)
+    with sock:
+        port = int(sock.getsockname()[1])
+        listening = Listening(listening.host, port, listening.public_url, listening.certificate, listening.key)
+        config = uvicorn.Config(
+            make_app(settings, listening.hosts(), is_https=listening.is_https), log_level="warning", access_log=False, server_header=False,
+            proxy_headers=listening.public_url is not None, forwarded_allow_ips=HOST, ws="none", timeout_keep_alive=15, limit_concurrency=400,
+            ssl_certfile=listening.certificate, ssl_keyfile=listening.key, timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        print(f"Callgrade at {listening.url}/  (Ctrl-C stops)", flush=True)
+        if not accounts.everybody(open_store(settings)):
+            print("Nobody can sign in yet: `callgrade accounts add NAME --role administrator` makes the first account.", flush=True)
         try:
-            server.serve_forever()
+            uvicorn.Server(config).run(sockets=[sock])
         except KeyboardInterrupt:
             log.info("stopped")
     return 0
 
 
-def make_server(settings: Settings, port: int) -> ThreadingHTTPServer:
-    """A server of the pages on a port of this machine (0 takes any free one), not yet started."""
-    index = settings.scorecards / "index.html"
-    if not index.exists():
-        raise MisconfiguredError(f"There are no pages yet: {index} is missing. Run `callgrade grade FOLDER --warehouse FILE` first.")
-    try:
-        return ThreadingHTTPServer((HOST, port), partial(_Pages, site=settings.site))
-    except OSError as error:
-        raise MisconfiguredError(f"Port {port} of {HOST} cannot be used ({error.strerror}). Choose another with --port.") from error
-
-
-class _Pages(SimpleHTTPRequestHandler):
-    """Answers with a page or a clip, or says that there is none."""
-
-    server_version = "Callgrade"
-    sys_version = ""
-
-    def __init__(self, *arguments: object, site: Path) -> None:
-        self._site = site
-        super().__init__(*arguments)  # type: ignore[arg-type]
-
-    def do_GET(self) -> None:
-        self._answer(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(with_body=False)
-
-    def log_message(self, format: str, *args: object) -> None:
-        log.debug(format, *args)
-
-    def _answer(self, with_body: bool) -> None:
-        host = (self.headers.get("Host") or "").rpartition(":")[0]
-        if host not in (HOST, "localhost"):  # another name that points here is a page of somebody else asking
-            self.send_error(HTTPStatus.FORBIDDEN)
-            return
-        path = unquote(urlsplit(self.path).path)
-        if path == "/":
-            self.send_response(HTTPStatus.FOUND)
-            self.send_header("Location", "/scorecards/index.html")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        file = self._file(path)
-        if file is None:
-            self.send_error(HTTPStatus.NOT_FOUND, "There is no such page")
-            return
-        content = file.read_bytes()
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", TYPES[file.suffix])
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("X-Frame-Options", "DENY")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content)
-
-    def _file(self, path: str) -> Path | None:
-        """The file of a path when it is one of ours: inside its folder also after links are followed, and of an expected kind."""
-        folder, _, rest = path.lstrip("/").partition("/")
-        if folder not in FOLDERS or not rest or "\0" in rest:
-            return None
-        root = (self._site / folder).resolve()
-        file = (root / rest).resolve()
-        return (
-            file
-            if file.is_relative_to(root) and file.is_file() and file.suffix in FOLDERS[folder] and not file.name.startswith(".")
-            else None
+def bind(settings: Settings, listening: Listening) -> socket.socket:
+    """The socket to listen on. Raises MisconfiguredError as `serve` does."""
+    if not settings.snapshot.exists():
+        raise MisconfiguredError(
+            f"There is nothing to show yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
         )
+    if (listening.certificate is None) != (listening.key is None):
+        raise MisconfiguredError("--certificate and --key belong together: give both, or neither.")
+    for file in (listening.certificate, listening.key):
+        if file is not None and not file.is_file():
+            raise MisconfiguredError(f"{file} is not a file; --certificate and --key name PEM files.")
+    if listening.public_url is not None and urlsplit(listening.public_url).scheme not in ("http", "https"):
+        raise MisconfiguredError(
+            f"--public-url is {listening.public_url!r}; it must begin with https:// and name the host that people type."
+        )
+    if not _is_loopback(listening.host) and listening.certificate is None:
+        raise MisconfiguredError(
+            f"On {listening.host} passwords would travel in clear. Give --certificate and --key, or leave --host and put a proxy with https in front (--public-url)."
+        )
+    sock = socket.socket(socket.AF_INET6 if ":" in listening.host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((listening.host, listening.port))
+    except OSError as error:
+        sock.close()
+        raise MisconfiguredError(
+            f"Port {listening.port} of {listening.host} cannot be used ({error.strerror}). Choose another with --port."
+        ) from error
+    return sock
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,6 +1,7 @@
 """What pages say, in the reader's language: strings, numbers, times and dates.
 
-One YAML file a language in `strings/`; all have the same keys. Values that come from data (a topic, an outcome) are looked up in a
+One YAML file a language in `strings/`; all have the same keys. What a room of the server says beside it stands in `strings/rooms/<room>.yaml`, each key in
+all languages. Values that come from data (a topic, an outcome) are looked up in a
 group and shown with their underscores opened when the file does not know them.
 """
 
@@ -117,4 +118,18 @@ def wording(language: str) -> Wording:
         raise MisconfiguredError(
             f"Pages have no strings for the language {language!r}: add {path.name}, or use one of {', '.join(LANGUAGES)}."
         )
-    return Wording(language, yaml.safe_load(path.read_text(encoding="utf-8")))
+    strings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for file in sorted((FOLDER / "rooms").glob("*.yaml")):
+        _join(strings, yaml.safe_load(file.read_text(encoding="utf-8")), language, file.name)
+    return Wording(language, strings)
+
+
+def _join(strings: dict[str, Any], room: Mapping[str, Any], language: str, name: str) -> None:
+    """Add what a room says to the strings of a language. Raises MisconfiguredError when two files use one key."""
+    for group, said in (("text", room.get("text", {})), *room.get("groups", {}).items()):
+        known = strings.setdefault(group, {})
+        if twice := sorted(set(known) & set(said)):
+            raise MisconfiguredError(
+                f"{name} says {', '.join(twice)} of {group}, which another strings file says already. Choose another key."
+            )
+        known.update({key: languages[language] for key, languages in said.items()})

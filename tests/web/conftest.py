@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
+from fastapi.testclient import TestClient
 
 from pipelines import warehouse
 from pipelines.records import PutAside
 from pipelines.settings import Settings
-from pipelines.web import pages
+from pipelines.web import accounts, pages
+from pipelines.web.app import make_app
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
+from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -29,8 +34,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         PutAside("nobody-1", "intake", "quarantined", "The log names the centre 'xyz', which has no profile.", None, "x.wav"),
     ]
     calls = [*some_calls(), hostile]
-    load_and_publish(settings, calls, put_aside)
-    cut_clips(settings, {made.call_id: record(made, folder / "recordings") for made in calls if made is not hostile})
+    recordings = {made.call_id: record(made, folder / "recordings") for made in calls if made is not hostile}
+    load_and_publish(settings, calls, put_aside, folder / "recordings")
+    cut_clips(settings, recordings)
     warehouse.publish(settings)
     pages.publish_pages(settings)
     return settings
@@ -39,3 +45,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def scorecards(site: Settings) -> Path:
     return site.scorecards
+
+
+@pytest.fixture(scope="session")
+def people(site: Settings) -> Iterator[People]:
+    """The web application on that site, with an account of every role; passwords are hashed as cheaply as can be."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        app = make_app(site, {HOST})
+        for name, (role, centres, operator_id) in ACCOUNTS.items():
+            accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id, hears_personal_data=name == "whole")
+        with TestClient(app):  # its life as a server
+            yield People(app)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,8 @@ def record(made: Made, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{made.call_id}.wav"
     seconds = made.turns()[-1].end_s + 1.0
-    samples = (9000 * np.sin(2 * np.pi * 300 * np.arange(int(seconds * 8000)) / 8000)).astype("<i2")
+    pitch_hz = 300 + sum(made.call_id.encode()) % 50  # no two recordings are the same file
+    samples = (9000 * np.sin(2 * np.pi * pitch_hz * np.arange(int(seconds * 8000)) / 8000)).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -128,9 +130,10 @@ def record(made: Made, folder: Path) -> Path:
 def _add(rows: dict[str, list[object]], made: Made, recordings: Path | None) -> None:
     turns = made.turns()
     end_s = turns[-1].end_s + 1.0
-    sha = (made.call_id.encode().hex() * 8)[:64].ljust(64, "0")
+    file = (recordings or Path("recordings")) / f"{made.call_id}.wav"
+    sha = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else (made.call_id.encode().hex() * 8)[:64].ljust(64, "0")
     rows["calls"].append(Call(
-        made.call_id, made.centre_id, str((recordings or Path("recordings")) / f"{made.call_id}.wav"), sha, 1000, made.started_at, made.direction, "first",
+        made.call_id, made.centre_id, str(file), sha, 1000, made.started_at, made.direction, "first",
         "main", "main/tariffs", made.operator_id, "trainee" if made.operator_id == "op-2" else "experienced", "c-1", 24.0, made.disconnect_party, None, made.language,
     ))  # fmt: skip
     holds = ()

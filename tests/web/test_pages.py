@@ -11,6 +11,7 @@ from pipelines.errors import MisconfiguredError
 from pipelines.settings import Settings
 from pipelines.web import pages
 from pipelines.web.call_page import parts_of
+from pipelines.web.templating import TEMPLATES
 from pipelines.web.wording import FOLDER, LANGUAGES, clock, wording
 from tests.web.conftest import HOSTILE
 from tests.web.made_calls import load_and_publish, some_calls
@@ -154,17 +155,39 @@ def test_every_language_says_the_same_things(language: str) -> None:
     english, other = (yaml.safe_load((FOLDER / f"{code}.yaml").read_text(encoding="utf-8")) for code in ("en", language))
     assert {group: set(values) for group, values in other.items()} == {group: set(values) for group, values in english.items()}
     for key, text in english["text"].items():
-        assert sorted(re.findall(r"\{(\w+)\}", text)) == sorted(re.findall(r"\{(\w+)\}", other["text"][key])), key
+        assert places(text) == places(other["text"][key]), key
+
+
+def places(text: str) -> list[str]:
+    return sorted(re.findall(r"\{(\w+)\}", text))
+
+
+@pytest.mark.parametrize("file", sorted((FOLDER / "rooms").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_room_speaks_all_languages(file: Path) -> None:
+    room = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for key, said in [pair for group in (room.get("text", {}), *room.get("groups", {}).values()) for pair in group.items()]:
+        assert set(said) == set(LANGUAGES), key
+        assert all(isinstance(text, str) and text for text in said.values()), key
+        assert len({tuple(places(text)) for text in said.values()}) == 1, key
 
 
 def test_the_strings_are_those_that_templates_and_code_use() -> None:
-    english = yaml.safe_load((FOLDER / "en.yaml").read_text(encoding="utf-8"))
-    sources = [*pages.TEMPLATES.glob("*.html"), *Path(pages.__file__).parent.glob("*.py")]
-    text = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    said = set(yaml.safe_load((FOLDER / "en.yaml").read_text(encoding="utf-8"))["text"])
+    for file in (FOLDER / "rooms").glob("*.yaml"):
+        said |= set(yaml.safe_load(file.read_text(encoding="utf-8")).get("text", {}))
+    code = Path(pages.__file__).parent
+    text = "\n".join(
+        file.read_text(encoding="utf-8") for file in [*TEMPLATES.rglob("*.html"), *code.glob("*.py"), *code.glob("rooms/*.py")]
+    )
     used = set(re.findall(r"""\bw\(\s*["'](\w+)["']\s*[,)]""", text)) | set(re.findall(r"""self\(["'](\w+)["']\)""", text))
-    assert used <= set(english["text"])
-    built = {key for key in english["text"] if key.startswith(("step_", "state_"))} | {"kept", "not_kept", "to_person"}
-    assert set(english["text"]) - built <= used
+    assert used <= said
+    named = set(re.findall(r"""["'](\w+)["']""", text))  # keys that code passes on, such as a room's place in the navigation
+    built = {key for key in said if key.startswith(("step_", "state_")) or key.removesuffix("_hint") in named} | {
+        "kept",
+        "not_kept",
+        "to_person",
+    }
+    assert said - built <= used
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

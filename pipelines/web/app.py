@@ -1,0 +1,126 @@
+"""The web application: the site that all requests share, the guard around it, its rooms, and what is said when something is refused or fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.settings import Settings
+from pipelines.web import audit
+from pipelines.web.accounts import Account
+from pipelines.web.rooms import ROOMS
+from pipelines.web.security import Guard
+from pipelines.web.snapshot import Snapshot
+from pipelines.web.sound import Sounds
+from pipelines.web.store import open_store
+from pipelines.web.templating import STATIC, asset, asset_path
+from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, language_of, render
+from pipelines.web.wording import wording
+
+log = logging.getLogger("callgrade")
+
+_SAID = {400: "error_form", 403: "error_not_allowed", 404: "error_not_found", 405: "error_form", 413: "error_too_large", 503: "error_later"}
+
+
+def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False) -> FastAPI:
+    """The application for one site; `hosts` are the names, with port, that browsers may ask it by."""
+    rooms = tuple(item for room in ROOMS for item in getattr(room, "NAV", ()))
+    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        site.store.hold()
+        yield
+        site.store.close()
+        site.snapshot.close()
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, redirect_slashes=False)
+    app.state.site = site
+    for room in ROOMS:
+        app.include_router(room.router)
+    app.add_api_route("/static/{version}/{name}", _static, methods=["GET", "HEAD"])
+    app.add_exception_handler(SignInFirstError, _sign_in_first)
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _http_error)
+    app.add_exception_handler(TransientError, _failed)
+    app.add_exception_handler(MisconfiguredError, _failed)
+    app.add_exception_handler(Exception, _failed)
+
+    def refused(address: str, path: str, status: int) -> None:
+        log.warning("refused %d: %s", status, "a foreign host or form" if status != 413 else "a body that is too large")
+        audit.write(site.store, None, address, "sent_form" if status != 400 else "opened", path, outcome="refused")
+
+    app.add_middleware(Guard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused)
+    return app
+
+
+def _static(version: str, name: str) -> Response:
+    """A style sheet or script that `templating.STATIC` names."""
+    if name not in STATIC or f"/static/{version}/{name}" != asset_path(name):
+        raise HTTPException(404)
+    return Response(asset(name), media_type=STATIC[name][0], headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+async def _sign_in_first(request: Request, error: Exception) -> Response:
+    if request.method not in ("GET", "HEAD"):
+        return _error_page(request, 403, "error_signed_out")
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse("/sign-in" if asked == "/" else f"/sign-in?next={quote(asked, safe='')}", 303)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    site: Site = request.app.state.site
+    await run_in_threadpool(
+        audit.write,
+        site.store,
+        _account(request),
+        address_of(request),
+        error.action,
+        error.subject or request.url.path,
+        error.centre_id,
+        "refused",
+    )
+    return _error_page(request, error.status, _SAID[error.status])
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    if status in (400, 403, 404, 405, 413):
+        return await _refused(
+            request, RefusedError(status, "opened" if request.method in ("GET", "HEAD") else "sent_form", request.url.path)
+        )
+    return _error_page(request, status, "error_ours")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, TransientError):
+        log.warning("%s", error)
+        return _error_page(request, 503, "error_later")
+    if isinstance(error, MisconfiguredError):
+        log.error("%s", error)
+        is_empty = not request.app.state.site.settings.snapshot.exists()
+        return _error_page(request, 503, "error_nothing_published" if is_empty else "error_ours")
+    return _error_page(request, 500, "error_ours")
+
+
+def _account(request: Request) -> Account | None:
+    account: Account | None = getattr(request.state, "account", None)
+    return account
+
+
+def _error_page(request: Request, status: int, key: str) -> HTMLResponse:
+    account = _account(request)
+    w = wording(language_of(request, account))
+    values = {"visit": None, "account": account, "here": request.url.path, "said": w(key), "hint": w(key + "_hint"), "token": ""}
+    return HTMLResponse(render("rooms/error.html", w, values), status)

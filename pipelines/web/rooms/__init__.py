@@ -1,0 +1,7 @@
+"""The rooms of the web application, one module each; a room is a router whose routes take a `Visit`. To add one, name it here."""
+
+from __future__ import annotations
+
+from pipelines.web.rooms import access, manager
+
+ROOMS = (manager, access)

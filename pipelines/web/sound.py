@@ -1,0 +1,148 @@
+"""A call's sound for a browser: rendered once with personal data beeped, kept beside the warehouse, with the shape of both voices.
+
+The recording itself is never given out. Who may hear personal data gets a rendering without beeps, kept apart. The file's name follows from the recording's
+sha256 and from what is beeped, so a call that is judged again with other words gets another rendering.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipelines import audio, store
+from pipelines.coaching import Span, beeps_within
+from pipelines.errors import BadRecordingError, TransientError
+from pipelines.published import Published, Row
+from pipelines.settings import Settings
+
+log = logging.getLogger("callgrade")
+
+PEAKS = 1000  # columns of the drawing that is 1000 wide
+_RENDERING = threading.BoundedSemaphore(2)  # decoding a long recording takes memory
+
+
+class NoSoundError(Exception):
+    """The recording of this call cannot be played; the text is a key of the strings that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What a browser plays, and what the time line draws."""
+
+    sound: Path
+    peaks: Path
+
+
+class Sounds:
+    """The renderings of a site."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.folder = settings.site / "sound"
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+        self._recordings: dict[str, Path] = {}
+
+    def rendering(self, call: Row, personal: Sequence[Span], *, whole: bool) -> Rendering:
+        """The sound of a graded call, made now if it never was; `whole` only for who may hear personal data.
+
+        Raises NoSoundError when the recording is gone, changed, or cannot be decoded.
+        """
+        name = _name(call, () if whole else personal)
+        found = Rendering(self.folder / f"{name}.ogg", self.folder / f"{name}.json")
+        with self._lock:
+            making = self._making.setdefault(name, threading.Lock())
+        with making:
+            if not (found.sound.exists() and found.peaks.exists()):
+                self._make(call, () if whole else personal, found)
+        return found
+
+    def _make(self, call: Row, personal: Sequence[Span], target: Rendering) -> None:
+        recording = self._recording(call["call_id"])
+        if recording is None or _sha256(recording) != call["recording_sha256"]:
+            raise NoSoundError("sound_gone")  # another file lies there now: its personal data would not be beeped
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = self.folder / f".{target.sound.stem}.part.ogg"
+        try:
+            with _RENDERING:
+                audio.cut_clip(recording, 0.0, audio.MAX_LENGTH_S, beeps_within((0.0, audio.MAX_LENGTH_S), personal), part)
+                peaks = peaks_of(audio.decode(part).tracks)
+            part.chmod(0o600)
+            store.write_whole(target.peaks, json.dumps(peaks).encode())
+            os.replace(part, target.sound)
+        except BadRecordingError as error:
+            log.warning("sound of %s: %s", call["call_id"], error.reason)
+            raise NoSoundError("sound_unplayable") from error
+        except OSError as error:
+            raise TransientError(f"{self.folder} could not be written: {error.strerror}.") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _recording(self, call_id: str) -> Path | None:
+        """Where the recording lies, as the staged batches have it."""
+        with self._lock:
+            if call_id not in self._recordings:
+                self._recordings = _staged_recordings(self._settings)
+            found = self._recordings.get(call_id)
+        return found if found is not None and found.is_file() else None
+
+
+def personal_spans(published: Published, call_id: str) -> list[Span]:
+    """When personal data is said in a call."""
+    rows = published.rows("select start_s, end_s from personal_data where call_id = ? order by start_s, end_s", call_id)
+    return [(row["start_s"], row["end_s"]) for row in rows]
+
+
+def peaks_of(tracks: audio.Samples) -> list[list[int]]:
+    """How loud each track is in each of `PEAKS` equal stretches, 0 to 100 of the loudest that is usual in the call."""
+    length = tracks.shape[1]
+    edges = np.linspace(0, length, PEAKS + 1).astype(int)[:-1]
+    loudness = np.maximum.reduceat(np.abs(tracks), np.minimum(edges, max(length - 1, 0)), axis=1)
+    top = max(float(np.percentile(loudness, 99)), 1e-4)
+    return [[int(v) for v in np.clip(row / top * 100, 0, 100)] for row in loudness]
+
+
+def remove_others(settings: Settings, published: Published) -> None:
+    """Remove the renderings of recordings that are no longer among the graded calls, and what a stopped server left half written."""
+    folder = settings.site / "sound"
+    if not folder.exists():
+        return
+    kept = {_recording_part(r["recording_sha256"]) for r in published.rows("select recording_sha256 from calls where status = 'graded'")}
+    for file in folder.iterdir():
+        if file.name.startswith(".") or file.name.split("-")[0] not in kept:
+            file.unlink(missing_ok=True)
+
+
+def _name(call: Row, beeped: Sequence[Span]) -> str:
+    spans = hashlib.sha256(json.dumps([list(span) for span in beeped]).encode()).hexdigest()[:16]
+    return f"{_recording_part(call['recording_sha256'])}-{spans}"
+
+
+def _recording_part(recording_sha256: str | None) -> str:
+    return (recording_sha256 or "none")[:32]
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as read:
+        return hashlib.file_digest(read, "sha256").hexdigest()
+
+
+def _staged_recordings(settings: Settings) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted(settings.stage.glob("*/calls.parquet")):
+        try:
+            rows: list[tuple[Any, ...]] = pl.read_parquet(file, columns=["call_id", "recording"]).rows()
+        except (OSError, pl.exceptions.PolarsError):
+            continue  # being written, or cut short: the next run makes it anew
+        found |= {call_id: Path(recording) for call_id, recording in rows}
+    return found

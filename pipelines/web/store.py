@@ -1,0 +1,142 @@
+"""What people decide and may do: a small SQLite file beside the warehouse, for accounts, sessions, the audit and what the rooms keep.
+
+The published warehouse is never written from here. Migrations in `migrations/` are applied in order, once each, and are never changed afterwards.
+A table with a column `call_id` forgets with the warehouse: see `forget`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.published import Published
+from pipelines.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_S = 10.0
+_LATEST = max(int(file.name[:4]) for file in MIGRATIONS.glob("[0-9]*.sql"))
+
+Row = dict[str, Any]
+
+
+class Store:
+    """The people's file of one site. Each block opens it for itself, so threads share nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._held: sqlite3.Connection | None = None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it holds the hashes of passwords
+        with self._open() as db:
+            db.execute("pragma journal_mode = wal")
+            self._migrate(db)
+        with self.writing() as db:
+            db.execute("insert into secrets values ('signing', ?) on conflict do nothing", [secrets.token_bytes(32)])
+        self.signing_key: bytes = self.rows("select value from secrets where name = 'signing'")[0]["value"]
+
+    def hold(self) -> None:
+        """Keep the file open until `close`, for a server: else each write would end with folding the log of changes into the file."""
+        self._held = sqlite3.connect(self.path, check_same_thread=False)
+        self._held.execute("select count(*) from secrets")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """The rows of one query as dictionaries."""
+        with self._open() as db:
+            return [dict(row) for row in db.execute(sql, values)]
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that no other writer runs beside: what is read in it is still true when it is written. All or nothing."""
+        with self._open() as db:
+            db.execute("begin immediate")
+            try:
+                yield db
+            except BaseException:
+                db.execute("rollback")
+                raise
+            db.execute("commit")
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)) as db:
+                db.row_factory = sqlite3.Row
+                db.execute("pragma foreign_keys = on")
+                db.execute("pragma synchronous = full")
+                yield db
+        except sqlite3.OperationalError as error:
+            raise TransientError(f"{self.path} could not be used now: {error}.") from error
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        db.execute("begin immediate")
+        done = db.execute("pragma user_version").fetchone()[0]
+        if done > _LATEST:
+            raise MisconfiguredError(f"{self.path} was written by a newer Callgrade (its step {done}, ours {_LATEST}). Use that version.")
+        for file in sorted(MIGRATIONS.glob("[0-9]*.sql")):
+            if int(file.name[:4]) > done:
+                for statement in _statements(file.read_text(encoding="utf-8")):
+                    db.execute(statement)
+                db.execute(f"pragma user_version = {int(file.name[:4])}")
+        db.execute("commit")
+
+
+def store_path(settings: Settings) -> Path:
+    """Where the people's file of a site lies."""
+    return settings.site / "people.sqlite3"
+
+
+def open_store(settings: Settings) -> Store:
+    """The people's file of a site, made when there is none yet."""
+    return Store(store_path(settings))
+
+
+def forget(settings: Settings, published: Published) -> None:
+    """Take what people noted about calls that were forgotten out of every table with a column `call_id`; the audit keeps that they were heard."""
+    if not store_path(settings).exists():
+        return
+    forgotten = {row["call_id_sha256"] for row in published.rows("select distinct call_id_sha256 from store.forgotten")}
+    if not forgotten:
+        return
+    store = open_store(settings)
+    with store.writing() as db:
+        db.create_function("is_forgotten", 1, lambda call_id: call_id_sha256(call_id) in forgotten, deterministic=True)
+        tables = db.execute("select m.name from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table' and c.name = 'call_id'")
+        for (name,) in tables.fetchall():
+            db.execute(f'delete from "{name}" where is_forgotten(call_id)')
+
+
+def call_id_sha256(call_id: str) -> str:
+    """A call's id as the warehouse keeps it of a call that was forgotten."""
+    return hashlib.sha256(call_id.encode()).hexdigest()
+
+
+def present() -> float:
+    """Now, in seconds since 1970."""
+    return time.time()
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one, so that they run inside our transaction (`executescript` would end it)."""
+    part = ""
+    for line in script.splitlines(keepends=True):
+        part += line
+        if sqlite3.complete_statement(part):
+            yield part
+            part = ""
+    if part.strip():
+        yield part

@@ -1,0 +1,67 @@
+"""The templates and the one design, for pages written to files and for pages that the server gives."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipelines.web.wording import clock
+
+TEMPLATES = Path(__file__).parent / "templates"
+# What the server gives to anybody, by name: nothing of a folder is served that is not named here.
+STATIC = {
+    "style.css": ("text/css", ("style.css", "rooms/rooms.css")),
+    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js")),
+    "call.js": ("text/javascript", ("rooms/call.js",)),
+}
+
+
+@cache
+def environment() -> Environment:
+    """The templates, escaping all that is put into them; a name that is missing is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals["clock"] = clock
+    made.globals["asset"] = asset_path
+    made.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    made.filters["iso"] = lambda seconds: _moment(seconds).isoformat(timespec="seconds")
+    made.filters["utc"] = lambda seconds, w: f"{w.time(_moment(seconds))} UTC"
+    made.filters["path"] = lambda text: quote(str(text), safe="")
+    return made
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@cache
+def asset(name: str) -> bytes:
+    """A style sheet or script of the server's pages."""
+    return "\n".join(environment().get_template(part).render() for part in STATIC[name][1]).encode()
+
+
+@cache
+def asset_path(name: str) -> str:
+    """Where a page finds it: another path for another content, so that browsers may keep it for ever."""
+    return f"/static/{hashlib.sha256(asset(name)).hexdigest()[:12]}/{name}"
+
+
+@cache
+def style_and_script() -> tuple[Markup, Markup, str]:
+    """The style sheet and the script for a page that is one file, and the hash by which its policy lets this script run and no other."""
+    style, script = (environment().get_template(name).render() for name in ("style.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Markup(style), Markup(script), f"sha256-{digest}"

@@ -1,0 +1,71 @@
+"""The people of the tests: an account of every role, and each one's browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from pipelines.web.store import Store
+
+HOST = "127.0.0.1:8750"
+PASSWORD = "seven green lamps at noon"
+ACCOUNTS: dict[str, tuple[str, list[str], str | None]] = {
+    "admin": ("administrator", ["*"], None),
+    "manager": ("manager", ["kyiv", "irkutsk"], None),
+    "whole": ("manager", ["kyiv"], None),
+    "trainer": ("trainer", ["kyiv"], None),
+    "analyst": ("analyst", ["kyiv"], None),
+    "op-1": ("operator", ["kyiv"], "op-1"),
+}
+
+
+class Person:
+    """One browser: it keeps its cookies, and sends forms with the token of a page it was shown."""
+
+    def __init__(self, app: FastAPI, language: str = "en") -> None:
+        self.client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False, headers={"accept-language": language})
+
+    def get(self, path: str, **more: Any) -> httpx2.Response:
+        return self.client.get(path, **more)
+
+    def send(self, path: str, page: str = "/me", token: str | None = None, **fields: Any) -> httpx2.Response:
+        """Send a form, with the token that stands on a page unless another is given."""
+        return self.client.post(path, data=fields | {"token": token if token is not None else token_of(self.get(page).text)})
+
+
+class People:
+    """The application and who uses it."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+        self.store: Store = app.state.site.store
+
+    def stranger(self) -> Person:
+        """Somebody who has not signed in."""
+        return Person(self.app)
+
+    def person(self, name: str, password: str = PASSWORD) -> Person:
+        """Somebody who has."""
+        person = self.stranger()
+        answer = person.send("/sign-in", "/sign-in", name=name, password=password, next="")
+        assert answer.status_code == 303, answer.text
+        return person
+
+    def last_note(self) -> dict[str, Any]:
+        """The newest line of the audit."""
+        return self.store.rows("select account_name, action, outcome, subject, centre_id from audit order by audit_id desc limit 1")[0]
+
+
+def token_of(page: str) -> str:
+    found = re.search(r'name="token" value="(\w+)"', page)
+    assert found, page[:300]
+    return found[1]
+
+
+def title_of(answer: httpx2.Response) -> str:
+    found = re.search(r"<h1[^>]*>(.*?)</h1>", answer.text, re.S)
+    return re.sub(r"<.*?>", "", found[1]).strip() if found else ""
