@@ -58,7 +58,8 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
         for name, key in (("warned", "warned_at_s"), ("notice", "ended_notice_at_s"))
         if procedure.get(key) is not None
     ]
-    line = timeline.draw(call["duration_s"] or 0.0, turns, rows["holds"], findings, moments)
+    placed = [c for c in criteria if c["verdict"] != "na" and c["quote"] and c["start_s"] is not None]
+    line = timeline.draw(call["duration_s"] or 0.0, turns, rows["holds"], findings, moments, placed)
     return {
         "call": call,
         "evaluation": evaluation,

@@ -15,6 +15,8 @@ WIDTH = 1000.0
 LABEL = 92.0  # room for the lane's name
 MARKS_HEIGHT = 26.0
 LANE_HEIGHT = 54.0
+POINTS_HEIGHT = 22.0  # the strip of criteria, where there are any
+POINT_WIDTH = 17.0  # points that would lie on each other move to the right
 AXIS_HEIGHT = 24.0
 USUAL_HEIGHT = 26.0  # a turn at the speaker's own median level
 PER_DB = 1.9  # how much taller a turn gets for each decibel above it
@@ -45,6 +47,7 @@ class Shape:
 class Timeline:
     """Everything that the drawing shows, from back to front."""
 
+    length_s: float
     height: float
     min_width_px: int
     lanes: tuple[Shape, ...]
@@ -53,13 +56,19 @@ class Timeline:
     turns: tuple[Shape, ...]
     marks: tuple[Shape, ...]
     moments: tuple[Shape, ...]
+    points: tuple[Shape, ...]
     ticks: tuple[Shape, ...]
 
 
 def draw(
-    duration_s: float, turns: Sequence[Row], holds: Sequence[Row], findings: Sequence[Row], moments: Sequence[tuple[str, float]]
+    duration_s: float,
+    turns: Sequence[Row],
+    holds: Sequence[Row],
+    findings: Sequence[Row],
+    moments: Sequence[tuple[str, float]],
+    criteria: Sequence[Row] = (),
 ) -> Timeline:
-    """The time line of one call; `moments` are named seconds of the abuse procedure."""
+    """The time line of one call; `moments` are named seconds of the abuse procedure, `criteria` those judged at one place of the call."""
     length: float = max([duration_s, *(t["end_s"] for t in turns), 1.0])
     roles = [r for r in ("client", "operator", "unknown") if r != "unknown" or any(t["role"] == "unknown" for t in turns)]
     top = {role: MARKS_HEIGHT + n * LANE_HEIGHT for n, role in enumerate(roles)}
@@ -78,8 +87,10 @@ def draw(
         lane = top.get(turn["role"], top["client"])
         blocks.append(across(turn["start_s"], turn["end_s"], lane + (LANE_HEIGHT - height) / 2, height, turn))
     marked = [f for f in findings if f["kind"] in MARKED]
+    strip = POINTS_HEIGHT if criteria else 0.0
     return Timeline(
-        height=bottom + AXIS_HEIGHT,
+        length_s=length,
+        height=bottom + strip + AXIS_HEIGHT,
         min_width_px=int(min(max(length * 4, 660), 2400)),
         lanes=tuple(Shape(LABEL, top[role], WIDTH - LABEL, LANE_HEIGHT, {"role": role}) for role in roles),
         holds=tuple(across(h["start_s"], h["end_s"], MARKS_HEIGHT, bottom - MARKS_HEIGHT, h) for h in holds),
@@ -87,8 +98,20 @@ def draw(
         turns=tuple(blocks),
         marks=tuple(Shape(x((f["start_s"] + f["end_s"]) / 2), MARKS_HEIGHT / 2, 0, 0, f) for f in marked),
         moments=tuple(Shape(x(s), MARKS_HEIGHT, 0, bottom - MARKS_HEIGHT, {"name": name, "at_s": s}) for name, s in moments),
-        ticks=tuple(Shape(x(s), bottom, 0, AXIS_HEIGHT, {"at_s": s}) for s in _tick_seconds(length)),
+        points=_points([(x((c["start_s"] + c["end_s"]) / 2), c) for c in criteria], bottom + POINTS_HEIGHT / 2),
+        ticks=tuple(Shape(x(s), bottom + strip, 0, AXIS_HEIGHT, {"at_s": s}) for s in _tick_seconds(length)),
     )
+
+
+def _points(placed: Sequence[tuple[float, Row]], y: float) -> tuple[Shape, ...]:
+    """Points side by side where they would cover each other, the last of a crowd at the right end."""
+    xs: list[float] = []
+    ordered = sorted(placed, key=lambda pair: pair[0])
+    for at, _ in ordered:
+        xs.append(max(at, xs[-1] + POINT_WIDTH) if xs else max(at, LABEL + POINT_WIDTH / 2))
+    for n in range(len(xs) - 1, -1, -1):
+        xs[n] = min(xs[n], WIDTH - POINT_WIDTH / 2 if n == len(xs) - 1 else xs[n + 1] - POINT_WIDTH)
+    return tuple(Shape(round(at, 2), y, 0, 0, row) for at, (_, row) in zip(xs, ordered, strict=True))
 
 
 def overlaps(turns: Sequence[Row]) -> list[tuple[float, float]]:

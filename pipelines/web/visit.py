@@ -125,6 +125,12 @@ class Visit:
             self.refuse(404, "opened", centre_id, centre_id)
         return centre_id
 
+    def operator(self, centre_id: str, operator_id: str) -> str:
+        """The id of a centre whose operator this account may look at. Raises RefusedError otherwise; an operator sees nobody else."""
+        if self.account.role == "operator" and operator_id != self.account.operator_id:
+            self.refuse(404, "opened", f"{centre_id}/{operator_id}", centre_id)
+        return self.centre(centre_id)
+
     def centres(self) -> list[str]:
         """The centres with calls that this account sees, by id."""
         found = self.published.once(

@@ -173,7 +173,7 @@ def test_every_answer_carries_its_headers_whatever_it_is(people: People) -> None
         headers = person.get(path).headers
         policy = headers["content-security-policy"]
         assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "script-src 'self';" in policy
-        assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+        assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
         assert ("no-store" in headers["cache-control"]) is not path.startswith("/static")
     text = person.get("/me").text
     assert "<script>" not in text and " onclick" not in text and "<style" not in text

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pipelines.web.rooms import access, manager
+from pipelines.web.rooms import access, call, manager, operator
 
-ROOMS = (manager, access)
+ROOMS = (manager, operator, call, access)
