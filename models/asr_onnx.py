@@ -6,7 +6,6 @@ finds it itself. They say nothing of how likely a sound is no speech.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from math import exp
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from models import registry
 from models.asr import RATE_HZ, Chunk, Heard, HeardWord, Samples
+from models.cores import cores
 
 # Silence put after every sound: the last token needs some, and what a shorter sound of a batch is filled up with then touches no speech,
 # so that the words do not depend on the batch.
@@ -42,7 +42,7 @@ class Onnx:
                 f"{onnxruntime.__version__} in its place, or give the model `device: cpu` in models/registry.yaml."
             )
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
+        options.intra_op_num_threads = cores()
         try:
             model = onnx_asr.load_model(
                 entry.parameters["model"],

@@ -7,7 +7,6 @@ heard in a chunk does not depend on its neighbours. On a CPU as many batches run
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 
 from models import registry
 from models.asr import CHUNK_S, RATE_HZ, Chunk, Heard, HeardWord, Samples
+from models.cores import cores
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,6 +28,7 @@ CAREFUL_BELOW = -0.8  # words believed less than this are searched again with mo
 CAREFUL_BEAMS = 5
 FRAMES_A_SECOND = 100
 WINDOW_FRAMES, WINDOW_STEP_FRAMES = 3000, 200  # the whole window; windows grow by 2 s
+TOKENS_A_SECOND = 10  # fast speech has 8; what goes on longer runs in a loop
 SPARE_FRAMES = 60  # a window holds this much more than its sound, or the last word is lost
 
 
@@ -45,8 +46,7 @@ class Whisper:
         self._hot_word_languages = tuple(entry.parameters.get("hot_words", ()))
         # On a CPU one window at a time is encoded: the attention of several does not fit its cache, and each takes half as long again.
         self._encode_batch_size = 1 if device == "cpu" else self._batch_size
-        cores = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-        self._side_by_side = cores if device == "cpu" else 1
+        self._side_by_side = cores() if device == "cpu" else 1
         self._whisper = WhisperModel(
             str(folder), device=device, compute_type=compute_type, cpu_threads=1, num_workers=self._side_by_side, local_files_only=True
         )
@@ -160,11 +160,13 @@ class Whisper:
     def _search(self, encoded: Sequence[Any], tokenizer: Any, prompt: list[int], beam_size: int, **options: Any) -> list[Found]:
         from faster_whisper.transcribe import get_suppressed_tokens
 
+        # By the window, which all of a batch share, so that a bound is never a neighbour's. CTranslate2 writes half of `max_length` at most.
+        tokens = int(2 * encoded[0].shape[1] / FRAMES_A_SECOND * TOKENS_A_SECOND)
         generated = self._whisper.model.generate(
             _view(encoded),
             [prompt] * len(encoded),
             beam_size=beam_size,
-            max_length=self._whisper.max_length,
+            max_length=min(max(2 * tokens, tokens + len(prompt)), self._whisper.max_length),
             suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
             return_scores=True,
             return_no_speech_prob=True,

@@ -11,6 +11,7 @@ import struct
 import tempfile
 import wave
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.cores import cores
 from pipelines import crosstalk
 from pipelines.errors import BadRecordingError
 from pipelines.records import AudioFacts, Call, PutAside
@@ -52,16 +54,26 @@ class Sound:
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write the facts of every recording; those that cannot be heard are put aside with the reason."""
-    calls, facts, rows = batch.calls(), [], []
-    for number, call in enumerate(calls, 1):
-        log.info("audio %d/%d %s", number, len(calls), call.call_id)
-        try:
-            facts.append(facts_of(call.call_id, decode(call.recording)))
-        except BadRecordingError as error:
-            rows.append(put_aside("audio", call, error))
+    """Write the facts of every recording; those that cannot be heard are put aside with the reason. Works on a recording a core."""
+    calls: list[Call] = batch.calls()
+    facts: list[AudioFacts] = []
+    rows: list[PutAside] = []
+    with ThreadPoolExecutor(cores()) as pool:
+        for number, (call, found) in enumerate(zip(calls, pool.map(_look_at, calls), strict=True), 1):
+            log.info("audio %d/%d %s", number, len(calls), call.call_id)
+            if isinstance(found, BadRecordingError):
+                rows.append(put_aside("audio", call, found))
+            else:
+                facts.append(found)
     batch.write_put_aside("audio", rows)
     batch.write("audio", facts)
+
+
+def _look_at(call: Call) -> AudioFacts | BadRecordingError:
+    try:
+        return facts_of(call.call_id, decode(call.recording))
+    except BadRecordingError as error:
+        return error
 
 
 def facts_of(call_id: str, sound: Sound) -> AudioFacts:

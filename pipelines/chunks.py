@@ -14,7 +14,7 @@ from pipelines.records import Finding, Interval, Word
 
 Samples = npt.NDArray[np.float32]
 
-LONGEST_GAP_S = 0.6  # longer silences inside a chunk are cut to this
+LONGEST_GAP_S = 0.3  # longer silences inside a chunk are cut to this
 WORD_REACH_S = 0.35  # a word's times may be off by so much
 SHORTEST_MISS_S = 1.2  # speech that long without a word is heard once more
 

@@ -19,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from models import registry
+from models.cores import cores
 from models.grouping import in_groups
 from pipelines import audio, coaching, diarize, redact, transcribe, turns, warehouse
 from pipelines.errors import TransientError
@@ -180,7 +181,7 @@ def _judged(batches: Sequence[Batch], settings: Settings) -> Iterator[Batch]:
 
 def _start_worker(queue: object, workers: int) -> None:
     """Send what is logged to the first process, and leave the other workers their share of the cores."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // workers)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // workers)))
     LOGGER.addHandler(logging.handlers.QueueHandler(queue))  # type: ignore[arg-type]
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
