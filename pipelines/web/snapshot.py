@@ -28,6 +28,8 @@ class _Generation:
     def __init__(self, settings: Settings, mark: tuple[int, ...]) -> None:
         self.mark = mark
         self.kept: dict[Hashable, Any] = {}
+        self.making: dict[Hashable, threading.Lock] = {}
+        self.lock = threading.Lock()
         self.readers = 0
         self.is_old = False
         try:
@@ -51,10 +53,13 @@ class Reading(Published):
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, worked out once for each published copy: for sums over all calls, which do not change in between."""
-        kept = self._generation.kept
-        if key not in kept:
-            kept[key] = make()
-        found: T = kept[key]
+        generation = self._generation
+        with generation.lock:
+            making = generation.making.setdefault(key, threading.Lock())
+        with making:  # who asks meanwhile waits for the answer instead of working it out too
+            if key not in generation.kept:
+                generation.kept[key] = make()
+        found: T = generation.kept[key]
         return found
 
     @property

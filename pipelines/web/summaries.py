@@ -117,8 +117,8 @@ def topics(published: Published, centre_id: str) -> list[Row]:
     )
 
 
-def calls(published: Published, centre_id: str) -> list[Row]:
-    """The graded calls of a centre as its list shows them: what a person should look at comes first, the newest of it on top."""
+def calls(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:
+    """The graded calls of a centre (or one operator) as a list shows them: what a person should look at comes first, the newest of it on top."""
     return published.rows(
         """
         select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, c.duration_s,
@@ -126,11 +126,12 @@ def calls(published: Published, centre_id: str) -> list[Row]:
         from call_facts as f
         join calls as c using (call_id)
         left join abuse_procedures as p using (call_id)
-        where f.centre_id = ? and f.status = 'graded'
+        where f.centre_id = ? and f.status = 'graded' and (cast(? as varchar) is null or f.operator_id = ?)
         order by f.auto_fail desc, f.needs_review desc, f.started_local desc nulls last, f.call_id
+        limit ?
         """,
-        centre_id,
-    )
+        centre_id, operator_id, operator_id, limit,
+    )  # fmt: skip
 
 
 def graded(published: Published, centre_id: str) -> list[Row]:
@@ -138,18 +139,19 @@ def graded(published: Published, centre_id: str) -> list[Row]:
     return published.rows("select * from calls where centre_id = ? and status = 'graded' order by call_id", centre_id)
 
 
-def clips(published: Published, centre_id: str) -> list[Row]:
-    """The coaching clips of a centre, good examples and ones to improve in turn."""
+def clips(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:
+    """The coaching clips of a centre (or one operator), good examples and ones to improve in turn."""
     return published.rows(
         """
         select k.*
         from coaching_clips as k
         join calls as c using (call_id)
-        where c.centre_id = ?
+        where c.centre_id = ? and (cast(? as varchar) is null or c.operator_id = ?)
         order by row_number() over (partition by k.kind order by k.call_id, k.start_s), k.kind, k.clip_id
+        limit ?
         """,
-        centre_id,
-    )
+        centre_id, operator_id, operator_id, limit,
+    )  # fmt: skip
 
 
 def ledger(published: Published, centre_id: str | None, limit: int) -> list[Row]:

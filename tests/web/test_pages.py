@@ -182,11 +182,10 @@ def test_the_strings_are_those_that_templates_and_code_use() -> None:
     used = set(re.findall(r"""\bw\(\s*["'](\w+)["']\s*[,)]""", text)) | set(re.findall(r"""self\(["'](\w+)["']\)""", text))
     assert used <= said
     named = set(re.findall(r"""["'](\w+)["']""", text))  # keys that code passes on, such as a room's place in the navigation
-    built = {key for key in said if key.startswith(("step_", "state_")) or key.removesuffix("_hint") in named} | {
-        "kept",
-        "not_kept",
-        "to_person",
-    }
+    first, last = (
+        tuple(re.findall(pattern, text)) for pattern in (r"""\bw\("(\w+_)" [~+]""", r"""~ "(_\w+)"\)""")
+    )  # keys put together in a template
+    built = {key for key in said if key.startswith(first) or key.endswith(last) or key in named or key.removesuffix("_hint") in named}
     assert said - built <= used
 
 

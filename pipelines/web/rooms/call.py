@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from pipelines.published import Row
 from pipelines.settings import now
-from pipelines.web import audit, call_page, masking
+from pipelines.web import audit, call_page, masking, reviewing
 from pipelines.web.sound import PEAKS, NoSoundError, Rendering, personal_spans
 from pipelines.web.visit import Visit, may
 
@@ -28,7 +28,8 @@ def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> HTMLRespons
     if not visit.account.may("hear"):
         rows["coaching_clips"] = []
     values = visit.shown(row["centre_id"]).call(row, rows)
-    return visit.page("rooms/call.html", **values)
+    reviewed = reviewing.reviews(visit.store, [call_id]).get(call_id)
+    return visit.page("rooms/call.html", reviewed=reviewed, **values)
 
 
 @router.get("/peaks/{call_id:path}")

@@ -1,21 +1,37 @@
-"""What a quality manager works with: the centres, a centre at a glance, the queue of calls to review, operators side by side."""
+"""What a quality manager works with: the centres, a centre at a glance, the queue of calls to review, operators side by side, and Excel."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date, timedelta
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.web import summaries
-from pipelines.web.shown import period
+from pipelines.web import exporting, reviewing, summaries, trends
+from pipelines.web.shown import Shown, period
 from pipelines.web.visit import NavItem, Visit, call_path, may, operator_path
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
-CALLS_SHOWN = 100
+CALLS_SHOWN = 20
+LEDGER_SHOWN = 50
 CLIPS_SHOWN = 6
+FIRST_OF_QUEUE = 5
+PERIODS = ("all", "month", "week")
+CALL_COLUMNS = (
+    "call_id", "started_local", "line", "direction", "operator_id", "topic", "client_type", "status", "score_pct", "coverage_pct", "auto_fail",
+    "needs_review", "is_abusive", "wait_s", "handling_time_s", "disconnect_party",
+)  # fmt: skip
+OPERATOR_COLUMNS = (
+    "operator_id", "period_start", "is_trainee", "calls", "scored_calls", "score_pct", "score_low_pct", "score_high_pct", "raw_score_pct",
+    "expected_score_pct", "standing", "first_group", "last_group", "abusive_calls", "abuse_exposure_s", "aht_s",
+)  # fmt: skip
+
+SCORE_COLUMNS = {
+    "operator_id", "period_start", "is_trainee", "scored_calls", "score_pct", "score_low_pct", "score_high_pct", "standing", "first_group", "last_group",
+}  # fmt: skip
 
 
 @router.get("/")
@@ -35,22 +51,132 @@ def start(visit: Annotated[Visit, may("see_calls")]) -> Response:
 
 @router.get("/centres/{centre_id}")
 def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLResponse:
-    """A centre at a glance."""
+    """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
     centre_id = visit.centre(centre_id)
     published, shown = visit.published, visit.shown(centre_id)
     total = next(t for t in all_totals(visit) if t["centre_id"] == centre_id)
-    calls = published.once(("calls", centre_id), lambda: summaries.calls(published, centre_id))
     criteria = shown.named(published.once(("criteria", centre_id), lambda: summaries.criteria(published, centre_id)))
-    operators = published.once("operators", lambda: summaries.operators(published))[centre_id]
-    ledger = summaries.ledger(published, centre_id, CALLS_SHOWN)
+    answers = published.once(("answers", centre_id, visit.w.code), lambda: shown.answers(published, criteria))
+    calls = summaries.calls(published, centre_id, limit=CALLS_SHOWN)
+    ledger = summaries.ledger(published, centre_id, LEDGER_SHOWN)
+    clips = summaries.clips(published, centre_id, limit=CLIPS_SHOWN) if visit.account.may("hear") else []
+    weeks = _weeks(visit, centre_id)
     return visit.page(
-        "centre.html", centre=shown.centre, total=total, period=period(total, visit.w), answers=shown.answers(published, criteria), criteria=criteria,
-        operators=shown.operators(operators), topics=summaries.topics(published, centre_id), calls=shown.calls(calls[:CALLS_SHOWN]),
-        more_calls=max(len(calls) - CALLS_SHOWN, 0), clips=shown.clips(summaries.clips(published, centre_id)[:CLIPS_SHOWN]), ledger=ledger,
-        more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
+        "rooms/centre.html", centre=shown.centre, total=total, period=period(total, visit.w), answers=answers, criteria=criteria,
+        operators=[], topics=published.once(("topics", centre_id), lambda: summaries.topics(published, centre_id)), calls=shown.calls(calls),
+        more_calls=0, clips=shown.clips(clips), ledger=ledger, more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
+        weeks=weeks, drawing=trends.draw(weeks), changed=_changed(visit, shown, weeks),
+        first=_listed(visit, shown, reviewing.undecided(published, centre_id, FIRST_OF_QUEUE)) if visit.account.may("review") else [],
+    )  # fmt: skip
+
+
+@router.get("/centres/{centre_id}/queue")
+def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "unsure") -> HTMLResponse:
+    """Calls that a person should listen to, of one kind; what was listened to stands last."""
+    centre_id = visit.centre(centre_id)
+    kind = kind if kind in reviewing.KINDS else "unsure"
+    week = next((w["period_start"] for w in reversed(_weeks(visit, centre_id))), None)
+    if kind == "unsure":
+        rows = reviewing.undecided(visit.published, centre_id)
+    elif kind == "critical":
+        rows = reviewing.critical(visit.published, centre_id)
+    else:
+        rows = reviewing.sample(visit.published, visit.store, centre_id, week) if week else []
+    shown = visit.shown(centre_id)
+    calls = sorted(_listed(visit, shown, rows), key=lambda row: row["reviewed"] is not None)
+    return visit.page(
+        "rooms/queue.html", centre=shown.centre, kind=kind, kinds=reviewing.KINDS, calls=calls, week=week, size=reviewing.SAMPLE_A_WEEK
+    )
+
+
+@router.post("/reviewed")
+def reviewed(visit: Annotated[Visit, may("review")]) -> Response:
+    """Keep that this person listened to a call, and go on to the queue."""
+    call = visit.call(visit.given("call_id"), "reviewed")
+    reviewing.mark_reviewed(visit.store, visit.account, call["call_id"])
+    visit.note("reviewed", call["call_id"], call["centre_id"])
+    return visit.go(f"/{visit.shown(call['centre_id']).centre['href']}/queue")
+
+
+@router.get("/centres/{centre_id}/operators")
+def operators(centre_id: str, visit: Annotated[Visit, may("see_numbers")], by: str = "all", start: date | None = None) -> HTMLResponse:
+    """Operators side by side in a month or week, in groups that cannot be told apart."""
+    centre_id = visit.centre(centre_id)
+    by = by if by in PERIODS else "all"
+    rows = _operator_rows(visit, centre_id, by)
+    starts = sorted({row["period_start"] for row in rows if row["period_start"]}, reverse=True)
+    chosen = start if start in starts else next(iter(starts), None)
+    shown = visit.shown(centre_id)
+    here = shown.operators([row for row in rows if row["period_start"] == chosen])
+    here.sort(key=lambda r: (r["first_group"] or 99, r["last_group"] or 99, r["operator_id"]))
+    peers = [
+        (name, [r for r in here if bool(r["is_trainee"]) is is_trainee]) for name, is_trainee in (("peers", False), ("trainees", True))
+    ]
+    return visit.page(
+        "rooms/operators.html", centre=shown.centre, by=by, periods=PERIODS, starts=starts, chosen=chosen, peers=[p for p in peers if p[1]]
+    )
+
+
+@router.get("/centres/{centre_id}/export.xlsx")
+def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+    """The centre's calls, operators by month, criteria and ledger as a workbook."""
+    centre_id = visit.centre(centre_id)
+    published = visit.published
+    facts = published.rows(
+        f"select {', '.join(CALL_COLUMNS)} from call_facts where centre_id = ? order by started_local desc nulls last, call_id limit ?",
+        centre_id, exporting.MOST_ROWS,
+    )  # fmt: skip
+    criteria = summaries.criteria(published, centre_id)
+    content = exporting.workbook({
+        "calls": (CALL_COLUMNS, facts),
+        "operators": (OPERATOR_COLUMNS, _operator_rows(visit, centre_id, "month")),
+        "criteria": (("criterion_id", "passed", "failed", "unsure", "weight"), criteria),
+        "not graded": (("call_id", "status", "status_reason"), summaries.ledger(published, centre_id, exporting.MOST_ROWS)),
+    })  # fmt: skip
+    visit.note("exported", f"{centre_id}.xlsx", centre_id)
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in centre_id)
+    return Response(
+        content, media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        headers={"Content-Disposition": f'attachment; filename="callgrade-{name}.xlsx"'},
     )  # fmt: skip
 
 
 def all_totals(visit: Visit) -> list[Row]:
     """The sums of every centre, worked out once for each published copy."""
     return visit.published.once("totals", lambda: [t for t in summaries.centres(visit.published) if t["centre_id"] is not None])
+
+
+def _weeks(visit: Visit, centre_id: str) -> list[Row]:
+    return visit.published.once("weeks", lambda: trends.weeks(visit.published)).get(centre_id, [])[-trends.WEEKS_SHOWN :]
+
+
+def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | None:
+    """The latest week with calls beside the one before it; None while there is only one."""
+    if len(weeks) < 2:
+        return None
+    now, before = weeks[-1], weeks[-2]
+    centre_id = str(shown.centre["centre_id"])
+    criteria = visit.published.once(
+        ("criteria_changes", centre_id),
+        lambda: trends.criteria_changes(visit.published, centre_id, now["period_start"], before["period_start"]),
+    )
+    return {
+        "now": now, "before": before, "rows": trends.changes(now, before), "until": now["period_start"] + timedelta(days=6),
+        "criteria": [(shown.title(c.name), c) for c in criteria],
+    }  # fmt: skip
+
+
+def _listed(visit: Visit, shown: Shown, rows: list[Row]) -> list[Row]:
+    done = reviewing.reviews(visit.store, [row["call_id"] for row in rows])
+    return [row | {"reviewed": done.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]} for row in shown.calls(rows)]
+
+
+def _operator_rows(visit: Visit, centre_id: str, by: str) -> list[Row]:
+    """A centre's operators in every month or week, or over everything published; worked out for all centres at once, as the views are."""
+    if by == "all":  # the view of scorecards has no such period
+        columns = ", ".join(c if c in SCORE_COLUMNS else f"null as {c}" for c in OPERATOR_COLUMNS)
+        sql = f"select centre_id, {columns} from operator_scores where period = ? order by operator_id"
+    else:
+        sql = f"select centre_id, {', '.join(OPERATOR_COLUMNS)} from operator_scorecards where period = ? order by period_start desc, operator_id"
+    found = visit.published.once(("operators", by), lambda: visit.published.rows(sql, by))
+    return [row for row in found if row["centre_id"] == centre_id]

@@ -25,13 +25,11 @@ def operator(centre_id: str, operator_id: str, visit: Annotated[Visit, may("see_
     row = next((o for o in shown.operators(rows) if o["operator_id"] == operator_id), None)
     if row is None:
         visit.refuse(404, "opened", operator_id, centre_id)
-    all_calls = published.once(("calls", centre_id), lambda: summaries.calls(published, centre_id))
     by_operator = published.once(("criteria_by_operator", centre_id), lambda: summaries.criteria_by_operator(published, centre_id))
-    calls = [c for c in all_calls if c["operator_id"] == operator_id]
-    ids = {c["call_id"] for c in calls}
-    clips = [c for c in summaries.clips(published, centre_id) if c["call_id"] in ids] if visit.account.may("hear") else []
+    calls = summaries.calls(published, centre_id, operator_id, CALLS_SHOWN)
+    clips = summaries.clips(published, centre_id, operator_id, CLIPS_SHOWN) if visit.account.may("hear") else []
     return visit.page(
         "operator.html", centre=shown.centre | {"href": shown.centre["href"] if visit.account.may("see_numbers") else ""}, operator=row,
-        period=period(row, visit.w), criteria=shown.named(by_operator.get(operator_id, [])), calls=shown.calls(calls[:CALLS_SHOWN]),
-        more_calls=max(len(calls) - CALLS_SHOWN, 0), clips=shown.clips(clips[:CLIPS_SHOWN]),
+        period=period(row, visit.w), criteria=shown.named(by_operator.get(operator_id, [])), calls=shown.calls(calls),
+        more_calls=max(row["graded"] - len(calls), 0), clips=shown.clips(clips),
     )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Which calls a person should listen to: those with undecided points, critical failures, and a sample that is drawn by lot."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import date, timedelta
+
+from pipelines.published import Published, Row
+from pipelines.web.accounts import Account
+from pipelines.web.store import Store, present
+
+KINDS = ("unsure", "critical", "sample")
+SHOWN = 50
+SAMPLE_A_WEEK = 10
+
+_LISTED = """
+    select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s, p.outcome,
+           coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive, coalesce(u.points, 0) as unsure_points, coalesce(u.criteria, []) as unsure
+    from call_facts as f
+    left join abuse_procedures as p using (call_id)
+    left join (
+        select call_id, sum(max_points) as points, list(criterion_id order by max_points desc, criterion_id) as criteria
+        from criterion_results as r
+        where verdict = 'unsure' and judge = 'machine' and not exists (
+            select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'
+        )
+        group by call_id
+    ) as u using (call_id)
+    where f.centre_id = ? and f.status = 'graded'
+"""
+
+
+def undecided(published: Published, centre_id: str, limit: int = SHOWN) -> list[Row]:
+    """Calls with points that only a person can decide, the most points first."""
+    return published.rows(
+        f"{_LISTED} and (u.points > 0 or f.needs_review) order by unsure_points desc, f.started_local desc nulls last, f.call_id limit ?",
+        centre_id, limit,
+    )  # fmt: skip
+
+
+def critical(published: Published, centre_id: str, limit: int = SHOWN) -> list[Row]:
+    """Calls with a critical failure, the newest first."""
+    return published.rows(f"{_LISTED} and f.auto_fail order by f.started_local desc nulls last, f.call_id limit ?", centre_id, limit)
+
+
+def sample(published: Published, store: Store, centre_id: str, week: date, size: int = SAMPLE_A_WEEK) -> list[Row]:
+    """So many calls of a week (from its Monday), drawn by lot: everybody gets the same ones, nobody can draw again, and none can be foreseen."""
+    rows = published.rows(
+        "select call_id from calls where centre_id = ? and status = 'graded' and started_local >= ? and started_local < ?",
+        centre_id, week, week + timedelta(days=7),
+    )  # fmt: skip
+    lots = sorted((_lot(store, row["call_id"]), row["call_id"]) for row in rows)[:size]
+    drawn = [call_id for _, call_id in lots]
+    found = published.rows(f"{_LISTED} and f.call_id in (select unnest(?))", centre_id, drawn)
+    return sorted(found, key=lambda row: drawn.index(row["call_id"]))
+
+
+def mark_reviewed(store: Store, account: Account, call_id: str) -> None:
+    """Keep that a person listened to a call."""
+    with store.writing() as db:
+        db.execute(
+            "insert into reviewed_calls values (?, ?, ?) on conflict (call_id, account_id) do update set at = excluded.at",
+            [call_id, account.account_id, present()],
+        )
+
+
+def reviews(store: Store, call_ids: list[str]) -> dict[str, Row]:
+    """Who listened to each of these calls last, and when."""
+    if not call_ids:
+        return {}
+    rows = store.rows(
+        f"""select r.call_id, a.name, r.at from reviewed_calls r join accounts a using (account_id)
+            where r.call_id in ({", ".join("?" * len(call_ids))}) order by r.at""",
+        *call_ids,
+    )
+    return {row["call_id"]: row for row in rows}
+
+
+def _lot(store: Store, call_id: str) -> str:
+    return hmac.new(store.signing_key, b"sample " + call_id.encode(), hashlib.sha256).hexdigest()
