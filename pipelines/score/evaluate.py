@@ -30,8 +30,10 @@ from pipelines.records import (
 )
 from pipelines.score.abuse import find_abuse
 from pipelines.score.acts import Act, find_acts
-from pipelines.score.compliance import Case, judge, points_of
+from pipelines.score.calibration import Calibration
+from pipelines.score.compliance import judge, points_of
 from pipelines.score.conversation import find_events, measure
+from pipelines.score.evidence import Case
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.scorecard import Centre, Criterion, load_centre
 from pipelines.score.sentiment import judge_sentiment
@@ -68,6 +70,7 @@ def score_call(
     sentiments: Sequence[TurnSentiment] | None = None,
     profile: str = "offline",
     models_dir: Path | None = None,
+    calibration: Calibration | None = None,
 ) -> Scored:
     """Judge one call: sentiment, findings, procedure, verdicts, evaluation and measures.
 
@@ -81,6 +84,7 @@ def score_call(
         sentiments: the sentiment of the turns, when it is known already; read from the words otherwise.
         profile: which models read the sentiment.
         models_dir: where their weights lie; None for the project's own.
+        calibration: how certain a verdict must be; None for the shipped one.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -100,6 +104,7 @@ def score_call(
     findings = [*abuse, *_forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += _personal(turns, personal_data) + _suspect_mapping(call, audio, roles)
     findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
+    language = call_language(call, turns, centre)
     verdicts = judge(
         Case(
             call=call,
@@ -114,11 +119,13 @@ def score_call(
             client_type=client_type,
             duration_s=audio.duration_s,
             speech=audio.speech,
-        )
+            language=language,
+        ),
+        calibration,
     )
     metrics = CallMetrics(
         call_id=call.call_id,
-        language=call_language(call, turns, centre),
+        language=language,
         topic=topic.best,
         topic_confidence=topic.confidence,
         client_type=client_type.best,

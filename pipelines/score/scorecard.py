@@ -65,7 +65,7 @@ class Criterion:
     applies: Applies = field(default_factory=Applies)
     clip_worthy: bool = True
     least_trust: float = 0.6  # how well the searched words must be heard before their absence is a fail; above 1: never
-    na_below: float = 0.3  # a chance of being asked that is smaller makes it `na`; up to 0.7 it is `unsure`
+    na_below: float = 0.5  # a chance of being asked that is larger never makes it `na`
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _criterion(item: Entry, shared: Entry | None) -> Criterion:
         applies=_applies(of("applies").child("applies")),
         clip_worthy=of("clip_worthy").flag("clip_worthy", True),
         least_trust=of("least_trust").number("least_trust", 0.6, 0, 2),
-        na_below=of("na_below").number("na_below", 0.3, 0, 0.7),
+        na_below=of("na_below").number("na_below", 0.5, 0, 0.7),
     )
 
 

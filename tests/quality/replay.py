@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.intake.folder import read_folder
 from pipelines.records import AudioFacts, Call, Hold, Interval, Token, Turn, TurnSentiment
 from pipelines.redact import redact_turns
+from pipelines.score.calibration import Calibration
 from pipelines.score.evaluate import Scored, score_call
 from pipelines.store import Batch
 from tests.quality.truth import Reference, read_references
@@ -29,22 +30,29 @@ class Judged:
     scored: Scored
 
 
-def replay(folder: Path, only: Iterable[str] = ()) -> list[Judged]:
+def replay(folder: Path, only: Iterable[str] = (), calibration: Calibration | None = None) -> list[Judged]:
     """The calls of a folder that have a reference, judged from its words; only some of them where ids are given."""
     wanted = set(only)
     references = read_references(folder)
     calls = [call for call in read_folder(folder).calls if call.call_id in references and (not wanted or call.call_id in wanted)]
-    return [replay_call(call, references[call.call_id]) for call in calls]
+    return [replay_call(call, references[call.call_id], calibration=calibration) for call in calls]
 
 
-def replay_call(call: Call, reference: Reference, sentiments: Sequence[TurnSentiment] | None = None, is_masked: bool = True) -> Judged:
+def replay_call(
+    call: Call,
+    reference: Reference,
+    sentiments: Sequence[TurnSentiment] | None = None,
+    is_masked: bool = True,
+    calibration: Calibration | None = None,
+) -> Judged:
     """One call judged from the words of its reference; `sentiments` where they were read before."""
     spoken = [_turn(call.call_id, n, turn) for n, turn in enumerate(reference["turns"], 1)]
     turns, personal = redact_turns(spoken, centre_id=call.centre_id) if is_masked else (spoken, [])
     holds = tuple(Hold(h["start_s"], h["end_s"], "music" if h["sound"] == "music" else "silence") for h in reference["holds"])
     speech = tuple(Interval(0, t.start_s, t.end_s) for t in spoken)
     audio = AudioFacts(call.call_id, reference["duration_s"], 8000, "pcm_s16le", 1, 1, speech, holds, 0.1, ((),))
-    return Judged(call, reference, tuple(turns), score_call(call, audio, turns, personal_data=personal, sentiments=sentiments))
+    scored = score_call(call, audio, turns, personal_data=personal, sentiments=sentiments, calibration=calibration)
+    return Judged(call, reference, tuple(turns), scored)
 
 
 def staged(folder: Path, stage: Path) -> Iterator[Judged]:

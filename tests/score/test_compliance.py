@@ -8,7 +8,8 @@ import pytest
 from pipelines.records import Hold, Procedure, Turn, Verdict
 from pipelines.score.abuse import find_abuse
 from pipelines.score.acts import find_acts
-from pipelines.score.compliance import Case, judge, points_of
+from pipelines.score.compliance import judge, points_of
+from pipelines.score.evidence import Case
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.scorecard import load_centre
 from pipelines.score.topic import judge_client_type, judge_topic

@@ -1,0 +1,195 @@
+"""The kinds of rules that a criterion can have: one function each, which says where the evidence of a call points, and how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from pipelines.records import Hold, VerdictName
+from pipelines.score.acts import SURE, Act
+from pipelines.score.conversation import sentiment_trend
+from pipelines.score.evidence import (
+    HINT,
+    MAY_HIDE,
+    ROLE_SURE,
+    Answer,
+    Case,
+    Region,
+    about_finding,
+    absent,
+    hits,
+    look_for,
+    quoted,
+    region,
+    searched,
+)
+from pipelines.score.hiding import uncovered
+from pipelines.score.reasons import Why, read_why, why
+from pipelines.score.scorecard import Criterion
+
+_CLEARLY_FORBIDDEN = 0.84
+_LEAST_HEARD = 0.35  # nobody is blamed for a word less certain
+_BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
+_CLOSING_TURNS = 2  # the operator's last turns, where a goodbye is looked for
+_UNHEARD_END_S = 0.3  # speech without words at the end of a turn: a goodbye takes no longer
+_IDENTITY = ("[ACCOUNT]", "[NAME]", "[CODE_WORD]", "[ADDRESS]", "[PASSPORT]", "[BIRTH_DATE]")
+_PROCEDURE_PASS = ("calmed", "ended_after_warning")
+_PROCEDURE_NA = ("not_needed", "client_hung_up")
+
+
+def _said(case: Case, criterion: Criterion) -> Answer:
+    return look_for(case, criterion, region(case, criterion.where))
+
+
+def _not_said(case: Case, criterion: Criterion) -> Answer:
+    """Fails by a quote; passes when the whole call was searched and nothing was found."""
+    where = region(case, criterion.where)
+    bad = [f for f in case.findings if f.kind in ("abuse", "forbidden_phrase") and f.role == "operator" and f.quote]
+    sure = [f for f in bad if f.confidence >= SURE and f.target in (None, "client")]
+    if sure:
+        return about_finding(max(sure, key=lambda f: f.confidence), "fail", why("forbidden_said"))
+    best = max(hits(case, criterion, where.turns), key=lambda hit: hit[1], default=None)
+    if best is not None and best[1] >= HINT:
+        turn = case.turn(best[0].turn_no)
+        tokens = turn.tokens[best[0].first : best[0].last]
+        is_heard = turn.role_confidence >= ROLE_SURE and min(t.probability for t in tokens) >= _LEAST_HEARD
+        if best[1] >= _CLEARLY_FORBIDDEN and is_heard and turn.role == "operator":
+            return quoted(case, best[0], "fail", best[1], why("forbidden_said"), why("maybe_forbidden"))
+        return quoted(case, best[0], "unsure", best[1], why("maybe_forbidden"))
+    if bad:
+        return about_finding(bad[0], "unsure", why("maybe_forbidden"))
+    heard = [t.asr_confidence for t in where.turns if t.role == "operator" for _ in t.tokens]
+    if not heard or fmean(heard) < criterion.least_trust:
+        return searched("unsure", 0.4, why("forbidden_unheard"), 0.0, case.duration_s)
+    return searched("pass", min(0.9, fmean(heard)), why("forbidden_none"), 0.0, case.duration_s, why("forbidden_unheard"))
+
+
+def _identified(case: Case, criterion: Criterion) -> Answer:
+    """Asked before account information was given, by the order of the words."""
+    where = region(case, "anywhere")
+    asked = sorted((h for h in hits(case, criterion, where.turns) if h[1] >= HINT), key=lambda h: (h[0].turn_no, h[0].first))
+    told = [a for a in case.acts if a.act == "discloses" and a.confidence >= HINT and case.turn(a.turn_no).role == "operator"]
+    sure = [h for h in asked if h[1] >= SURE and case.turn(h[0].turn_no).role == "operator"]
+    if sure and (not told or sure[0][0].turn_no <= told[0].turn_no):
+        return quoted(case, sure[0][0], "pass", sure[0][1], why("identified"), why("identity_half_heard"))
+    if asked:
+        is_clear = not told and case.turn(asked[0][0].turn_no).role == "operator"
+        doubt = why("identity_maybe_late") if told else why("identity_half_heard")
+        return quoted(case, asked[0][0], "pass" if is_clear else "unsure", asked[0][1], why("identified"), doubt)
+    given = next((t for t in case.turns if t.role == "client" and any(token.text.startswith(_IDENTITY) for token in t.tokens)), None)
+    if criterion.acts and not told and given is not None:
+        return searched("unsure", 0.5, why("identity_told"), 0.0, given.end_s)
+    if criterion.acts and not told:
+        if where.trust >= criterion.least_trust:
+            return Answer("na", round(where.trust, 3), why("identity_not_needed"), doubt=why("identity_unheard"))
+        return Answer("unsure", 0.4, why("identity_unheard"))
+    if told and told[0].confidence >= SURE and where.trust >= criterion.least_trust:
+        return quoted(case, told[0], "fail", told[0].confidence, why("disclosed_unasked"), why("maybe_disclosed"))
+    if told:
+        return quoted(case, told[0], "unsure", told[0].confidence, why("maybe_disclosed"))
+    return searched("unsure", 0.4, why("identity_unclear"), 0.0, case.duration_s)
+
+
+def _hold_announced(case: Case, criterion: Criterion) -> Answer:
+    def before(hold: Hold) -> Region | None:
+        turns = [t for t in case.turns if t.role != "client" and t.tokens and t.start_s < hold.start_s][-_BEFORE_HOLD:]
+        return Region(tuple(turns), turns[0].start_s, hold.start_s) if turns else None
+
+    return _every_hold(case, criterion, before)
+
+
+def _hold_thanked(case: Case, criterion: Criterion) -> Answer:
+    def after(hold: Hold) -> Region | None:
+        for turn in case.turns:
+            if turn.role == "operator" and turn.tokens and turn.tokens[-1].end_s > hold.end_s:
+                return Region((turn,), min(hold.end_s, turn.start_s), turn.end_s)
+        return None
+
+    return _every_hold(case, criterion, after)
+
+
+def _every_hold(case: Case, criterion: Criterion, region_of: Callable[[Hold], Region | None]) -> Answer:
+    """Asked of every hold: the worst answer is the answer."""
+    if not case.holds:
+        return Answer("na", 0.95, why("no_hold"))
+    answers = [look_for(case, criterion, where) for hold in case.holds if (where := region_of(hold)) is not None]
+    if not answers:
+        return Answer("na", 0.8, why("no_words_beside_hold"))
+    order: Sequence[VerdictName] = ("fail", "unsure", "pass")
+    return min(answers, key=lambda answer: (order.index(answer.verdict), answer.confidence))
+
+
+def _farewell(case: Case, criterion: Criterion) -> Answer:
+    found = look_for(case, criterion, region(case, "anywhere"))
+    if found.verdict != "fail" or not case.turns:
+        return found
+    last = case.turns[-1]
+    if case.call.disconnect_party == "client" and last.role == "client" and last.role_confidence >= ROLE_SURE:
+        return Answer("na", 0.85, why("client_last"), doubt=why("goodbye_who_ended"))
+    if case.call.disconnect_party not in ("operator", "client") and last.role == "client":
+        return searched("unsure", 0.5, why("goodbye_who_ended"), 0.0, case.duration_s)
+    closing = [t for t in case.turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
+    if closing:
+        where = Region(tuple(closing), closing[0].start_s, case.duration_s)
+        spoken = [(t.start_s, t.end_s) for turn in case.turns for t in turn.tokens]
+        unheard = (uncovered(i.start_s, i.end_s, spoken) for i in case.speech if i.end_s > closing[-1].start_s)
+        swallowed = MAY_HIDE if any(gap >= _UNHEARD_END_S for gap in unheard) else 0.0
+        hidden = max(swallowed, case.chance_hidden(criterion, where.turns, where.start_s, where.end_s))
+        return replace(absent(region(case, "anywhere"), criterion, why("not_said"), hidden), start_s=round(where.start_s, 3))
+    return found
+
+
+def _abuse_procedure(case: Case, criterion: Criterion) -> Answer:
+    done = case.procedure
+    reason = read_why(done.explanation_json)
+    if done.outcome in _PROCEDURE_NA:
+        return Answer("na", done.confidence, reason)
+    abuse = [f for f in case.findings if f.kind == "abuse" and f.quote]
+    if done.outcome == "cannot_tell":
+        first = next(iter(abuse), None)
+        return about_finding(first, "unsure", reason) if first else Answer("unsure", done.confidence, reason)
+    if done.outcome in _PROCEDURE_PASS:
+        warned = next((a for a in case.acts if a.act == "warn_abuse" and a.confidence >= HINT), None)
+        if warned is not None:
+            return quoted(case, warned, "pass", max(done.confidence, HINT), reason)
+        return Answer("unsure", done.confidence, reason)
+    by_operator = done.outcome == "operator_at_fault"
+    guilty = [f for f in abuse if (f.role == "operator") == by_operator]
+    evidence = max(guilty or abuse, key=lambda f: f.confidence, default=None)
+    if evidence is None:
+        return Answer("unsure", done.confidence, reason)
+    answer = about_finding(evidence, "fail", reason)
+    return replace(answer, confidence=min(answer.confidence, done.confidence))
+
+
+def _good_impression(case: Case, criterion: Criterion) -> Answer:
+    """Asked when the client began upset: how do the client's last words sound?"""
+    start, _ = sentiment_trend(case.turns, case.sentiments)
+    if start is None or start > -0.3:
+        return Answer("na", 0.7, why("not_called_upset"))
+    if case.procedure.outcome in ("ended_after_warning", "client_hung_up"):
+        return Answer("na", 0.8, why("impression_after_abuse"))
+    said = {s.turn_no: s for s in case.sentiments}
+    last = next((t for t in reversed(case.turns) if t.role == "client" and t.turn_no in said and t.tokens), None)
+    if last is None:
+        return Answer("unsure", 0.3, why("last_words_unheard"))
+    mood = said[last.turn_no]
+    whole = Act("impression", last.turn_no, 0, len(last.tokens), mood.confidence)
+    if mood.confidence < ROLE_SURE or last.role_confidence < ROLE_SURE:
+        return quoted(case, whole, "unsure", mood.confidence, why("last_words_either"))
+    reason: Why = why("last_words", mood=mood.sentiment)
+    return quoted(case, whole, "fail" if mood.sentiment == "negative" else "pass", mood.confidence, reason, why("last_words_either"))
+
+
+RULES: dict[str, Callable[[Case, Criterion], Answer]] = {
+    "said": _said,
+    "request_taken": _said,
+    "not_said": _not_said,
+    "identified": _identified,
+    "hold_announced": _hold_announced,
+    "hold_thanked": _hold_thanked,
+    "farewell": _farewell,
+    "abuse_procedure": _abuse_procedure,
+    "good_impression": _good_impression,
+}

@@ -1,0 +1,82 @@
+"""Verdicts whose right answer is known, as evidence alone gives them: what confidence is calibrated on and thresholds are chosen from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.language import LANGUAGES
+from pipelines.records import AudioFacts, CallRoles, Finding, PersonalData, Turn, VerdictName
+from pipelines.score.calibration import OPEN, kind_of
+from pipelines.score.evaluate import score_call
+from pipelines.store import Batch
+from tests.quality.replay import Judged, replay
+from tests.quality.truth import read_references, right_verdicts
+
+REFERENCE, RECOGNISED = "reference", "recognised"
+_OWN_DOUBTS = ("abuse_procedure",)  # decided by the procedure's own table, not by a threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One criterion of one call: where the evidence points, how strongly, and what would be right."""
+
+    source: str  # reference words or recognised ones
+    centre: str
+    language: str  # that most words of the call are in, as they were read or heard
+    criterion: str
+    verdict: VerdictName  # `unsure` where the evidence points nowhere
+    kind: str
+    strength: float
+    right: str
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the verdict would be right if it were given."""
+        return self.verdict == self.right
+
+
+def from_references(folder: Path) -> list[Measured]:
+    """The verdicts of the calls of a folder, judged from the words of their references with nothing held back."""
+    return measured(replay(folder, calibration=OPEN), REFERENCE)
+
+
+def from_stage(folder: Path, stage: Path) -> list[Measured]:
+    """The same from what a run heard: its staged turns judged anew, with nothing held back."""
+    references, found = read_references(folder), []
+    for file in sorted(stage.rglob("turns.parquet")):
+        batch = Batch(file.parent)
+        rows: dict[str, dict[str, list[object]]] = {}
+        for kind in ("turns", "roles", "dropped", "personal_data"):
+            rows[kind] = defaultdict(list)
+            for row in batch.read(kind):
+                rows[kind][row.call_id].append(row)
+        audio: dict[str, AudioFacts] = {facts.call_id: facts for facts in batch.read("audio")}
+        for call in batch.calls():
+            if call.call_id in references:
+                turns: list[Turn] = rows["turns"][call.call_id]  # type: ignore[assignment]
+                roles: list[CallRoles] = rows["roles"][call.call_id]  # type: ignore[assignment]
+                dropped: list[Finding] = rows["dropped"][call.call_id]  # type: ignore[assignment]
+                personal: list[PersonalData] = rows["personal_data"][call.call_id]  # type: ignore[assignment]
+                scored = score_call(call, audio[call.call_id], turns, roles[0] if roles else None, dropped, personal, calibration=OPEN)
+                found.append(Judged(call, references[call.call_id], tuple(turns), scored))
+    return measured(found, RECOGNISED)
+
+
+def measured(judged: Iterable[Judged], source: str) -> list[Measured]:
+    """Every verdict of some calls that has a right answer."""
+    found = []
+    for one in judged:
+        right = right_verdicts(one.reference)
+        for v in one.scored.verdicts:
+            if v.criterion_id not in _OWN_DOUBTS and right.get(v.criterion_id, "unsure") != "unsure":
+                kind = kind_of(v.verdict, v.quote is not None)
+                language = one.scored.metrics.language if one.scored.metrics.language in LANGUAGES else one.reference["language"]
+                found.append(
+                    Measured(
+                        source, one.reference["centre"], language, v.criterion_id, v.verdict, kind, v.confidence, right[v.criterion_id]
+                    )
+                )
+    return found
