@@ -30,7 +30,7 @@ demo: setup
 
 test: setup lint
 	$(SAY) "tests"
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(SAY) "lint, format, types, import rules"
