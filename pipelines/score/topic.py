@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from models.language import find_phrase, load
 from pipelines.records import Call, Finding, Turn, TurnSentiment
-from pipelines.score.acts import SURE, Act, read_turn, spoken_languages
+from pipelines.score.acts import OPENING_TURNS, SURE, Act, read_turn, spoken_languages
 from pipelines.score.scorecard import CLIENT_TYPES, Centre
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
@@ -16,6 +16,7 @@ _EARLY = (2.4, 1.8, 1.4, 0.7)  # a client says what it is about in the first tur
 _LATE = 0.7  # what others say, and later words
 _MENU = 2.2  # points of a menu item that stands for one topic; clients do press the wrong key
 _FIRST_MEANT = 1.2  # a menu item's first topic is the usual one
+_SENT_AWAY = 3.0  # points at most for sending the client to another company, however often it is said
 _OTHER = 0.9  # points of "other": less than one clear phrase
 
 
@@ -44,13 +45,13 @@ def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterabl
     points["other"] = _OTHER
     for topic in centre.topics:
         phrases = _topic_phrases(topic, centre)
-        points[topic] = points.get(topic, 0.0) + _points(turns, phrases, centre)
+        points[topic] = points.get(topic, 0.0) + _points(turns, phrases, centre, _telling(call, turns))
     for name in {call.queue or "", *(call.ivr_path or "").split("/")}:
         meant = [topic for topic in centre.menu_topics.get(name, ()) if topic in points]
         for n, topic in enumerate(meant):
             points[topic] += _MENU / math.sqrt(len(meant)) * (_FIRST_MEANT if n == 0 else 1.0)
     if "wrong_company" in points:
-        points["wrong_company"] += min(sum(a.confidence for a in acts if a.act == "redirect" and a.confidence >= SURE), 2.0)
+        points["wrong_company"] += min(sum(a.confidence for a in acts if a.act == "redirect" and a.confidence >= SURE), _SENT_AWAY)
     return _rank(points)
 
 
@@ -79,8 +80,18 @@ def _topic_phrases(topic: str, centre: Centre) -> Mapping[str, Sequence[str]]:
     return {code: (*load(code).topics.get(topic, ()), *own.get(code, ())) for code in centre.languages}
 
 
-def _points(turns: Sequence[Turn], phrases: Mapping[str, Sequence[str]], centre: Centre) -> float:
-    """What the phrases add up to: early words of the client weigh most, and the same phrase said again adds little."""
+def _telling(call: Call, turns: Sequence[Turn]) -> frozenset[int]:
+    """The operator's turns that say what the call is about, because it was he who called: his first two."""
+    if call.direction == "inbound":
+        return frozenset()
+    return frozenset([t.turn_no for t in turns if t.role == "operator" and t.tokens][:OPENING_TURNS])
+
+
+def _points(turns: Sequence[Turn], phrases: Mapping[str, Sequence[str]], centre: Centre, telling: frozenset[int] = frozenset()) -> float:
+    """What the phrases add up to: early words of the client weigh most, and the same phrase said again adds little.
+
+    `telling` are turns of the operator that weigh as the client's first words do.
+    """
     total = 0.0
     best: dict[str, list[float]] = {}
     clients = 0
@@ -90,7 +101,7 @@ def _points(turns: Sequence[Turn], phrases: Mapping[str, Sequence[str]], centre:
             clients += len(said.words) >= 3
             weight = _EARLY[min(clients, len(_EARLY)) - 1] if clients else _LATE
         else:
-            weight = _LATE
+            weight = _EARLY[0] if turn.turn_no in telling else _LATE
         for code in spoken_languages(turn, centre):
             for phrase in phrases.get(code, ()):
                 for _, _, score in find_phrase(said.words, phrase, code):

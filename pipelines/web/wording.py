@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from pipelines.errors import MisconfiguredError
+from pipelines.web.put_aside import told
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")
@@ -71,6 +72,10 @@ class Wording:
         """A data value by its name in quotation marks, so that it fits any sentence without being inflected; a number as it is."""
         group = _NAMED_BY.get(name)
         return str(self._strings["format"]["quote"]).format(self.label(group, value)) if group else str(value)
+
+    def put_aside(self, reason: str | None) -> str:
+        """Why something was not graded, from the sentence that is stored; "no reason" in words where there is none."""
+        return told(reason, self.code) if reason else self("no_reason")
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """A number with this language's decimal mark and thousands; a dash for none."""

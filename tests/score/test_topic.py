@@ -59,3 +59,30 @@ def test_client_types(client: str, kind: str) -> None:
     topic = judge_topic(call_of("irkutsk"), turns, centre, find_acts(turns, centre))
     mood = {} if kind in ("addressed", "uninformed") else {"t2": "negative"}
     assert judge_client_type(turns, topic, find_abuse(turns, centre), moods_of(turns, **mood), centre).best == kind
+
+
+def test_on_a_call_back_the_operator_says_what_it_is_about() -> None:
+    said = (
+        ("client", "Да, слушаю."),
+        ("operator", "Здравствуйте, Кредо-Телеком, Олег. Звоню по поводу подключения интернета на даче."),
+        ("client", "Ага, спасибо, что перезвонили."),
+    )
+    turns = turns_of(*said)
+    called_back = judge_topic(call_of("kredo", direction="callback"), turns, load_centre("kredo"))
+    assert called_back.best == "connection"
+    called_in = judge_topic(call_of("kredo"), turns, load_centre("kredo"))
+    assert called_in.probability(lambda t: t == "connection") < called_back.probability(lambda t: t == "connection")
+
+
+def test_a_client_who_is_sent_to_another_company_again_and_again_called_the_wrong_one() -> None:
+    lines = [
+        ("operator", "Добрий день, слухаю."),
+        ("client", "Запишіть показання лічильника, дванадцять тисяч сімсот."),
+        ("operator", "Показання приймає Одесаобленерго, зверніться до них."),
+        ("client", "А ви хто?"),
+        ("operator", "Ми постачальник. З цим питанням зверніться до оператора мережі, Одесаобленерго."),
+        ("client", "Ясно."),
+        ("operator", "Показання приймає Одесаобленерго, їхній номер на сайті."),
+    ]
+    turns, centre = turns_of(*lines, language="uk"), load_centre("odesa")
+    assert judge_topic(call_of("odesa"), turns, centre, find_acts(turns, centre)).best == "wrong_company"

@@ -130,7 +130,7 @@ def test_no_page_shows_what_an_operator_feels(scorecards: Path) -> None:
 
 
 def test_what_could_not_be_graded_is_listed_with_its_reason(scorecards: Path) -> None:
-    assert "kyiv-9.wav is empty" in Page(scorecards / "centres" / "kyiv.html").words
+    assert "Файл kyiv-9.wav порожній" in Page(scorecards / "centres" / "kyiv.html").words
     assert "xyz" in Page(scorecards / "index.html").words
 
 
