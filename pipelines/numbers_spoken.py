@@ -164,11 +164,13 @@ def _values(code: str) -> dict[str, int]:
 
 @cache
 def _ordinals(code: str) -> tuple[str, ...]:
-    """The days of a month in the languages that pymorphy3 does not know."""
+    """How the days of a month begin, where pymorphy3 does not know them as ordinals."""
     from num2words import num2words
 
-    if code in ("ru", "uk"):
+    if code == "ru":
         return ()
+    if code == "uk":  # "сьомий" without its ending, which the case and the gender change
+        return tuple(sorted({str(num2words(n, lang="uk", to="ordinal")).split()[-1][:-2] for n in range(1, 100)}))
     return tuple(str(num2words(n, lang=code, to="ordinal")).replace("-", "") for n in range(1, 32))
 
 

@@ -14,6 +14,7 @@ from pipelines.personal_words import Heard, Item, name_parts
 
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
+_NAME_WORDS = 3  # family name, first name, patronymic
 _SAME_NAME = 85.0  # two spellings of one name, in per cent
 
 
@@ -65,7 +66,7 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
             return last, last + 1  # "Кодовое слово. Ромашка."
         if named and free:
             return free[-1], free[-1] + 1
-        if asked and free and unnamed is None and not any(_person(h, k) or _is_counted(h, k) for k in free):
+        if asked and free and unnamed is None and not any(("name" in h.asked and _person(h, k)) or _is_counted(h, k) for k in free):
             unnamed = free[-1], free[-1] + 1
     return unnamed
 
@@ -98,7 +99,7 @@ def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: 
 def _names_in(h: Heard) -> set[int]:
     items, words = h.items, h.vocabulary
     asked = "name" in h.asked and h.role != "operator"
-    hits: set[int] = set()
+    hits: set[int] = _bare_answer(h) if asked else set()
     for k, item in enumerate(items):
         if item.kind is not None or not item.word or words.has("not_names", item.word):
             continue
@@ -127,11 +128,36 @@ def _names_in(h: Heard) -> set[int]:
             paired = not item.starts_sentence or (k + 1 < len(items) and items[k + 1].is_capital and not item.ends_sentence)
             short = asked and item.starts_sentence and _sentence_length(items, k) <= 3
             said = any(words.has("self", w) for w in before[-1:]) or any(words.has("self", i.word) for i in items[k + 1 : k + 3])
-            if "Name" in parts or (introduced and not item.starts_sentence) or (asked and (paired or short)) or (said and neighbour):
+            if (
+                "Name" in parts
+                or (introduced and not item.starts_sentence)
+                or (asked and (paired or short))
+                or (said and (neighbour or _is_pair(items, k)))
+            ):
                 hits.add(k)
                 hits |= {j for j in (k + 1,) if j < len(items) and items[j].is_capital and not item.text.endswith((",", ".", "?", "!"))}
     kept = {k for k in hits if not words.has("not_names", items[k].word)}
     return {k for k in kept if {k - 1, k + 1} & kept or not _is_insult(h, items[k].word)}
+
+
+def _is_pair(items: Sequence[Item], at: int) -> bool:
+    """Whether another capital stands beside it in the sentence: family name and first name."""
+    after = at + 1 < len(items) and items[at + 1].is_capital and not items[at].ends_sentence
+    return after or (at > 0 and items[at - 1].is_capital and not items[at].starts_sentence)
+
+
+def _bare_answer(h: Heard) -> set[int]:
+    """The words of a turn that says one to three words beside those of every day, and no number: after the question for a name, that name."""
+    words = h.vocabulary
+    rest = [
+        k
+        for k, i in enumerate(h.items)
+        if i.kind is None and i.word and not words.has("fillers", i.word) and not words.has("common", i.word)
+    ]
+    is_name = 1 <= len(rest) <= _NAME_WORDS and rest[-1] - rest[0] == len(rest) - 1 and not any(_is_counted(h, k) for k in rest)
+    asks_back = any(i.text.endswith("?") for i in h.items)
+    known = any({"Name", "Surn", "Patr", "?"} & _parts(h, h.items[k].word) for k in rest)
+    return set(rest) if is_name and known and not asks_back else set()
 
 
 def _is_insult(h: Heard, word: str) -> bool:

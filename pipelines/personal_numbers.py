@@ -119,11 +119,17 @@ def _client_kind(h: Heard, run: NumberRun, running: str | None, public: set[str]
         return None
     wanted = bool(kinds & _DICTATED)
     least = ALWAYS_DIGITS if not wanted else ASKED_DIGITS if h.asked & _DICTATED else NAMED_DIGITS
-    if n >= least:
+    if n >= least or (h.asked & set(_NUMERIC) and _is_nothing_else(h, run)):
         return _kind_of(run.digits, kinds)
     if running in _NUMERIC and n >= CONTINUED_DIGITS and not _has_unit_words(h, run):
         return running
     return None
+
+
+def _is_nothing_else(h: Heard, run: NumberRun) -> bool:
+    """Whether a turn says this number and nothing else: the first piece of what was asked for."""
+    rest = [item for k, item in enumerate(h.items) if item.word and not run.first <= k < run.last]
+    return all(h.vocabulary.has("fillers", item.word) or h.vocabulary.has("common", item.word) for item in rest)
 
 
 def _kind_of(digits: str, kinds: set[str]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cache
 
 from models import language as languages
+from pipelines.personal_echoes import find_echoes
 from pipelines.personal_names import find_addresses, find_code_words, find_names
 from pipelines.personal_numbers import Span, find_emails, find_numbers
 from pipelines.personal_words import listen
@@ -88,6 +89,7 @@ def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset()
     keep(find_addresses(heard, taken))
     keep(find_code_words(heard, taken))
     keep(find_names(heard, taken, public_words))
+    keep(find_echoes(heard, kept, taken))
     return kept
 
 

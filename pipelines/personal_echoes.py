@@ -1,0 +1,59 @@
+"""Finds what was masked where it is said again: an operator reads back an address, a date of birth, a code word, a name.
+
+Read back, such words come without the question that gave them away, often in lower case. What counts is that they are the same words in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipelines.numbers_spoken import number_of
+from pipelines.personal_numbers import Span
+from pipelines.personal_words import Heard
+
+_KINDS = ("name", "address", "birth_date", "code_word", "email")
+_LEAST_LETTERS = 4  # shorter words are said for many reasons
+
+
+def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
+    """Runs of the same words as a piece of personal data: two or more of them with a telling one, or the only word that it had."""
+    found: list[Span] = []
+    said = {
+        (s.kind, tuple(i.word for i in heard[s.turn].items[s.first : s.last] if i.word and i.kind is None))
+        for s in spans
+        if s.kind in _KINDS
+    }
+    for kind, words in sorted(said):
+        for n, h in enumerate(heard):
+            for first, last in _runs(h, frozenset(words), taken[n]):
+                telling = [k for k in range(first, last) if _is_telling(h, k, kind)]
+                if telling and (last - first >= min(2, len(words))):
+                    found.append(Span(n, first, last, kind))
+    return found
+
+
+def _runs(h: Heard, words: frozenset[str], taken: set[int]) -> list[tuple[int, int]]:
+    """Stretches of a turn that hold nothing but these words; a filler between two of them does not part them."""
+    runs: list[tuple[int, int]] = []
+    for k, item in enumerate(h.items):
+        if k in taken or item.kind is not None or item.word not in words:
+            continue
+        if runs and _is_joined(h, runs[-1][1], k):
+            runs[-1] = (runs[-1][0], k + 1)
+        else:
+            runs.append((k, k + 1))
+    return runs
+
+
+def _is_joined(h: Heard, end: int, at: int) -> bool:
+    return all(h.vocabulary.has("fillers", i.word) or h.vocabulary.has("between", i.word) for i in h.items[end:at]) and at - end <= 1
+
+
+def _is_telling(h: Heard, at: int, kind: str) -> bool:
+    """Whether a word says something of the person by itself: no number, no "street", no word of every day; a month of a date of birth does."""
+    word, words = h.items[at].word, h.vocabulary
+    if kind == "birth_date":
+        return words.has("months", word) or any(c.isdigit() for c in word)
+    if len(word) < _LEAST_LETTERS or number_of(word, words) is not None:
+        return False
+    return not any(words.has(name, word) for name in ("common", "fillers", "street", "house", "settlement", "code_word"))
