@@ -15,6 +15,8 @@ from pathlib import Path
 from pipelines import summary
 from pipelines.errors import CallgradeError
 from pipelines.settings import ROOT, Settings
+from pipelines.web import samples
+from pipelines.web.accounts import ROLES
 
 DAGS = ("pull_calls", "grade_calls", "publish_scorecards")
 LOGGER = logging.getLogger("callgrade")
@@ -34,6 +36,7 @@ def run() -> int:
     print(summary.of_run(settings))
     shown = Path(os.path.relpath(settings.warehouse))
     print(f"  In a browser   callgrade serve --warehouse {shown}")
+    print(f"                 sign in as {', '.join(ROLES[:-1])} or {ROLES[-1]}; the password of all is {samples.open_samples(settings)}")
     print(
         f"  In DuckDB      duckdb.connect({str(Path(os.path.relpath(settings.snapshot)))!r}, read_only=True).sql('from operator_scorecards')\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import sqlite3
 import threading
 import unicodedata
@@ -178,6 +179,11 @@ def checked_password(name: str, password: str) -> str:
     if fold(name) in fold(password) or len(set(password)) < 5:
         raise MisconfiguredError("A password must not hold the account's name, and needs at least five different characters.")
     return password
+
+
+def fresh_password() -> str:
+    """A password nobody can guess, in pieces that can be read out."""
+    return "-".join(secrets.token_hex(2) for _ in range(5))
 
 
 def _hash(password: str) -> str:

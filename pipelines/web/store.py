@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 10.0
-_LATEST = max(int(file.name[:4]) for file in MIGRATIONS.glob("[0-9]*.sql"))
+_SCRIPTS = {int(file.name[:4]): file.read_text(encoding="utf-8") for file in sorted(MIGRATIONS.glob("[0-9]*.sql"))}
 
 Row = dict[str, Any]
 
@@ -85,13 +85,15 @@ class Store:
     def _migrate(self, db: sqlite3.Connection) -> None:
         db.execute("begin immediate")
         done = db.execute("pragma user_version").fetchone()[0]
-        if done > _LATEST:
-            raise MisconfiguredError(f"{self.path} was written by a newer Callgrade (its step {done}, ours {_LATEST}). Use that version.")
-        for file in sorted(MIGRATIONS.glob("[0-9]*.sql")):
-            if int(file.name[:4]) > done:
-                for statement in _statements(file.read_text(encoding="utf-8")):
+        if done > max(_SCRIPTS):
+            raise MisconfiguredError(
+                f"{self.path} was written by a newer Callgrade (its step {done}, ours {max(_SCRIPTS)}). Use that version."
+            )
+        for number, script in _SCRIPTS.items():
+            if number > done:
+                for statement in _statements(script):
                     db.execute(statement)
-                db.execute(f"pragma user_version = {int(file.name[:4])}")
+                db.execute(f"pragma user_version = {number}")
         db.execute("commit")
 
 

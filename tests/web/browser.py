@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,7 +34,12 @@ class Browser:
         self._next_id = 0
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        self._socket: ClientConnection = connect(self._address(), max_size=None, compression=None)
+        self._open = ExitStack()
+        try:
+            self._socket: ClientConnection = self._open.enter_context(connect(self._address(), max_size=None, compression=None))
+        except BaseException:
+            self._end()
+            raise
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         self.resize(width, height)
@@ -42,7 +48,10 @@ class Browser:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._socket.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._open.close()
         self._process.terminate()
         self._process.wait(20)
         for _ in range(20):  # its helpers may still be writing into the profile

@@ -94,7 +94,7 @@ def account_list(visit: Annotated[Visit, may("manage_accounts")]) -> HTMLRespons
 @router.post("/accounts")
 def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
     """Let somebody in, with a password that is shown once."""
-    password = "-".join(secrets.token_hex(2) for _ in range(5))
+    password = accounts.fresh_password()
     try:
         made = accounts.add(
             visit.store, visit.given("name"), visit.given("role"), password, _centres_given(visit), visit.given("operator_id") or None,
@@ -113,7 +113,7 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
     if account is None:
         visit.refuse(404, "account_changed", str(account_id))
     if visit.given("new_password") == "1":
-        password = "-".join(secrets.token_hex(2) for _ in range(5))
+        password = accounts.fresh_password()
         accounts.set_password(visit.store, account, password)
         visit.note("password_changed", account.name)
         return _accounts_page(visit, 200, made=account, password=password)

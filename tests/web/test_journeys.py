@@ -1,0 +1,151 @@
+"""What each role does in the web application, in a real browser; pictures of it are left in `artifacts/` for who wants to look."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from pipelines.settings import ROOT, Settings
+from pipelines.web.app import make_app
+from pipelines.web.serve import Listening, bind
+from tests.web import chromium
+from tests.web.browser import Browser
+from tests.web.people import PASSWORD, People
+
+pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
+
+PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
+
+
+@pytest.fixture(scope="module")
+def address(site: Settings, people: People) -> Iterator[str]:
+    """The application as it is really served, over HTTP; the accounts are those of `people`."""
+    sock = bind(site, Listening(port=0))
+    port = int(sock.getsockname()[1])
+    app = make_app(site, {f"127.0.0.1:{port}"})
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+    sock.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as opened:
+        yield opened
+
+
+def sign_in(browser: Browser, address: str, name: str, language: str = "en") -> None:
+    browser.call("Network.clearBrowserCookies")
+    browser.go(f"{address}/sign-in?language={language}")
+    browser.fill("#f-name", name)
+    browser.fill("#f-password", PASSWORD)
+    browser.leave_by("form button.main")
+
+
+def assert_clean(browser: Browser, address: str) -> None:
+    """Nothing was asked of another machine, and no page complained."""
+    assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
+    assert browser.complaints == []
+
+
+def test_a_quality_manager_finds_a_call_hears_a_quote_and_marks_it(browser: Browser, address: str, people: People) -> None:
+    sign_in(browser, address, "manager")
+    browser.picture(PICTURES / "manager-centres.png")
+    browser.leave_by("a.centre[href$='kyiv']")
+    browser.picture(PICTURES / "manager-centre.png", whole=True)
+    browser.leave_by(".tabs a[href$='/queue']")
+    browser.picture(PICTURES / "manager-queue.png")
+    browser.leave_by(".queue a[href='/calls/kyiv-1'], .queue a")
+    browser.go(f"{address}/calls/kyiv-2")
+    browser.until("document.querySelector('.with-waves')")
+    browser.picture(PICTURES / "manager-call.png", whole=True)
+    browser.click(".criteria .quote a")
+    browser.until("document.getElementById('sound').currentTime > 0.5 && document.querySelector('.talk li.now')")
+    browser.picture(PICTURES / "manager-call-playing.png")
+    assert people.last_note() == {"account_name": "manager", "action": "heard", "outcome": "done", "subject": "kyiv-2", "centre_id": "kyiv"}
+    browser.run("document.activeElement.blur(), document.getElementById('sound').pause()")
+    browser.press(" ")
+    browser.until("!document.getElementById('sound').paused")
+    browser.press("j")
+    browser.until("document.querySelector('.talk li.now')")
+    assert browser.run("document.querySelector('.wave.operator').getAttribute('d').length") > 1000
+    if browser.run("!!document.querySelector('form[action=\"/reviewed\"] button')"):
+        browser.leave_by("form[action='/reviewed'] button")
+    browser.go(f"{address}/centres/kyiv/operators")
+    browser.picture(PICTURES / "manager-operators.png")
+    browser.go(f"{address}/audit")
+    browser.picture(PICTURES / "manager-audit.png")
+    assert_clean(browser, address)
+
+
+def test_an_operator_reads_own_calls_on_a_phone_in_the_dark(address: str, people: People) -> None:
+    with Browser(390, 844, dark=True) as phone:
+        sign_in(phone, address, "op-1", "uk")
+        assert phone.run("document.documentElement.lang") == "en"  # what the browser asks for, once somebody is signed in without a choice
+        assert not phone.is_wider_than_its_window()
+        phone.picture(PICTURES / "operator-phone.png")
+        phone.leave_by("#calls a")
+        phone.until("document.querySelector('.with-waves')")
+        assert not phone.is_wider_than_its_window()
+        phone.picture(PICTURES / "operator-call-phone.png")
+        phone.run("document.querySelector('details.menu').open = true")
+        phone.run("document.querySelector('#menu-language').value = 'uk'")
+        phone.leave_by("details.menu form button")
+        assert phone.run("document.documentElement.lang") == "uk"
+        phone.run("document.querySelector('details.menu').open = true")
+        phone.leave_by("form[action='/sign-out'] button")
+        assert phone.run("location.pathname") == "/sign-in"
+        assert_clean(phone, address)
+
+
+def test_an_administrator_lets_somebody_in_with_the_keyboard_alone(browser: Browser, address: str) -> None:
+    sign_in(browser, address, "admin")
+    browser.go(f"{address}/accounts")
+    browser.run("document.querySelector('#f-name').focus()")
+    browser.call("Input.insertText", text="keyboard")
+    browser.press("Tab")
+    browser.press("t")  # the role that begins so
+    for _ in range(2):  # operator's id, the first centre
+        browser.press("Tab")
+    browser.press(" ")
+    browser.run("window.left = true, document.querySelector('#f-name').focus()")
+    browser.press("Enter")
+    browser.until("!window.left && document.readyState === 'complete'")
+    assert browser.run("document.querySelector('code').textContent.length") > 20
+    browser.picture(PICTURES / "administrator-accounts.png")
+    assert_clean(browser, address)
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/", "/centres/kyiv", "/centres/kyiv/queue", "/centres/kyiv/operators", "/calls/kyiv-2", "/operators/kyiv/op-2", "/audit",
+                                  "/accounts", "/me", "/nothing"])  # fmt: skip
+def test_every_page_fits_a_phone(browser: Browser, address: str, path: str) -> None:
+    if path == "/sign-in":
+        sign_in(browser, address, "admin")
+    browser.resize(360, 800)
+    browser.go(address + path)
+    wide = browser.is_wider_than_its_window()
+    browser.resize(1280, 900)
+    assert not wide
+    browser.complaints.clear()  # the browser itself notes the page that is not there
+
+
+def test_without_scripts_a_call_can_still_be_read_and_heard(browser: Browser, address: str) -> None:
+    sign_in(browser, address, "manager")
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    browser.call("Page.navigate", url=f"{address}/calls/kyiv-2")
+    browser.until(
+        "document.querySelector('audio[controls]') && document.querySelectorAll('.talk li').length > 5 && document.readyState === 'complete'"
+    )
+    browser.call("Emulation.setScriptExecutionDisabled", value=False)

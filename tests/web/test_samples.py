@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import stat
+
+from pipelines.settings import Settings
+from pipelines.web import accounts, samples, sessions, store
+from tests.web.made_calls import load_and_publish, some_calls
+
+
+def test_the_demo_lets_one_of_each_role_in_and_says_the_same_password_again(settings: Settings) -> None:
+    load_and_publish(settings, some_calls()[:3])
+    password = samples.open_samples(settings)
+    kept = store.open_store(settings)
+    assert {a.name for a in accounts.everybody(kept)} == set(accounts.ROLES)
+    operator = accounts.named(kept, "operator")
+    assert operator.operator_id and len(operator.centres) == 1
+    assert sessions.sign_in(kept, "manager", password, "x") is not None
+    assert samples.open_samples(settings) == password
+    assert stat.S_IMODE(samples.password_file(settings).stat().st_mode) == 0o600
