@@ -17,7 +17,7 @@ from typing import Any
 from pipelines.published import Published, Row, open_published
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings
-from pipelines.web import call_page, sound, store, summaries
+from pipelines.web import call_page, packs, sound, store, summaries
 from pipelines.web.shown import Links, Shown, period
 from pipelines.web.templating import environment, style_and_script
 from pipelines.web.wording import Wording, wording
@@ -53,6 +53,7 @@ def publish_pages(settings: Settings, language: str | None = None) -> Path:
         writer.remove_others()
         sound.remove_others(settings, published)
         store.forget(settings, published)
+        packs.remove_expired(settings)
     log.info("pages: %d written or unchanged, open %s", len(writer.written), index)
     return index
 

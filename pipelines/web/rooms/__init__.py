@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pipelines.web.rooms import access, call, manager, operator
+from pipelines.web.rooms import access, call, manager, operator, trainer
 
-ROOMS = (manager, operator, call, access)
+ROOMS = (manager, operator, call, trainer, access)

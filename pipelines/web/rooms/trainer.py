@@ -1,0 +1,287 @@
+"""What a trainer works with: moments to look for and hear, coaching packs made of them, and packs proposed for each month."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+
+from pipelines.published import Row
+from pipelines.score.scorecard import centre_ids, load_centre
+from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals
+from pipelines.web.call_page import PLACEHOLDER
+from pipelines.web.moments import Wanted
+from pipelines.web.proposals import Proposal
+from pipelines.web.shown import Shown
+from pipelines.web.sound import NoSoundError
+from pipelines.web.visit import NavItem, Visit, may
+
+router = APIRouter()
+NAV = (NavItem("/trainer", "trainer_room", "coach"),)
+SOUND = "audio/ogg"
+LONGEST_SEARCH = 100
+
+
+@router.get("/trainer")
+def start(visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
+    """The packs of one's centres, and those proposed for the latest months."""
+    rows = packs.of_account(visit.store, visit.account)
+    names = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
+    proposed = [p for centre_id in names for p in _proposed(visit, centre_id)]
+    months = sorted({p.month for p in proposed}, reverse=True)
+    shown = [p | {"until": packs.day_of(p["expires_at"]), "centre": names.get(p["centre_id"])} for p in rows if p["centre_id"] in names]
+    return visit.page(
+        "rooms/trainer.html", packs=shown, centres=names,
+        months=[(month, [_named(visit, names[p.centre_id], p) for p in proposed if p.month == month]) for month in months],
+    )  # fmt: skip
+
+
+@router.get("/trainer/moments")
+def search(
+    visit: Annotated[Visit, may("coach")], centre: str = "", criterion: str = "", verdict: str = "", finding: str = "", severity: str = "",
+    outcome: str = "", topic: str = "", client_type: str = "", operator: str = "", text: str = "", exact: str = "", pack: str = "",
+) -> HTMLResponse:  # fmt: skip
+    """Moments that fit what was asked, each to be heard, read in its call, or put into a pack."""
+    chosen = visit.centre(centre) if centre else None
+    wanted = Wanted(
+        (chosen,) if chosen else tuple(visit.centres()), criterion[:100] or None, verdict if verdict in ("pass", "fail") else None,
+        finding if finding in moments.SHOWN_FINDINGS else None, severity if severity in moments.SEVERITIES else None, outcome[:100] or None,
+        topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
+    )  # fmt: skip
+    rows = [] if wanted.is_empty else moments.search(visit.published, wanted, hears_personal_data=visit.account.hears_personal_data)
+    into = packs.find(visit.store, visit.account, pack) if pack else None
+    centres = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
+    return visit.page(
+        "rooms/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(visit, centres[r["centre_id"]], r) for r in rows],
+        is_full=len(rows) == moments.MOST_SHOWN, pack=into, packs=packs.of_account(visit.store, visit.account),
+        criteria=_criteria(list(centres.values())), findings=moments.SHOWN_FINDINGS, severities=moments.SEVERITIES, **_values(visit),
+    )  # fmt: skip
+
+
+@router.post("/trainer/packs")
+def make(visit: Annotated[Visit, may("coach")]) -> Response:
+    """A new pack: an empty one, one of chosen moments, or one that was proposed."""
+    keys = visit.all_given("moment")
+    calls = [visit.call(moments.call_of(key), "pack_changed") for key in keys[: packs.MOST_MOMENTS]]
+    centre_id = visit.centre(visit.given("centre") or (calls[0]["centre_id"] if calls else ""))
+    wanted = visit.given("proposal")
+    proposal = next((p for p in _proposed(visit, centre_id) if p.key == wanted), None) if wanted else None
+    if wanted and proposal is None:
+        visit.refuse(404, "pack_changed", wanted, centre_id)
+    title = visit.given("title", packs.LONGEST_TITLE)
+    if proposal:
+        title = title or _named(visit, visit.shown(centre_id), proposal)["title"]
+    pack_id = packs.make(
+        visit.store, visit.account, centre_id, title or visit.w("pack_untitled"), _usual_end(visit),
+        theme=proposal.subject if proposal and proposal.about == "theme" else None,
+        operator_id=proposal.subject if proposal and proposal.about == "operator" else None,
+    )  # fmt: skip
+    pack = _pack(visit, pack_id)
+    packs.add(visit.store, pack, proposal.moments if proposal else _found(visit, keys))
+    visit.note("pack_made", pack_id, centre_id)
+    return visit.go(f"/trainer/packs/{pack_id}")
+
+
+@router.get("/trainer/packs/{pack_id}")
+def pack_page(pack_id: str, visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
+    """A pack: played one after another, each moment with its context; its order, notes and end changed."""
+    pack = _pack(visit, pack_id)
+    shown = visit.shown(pack["centre_id"])
+    rows = packs.moments_of(visit.store, pack_id)
+    return visit.page(
+        "rooms/pack.html", pack=pack, centre=shown.centre, until=packs.day_of(pack["expires_at"]), last_day=packs.last_day(visit.site.settings),
+        balance=packs.balance(rows), moments=[_heard(visit, shown, pack, row) for row in rows],
+    )  # fmt: skip
+
+
+@router.post("/trainer/packs/{pack_id}")
+def change(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+    """Change what a pack is called, for whom it is and until when, or remove it."""
+    pack = _pack(visit, pack_id)
+    if visit.given("do") == "remove":
+        packs.remove(visit.site.settings, visit.store, pack_id)
+        visit.note("pack_removed", pack_id, pack["centre_id"])
+        return visit.go("/trainer")
+    packs.change(
+        visit.store, pack_id, title=visit.given("title", packs.LONGEST_TITLE) or pack["title"], notes=visit.given("notes", packs.LONGEST_NOTES),
+        operator_id=visit.given("operator", 100) or None, is_disguised=visit.given("disguised") == "1",
+        expires=_day(visit, visit.given("until"), packs.day_of(pack["expires_at"])),
+    )  # fmt: skip
+    packs.remove_expired(visit.site.settings)  # what was made with or without the other voice is not asked for again
+    visit.note("pack_changed", pack_id, pack["centre_id"])
+    return visit.go(f"/trainer/packs/{pack_id}")
+
+
+@router.post("/trainer/packs/{pack_id}/moments")
+def add(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+    """Put chosen moments into a pack."""
+    pack = _pack(visit, pack_id)
+    packs.add(visit.store, pack, _found(visit, visit.all_given("moment")))
+    visit.note("pack_changed", pack_id, pack["centre_id"])
+    return visit.go(f"/trainer/packs/{pack_id}")
+
+
+@router.post("/trainer/packs/{pack_id}/moments/{moment_id}")
+def change_moment(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+    """Move a moment, take it out, or change what is said of it."""
+    pack = _pack(visit, pack_id)
+    _moment(visit, pack, moment_id)
+    what = visit.given("do")
+    if what == "out":
+        packs.take_out(visit.store, pack_id, moment_id)
+    elif what in ("up", "down"):
+        packs.move(visit.store, pack_id, moment_id, -1 if what == "up" else 1)
+    else:
+        packs.change_moment(visit.store, pack_id, moment_id, kind=visit.given("kind"), notes=visit.given("notes", packs.LONGEST_NOTES))
+    visit.note("pack_changed", pack_id, pack["centre_id"])
+    return visit.go(f"/trainer/packs/{pack_id}#m-{moment_id}" if what != "out" else f"/trainer/packs/{pack_id}")
+
+
+@router.get("/trainer/packs/{pack_id}/sound/{moment_id}")
+def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+    """The sound of a moment, beeped for whoever hears it."""
+    pack = _pack(visit, pack_id)
+    moment = _moment(visit, pack, moment_id)
+    call = visit.call(moment["call_id"], "heard_clip")
+    wanted = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
+    try:
+        file = pack_sound.cut(visit.site.sounds, visit.published, moment, call, wanted)
+    except NoSoundError as error:
+        return JSONResponse({"said": visit.w(str(error))}, 410)
+    audit.write_hearing(
+        visit.store, visit.account, visit.address, "heard_clip", f"{pack_id}/{moment_id} {call['call_id']}", pack["centre_id"]
+    )
+    return FileResponse(file, media_type=SOUND)
+
+
+@router.get("/trainer/packs/{pack_id}/export.zip")
+def export(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+    """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
+    pack = _pack(visit, pack_id)
+    shown = visit.shown(pack["centre_id"])
+    rows = []
+    for moment in packs.moments_of(visit.store, pack_id):
+        heard = _heard(visit, shown, pack, moment)
+        if heard["call"] is not None:
+            try:
+                file = pack_sound.cut(visit.site.sounds, visit.published, moment, heard["call"], heard["piece"])
+            except NoSoundError:
+                continue
+            rows.append(heard | {"file": file})
+    content = pack_export.archive(pack, rows, shown.centre["name"], visit.w)
+    visit.note("exported", f"{pack_id}.zip", pack["centre_id"])
+    return Response(
+        content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-pack-{pack_id}.zip"'}
+    )
+
+
+def _pack(visit: Visit, pack_id: str) -> Row:
+    """A pack that this person may see. Raises RefusedError otherwise: expired, of another centre, or none, it cannot be told which."""
+    pack = packs.find(visit.store, visit.account, pack_id)
+    if pack is None:
+        visit.refuse(404, "opened", f"pack {pack_id}")
+    return pack
+
+
+def _moment(visit: Visit, pack: Row, moment_id: str) -> Row:
+    moment = next((m for m in packs.moments_of(visit.store, pack["pack_id"]) if m["moment_id"] == moment_id), None)
+    if moment is None:
+        visit.refuse(404, "opened", f"pack {pack['pack_id']}/{moment_id}", pack["centre_id"])
+    return moment
+
+
+def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
+    """The moments of keys that came with a form, each in a call that this person may see."""
+    made = []
+    for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
+        call = visit.call(moments.call_of(key), "pack_changed")
+        found = moments.found(visit.published, key)
+        if found is None:
+            visit.refuse(404, "pack_changed", key, call["centre_id"])
+        made.append(found)
+    return made
+
+
+def _heard(visit: Visit, shown: Shown, pack: Row, moment: Row) -> Row:
+    """A moment of a pack as its page shows it; without its words where the recording is another one now."""
+    rows = visit.published.rows("select * from calls where call_id = ? and status = 'graded'", moment["call_id"])
+    call = rows[0] if rows and visit.account.sees_call(rows[0]) and rows[0]["recording_sha256"] == moment["recording_sha256"] else None
+    values = moment | {"title": _title(shown, moment), "call": call, "href": shown.links.call(moment["call_id"])}
+    if call is None:
+        return values
+    piece = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
+    talk = moments.context(visit.published, moment["call_id"], *piece.span)
+    return values | {
+        "piece": piece, "length_s": piece.span[1] - piece.span[0],
+        "talk": [
+            t | {"pieces": PLACEHOLDER.split(t["text"]), "is_it": t["start_s"] < moment["end_s"] and t["end_s"] > moment["start_s"]} for t in talk
+        ],
+    }  # fmt: skip
+
+
+def _listed(visit: Visit, shown: Shown, row: Row) -> Row:
+    return row | {
+        "title": _title(shown, row), "href": shown.links.call(row["call_id"]), "when": visit.w.time(row["started_local"]),
+        "pieces": PLACEHOLDER.split(row["quote"] or ""), "centre": shown.centre,
+    }  # fmt: skip
+
+
+def _title(shown: Shown, row: Row) -> str:
+    w = shown.w
+    if row["criterion_id"]:
+        return shown.title(row["criterion_id"])
+    if row["severity"]:
+        return f"{w.label('finding_kinds', row['finding_kind'])}: {w.label('severities', row['severity'])}"
+    return w.label("finding_kinds", row["finding_kind"]) if row["finding_kind"] else w("moment_words")
+
+
+def _proposed(visit: Visit, centre_id: str) -> list[Proposal]:
+    return visit.published.once(("proposals", centre_id), lambda: proposals.proposed(visit.published, centre_id))
+
+
+def _named(visit: Visit, shown: Shown, proposal: Proposal) -> Row:
+    w = visit.w
+    if proposal.about == "operator":
+        subject = f"{w('operator')} {proposal.subject}"
+    else:
+        subject = w.label("themes", proposal.subject) if w.has("themes", proposal.subject) else shown.title(proposal.subject)
+    month = w.label("months", str(proposal.month.month))
+    good = proposal.good
+    return {
+        "proposal": proposal, "subject": subject, "title": f"{subject}, {month} {proposal.month.year}", "centre": shown.centre,
+        "balance": packs.Balance(good, len(proposal.moments) - good), "points": list(dict.fromkeys(shown.title(m["criterion_id"]) for m in proposal.moments))[:4],
+    }  # fmt: skip
+
+
+def _criteria(centres: Sequence[Shown]) -> list[tuple[str, str]]:
+    named = {c.criterion_id: shown.title(c.criterion_id) for shown in centres if shown.profile for c in shown.profile.scorecard.criteria}
+    return sorted(named.items(), key=lambda pair: pair[1].casefold())
+
+
+def _values(visit: Visit) -> dict[str, Any]:
+    """What there is to choose from: topics of the centres' profiles, and what the strings name of types and outcomes."""
+    profiles = [load_centre(c) for c in visit.centres() if c in centre_ids()]
+    topics = list(dict.fromkeys(topic for profile in profiles for topic in profile.topics))
+    return {
+        "topics": sorted(topics, key=lambda t: visit.w.label("topics", t)),
+        "client_types": ("addressed", "venting", "uninformed", "complainer", "opinionated", "rude"),
+        "outcomes": ("calmed", "ended_after_warning", "ended_without_warning", "ended_without_notice", "tolerated", "client_hung_up", "operator_at_fault"),
+    }  # fmt: skip
+
+
+def _usual_end(visit: Visit) -> date:
+    last = packs.last_day(visit.site.settings)
+    return min(last, last - timedelta(days=visit.site.settings.retention_days - packs.DAYS_KEPT))
+
+
+def _day(visit: Visit, text: str, otherwise: date) -> date:
+    """The day of a form, from today until calls are forgotten; the one before where none can be read."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return otherwise
+    last = packs.last_day(visit.site.settings)
+    return min(max(day, last - timedelta(days=visit.site.settings.retention_days)), last)
