@@ -278,4 +278,7 @@ def test_pages_speak_the_language_of_the_browser_until_one_is_chosen(people: Peo
     assert 'lang="hu"' in hungarian.get("/sign-in").text
     assert 'lang="uk"' in hungarian.get("/sign-in?language=uk").text
     assert 'lang="en"' in Person(people.app, "fr").get("/sign-in").text
+    accounts.add(people.store, "polyglot", "trainer", PASSWORD, ["kyiv"])
+    assert hungarian.send("/sign-in?language=uk", "/sign-in?language=uk", name="polyglot", password=PASSWORD).status_code == 303
+    assert 'lang="uk"' in hungarian.get("/me").text and accounts.named(people.store, "polyglot").language == "uk"
     assert HOST in str(hungarian.client.base_url)

@@ -148,6 +148,9 @@ def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
         audit.write(site.store, None, address, "sign_in", accounts.fold(name)[:64], outcome="refused")
         return _sign_in_form(request, 401, w("sign_in_wrong"), name)
     audit.write(site.store, account, address, "signed_in")
+    chosen = request.query_params.get("language")
+    if account.language is None and chosen in LANGUAGES:
+        accounts.set_language(site.store, account, chosen)
     answer = RedirectResponse(_local(fields.get("next", "")) or "/", 303)
     answer.delete_cookie(_FORM_COOKIE)
     return _with_session(site, account, answer, request.cookies.get(site.session_cookie))
@@ -168,7 +171,7 @@ def _sign_in_form(request: Request, status: int, problem: str = "", name: str = 
     w = wording(language_of(request))
     values = {
         "visit": None, "account": None, "here": "/sign-in", "token": sessions.form_token(site.store, cookie), "problem": problem, "name": name[:64],
-        "next": _local(request.query_params.get("next", "")) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
+        "chosen": request.query_params.get("language") in LANGUAGES, "next": _local(request.query_params.get("next", "")) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
     }  # fmt: skip
     answer = HTMLResponse(render("rooms/sign_in.html", w, values), status)
     answer.set_cookie(_FORM_COOKIE, cookie, path="/sign-in", secure=site.is_https, httponly=True, samesite="strict")
