@@ -21,7 +21,7 @@ class Published:
     """One open reading of the published copy."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """The rows of one query as dictionaries; moments come back as time zone aware datetimes.
@@ -29,7 +29,7 @@ class Published:
         Raises MisconfiguredError when the copy lacks a view or column, that is, when an older version published it.
         """
         try:
-            return self._connection.execute(sql, list(values)).pl().to_dicts()
+            return self.connection.execute(sql, list(values)).pl().to_dicts()
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise MisconfiguredError(
                 f"The published copy does not fit this version of Callgrade ({str(error).splitlines()[0]}). Grade or publish again with this version."
@@ -38,7 +38,7 @@ class Published:
     def has_view(self, name: str) -> bool:
         """Whether the copy offers a view (or table) of this name."""
         sql = "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?"
-        return self._connection.execute(sql, [name]).fetchone() is not None
+        return self.connection.execute(sql, [name]).fetchone() is not None
 
 
 @contextmanager

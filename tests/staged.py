@@ -92,10 +92,11 @@ def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def change(settings: Settings, sql: str) -> None:
-    """Tamper with the writer's file."""
+    """Tamper with the writer's file, and say so: every call is to be published again."""
     db = duckdb.connect(str(settings.warehouse))
     try:
         db.execute(sql)
+        db.execute("insert into store.unpublished select call_id, true from store.calls")
     finally:
         db.close()
 

@@ -89,6 +89,15 @@ class ProcedureConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RestRule:
+    """When an operator is due a rest: whichever of the three comes first within a shift."""
+
+    abusive_in_a_row: int = 2  # abusive calls one after another
+    abusive_calls: int = 3
+    abuse_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Hours:
     """Local hours of the full service; outside them only `night_topics` are taken. From = to means round the clock."""
 
@@ -120,6 +129,7 @@ class Centre:
     scorecard: Scorecard
     max_hold_s: float = 60.0
     dead_air_s: float = 5.0
+    rest: RestRule = field(default_factory=RestRule)
     operators: int | None = None
     calls_per_day: int | None = None
 
@@ -145,15 +155,16 @@ def read_centre(path: Path, shared: Path = FOLDER / "criteria.yaml") -> Centre:
     top = read_yaml(path)
     top.allow(
         "centre", "name", "timezone", "languages", "company_names", "hours", "lines", "topics", "topic_phrases", "menu_topics", "terms",
-        "procedure", "scorecard", "max_hold_s", "dead_air_s", "operators", "calls_per_day", "notes",
+        "procedure", "scorecard", "max_hold_s", "dead_air_s", "rest", "operators", "calls_per_day", "notes",
     )  # fmt: skip
     centre_id = top.text("centre")
     if centre_id != path.stem:
         raise top.get("centre").error(f"centre is {centre_id!r} but the file is named {path.name}; they must agree")
     languages = top.choices("languages", LANGUAGES)
-    hours, procedure = top.child("hours"), top.child("procedure")
+    hours, procedure, rest = top.child("hours"), top.child("procedure"), top.child("rest")
     hours.allow("day_from", "day_to", "night_topics")
     procedure.allow("warnings", "notice_required")
+    rest.allow("abusive_in_a_row", "abusive_calls", "abuse_s")
     topics = top.choices("topics", TOPICS)
     own_topics = top.child("topic_phrases")
     own_topics.allow(*TOPICS)
@@ -180,6 +191,11 @@ def read_centre(path: Path, shared: Path = FOLDER / "criteria.yaml") -> Centre:
         scorecard=_scorecard(top.get("scorecard"), shared),
         max_hold_s=top.number("max_hold_s", 60.0, 1, 3600),
         dead_air_s=top.number("dead_air_s", 5.0, 1, 120),
+        rest=RestRule(
+            abusive_in_a_row=int(rest.number("abusive_in_a_row", 2, 1, 100)),
+            abusive_calls=int(rest.number("abusive_calls", 3, 1, 100)),
+            abuse_s=rest.number("abuse_s", 60, 1, 36000),
+        ),
         operators=int(top.number("operators", 0, 0, 1e6)) or None,
         calls_per_day=int(top.number("calls_per_day", 0, 0, 1e8)) or None,
     )

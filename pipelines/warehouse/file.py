@@ -1,7 +1,7 @@
 """The writer's DuckDB file: one writer at a time, its tables by migrations, its views and macros from sql/.
 
-Migrations are append-only: each is applied once, in one transaction, and remembered with its sha256. Views and macros are made again
-whenever their text changed. Nobody but the functions of `warehouse` opens this file; people read the published copy.
+Migrations are append-only: each is applied once, in one transaction, and remembered with its sha256. What `marts` makes is made again
+whenever its text changed. Nobody but the functions of `warehouse` opens this file; people read the published copy.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import fcntl
 import hashlib
 import logging
 import os
-import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from graphlib import TopologicalSorter
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import duckdb
 
 from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.settings import ROOT, Settings, now
+from pipelines.settings import Settings, now
+from pipelines.warehouse import marts
+from pipelines.warehouse.marts import SQL
 
-SQL = ROOT / "sql"
 LOCK_TIMEOUT_S = 600.0
 _POLL_S = 0.2
 _SAY_AFTER_S = 2.0
@@ -139,36 +139,20 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
                 raise MisconfiguredError(
                     f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number."
                 )
-            _apply(connection, file.read_text(encoding="utf-8"), file.name, digest)
+            _apply(connection, partial(connection.execute, file.read_text(encoding="utf-8")), file.name, digest)
         elif applied[file.name] != digest:
             raise MisconfiguredError(
                 f"sql/migrations/{file.name} was changed after it was applied. Put it back as it was and add a new migration instead."
             )
-    views = [*sorted((sql / "macros").glob("*.sql")), *marts_in_order(sql)]
-    digest = hashlib.sha256("".join(_digest(file) for file in views).encode()).hexdigest()
+    digest = marts.digest(sql)
     if applied.get(_VIEWS) != digest:
-        _apply(connection, "\n".join([_drops(connection, sql), *(file.read_text(encoding="utf-8") for file in views)]), _VIEWS, digest)
+        _apply(connection, lambda: marts.create(connection, sql), _VIEWS, digest)
 
 
-def marts_in_order(sql: Path = SQL) -> list[Path]:
-    """The files of sql/marts, each after the views that it reads; in every process in the same order, which their digest depends on."""
-    files = {file.stem: file for file in sorted((sql / "marts").glob("*.sql"))}
-    reads = {name: sorted({m for m in re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", file.read_text(encoding="utf-8")) if m in files} - {name})
-             for name, file in files.items()}  # fmt: skip
-    return [files[name] for name in TopologicalSorter(reads).static_order()]
-
-
-def _drops(connection: duckdb.DuckDBPyConnection, sql: Path) -> str:
-    """Statements that remove views which no file defines any more (an older version's)."""
-    kept = {file.stem for file in (sql / "marts").glob("*.sql")}
-    views = connection.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall()
-    return "\n".join(f"drop view {name};" for (name,) in views if name not in kept)
-
-
-def _apply(connection: duckdb.DuckDBPyConnection, sql: str, name: str, digest: str) -> None:
+def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], name: str, digest: str) -> None:
     connection.execute("begin")
     try:
-        connection.execute(sql)
+        change()
         connection.execute("insert or replace into store.migrations values (?, ?, ?)", [name, digest, now()])
         connection.execute("commit")
     except BaseException:

@@ -24,6 +24,7 @@ from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
+from pipelines.warehouse import marts
 from pipelines.warehouse.file import connect, disk_errors_told, migrate, remove_leftovers, write_lock
 
 ON_REQUEST = "Forgotten on request"
@@ -197,22 +198,28 @@ def _write_anew(path: Path, without: list[str]) -> None:
         db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
         db.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as old (read_only)")
         tables = db.execute(
-            """select table_name, bool_or(column_name = 'call_id') from duckdb_columns()
-               where database_name = 'old' and schema_name = 'store' and table_name <> 'migrations' group by all order by 1"""
+            """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
+               where database_name = 'old' and schema_name in ('store', 'made') and table_name <> 'migrations'
+               group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name"""
         ).fetchall()
         db.execute("begin")
-        for table, has_calls in tables:
+        for schema, table, has_calls in tables:
             condition = "true"
             if table == "received":
                 condition = """not exists (
                     select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))"""
+            elif table == "lexicon":  # a word that nobody says any more goes too
+                condition = "lemma in (select lemma from made.said)"
             elif has_calls:
                 condition = "call_id not in (select call_id from without_ids)"
-            db.execute(f"insert into store.{table} by name select * from old.store.{table} as t where {condition}")
+            db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
+        marts.refresh_without(
+            db, "select centre_id, operator_id, month, started_local from old.made.calls semi join without_ids using (call_id)"
+        )
         db.execute("commit")
         db.execute("detach old")
         db.execute("checkpoint")
-    except duckdb.CatalogException as error:
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise MisconfiguredError(
             f"{path} was made by another version ({str(error).splitlines()[0]}). Publish with this version first."
         ) from error

@@ -15,7 +15,7 @@ _KEYS = {"verdicts": "call_id, scorecard_id, criterion_id", "evaluations": "call
 
 
 def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
-    """Copy the machine's judgements that are about to be replaced into store.past_*; call it while old and new rows are there.
+    """Copy the machine's judgements that are about to be replaced into store.past_*; call it while old and new rows are there, and the temporary tables `changed` and, of these, `known`.
 
     Makes the temporary tables `standing_verdicts` and `standing_evaluations`: the keys of what comes again as it was, with its moment.
     """
@@ -26,7 +26,7 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
         if table == "evaluations":
             joined, added, also = "left join {}metrics as m on m.call_id = j.call_id", f", {versions}", f", {versions}"
         old = f"""from store.{table} as j {joined.format("store.")}
-                  where j.judge = 'machine' and j.call_id in (select call_id from changed)"""
+                  where j.judge = 'machine' and j.call_id in (select call_id from known)"""
         db.execute(
             f"""create or replace temp table outlived as
                 select {key}
@@ -45,7 +45,7 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
 def put_in_place(db: duckdb.DuckDBPyConnection, table: str, moment: datetime) -> None:
     """Replace the machine's judgements of the changed calls by the new ones; a person's stay."""
     at = JUDGED_AT[table]
-    db.execute(f"delete from store.{table} where call_id in (select call_id from changed) and judge = 'machine'")
+    db.execute(f"delete from store.{table} where call_id in (select call_id from known) and judge = 'machine'")
     db.execute(
         f"""insert into store.{table} by name
             select n.*, coalesce(s.{at}, cast(? as timestamptz)) as {at}

@@ -20,34 +20,46 @@ from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
-from pipelines.warehouse import conflicts, forgetting, history
+from pipelines.warehouse import conflicts, forgetting, history, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, write_lock
 
-# What is kept of each staged kind; `rows` is the Parquet file of that kind. Everything is by call, so a call is replaced table by table.
-_TABLES: dict[str, tuple[tuple[str, ...], str]] = {
-    "audio": (("audio",), "select call_id, duration_s, sample_rate_hz, codec, channels, tracks from rows"),
-    "holds": (("audio",), "select call_id, unnest(holds, recursive := true) from rows"),
-    "roles": (("roles",), "select * from rows"),
-    "turns": (
-        ("turns",),
-        """select * exclude (tokens),
-               array_to_string(list_transform(tokens, lambda t: coalesce(nullif(t.raw, ''), t."text")), ' ') as "text",
-               list_transform(tokens, lambda t: struct_pack(
-                   "text" := coalesce(nullif(t.raw, ''), t."text"), start_s := t.start_s, end_s := t.end_s, probability := t.probability)) as words
-           from rows""",
-    ),
-    "personal_data": (("personal_data",), "select * from rows"),
-    "sentiments": (("sentiments",), "select * from rows"),
-    "findings": (
-        ("findings", "dropped"),
-        """select *, row_number() over (partition by call_id order by start_s, end_s, kind, turn_no, quote, severity, detector) as finding_no
-           from (select distinct * from rows)""",
-    ),
-    "procedures": (("procedures",), "select * from rows"),
-    "verdicts": (("verdicts",), "select *, 'machine' as judge from rows"),
-    "evaluations": (("evaluations",), "select *, 'machine' as judge from rows"),
-    "metrics": (("metrics",), "select * from rows"),
+# What is kept of the staged kinds, each of which is a view `staged_<kind>` of the calls that are loaded. Everything is by call, so a call is
+# replaced table by table.
+TABLES = {
+    "audio": "select call_id, duration_s, sample_rate_hz, codec, channels, tracks from staged_audio",
+    "holds": "select call_id, unnest(holds, recursive := true) from staged_audio",
+    "roles": "from staged_roles",
+    "turns": """
+        select t.* exclude (tokens),
+            array_to_string(list_transform(tokens, lambda t: coalesce(nullif(t.raw, ''), t."text")), ' ') as "text",
+            list_transform(tokens, lambda t: struct_pack(
+                "text" := coalesce(nullif(t.raw, ''), t."text"), start_s := t.start_s, end_s := t.end_s, probability := t.probability)) as words,
+            s.sentiment,
+            s.confidence as sentiment_confidence
+        from staged_turns as t
+        left join staged_sentiments as s on s.call_id = t.call_id and s.turn_no = t.turn_no""",
+    "personal_data": "from staged_personal_data",
+    "findings": """
+        select *, row_number() over (partition by call_id order by start_s, end_s, kind, turn_no, quote, severity, detector) as finding_no
+        from (from staged_findings union by name from staged_dropped)""",
+    "procedures": "from staged_procedures",
+    "verdicts": "select *, 'machine' as judge from staged_verdicts",
+    "evaluations": "select *, 'machine' as judge from staged_evaluations",
+    "metrics": "from staged_metrics",
 }
+_KINDS = (
+    "audio",
+    "roles",
+    "turns",
+    "sentiments",
+    "personal_data",
+    "findings",
+    "dropped",
+    "procedures",
+    "verdicts",
+    "evaluations",
+    "metrics",
+)
 _CALL_COLUMNS = [f.name for f in fields(Call)]
 
 
@@ -61,7 +73,9 @@ def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
         db.execute("begin")
         try:
             forgotten = _stage(db, batch, settings)
-            changed = _merge(db)
+            changed = any([_merge(db), _keep_centres(db)])
+            if changed:
+                marts.refresh_calls(db)
             db.execute("commit" if changed else "rollback")
         except BaseException:
             with suppress(duckdb.Error):  # a commit that failed has rolled back already
@@ -113,8 +127,10 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
             raise store.CutShortError(f"{', '.join(broken)}: cut short")
         forgotten = _stage_received(db, batch, settings)
         conflicts.settle(db)
-        for table, (kinds, sql) in _TABLES.items():
-            _stage_table(db, batch, table, kinds, sql)
+        for kind in _KINDS:
+            _stage_kind(db, batch, kind)
+        for table, sql in TABLES.items():
+            db.execute(f"create or replace temp table new_{table} as {sql}")
     except (duckdb.InvalidInputException, pl.exceptions.PolarsError, store.CutShortError) as error:
         raise store.CutShortError(
             f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Judge that batch again: what is cut short is made anew."
@@ -123,11 +139,13 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
 
 
 def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
-    """Temporary table `received`: one row per call, in the columns of store.calls, and its centre in store.centres; the forgotten calls."""
+    """Temporary table `received`: one row per call, in the columns of store.calls; the forgotten calls."""
     staged: list[Call] = batch.read("calls")
     kept, put_aside = forgetting.without_forgotten(db, staged, batch.put_aside())
     calls = _frame(kept)
-    judged = {row.call_id for row in batch.read("metrics")} if batch.has("metrics") else set()
+    judged = (
+        pl.read_parquet(batch.path("metrics"), columns=["call_id"]) if batch.has("metrics") else pl.DataFrame(schema={"call_id": pl.String})
+    )
     first = {row.call_id: row for row in reversed(put_aside)}
     out = pl.DataFrame(
         [(r.call_id, r.centre_id, r.recording, r.recording_sha256, r.status, r.step, r.reason) for r in first.values()],
@@ -137,7 +155,7 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
     )  # fmt: skip
     db.register("logged", calls)
     db.register("out", out)
-    db.register("judged", pl.DataFrame({"call_id": sorted(judged)}, schema={"call_id": pl.String}))
+    db.register("judged", judged)
     db.execute(
         """create or replace temp table received as
            select
@@ -156,41 +174,31 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
            left join judged as j on j.call_id = l.call_id""",
         [settings.keep_text],
     )
-    known = set(centre_ids())
-    for (centre_id,) in db.execute("select distinct centre_id from received where centre_id is not null").fetchall():
-        if centre_id in known:
-            centre = load_centre(centre_id)
-            row = [centre_id, centre.name, str(centre.timezone)]
-            if db.execute("select centre_id, name, timezone from store.centres where centre_id = ?", [centre_id]).fetchone() != tuple(row):
-                db.execute("insert or replace into store.centres values (?, ?, ?)", row)
-    return [call for call in staged if call not in kept]
+    return sorted(set(staged) - set(kept), key=lambda call: call.call_id)
 
 
-def _stage_table(db: duckdb.DuckDBPyConnection, batch: Batch, table: str, kinds: tuple[str, ...], sql: str) -> None:
-    """Temporary table `new_<table>`: what is to be kept of the graded calls, in the columns of store.<table>."""
-    paths = [str(batch.path(kind)) for kind in kinds if batch.has(kind)]
-    if not paths:
-        moment = f" exclude ({history.JUDGED_AT[table]})" if table in history.JUDGED_AT else ""
-        db.execute(f"create or replace temp table new_{table} as select *{moment} from store.{table} limit 0")
+def _stage_kind(db: duckdb.DuckDBPyConnection, batch: Batch, kind: str) -> None:
+    """Temporary view `staged_<kind>`: the rows of the calls that are loaded; empty where the step found none."""
+    if not batch.has(kind):
+        empty = pl.DataFrame(schema=store.schema_of(store.KINDS[kind]))
+        db.register("nothing", empty)
+        db.execute(f"create or replace temp table staged_{kind} as from nothing")
         return
+    path = str(batch.path(kind)).replace("'", "''")
     db.execute(
-        f"""create or replace temp table new_{table} as
-            with rows as (
-                select p.* from read_parquet(?, union_by_name := true) as p
-                semi join (select staged_id from incoming where status = 'graded') as i on i.staged_id = p.call_id
-            )
-            {sql}""",
-        [paths],
+        f"""create or replace temp view staged_{kind} as
+            select p.* from read_parquet('{path}') as p
+            semi join (select staged_id from incoming where status = 'graded') as i on i.staged_id = p.call_id"""
     )
 
 
 def _merge(db: duckdb.DuckDBPyConnection) -> bool:
     """Replace the calls whose content is new, table by table; True when there were any."""
-    rows = " union all ".join(f"select call_id, '{t}' || md5(r::varchar) as line from new_{t} as r" for t in _TABLES)
+    rows = " union all ".join(f"select call_id, '{t}' || hash(r) as line from new_{t} as r" for t in TABLES)
     db.execute(
         f"""create or replace temp table changed as
             with lines as (
-                select call_id, md5(i::varchar) as line from incoming as i
+                select call_id, '' || hash(i) as line from incoming as i
                 union all
                 {rows}
             ),
@@ -210,18 +218,28 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
     db.execute("insert into store.received by name from unseen")
     if _one(db, "select count(*) from changed") == 0:
         return _one(db, "select count(*) from unseen") > 0
+    # Most calls are new: nothing of theirs is looked for among millions of rows.
+    db.execute("create or replace temp table known as select call_id from changed semi join store.calls using (call_id)")
+    known = _one(db, "select count(*) from known") > 0
+    db.execute(
+        """insert into store.unpublished
+           select call_id, call_id in (from known) from changed
+           union all select call_id, true from superseded
+           union all select unnest([call_id, new_id]), true from moved"""
+    )
     db.execute("delete from store.calls where call_id in (select call_id from superseded)")
     db.execute("update store.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
     history.keep_replaced(db, moment)
-    for table in _TABLES:
+    for table in TABLES:
         if table in history.JUDGED_AT:
             history.put_in_place(db, table, moment)
             continue
-        db.execute(f"delete from store.{table} where call_id in (select call_id from changed)")
+        if known:
+            db.execute(f"delete from store.{table} where call_id in (select call_id from known)")
         db.execute(
             f"insert into store.{table} by name select * from new_{table} where call_id in (select call_id from changed) order by call_id"
         )
-    db.execute("delete from store.calls where call_id in (select call_id from changed)")
+    db.execute("delete from store.calls where call_id in (select call_id from known)")
     db.execute(
         """insert into store.calls by name
            select i.* exclude (staged_id), d.content_md5, ? as loaded_at
@@ -229,6 +247,24 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
         [moment],
     )
     return True
+
+
+def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
+    """Take in what the files of the batch's centres say; True when that is new. Days and rests of all their calls follow from it."""
+    known, is_new = set(centre_ids()), False
+    for (centre_id,) in db.execute("select distinct centre_id from received where centre_id is not null").fetchall():
+        if centre_id not in known:
+            continue
+        centre = load_centre(centre_id)
+        row = (centre_id, centre.name, str(centre.timezone), centre.rest.abusive_in_a_row, centre.rest.abusive_calls, centre.rest.abuse_s)
+        kept = db.execute(
+            "select centre_id, name, timezone, abusive_in_a_row, abusive_calls, abuse_s from store.centres where centre_id = ?", [centre_id]
+        ).fetchone()
+        if kept != row:
+            is_new = True
+            db.execute("insert or replace into store.centres values (?, ?, ?, ?, ?, ?)", row)
+            db.execute("insert into store.unpublished select call_id, true from store.calls where centre_id = ?", [centre_id])
+    return is_new
 
 
 def _frame(calls: Sequence[Call]) -> pl.DataFrame:

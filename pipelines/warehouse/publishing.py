@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from pipelines.published import Published
 from pipelines.records import Clip
 from pipelines.settings import Settings
 from pipelines.store import is_whole, schema_of
-from pipelines.warehouse.file import LOCK_TIMEOUT_S, SQL, connect, marts_in_order, open_for_writing, remove_leftovers
+from pipelines.warehouse import marts
+from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, remove_leftovers
+from pipelines.warehouse.marts import SQL
 
 _EXAMPLES = 5
+_OF_ALL = "\n-- of all calls"
 _MOMENTS = ("loaded_at", "evaluated_at", "expires_at", "valid_from", "valid_to")  # a clip expires so many days after its evaluation
 
 
@@ -61,19 +65,15 @@ def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckRe
             f"There is no warehouse {settings.warehouse}. Run `callgrade grade FOLDER --warehouse FILE` first, or correct the path."
         )
     with open_for_writing(settings, timeout_s) as db:
-        return run_checks(db, settings)
-
-
-def run_checks(db: duckdb.DuckDBPyConnection, settings: Settings, sql: Path = SQL) -> list[CheckResult]:
-    """The result of every check on an open warehouse; the checks may read the table `clip_files` (path) of files that are there."""
-    _register_clip_files(db, settings)
-    return [_run_check(db, file) for file in sorted((sql / "checks").glob("*.sql"))]
+        _refresh(db)
+        _register_clip_files(db, settings)
+        return [_run_check(db, file) for file in sorted((SQL / "checks").glob("*.sql"))]
 
 
 def publish(settings: Settings, cut: Callable[[Published], object] | None = None, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
     """Swap in a fresh read-only copy for all readers; returns the checks, of which some may warn.
 
-    Once the data has passed its checks, and before anybody sees it, `cut` may read it to write the files and rows of its clips; then the checks
+    Checked and worked out again is what was loaded since something was published last; `check` looks at everything. Once the data has passed its checks, and before anybody sees it, `cut` may read it to write the files and rows of its clips; then the checks
     that read clips run, so that rows, clips and files are published together. Nobody else writes meanwhile.
 
     Raises ChecksFailedError when a check fails (readers keep the copy they have), TransientError when the disk or the lock fails.
@@ -81,7 +81,8 @@ def publish(settings: Settings, cut: Callable[[Published], object] | None = None
     checks = sorted((SQL / "checks").glob("*.sql"))
     about_clips = [file for file in checks if re.search(r"\bclip(?:s|_files)\b", file.read_text(encoding="utf-8"))]
     with open_for_writing(settings, timeout_s) as db:
-        results = [_run_check(db, file) for file in checks if file not in about_clips]
+        _refresh(db)
+        results = _check_unpublished(db, [file for file in checks if file not in about_clips])
         _refuse_failed(results, settings)
         if cut is not None:
             cut(Published(db))
@@ -89,12 +90,59 @@ def publish(settings: Settings, cut: Callable[[Published], object] | None = None
         _register_clip_files(db, settings)
         results += [_run_check(db, file) for file in about_clips]
         _refuse_failed(results, settings)
+        _all_is_published(db)
         db.execute("checkpoint")
         db.close()  # the lock is still ours, and the file is whole
         remove_leftovers(settings.snapshot)
         if not settings.snapshot.exists() or not filecmp.cmp(settings.warehouse, settings.snapshot, shallow=False):
             _copy(settings.warehouse, settings.snapshot)
     return sorted(results, key=lambda result: result.name)
+
+
+def _refresh(db: duckdb.DuckDBPyConnection) -> None:
+    """Work out again, in one transaction, what unpublished calls touch; they stay unpublished until all checks have passed."""
+    if db.execute("select 1 from store.unpublished limit 1").fetchone():
+        db.execute("begin")
+        try:
+            marts.refresh(db)
+            db.execute("commit")
+        except BaseException:
+            with suppress(duckdb.Error):  # a commit that failed has rolled back already
+                db.execute("rollback")
+            raise
+
+
+def _all_is_published(db: duckdb.DuckDBPyConnection) -> None:
+    if db.execute("select 1 from store.unpublished union all select 1 from store.touched limit 1").fetchone():
+        db.execute("begin")
+        db.execute("delete from store.unpublished")
+        db.execute("delete from store.touched")
+        db.execute("commit")
+
+
+def _check_unpublished(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> list[CheckResult]:
+    """The checks, each on the calls that are not published yet; one that compares calls with each other says so and is run on all.
+
+    A check reads the views by their names. So tables with these names are put before them that hold the unpublished calls alone.
+    """
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    of_all = [file for file, text in texts.items() if _OF_ALL in text]
+    results = [_run_check(db, file) for file in of_all]
+    by_call = [file for file in files if file not in of_all]
+    read = sorted(_views_by_call(db) & set(re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", " ".join(texts[file] for file in by_call))))
+    db.execute("create or replace temp table checked as select distinct call_id from store.unpublished")
+    for view in read:
+        db.execute(f"create temp table {view} as from main.{view} semi join checked using (call_id)")
+    try:
+        return results + [_run_check(db, file) for file in by_call]
+    finally:
+        for view in read:
+            db.execute(f"drop table temp.{view}")
+
+
+def _views_by_call(db: duckdb.DuckDBPyConnection) -> set[str]:
+    rows = db.execute("select table_name from duckdb_columns() where schema_name = 'main' and column_name = 'call_id' and not internal")
+    return {name for (name,) in rows.fetchall()}
 
 
 def _refuse_failed(results: Sequence[CheckResult], settings: Settings) -> None:
@@ -110,7 +158,7 @@ def contents(path: Path) -> dict[str, list[str]]:
     """What a warehouse holds, view by view, as sorted rows without the moments of loading: equal content gives equal values."""
     db = connect(path, read_only=True)
     try:
-        return {name: sorted(_rows(db, name)) for name in (file.stem for file in marts_in_order())}
+        return {name: sorted(_rows(db, name)) for name in sorted(file.stem for file in (SQL / "marts").glob("*.sql"))}
     finally:
         db.close()
 

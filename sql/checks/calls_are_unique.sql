@@ -1,5 +1,6 @@
 -- fail: a call stands in the warehouse twice
+-- of all calls: they are compared with each other
 select call_id, count(*) as copies
-from calls
+from store.calls
 group by call_id
 having count(*) > 1

@@ -1,4 +1,5 @@
 -- fail: one recording was graded under two call ids
+-- of all calls: they are compared with each other
 select recording_sha256, list(call_id) as call_ids
 from calls
 where status = 'graded'

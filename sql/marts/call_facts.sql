@@ -1,79 +1,37 @@
 -- grain: one row per call received, with the measures that scorecards of operators and centres add up
 create or replace view call_facts as
-with results as (
-    -- A person's evaluation counts instead of the machine's, scorecard by scorecard.
-    select
-        call_id,
-        arg_max_null(score_pct, judge = 'human') as score_pct,
-        arg_max_null(coverage_pct, judge = 'human') as coverage_pct,
-        arg_max_null(auto_fail, judge = 'human') as auto_fail,
-        arg_max_null(needs_review, judge = 'human') as needs_review
-    from evaluations
-    group by call_id, scorecard_id
-),
-scores as (
-    select
-        call_id,
-        avg(score_pct) as score_pct,
-        avg(coverage_pct) as coverage_pct,
-        bool_or(auto_fail) as auto_fail,
-        bool_or(needs_review) as needs_review
-    from results
-    group by call_id
-),
-abuse as (
-    select call_id, sum(end_s - start_s) as abuse_exposure_s
-    from findings
-    where kind = 'abuse' and role = 'client'
-    group by call_id
-),
-redirections as (
-    select call_id, arg_max_null(verdict, judge = 'human') = 'pass' as redirected
-    from criterion_results
-    where criterion_id = 'redirected'
-    group by call_id
-)
 select
-    c.call_id,
-    c.centre_id,
-    c.line,
-    c.operator_id,
-    c.operator_tenure,
-    c.started_local,
-    c.direction,
-    c.language,
-    c.topic,
-    c.client_type,
-    c.status,
-    s.score_pct,
-    s.coverage_pct,
-    coalesce(s.auto_fail, false) as auto_fail,
-    coalesce(s.needs_review, false) as needs_review,
-    a.call_id is not null as is_abusive,
-    coalesce(a.abuse_exposure_s, 0) as abuse_exposure_s,
-    c.wait_s,
-    m.handling_time_s,
-    m.hold_s,
-    m.dead_air_s,
-    m.operator_talk_ratio,
-    m.interruptions_by_operator,
-    m.client_sentiment_end - m.client_sentiment_start as client_sentiment_change,
-    m.client_sentiment_start,
-    m.client_sentiment_end,
-    c.duration_s,
-    c.disconnect_party,
-    case
-        when c.status <> 'graded' or c.disconnect_party = 'unknown' then null
-        when c.disconnect_party = 'system' then false
-        else c.disconnect_party = 'client' or p.outcome not in ('ended_without_warning', 'ended_without_notice', 'operator_at_fault')
-    end as is_kept,
-    coalesce(r.redirected, false) as redirected
-from calls as c
-left join scores as s on s.call_id = c.call_id
-left join abuse as a on a.call_id = c.call_id
-left join conversation_metrics as m on m.call_id = c.call_id
-left join abuse_procedures as p on p.call_id = c.call_id
-left join redirections as r on r.call_id = c.call_id;
+    call_id,
+    centre_id,
+    line,
+    operator_id,
+    operator_tenure,
+    started_local,
+    direction,
+    language,
+    topic,
+    client_type,
+    status,
+    score_pct,
+    coverage_pct,
+    auto_fail,
+    needs_review,
+    is_abusive,
+    abuse_exposure_s,
+    wait_s,
+    handling_time_s,
+    hold_s,
+    dead_air_s,
+    operator_talk_ratio,
+    interruptions_by_operator,
+    client_sentiment_change,
+    client_sentiment_start,
+    client_sentiment_end,
+    duration_s,
+    disconnect_party,
+    is_kept,
+    redirected
+from made.calls;
 
 comment on view call_facts is 'One line a call with all that scorecards add up; a person''s evaluation counts instead of the machine''s.';
 comment on column call_facts.call_id is 'The call.';

@@ -1,22 +1,14 @@
 -- grain: one row per call, scorecard, judge and stretch of time in which the evaluation stood unchanged
 create or replace view evaluation_history as
-select
-    e.call_id,
-    e.scorecard_id,
-    e.scorecard_version,
-    e.score_pct,
-    e.is_auto_fail as auto_fail,
-    e.auto_fail_reason,
-    e.coverage_pct,
-    e.needs_review,
-    e.judge,
-    if(e.judge = 'machine', m.speech_model, null) as speech_model,
-    if(e.judge = 'machine', m.scored_by, null) as scored_by,
-    e.evaluated_at as valid_from,
-    cast(null as timestamptz) as valid_to
-from store.evaluations as e
-left join store.metrics as m on m.call_id = e.call_id
-union all by name
+with judgements as (
+    select e.*, m.speech_model, m.scored_by, cast(null as timestamptz) as replaced_at
+    from store.evaluations as e
+    left join store.metrics as m on m.call_id = e.call_id and e.judge = 'machine'
+    union all by name
+    select *
+    from store.past_evaluations
+)
+
 select
     call_id,
     scorecard_id,
@@ -30,8 +22,9 @@ select
     speech_model,
     scored_by,
     evaluated_at as valid_from,
-    replaced_at as valid_to
-from store.past_evaluations;
+    replaced_at as valid_to,
+    auto_fail_criterion_id
+from judgements;
 
 -- The evaluations as they stood at a moment: from evaluations_as_of(timestamptz '2026-03-31 23:59:59+00').
 create or replace macro evaluations_as_of(moment) as table
@@ -50,4 +43,5 @@ comment on column evaluation_history.judge is 'machine or human.';
 comment on column evaluation_history.speech_model is 'Versions of the models that made words and speakers; empty for a person.';
 comment on column evaluation_history.scored_by is 'Version of everything that judged the call; empty for a person.';
 comment on column evaluation_history.valid_from is 'Since when it stood.';
+comment on column evaluation_history.auto_fail_criterion_id is 'The criterion that zeroed the evaluation; empty when none did.';
 comment on column evaluation_history.valid_to is 'When another took its place; empty while it stands.';

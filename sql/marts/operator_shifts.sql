@@ -1,78 +1,21 @@
 -- grain: one row per centre, operator and shift
 create or replace view operator_shifts as
-with work as (
-    select
-        centre_id,
-        operator_id,
-        call_id,
-        started_local,
-        status,
-        started_local + to_microseconds(cast(coalesce(duration_s, 0) * 1000000 as bigint)) as ended_local,
-        coalesce(duration_s, 0) as busy_s,
-        wait_s,
-        is_abusive,
-        abuse_exposure_s
-    from call_facts
-    where operator_id is not null and started_local is not null
-),
-begun as (
-    -- No roster is known: a shift begins where the operator took no call for six hours.
-    select
-        *,
-        coalesce(started_local - max(ended_local) over earlier >= interval 6 hours, true) as begins
-    from work
-    window earlier as (partition by centre_id, operator_id order by started_local, call_id rows between unbounded preceding and 1 preceding)
-),
-shifts as (
-    select *, sum(cast(begins as int)) over (partition by centre_id, operator_id order by started_local, call_id) as shift_no
-    from begun
-),
-streaks as (
-    -- A streak ends with a graded call without abuse; a call that nobody could judge neither ends nor lengthens it.
-    select
-        *,
-        count(*) filter (where status = 'graded' and not is_abusive) over so_far as streak_no,
-        count(*) filter (where is_abusive) over so_far as abusive_so_far,
-        sum(abuse_exposure_s) over so_far as abuse_so_far_s
-    from shifts
-    window so_far as (partition by centre_id, operator_id, shift_no order by started_local, call_id)
-),
-runs as (
-    select
-        *,
-        count(*) filter (where is_abusive) over (
-            partition by centre_id, operator_id, shift_no, streak_no order by started_local, call_id
-        ) as in_a_row
-    from streaks
-),
-due as (
-    select
-        r.*,
-        min(ended_local) filter (
-            where r.in_a_row >= u.abusive_in_a_row or r.abusive_so_far >= u.abusive_calls or r.abuse_so_far_s >= u.abuse_s
-        ) over (partition by r.centre_id, r.operator_id, r.shift_no) as rest_due_local
-    from runs as r
-    left join rest_rules as u on u.centre_id = r.centre_id
-)
 select
     centre_id,
     operator_id,
-    min(started_local) as shift_start_local,
-    max(ended_local) as shift_end_local,
-    count(*) as calls,
-    count(*) filter (where status <> 'graded') as unheard_calls,
-    settled(sum(busy_s)) as busy_s,
-    case
-        when max(ended_local) > min(started_local) then settled(least(sum(busy_s) / epoch(max(ended_local) - min(started_local)), 1))
-    end as busy_ratio,
-    settled(avg(wait_s)) as wait_s,
-    count(*) filter (where is_abusive) as abusive_calls,
-    settled(sum(abuse_exposure_s)) as abuse_exposure_s,
-    max(in_a_row) as abusive_in_a_row,
-    any_value(rest_due_local) as rest_due_local,
-    count(*) filter (where started_local > rest_due_local) as calls_after_rest_due
-from due
-group by centre_id, operator_id, shift_no;
+    shift_start_local,
+    shift_end_local,
+    calls,
+    unheard_calls,
+    busy_s,
+    busy_ratio,
+    wait_s,
+    abusive_calls,
+    abuse_exposure_s,
+    abusive_in_a_row,
+    rest_due_local,
+    calls_after_rest_due
+from made.operator_shifts;
 
 comment on view operator_shifts is 'How much work and how much abuse one operator had between two long breaks, and when a rest was due.';
 comment on column operator_shifts.centre_id is 'The contact centre.';

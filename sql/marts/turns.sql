@@ -1,25 +1,24 @@
 -- grain: one row per turn of a graded call
 create or replace view turns as
 select
-    t.call_id,
-    t.turn_no,
-    t.role,
-    t.start_s,
-    t.end_s,
-    t.text,
-    t.language,
-    t.asr_confidence,
-    s.sentiment,
-    s.confidence as sentiment_confidence,
-    t.voice_level_db,
-    t.raised_voice,
-    t.overlap_s,
-    t.speaker,
-    t.track,
-    t.role_confidence,
-    t.interrupts
-from store.turns as t
-left join store.sentiments as s on s.call_id = t.call_id and s.turn_no = t.turn_no;
+    call_id,
+    turn_no,
+    role,
+    start_s,
+    end_s,
+    text,
+    language,
+    asr_confidence,
+    sentiment,
+    sentiment_confidence,
+    voice_level_db,
+    raised_voice,
+    overlap_s,
+    speaker,
+    track,
+    role_confidence,
+    interrupts
+from store.turns;
 
 comment on view turns is 'What was said: one speaker''s words until the other takes the floor.';
 comment on column turns.call_id is 'The call.';

@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipelines.warehouse import marts
 from pipelines.warehouse.file import migrate
 
 Floats = NDArray[np.float64]
@@ -180,6 +181,8 @@ def fill(db: duckdb.DuckDBPyConnection, worlds: Sequence[World]) -> None:
            from made"""
     )
     db.unregister("made")
+    db.execute("insert into store.unpublished select call_id, true from store.calls")
+    marts.refresh(db)
 
 
 def warehouse_of(worlds: Sequence[World], threads: int = 1) -> duckdb.DuckDBPyConnection:

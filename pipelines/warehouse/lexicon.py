@@ -1,0 +1,33 @@
+"""Every form of a word that was said, with its lemma, so that SQL can search for a word in whatever form it was said."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from models.language import LANGUAGES, lemma
+
+_WORDS = """
+create or replace temp table touched_words as
+select call_id, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
+from store.turns
+semi join touched_calls using (call_id)
+"""
+
+
+def create(db: duckdb.DuckDBPyConnection) -> None:
+    """An empty lexicon."""
+    db.execute("create table made.lexicon (form varchar, language varchar, lemma varchar)")
+    db.execute(_WORDS)
+
+
+def learn(db: duckdb.DuckDBPyConnection) -> None:
+    """Take in the forms that are new in the turns of the temporary table `touched_calls`; their words are in `touched_words` then."""
+    db.execute(_WORDS)
+    new = db.execute(
+        "select distinct form, language from touched_words where form <> '' except select form, language from made.lexicon order by all"
+    ).fetchall()
+    rows = [(form, language, lemma(form, language) if language in LANGUAGES else form) for form, language in new]
+    db.register("learned", pl.DataFrame(rows, schema={"form": pl.String, "language": pl.String, "lemma": pl.String}, orient="row"))
+    db.execute("insert into made.lexicon select form, language, plain_text(lemma) from learned")
+    db.unregister("learned")

@@ -1,0 +1,154 @@
+"""Macros, views, and the tables behind the dear ones: made once when something is published, not at every question.
+
+`sql/made/<table>.sql` is the query of a table in the schema `made`; its first line says which rows a refresh replaces. A load puts the ids of
+the calls that it changed into store.unpublished. From these follow the centres, months, periods and operators that are touched, and only
+their rows are worked out again. A changed text of any query makes all tables anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import duckdb
+
+from pipelines.settings import ROOT
+from pipelines.warehouse import lexicon
+
+SQL = ROOT / "sql"
+_REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
+_OF_CALLS = "calls"  # the one table that is made in the transaction of a load: nobody may see a call without its row
+
+
+def in_order(sql: Path = SQL) -> list[Path]:
+    """The files of sql/made and sql/marts, each after what it reads; in every process in the same order, which their digest depends on."""
+    files = {f"made.{file.stem}": file for file in sorted((sql / "made").glob("*.sql"))} | {
+        file.stem: file for file in sorted((sql / "marts").glob("*.sql"))
+    }
+    reads = {
+        name: sorted({m for m in re.findall(r"\b(?:from|join)\s+((?:made\.)?\w+)\b(?!\.)", _code(file)) if m in files} - {name})
+        for name, file in files.items()
+    }
+    return [files[name] for name in TopologicalSorter(reads).static_order()]
+
+
+def digest(sql: Path = SQL) -> str:
+    """One checksum of the text of all macros, tables that are made, and views."""
+    files = [*sorted((sql / "macros").glob("*.sql")), *in_order(sql)]
+    return hashlib.sha256("".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files).encode()).hexdigest()
+
+
+def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
+    """Make macros, tables and views from their files, and remove those that no file defines any more; every call is to be published again."""
+    files = in_order(sql)
+    kept = {file.stem for file in files if file.parent.name == "marts"}
+    for (name,) in db.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall():
+        if name not in kept:
+            db.execute(f"drop view {name}")
+    db.execute("drop schema if exists made cascade")
+    db.execute("create schema made")
+    for file in sorted((sql / "macros").glob("*.sql")):
+        db.execute(file.read_text(encoding="utf-8"))
+    _nothing_touched(db)
+    lexicon.create(db)
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        db.execute(f"create table made.{file.stem} as\n{text}" if file.parent.name == "made" else text)
+    db.execute("delete from store.unpublished")
+    db.execute("insert into store.unpublished select call_id, false from store.calls")
+    refresh_calls(db, sql)
+
+
+def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
+    """Make the rows of made.calls of all unpublished calls anew; remembers where the calls stood before, for `refresh`."""
+    db.execute(
+        "create or replace temp table touched_calls as select call_id, bool_or(was_known) as was_known from store.unpublished group by call_id"
+    )
+    db.execute(
+        """insert into store.touched
+           select centre_id, operator_id, month, min(started_local) from made.calls semi join touched_calls using (call_id) group by all
+           except
+           select * from store.touched"""
+    )
+    _replace(db, sql / "made" / f"{_OF_CALLS}.sql")
+
+
+def refresh(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
+    """Work out again what the unpublished calls touch, as they stand and as they stood."""
+    refresh_calls(db, sql)
+    db.execute(_TOUCHED)
+    lexicon.learn(db)
+    for file in in_order(sql):
+        if file.parent.name == "made" and file.stem != _OF_CALLS:
+            _replace(db, file)
+    db.execute("drop table touched_words")
+    db.execute("update store.unpublished set was_known = true where not was_known")  # should they stay unpublished, they have rows now
+
+
+def refresh_without(db: duckdb.DuckDBPyConnection, gone: str, sql: Path = SQL) -> None:
+    """Work out again where calls stood that are gone for good, as the query `gone` tells: centre_id, operator_id, month, started_local."""
+    waiting = db.execute("select 1 from store.unpublished limit 1").fetchone() is not None
+    db.execute(f"insert into store.touched select centre_id, operator_id, month, min(started_local) from ({gone}) group by all")
+    refresh(db, sql)
+    if not waiting:
+        db.execute("delete from store.touched")
+
+
+def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    found = _REPLACES.match(text)
+    if found is None:
+        raise ValueError(f"{file}: the first line must be `-- replaces, for t in TABLE: CONDITION` on m, the rows of this table.")
+    touched, condition = found.groups()
+    db.execute(f"delete from made.{file.stem} as m using {touched} as t where {condition}")
+    db.execute(f"insert into made.{file.stem} by name\n{text}")
+
+
+def _nothing_touched(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        """create or replace temp table touched_calls (call_id varchar, was_known boolean);
+           create or replace temp table touched_months (centre_id varchar, month date);
+           create or replace temp table touched_periods (centre_id varchar, period varchar, period_start date);
+           create or replace temp table touched_operators (centre_id varchar, operator_id varchar, from_local timestamp)"""
+    )
+
+
+# A shift stands as it was when it began before anything changed; from the last such shift on, an operator's shifts are worked out again.
+_TOUCHED = """
+insert into store.touched
+select centre_id, operator_id, month, min(started_local) from made.calls semi join touched_calls using (call_id) group by all
+except
+select * from store.touched;
+
+create or replace temp table touched_months as
+select distinct centre_id, month from store.touched;
+
+create or replace temp table touched_periods as
+select distinct t.centre_id, p.period, if(p.period <> 'all', period_of(p.period, d.day), null) as period_start
+from touched_months as t
+cross join lateral (
+    select unnest(if(t.month is null, [null], generate_series(t.month, t.month + interval 1 month - interval 1 day, interval 1 day))) as day
+) as d
+cross join (values ('day'), ('week'), ('month'), ('all')) as p (period);
+
+create or replace temp table touched_operators as
+select
+    f.centre_id,
+    f.operator_id,
+    coalesce(max(s.shift_start_local), timestamp '-infinity') as from_local
+from (
+    select centre_id, operator_id, min(first_local) as first_local
+    from store.touched
+    where operator_id is not null and first_local is not null
+    group by all
+) as f
+left join made.operator_shifts as s
+    on s.centre_id is not distinct from f.centre_id and s.operator_id = f.operator_id and s.shift_start_local < f.first_local
+group by f.centre_id, f.operator_id;
+"""
+
+
+def _code(file: Path) -> str:
+    return re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8"))

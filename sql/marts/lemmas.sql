@@ -1,0 +1,31 @@
+-- grain: one row per lemma and graded call
+create or replace view lemmas as
+select lemma, call_id, turn_nos
+from made.said;
+
+comment on view lemmas is 'Which words were said in which turns, whatever their form; search it with turns_saying(phrase).';
+comment on column lemmas.lemma is 'The base form of a word, in the spelling of plain_text: lower case, ё as е.';
+comment on column lemmas.call_id is 'The call.';
+comment on column lemmas.turn_nos is 'The turns of the call in which the word was said, in order.';
+
+-- The turns in which all words of a phrase were said, in any form and order: from turns_saying('перерасчёт за отопление').
+create or replace macro turns_saying(phrase) as table
+with wanted as (
+    select distinct unnest(string_split(plain_text(phrase), ' ')) as form
+),
+meant as (
+    -- A form that was never said is searched for as a lemma.
+    select distinct w.form, coalesce(x.lemma, w.form) as lemma
+    from wanted as w
+    left join made.lexicon as x on x.form = w.form
+    where w.form <> ''
+),
+said as (
+    select m.form, l.call_id, unnest(l.turn_nos) as turn_no
+    from lemmas as l
+    join meant as m on m.lemma = l.lemma
+)
+select call_id, turn_no
+from said
+group by call_id, turn_no
+having count(distinct form) = (select count(distinct form) from meant);

@@ -1,0 +1,285 @@
+"""How the warehouse behaves with millions of calls: `python -m tests.benchmarks.scale --calls 200000 --in FOLDER`.
+
+Makes up a warehouse of so many calls (rows, no sound; the folder is used again when it has them), loads a day on top of it, publishes, and asks the
+queries of docs/warehouse.md. Each part runs in a process of its own, whose processor time and memory are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from pipelines import warehouse
+from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
+from pipelines.settings import ROOT, Settings
+from pipelines.store import Batch
+from pipelines.warehouse.file import connect, migrate
+from pipelines.warehouse.loading import TABLES
+from tests.benchmarks import report
+
+PER_DAY = 8000  # calls of five centres together
+SMALL = 20  # calls of a batch as a run of every quarter of an hour has them
+WARM = 5  # times that each query is asked after the first
+KINDS = ("calls", "audio", "roles", "turns", "sentiments", "personal_data", "findings", "procedures", "verdicts", "evaluations", "metrics")
+_SYLLABLES = [
+    "ба",
+    "ва",
+    "га",
+    "да",
+    "за",
+    "ка",
+    "ла",
+    "ма",
+    "на",
+    "па",
+    "ра",
+    "са",
+    "та",
+    "ша",
+    "бо",
+    "во",
+    "го",
+    "до",
+    "ко",
+    "ло",
+    "мо",
+    "но",
+    "по",
+    "ро",
+    "со",
+    "то",
+    "ли",
+    "ми",
+    "ни",
+    "ри",
+    "ти",
+    "ки",
+    "ди",
+    "ви",
+    "те",
+    "не",
+    "ле",
+    "ме",
+    "ре",
+    "пе",
+]
+_SAID = [
+    "добрый",
+    "день",
+    "здравствуйте",
+    "спасибо",
+    "счёт",
+    "счета",
+    "перерасчёт",
+    "перерасчёта",
+    "показания",
+    "отопление",
+    "тариф",
+    "оплата",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a part of the benchmark took."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    file_mb: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Build, load, publish, ask; print what each took."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale", description=__doc__)
+    parser.add_argument("--calls", type=int, default=20_000, help="calls in the warehouse before the day (default: %(default)s)")
+    parser.add_argument("--in", dest="folder", type=Path, help="where the warehouse lies, or is made (default: a temporary folder)")
+    parser.add_argument("--days", type=int, default=2, help="days loaded on top, one after the other (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="of DuckDB (default: %(default)s)")
+    report.arguments(parser)
+    given = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory(prefix="callgrade-scale-") as temporary:
+        folder = given.folder or Path(temporary)
+        settings = Settings.from_environment(warehouse=folder / "scale.duckdb")
+        parts, times = measure(settings, given.calls, given.days, given.threads)
+    result = {"benchmark": "scale", "calls": given.calls, "threads": given.threads, "parts": [asdict(p) for p in parts], "queries": times}
+    report.publish(result, f"{given.calls:,} calls, {given.threads} threads\n\n{table(parts)}\n\n{queries_table(times)}", given.json)
+    return 0
+
+
+def measure(settings: Settings, calls: int, days: int, threads: int) -> tuple[list[Part], dict[str, list[float]]]:
+    """What each part took, and the seconds of each query: the first time and warm."""
+    parts = []
+
+    def part(name: str, work: Callable[[], object]) -> None:
+        parts.append(apart(name, settings, threads, work))
+        print(parts[-1], file=sys.stderr, flush=True)
+
+    if not settings.warehouse.exists():
+        part("made up", lambda: build(settings, calls))
+        part("first publishing, everything checked", lambda: warehouse.publish(settings))
+    first = calls + 10_000_000  # numbers that no call in it has
+    for day in range(days):
+        batch = stage(settings, first + day * PER_DAY, PER_DAY)
+        part("a day of 8,000 calls loaded", lambda batch=batch: warehouse.load(batch, settings))  # type: ignore[misc]
+        part("published", lambda: warehouse.publish(settings))
+    small = stage(settings, first + days * PER_DAY, SMALL)
+    part("20 calls loaded", lambda: warehouse.load(small, settings))
+    part("published, 20 calls", lambda: warehouse.publish(settings))
+    part("published again, nothing new", lambda: warehouse.publish(settings))
+    times: dict[str, list[float]] = {}
+    with tempfile.NamedTemporaryFile("r", suffix=".txt") as said:
+        part("queries of the documentation", lambda: ask(settings, Path(said.name)))
+        for line in said:
+            name, *seconds = line.split("\t")
+            times[name] = [float(s) for s in seconds]
+    return parts, times
+
+
+def apart(name: str, settings: Settings, threads: int, work: Callable[[], object]) -> Part:
+    """Do a piece of work in a child process and tell what it took. The caller must not have opened DuckDB."""
+    started = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            _limit_threads(threads)
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    _, ended, usage = os.wait4(child, 0)
+    if ended:
+        raise SystemExit(f"{name}: ended with status {os.waitstatus_to_exitcode(ended)}")
+    size = settings.warehouse.stat().st_size / 1e6 if settings.warehouse.exists() else 0.0
+    return Part(name, time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, size)
+
+
+def _limit_threads(threads: int) -> None:
+    opened = duckdb.connect
+
+    def connect_with(*given: object, **named: object) -> duckdb.DuckDBPyConnection:
+        connection = opened(*given, **named)  # type: ignore[arg-type]
+        connection.execute(f"set threads = {threads}")
+        return connection
+
+    duckdb.connect = connect_with  # type: ignore[assignment]
+
+
+def build(settings: Settings, calls: int) -> None:
+    """Fill an empty warehouse with made-up calls, a day at a time, as loading them would."""
+    db = connect(settings.warehouse)
+    migrate(db)
+    _prepare(db)
+    for centre_id in centre_ids():
+        db.execute("insert into store.centres by name select ? as centre_id, ? as name, ? as timezone",
+                   [centre_id, load_centre(centre_id).name, str(load_centre(centre_id).timezone)])  # fmt: skip
+    for first in range(0, calls, PER_DAY):
+        _make(db, first, min(first + PER_DAY, calls))
+        db.execute("begin")
+        for table, sql in TABLES.items():
+            moment = ", timestamptz '2024-01-01 00:00:00+00' as evaluated_at" if table == "evaluations" else ""
+            db.execute(f"insert into store.{table} by name select *{moment} from ({sql})")
+        db.execute(
+            """insert into store.calls by name
+               select c.*, coalesce(p.status, 'graded') as status, p.step as status_step, p.reason as status_reason, 'redacted' as text_kept,
+                   md5(c.call_id) as content_md5, timestamptz '2024-01-01 00:00:00+00' as loaded_at
+               from staged_calls as c left join (select call_id, status, step, reason from staged_put_aside) as p using (call_id)"""
+        )
+        db.execute("insert into store.received select call_id, recording_sha256 from staged_calls")
+        db.execute("insert into store.unpublished select call_id, false from staged_calls")
+        db.execute("commit")
+        if first // PER_DAY % 25 == 0:
+            print(f"{first:,} of {calls:,} calls made up", file=sys.stderr, flush=True)
+    db.close()
+
+
+def stage(settings: Settings, first: int, calls: int) -> Batch:
+    """A staged batch of made-up calls, as their judges would leave it; written by another process."""
+    batch = Batch(settings.stage / f"made-{first}")
+    shutil.rmtree(batch.folder, ignore_errors=True)
+
+    def write() -> None:
+        (batch.folder / "put_aside").mkdir(parents=True)
+        db = duckdb.connect()
+        db.execute("set timezone = 'UTC'")
+        _prepare(db)
+        _make(db, first, first + calls)
+        for kind, path in [("put_aside", batch.folder / "put_aside" / "audio.parquet"), *((kind, batch.path(kind)) for kind in KINDS)]:
+            db.execute(f"copy (from staged_{kind}) to '{path}' (format parquet, compression zstd)")
+        db.close()
+
+    apart("staged", settings, 1, write)
+    return batch
+
+
+def _prepare(db: duckdb.DuckDBPyConnection) -> None:
+    draw = random.Random(1)
+    words = ["".join(draw.choices(_SYLLABLES, k=draw.randint(1, 5))) for _ in range(4000)]
+    centres = [{"id": i, "language": load_centre(i).languages[0], "timezone": str(load_centre(i).timezone)} for i in centre_ids()]
+    criteria = sorted(read_yaml(ROOT / "pipelines" / "score" / "criteria.yaml").names())[:15]
+    for name, value in (("vocabulary", _SAID + words), ("centres", centres), ("topics", list(TOPICS[:12])), ("criteria", criteria)):
+        db.execute(f"set variable {name} = ?", [value])
+
+
+def _make(db: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
+    db.execute((Path(__file__).parent / "made_calls.sql").read_text(encoding="utf-8").format(first=first, last=last, per_day=PER_DAY))
+    db.execute("create or replace temp table staged_dropped as from staged_findings limit 0")
+
+
+def documented() -> dict[str, str]:
+    """The example queries of docs/warehouse.md, each under the sentence before it."""
+    text = (ROOT / "docs" / "warehouse.md").read_text(encoding="utf-8")
+    return {about.strip().splitlines()[-1]: query for about, query in re.findall(r"([^\n]+)\n\n```sql\n(.*?)```", text, re.S)}
+
+
+def ask(settings: Settings, said: Path) -> None:
+    """Ask every documented query of the published copy, once cold and then warm, and write down the seconds."""
+    with duckdb.connect(str(settings.snapshot), read_only=True) as db, said.open("w", encoding="utf-8") as out:
+        db.execute("set timezone = 'UTC'")
+        for name, query in documented().items():
+            seconds = []
+            for _ in range(WARM + 1):
+                started = time.monotonic()
+                db.execute(query).fetchall()
+                seconds.append(time.monotonic() - started)
+            print(name, *seconds, sep="\t", file=out)
+            print(f"{seconds[0]:7.2f} {sorted(seconds[1:])[WARM // 2]:7.3f}  {name}", file=sys.stderr, flush=True)
+
+
+def table(parts: Sequence[Part]) -> str:
+    """One row a part."""
+    head = ["", "wall s", "CPU s", "peak MB", "file MB afterwards"]
+    return report.markdown(head, [[p.name, f"{p.wall_s:.1f}", f"{p.cpu_s:.1f}", f"{p.peak_mb:.0f}", f"{p.file_mb:.0f}"] for p in parts])
+
+
+def queries_table(times: dict[str, list[float]]) -> str:
+    """One row a query, and all of them together."""
+    rows = [[name, f"{s[0]:.2f}", f"{_quantile(s[1:], 0.5):.3f}", f"{_quantile(s[1:], 0.95):.3f}"] for name, s in times.items()]
+    warm = [second for s in times.values() for second in s[1:]]
+    rows.append(["all", "", f"{_quantile(warm, 0.5):.3f}", f"{_quantile(warm, 0.95):.3f}"])
+    return report.markdown(["query", "first s", "warm p50 s", "warm p95 s"], rows)
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
