@@ -39,6 +39,7 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         site.store.hold()
+        site.snapshot.keep_warm(lambda published: [room.warm(published) for room in ROOMS if hasattr(room, "warm")])
         yield
         site.store.close()
         site.snapshot.close()

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.published import Published
 from pipelines.settings import Settings
 
 T = TypeVar("T")
 log = logging.getLogger("callgrade")
 
-LONGEST_QUERY_S = 30.0
+LONGEST_QUERY_S = 60.0
 THREADS = 2  # of DuckDB, for all requests together: judging may run on the same machine
 _CATALOG = "published"
 
@@ -31,6 +31,7 @@ class _Generation:
         self.making: dict[Hashable, threading.Lock] = {}
         self.lock = threading.Lock()
         self.readers = 0
+        self.warming: duckdb.DuckDBPyConnection | None = None
         self.is_old = False
         try:
             # Attached to a database in memory, because connecting to the path again would find the file of before, which is still open.
@@ -75,6 +76,14 @@ class Snapshot:
         self._settings = settings
         self._lock = threading.Lock()
         self._current: _Generation | None = None
+        self._warm: Callable[[Reading], object] | None = None
+
+    def keep_warm(self, warm: Callable[[Reading], object]) -> None:
+        """Work out ahead, in the background, what many pages of each published copy will ask for (with `Reading.once`)."""
+        self._warm = warm
+        if self._settings.snapshot.exists():
+            with self.read():
+                pass  # the first reading starts it
 
     @contextmanager
     def read(self) -> Iterator[Reading]:
@@ -88,9 +97,7 @@ class Snapshot:
         timer.daemon = True
         timer.start()
         try:
-            cursor.execute(f"use {_CATALOG}")
-            cursor.execute("set timezone = 'UTC'")
-            yield Reading(cursor, generation)
+            yield _reading(cursor, generation)
         except duckdb.InterruptException as error:
             raise TransientError("The answer took too long and was given up.") from error
         finally:
@@ -119,8 +126,23 @@ class Snapshot:
                 if self._current is not None:
                     self._retire(self._current)
                 self._current = fresh
+                if self._warm is not None:
+                    fresh.readers += 1  # held until it is warm
+                    threading.Thread(target=self._warm_up, args=(fresh, self._warm), daemon=True).start()
             self._current.readers += 1
             return self._current
+
+    def _warm_up(self, generation: _Generation, warm: Callable[[Reading], object]) -> None:
+        cursor = generation.connection.cursor()
+        generation.warming = cursor
+        try:
+            warm(_reading(cursor, generation))
+        except (duckdb.Error, CallgradeError) as error:
+            log.debug("warming was given up: %s", error)  # whoever asks for a page works it out then, or is told what is wrong
+        finally:
+            generation.warming = None
+            cursor.close()
+            self._leave(generation)
 
     def _leave(self, generation: _Generation) -> None:
         with self._lock:
@@ -130,8 +152,16 @@ class Snapshot:
 
     def _retire(self, generation: _Generation) -> None:
         generation.is_old = True
+        if generation.warming is not None:
+            generation.warming.interrupt()
         if not generation.readers:
             generation.close()
+
+
+def _reading(cursor: duckdb.DuckDBPyConnection, generation: _Generation) -> Reading:
+    cursor.execute(f"use {_CATALOG}")
+    cursor.execute("set timezone = 'UTC'")
+    return Reading(cursor, generation)
 
 
 def _quoted(text: str) -> str:

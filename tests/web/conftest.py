@@ -24,7 +24,7 @@ HOSTILE = '<script>alert("x")</script>'
 def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a run whose pages and clips are there."""
     folder = tmp_path_factory.mktemp("site")
-    settings = Settings.from_environment(warehouse=folder / "made.duckdb")
+    settings = Settings.from_environment(warehouse=folder / "site.duckdb")
     hostile = Made(
         "odesa/2 <b>", "odesa", "uk", [("operator", "Добрий день."), ("client", f"{HOSTILE} {{{{ 7*7 }}}} <img src=x onerror=alert(1)>")],
         operator_id="../op<3", topic="complaint", verdicts=[("greeting", "pass", 1, "")],
@@ -56,4 +56,21 @@ def people(site: Settings) -> Iterator[People]:
         for name, (role, centres, operator_id) in ACCOUNTS.items():
             accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id, hears_personal_data=name == "whole")
         with TestClient(app):  # its life as a server
+            yield People(app)
+
+
+@pytest.fixture(scope="session")
+def judging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    """The application on a site of its own, where people judge calls and dispute points: other tests keep the machine's scores."""
+    settings = Settings.from_environment(warehouse=tmp_path_factory.mktemp("judging") / "judged.duckdb")
+    load_and_publish(settings, some_calls())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        app = make_app(settings, {HOST})
+        more = {name: ("manager", ["kyiv", "irkutsk"], None) for name in ("second", "third")} | {
+            "op-2": ("operator", ["kyiv", "irkutsk"], "op-2")
+        }
+        for name, (role, centres, operator_id) in (ACCOUNTS | more).items():
+            accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id)
+        with TestClient(app):
             yield People(app)

@@ -198,7 +198,7 @@ def test_bodies_that_are_too_large_are_not_read(people: People) -> None:
     assert upload.status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/static/x/style.css", "/static/..%2f..%2fpages.py", "/static/x/../../people.sqlite3", "/people.sqlite3", "/published/made.duckdb",
+@pytest.mark.parametrize("path", ["/static/x/style.css", "/static/..%2f..%2fpages.py", "/static/x/../../people.sqlite3", "/people.sqlite3", "/published/site.duckdb",
                                   "/scorecards/index.html", "/clips.parquet", "//etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/openapi.json", "/docs"])  # fmt: skip
 def test_no_file_is_found_by_its_path(people: People, path: str) -> None:
     person = people.person("admin")

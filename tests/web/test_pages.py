@@ -191,7 +191,7 @@ def test_the_strings_are_those_that_templates_and_code_use() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pages_can_be_written_in_any_of_the_languages(site: Settings, tmp_path: Path, language: str) -> None:
-    elsewhere = site.with_(warehouse=tmp_path / "made.duckdb")
+    elsewhere = site.with_(warehouse=tmp_path / "site.duckdb")
     elsewhere.snapshot.parent.mkdir(parents=True)
     elsewhere.snapshot.hardlink_to(site.snapshot)
     index = pages.publish_pages(elsewhere, language)

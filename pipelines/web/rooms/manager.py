@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from pipelines.published import Row
 from pipelines.web import exporting, reviewing, summaries, trends
 from pipelines.web.shown import Shown, period
+from pipelines.web.snapshot import Reading
 from pipelines.web.visit import NavItem, Visit, call_path, may, operator_path
 
 router = APIRouter()
@@ -57,7 +58,7 @@ def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLR
     total = next(t for t in all_totals(visit) if t["centre_id"] == centre_id)
     criteria = shown.named(published.once(("criteria", centre_id), lambda: summaries.criteria(published, centre_id)))
     answers = published.once(("answers", centre_id, visit.w.code), lambda: shown.answers(published, criteria))
-    calls = summaries.calls(published, centre_id, limit=CALLS_SHOWN)
+    calls = published.once(("first calls", centre_id), lambda: summaries.calls(published, centre_id, limit=CALLS_SHOWN))
     ledger = summaries.ledger(published, centre_id, LEDGER_SHOWN)
     clips = summaries.clips(published, centre_id, limit=CLIPS_SHOWN) if visit.account.may("hear") else []
     weeks = _weeks(visit, centre_id)
@@ -66,7 +67,7 @@ def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLR
         operators=[], topics=published.once(("topics", centre_id), lambda: summaries.topics(published, centre_id)), calls=shown.calls(calls),
         more_calls=0, clips=shown.clips(clips), ledger=ledger, more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
         weeks=weeks, drawing=trends.draw(weeks), changed=_changed(visit, shown, weeks),
-        first=_listed(visit, shown, reviewing.undecided(published, centre_id, FIRST_OF_QUEUE)) if visit.account.may("review") else [],
+        first=_listed(visit, shown, _queued(visit, centre_id, "unsure")[:FIRST_OF_QUEUE]) if visit.account.may("review") else [],
     )  # fmt: skip
 
 
@@ -75,13 +76,8 @@ def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "u
     """Calls that a person should listen to, of one kind; what was listened to stands last."""
     centre_id = visit.centre(centre_id)
     kind = kind if kind in reviewing.KINDS else "unsure"
-    week = next((w["period_start"] for w in reversed(_weeks(visit, centre_id))), None)
-    if kind == "unsure":
-        rows = reviewing.undecided(visit.published, centre_id)
-    elif kind == "critical":
-        rows = reviewing.critical(visit.published, centre_id)
-    else:
-        rows = reviewing.sample(visit.published, visit.store, centre_id, week) if week else []
+    week = _last_week(visit, centre_id)
+    rows = _queued(visit, centre_id, kind)
     shown = visit.shown(centre_id)
     calls = sorted(_listed(visit, shown, rows), key=lambda row: row["reviewed"] is not None)
     return visit.page(
@@ -141,9 +137,21 @@ def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     )  # fmt: skip
 
 
+def warm(published: Reading) -> None:
+    """What is the same for all centres and takes long with many calls."""
+    _totals(published)
+    published.once("weeks", lambda: trends.weeks(published))
+    for by in PERIODS:
+        _all_operators(published, by)
+
+
 def all_totals(visit: Visit) -> list[Row]:
     """The sums of every centre, worked out once for each published copy."""
-    return visit.published.once("totals", lambda: [t for t in summaries.centres(visit.published) if t["centre_id"] is not None])
+    return _totals(visit.published)
+
+
+def _totals(published: Reading) -> list[Row]:
+    return published.once("totals", lambda: [t for t in summaries.centres(published) if t["centre_id"] is not None])
 
 
 def _weeks(visit: Visit, centre_id: str) -> list[Row]:
@@ -166,17 +174,36 @@ def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | N
     }  # fmt: skip
 
 
+def _last_week(visit: Visit, centre_id: str) -> date | None:
+    return next((w["period_start"] for w in reversed(_weeks(visit, centre_id))), None)
+
+
+def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
+    """The calls of one kind that a person should listen to, listened to or not."""
+    published = visit.published
+    if kind == "unsure":
+        return published.once((kind, centre_id), lambda: reviewing.undecided(published, centre_id))
+    if kind == "critical":
+        return published.once((kind, centre_id), lambda: reviewing.critical(published, centre_id))
+    week = _last_week(visit, centre_id)
+    return published.once((kind, centre_id, week), lambda: reviewing.sample(published, visit.store, centre_id, week)) if week else []
+
+
 def _listed(visit: Visit, shown: Shown, rows: list[Row]) -> list[Row]:
     done = reviewing.reviews(visit.store, [row["call_id"] for row in rows])
     return [row | {"reviewed": done.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]} for row in shown.calls(rows)]
 
 
 def _operator_rows(visit: Visit, centre_id: str, by: str) -> list[Row]:
-    """A centre's operators in every month or week, or over everything published; worked out for all centres at once, as the views are."""
+    """A centre's operators in every month or week, or over everything published."""
+    return [row for row in _all_operators(visit.published, by) if row["centre_id"] == centre_id]
+
+
+def _all_operators(published: Reading, by: str) -> list[Row]:
+    """The operators of all centres at once, because the views are worked out for all whoever is asked for."""
     if by == "all":  # the view of scorecards has no such period
         columns = ", ".join(c if c in SCORE_COLUMNS else f"null as {c}" for c in OPERATOR_COLUMNS)
         sql = f"select centre_id, {columns} from operator_scores where period = ? order by operator_id"
     else:
         sql = f"select centre_id, {', '.join(OPERATOR_COLUMNS)} from operator_scorecards where period = ? order by period_start desc, operator_id"
-    found = visit.published.once(("operators", by), lambda: visit.published.rows(sql, by))
-    return [row for row in found if row["centre_id"] == centre_id]
+    return published.once(("operators", by), lambda: published.rows(sql, by))
