@@ -88,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     clips.add_argument("--kind", choices=("good_example", "to_improve"), help="clips of one kind")
     clips.set_defaults(run=_clips)
 
+    export = commands.add_parser("export", help="write a view, or the result of a query, as an Excel sheet or a Parquet file")
+    export.add_argument("what", help="a view (operator_scorecards, calls, ...), or a file with one query that ends in .sql")
+    export.add_argument("out", type=Path, help="the file to write: .xlsx (moments in the centre's local time) or .parquet")
+    export.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    export.set_defaults(run=_export)
+
     check = commands.add_parser("check", help="run the data checks on a warehouse")
     check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     check.set_defaults(run=_check)
@@ -151,6 +157,14 @@ def _clips(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment(warehouse=arguments.warehouse)
     copied = coaching.export_clips(settings, arguments.out, call_id=arguments.call, criterion_id=arguments.criterion, kind=arguments.kind)
     print(f"{len(copied)} clips in {arguments.out}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pipelines.warehouse import export
+
+    rows = export.export(Settings.from_environment(warehouse=arguments.warehouse), arguments.what, arguments.out)
+    print(f"{rows} rows in {arguments.out}")
     return 0
 
 

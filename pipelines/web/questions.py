@@ -54,7 +54,13 @@ def read_graded(published: Published, centre_id: str) -> list[Row]:
     """The graded calls of a centre with what the questions need."""
     return published.rows(
         """
-        select f.*, p.outcome, m.client_sentiment_start, m.client_sentiment_end
+        select
+            f.*, p.outcome, m.client_sentiment_start, m.client_sentiment_end,
+            exists (
+                select 1 from operator_shifts s
+                where s.centre_id = f.centre_id and s.operator_id = f.operator_id and s.rest_due_local is not null
+                    and f.started_local between s.shift_start_local and s.shift_end_local
+            ) as is_rest_due
         from call_facts f
         left join abuse_procedures p using (call_id)
         left join conversation_metrics m using (call_id)
@@ -87,7 +93,7 @@ def _exposure(asked: Asked) -> Answer | None:
     lines = [(w("shift_day"), w.number(len(abusive) - len(night))), (w("shift_night"), w.number(len(night)))]
     operators = _counted([c for c in abusive if c["operator_id"]], "operator_id")
     lines += [(f"{w('operator')} {name}", w.number(n)) for name, n in operators[:3]]
-    rest = [name for name, n in operators if n > 1]
+    rest = sorted({c["operator_id"] for c in abusive if c["is_rest_due"]})  # by the centre's own rule
     remark = w("q_rest_for", who=", ".join(str(name) for name in rest[:5])) if rest else w("q_rest_none")
     return Answer(w("q_exposure"), clock(sum(c["abuse_exposure_s"] for c in abusive)), lines, remark)
 

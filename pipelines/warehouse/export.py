@@ -1,0 +1,200 @@
+"""A view or the result of a query as an Excel sheet or a Parquet file, from the published copy.
+
+Excel knows no time zone: moments are written there as the wall clock of the centre that the row belongs to. Parquet keeps them as moments.
+Nothing that somebody said or typed becomes a formula: text is written as text, and keeps being text when its cell is edited.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import xlsxwriter
+from xlsxwriter.exceptions import XlsxWriterException
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.published import open_published
+from pipelines.settings import Settings
+
+SUFFIXES = (".xlsx", ".parquet")
+MOST_ROWS = 1_048_575  # of a sheet, below its head
+MOST_CHARACTERS = 32_767  # of a cell
+_EXACT = 2**53  # greater whole numbers lose digits in Excel
+_LOOKS_LIKE_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FIRST_YEAR = 1900  # Excel's calendar begins there
+_AT_ONCE = 10_000
+
+
+def export(settings: Settings, what: str, out: Path, most_rows: int = MOST_ROWS) -> int:
+    """Write a view, or the result of the query in a file that ends in .sql, to an .xlsx or .parquet file; returns the number of rows.
+
+    A file of that name is replaced once the new one is whole. Raises MisconfiguredError when the view, the query or the name of the file is
+    wrong, or the rows do not fit into a sheet; TransientError when the disk fails.
+    """
+    if out.suffix.lower() not in SUFFIXES:
+        raise MisconfiguredError(f"{out}: name the file with one of {', '.join(SUFFIXES)} at its end; that says what is written.")
+    if not out.parent.is_dir():
+        raise MisconfiguredError(f"{out}: the folder {out.parent} is not there. Make it first, or correct the path.")
+    part = out.with_name(f".{out.name}.part")
+    with open_published(settings) as published:
+        db = published.connection
+        query, about = _query(db, what)
+        try:
+            rows = _write_parquet(db, query, part) if out.suffix.lower() == ".parquet" else _write_sheet(db, query, about, part, most_rows)
+            os.replace(part, out)
+        except duckdb.IOException as error:
+            raise TransientError(f"{out} could not be written: {str(error).splitlines()[0]}") from error
+        except duckdb.Error as error:
+            raise MisconfiguredError(f"{what}: the query fails: {str(error).strip().splitlines()[0]}") from error
+        except (OSError, XlsxWriterException, zipfile.BadZipFile) as error:
+            raise TransientError(f"{out} could not be written: {error}") from error
+        finally:
+            part.unlink(missing_ok=True)
+    return rows
+
+
+def _query(db: duckdb.DuckDBPyConnection, what: str) -> tuple[str, list[tuple[str, str]]]:
+    """The query that is meant, and what its columns mean where that is known."""
+    if what.lower().endswith(".sql"):
+        return _query_of_file(db, Path(what)), []
+    views = dict(db.execute("select view_name, comment from duckdb_views() where not internal and schema_name = 'main'").fetchall())
+    if what not in views:
+        near = difflib.get_close_matches(what, views, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise MisconfiguredError(
+            f"There is no view {what!r}.{hint} Views are {', '.join(sorted(views))}; a query of your own goes into a file that ends in .sql."
+        )
+    columns = db.execute(
+        "select column_name, comment from duckdb_columns() where schema_name = 'main' and table_name = ? order by column_index", [what]
+    ).fetchall()
+    return f"select * from {what}", [(what, views[what]), *columns]
+
+
+def _query_of_file(db: duckdb.DuckDBPyConnection, file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MisconfiguredError(f"The query {file} cannot be read: {error}") from error
+    try:
+        statements = db.extract_statements(text)
+    except duckdb.Error as error:
+        raise MisconfiguredError(f"{file}: {str(error).strip().splitlines()[0]}") from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise MisconfiguredError(f"{file} must hold one query (select, from or with) and nothing else.")
+    return statements[0].query.strip().rstrip(";")
+
+
+def _write_parquet(db: duckdb.DuckDBPyConnection, query: str, part: Path) -> int:
+    path = str(part).replace("'", "''")
+    row = db.execute(f"copy (\n{query}\n) to '{path}' (format parquet, compression zstd)").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _write_sheet(db: duckdb.DuckDBPyConnection, query: str, about: Sequence[tuple[str, str]], part: Path, most_rows: int) -> int:
+    result = db.execute(_on_the_wall(db, query))
+    names = [column[0] for column in result.description or ()]
+    book = xlsxwriter.Workbook(
+        str(part), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    )
+    try:
+        sheet = book.add_worksheet("rows")
+        put = _cells(book, sheet)
+        sheet.freeze_panes(1, 0)
+        bold = book.add_format({"bold": True})
+        for column, name in enumerate(names):
+            sheet.set_column(column, column, min(max(len(name) + 2, 10), 40))
+            sheet.write_string(0, column, name, bold)
+        rows = 0
+        while found := result.fetchmany(_AT_ONCE):
+            if rows + len(found) > most_rows:
+                raise MisconfiguredError(
+                    f"The result has more than the {most_rows:,} rows that a sheet can hold. Narrow it with a query of your own, or export to .parquet."
+                )
+            for row in found:
+                rows += 1
+                for column, value in enumerate(row):
+                    put(rows, column, value)
+        sheet.autofilter(0, 0, rows, max(len(names) - 1, 0))
+        if about:
+            meaning = book.add_worksheet("columns")
+            meaning.set_column(0, 1, 30)
+            for line, (name, comment) in enumerate(about):
+                meaning.write_string(line, 0, name, bold)
+                meaning.write_string(line, 1, comment or "")
+    finally:
+        book.close()
+    return rows
+
+
+def _on_the_wall(db: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The query with every moment as the wall clock of the row's centre, and the column's name saying so; UTC where the row tells no centre."""
+    columns = db.execute(f"describe (\n{query}\n)").fetchall()
+    moments = [name for name, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]
+    if not moments:
+        return query
+    names = {name for name, *_ in columns}
+    if "centre_id" in names:
+        zone, joined = "z.timezone", "left join store.centres as z on z.centre_id = q.centre_id"
+    elif "call_id" in names:
+        zone = "z.timezone"
+        joined = "left join calls as k on k.call_id = q.call_id left join store.centres as z on z.centre_id = k.centre_id"
+    else:
+        zone, joined = "null", ""
+    shown = "local" if joined else "UTC"
+    chosen = [
+        f"timezone(coalesce({zone}, 'UTC'), q.{_quoted(name)}) as {_quoted(f'{name} ({shown})')}"
+        if name in moments
+        else f"q.{_quoted(name)}"
+        for name, *_ in columns
+    ]
+    return f"select {', '.join(chosen)} from (\n{query}\n) as q {joined}"
+
+
+def _cells(book: Any, sheet: Any) -> Callable[[int, int, Any], None]:
+    """Writes one value into one cell, each kind in its own way; text is never anything but text."""
+    moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    day = book.add_format({"num_format": "yyyy-mm-dd"})
+    hour = book.add_format({"num_format": "hh:mm:ss"})
+    quoted = book.add_format({"quote_prefix": True})  # what looks like a formula stays text when somebody edits the cell
+
+    def put(row: int, column: int, value: Any) -> None:
+        if value is None:
+            return
+        if isinstance(value, bool):
+            sheet.write_boolean(row, column, value)
+        elif isinstance(value, int | float | Decimal) and abs(float(value)) <= _EXACT:  # false for what is not a number
+            sheet.write_number(row, column, float(value))
+        elif isinstance(value, datetime) and value.year >= _FIRST_YEAR:
+            sheet.write_datetime(row, column, value.replace(tzinfo=None), moment)
+        elif isinstance(value, date) and value.year >= _FIRST_YEAR:
+            sheet.write_datetime(row, column, value, day)
+        elif isinstance(value, time):
+            sheet.write_datetime(row, column, value.replace(tzinfo=None), hour)
+        else:
+            text = _text(value)
+            sheet.write_string(row, column, text, quoted if text.startswith(_LOOKS_LIKE_FORMULA) else None)
+
+    return put
+
+
+def _text(value: Any) -> str:
+    text = (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, list | dict)
+        else str(value)
+    )
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
