@@ -134,7 +134,18 @@ def publish_scorecards() -> None:
         settings = Settings.from_environment()
         flow.publish(settings, flow.recordings(settings))
 
-    publish()
+    @task
+    def tell() -> None:
+        """Send the alerts that are set up; what a channel did not take is tried again."""
+        from pipelines import alerts
+        from pipelines.errors import TransientError
+        from pipelines.settings import Settings
+
+        told = alerts.run(Settings.from_environment())
+        if told and told.waiting:
+            raise TransientError(f"{told.waiting} alerts wait to be told. {' '.join(told.problems)}")
+
+    publish() >> tell()
 
 
 pull_calls()

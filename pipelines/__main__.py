@@ -94,6 +94,18 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     export.set_defaults(run=_export)
 
+    alerts = commands.add_parser("alerts", help="tell by e-mail or webhook what the published copy says that somebody must know; see docs/alerts.md")
+    alerts.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    alerts.add_argument("--rules", type=Path, metavar="FILE", help="the rules (default: alerts.yaml in the folder beside the warehouse)")
+    alerts.add_argument("--test", action="store_true", help="only send a line to every channel that says that alerts arrive there")
+    alerts.set_defaults(run=_alerts)
+
+    export = commands.add_parser("export", help="write a view, or the result of a query, as an Excel sheet or a Parquet file")
+    export.add_argument("what", help="a view (operator_scorecards, calls, ...), or a file with one query that ends in .sql")
+    export.add_argument("out", type=Path, help="the file to write: .xlsx (moments in the centre's local time) or .parquet")
+    export.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    export.set_defaults(run=_export)
+
     check = commands.add_parser("check", help="run the data checks on a warehouse")
     check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     check.set_defaults(run=_check)
@@ -158,6 +170,28 @@ def _clips(arguments: argparse.Namespace) -> int:
     copied = coaching.export_clips(settings, arguments.out, call_id=arguments.call, criterion_id=arguments.criterion, kind=arguments.kind)
     print(f"{len(copied)} clips in {arguments.out}")
     return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from pipelines.warehouse import export
+
+    rows = export.export(Settings.from_environment(warehouse=arguments.warehouse), arguments.what, arguments.out)
+    print(f"{rows} rows in {arguments.out}")
+    return 0
+
+
+def _alerts(arguments: argparse.Namespace) -> int:
+    from pipelines import alerts
+
+    settings = Settings.from_environment(warehouse=arguments.warehouse, alerts=arguments.rules)
+    told = alerts.try_channels(settings) if arguments.test else alerts.run(settings)
+    if told is None:
+        print(f"No alerts are set up: {settings.site / 'alerts.yaml'} is not there. docs/alerts.md shows how to write it.")
+        return 0
+    print(f"{told.sent} told, {told.waiting} waiting, {told.given_up} given up")
+    for problem in told.problems:
+        print(f"callgrade: {problem}", file=sys.stderr)
+    return 1 if told.problems else 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

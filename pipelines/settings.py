@@ -31,6 +31,7 @@ class Settings:
     models_dir: Path = ROOT / ".models"
     recordings: Path = ROOT / "tests" / "calls"  # where pull_calls looks
     call_log: Path | None = None
+    alerts: Path | None = None  # the rules of alerts, where they are not alerts.yaml beside the warehouse
     source: str | None = None  # where pull_calls fetches recordings from first; may hold a password, never logged
 
     @property
@@ -77,6 +78,7 @@ class Settings:
             "models_dir": Path(env.get("CALLGRADE_MODELS_DIR", str(ROOT / ".models"))),
             "recordings": Path(env.get("CALLGRADE_RECORDINGS", str(ROOT / "tests" / "calls"))),
             "call_log": Path(env["CALLGRADE_CALL_LOG"]) if env.get("CALLGRADE_CALL_LOG") else None,
+            "alerts": Path(env["CALLGRADE_ALERTS"]) if env.get("CALLGRADE_ALERTS") else None,
             "source": env.get("CALLGRADE_SOURCE") or None,
         }
         values.update({k: v for k, v in given.items() if v is not None})
@@ -85,7 +87,7 @@ class Settings:
         values["retention_days"] = _number("CALLGRADE_RETENTION_DAYS", values["retention_days"], int, 1)
         _one_of("CALLGRADE_PROFILE", values["profile"], PROFILES)
         _one_of("CALLGRADE_KEEP_TEXT", values["keep_text"], KEEP_TEXT)
-        for key in ("warehouse", "models_dir", "recordings", "call_log"):
+        for key in ("warehouse", "models_dir", "recordings", "call_log", "alerts"):
             if values[key] is not None:
                 values[key] = Path(values[key]).expanduser().absolute()
         return cls(**values)

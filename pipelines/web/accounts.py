@@ -19,7 +19,7 @@ from pipelines.web.store import Row, Store, present
 ROLES = ("operator", "trainer", "analyst", "manager", "administrator")
 EVERY_CENTRE = "*"
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
-_EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "decide_disputes", "see_audit")
+_EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "care", "decide_disputes", "see_audit")
 # What each role may do. Which calls it may do it with is said by the account's centres, and for an operator by his own id.
 RIGHTS: dict[str, frozenset[str]] = {
     "operator": frozenset({"see_calls", "hear", "dispute"}),

@@ -10,7 +10,7 @@ from pipelines.web.store import Row, Store, present
 HEARING_S = 600.0  # a player asks for a recording piece by piece: within that time it is one hearing
 ACTIONS = (
     "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_clip", "exported", "reviewed", "sent_form", "account_added", "account_changed",
-    "password_changed", "pack_made", "pack_changed", "pack_removed",
+    "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened",
 )  # fmt: skip
 
 

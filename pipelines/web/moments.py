@@ -6,21 +6,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from itertools import takewhile
 from typing import Any
 
 from models.language import words_of
-from models.phrases import lemmas, morph
+from models.phrases import lemmas
 from pipelines.published import Published, Row
 from pipelines.web.masking import masked
 
 MOST_SHOWN = 60
-MOST_READ = 3000  # turns that hold the beginnings of the words, before the words themselves are compared
+MOST_READ = 3000  # turns that hold the words in some form, before it is compared whether they may be read there
 SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
 SEVERITIES = ("profanity", "insult", "threat")
 KINDS = ("good_example", "to_improve")
 _LANGUAGES = {True: ("ru", "uk"), False: ("hu", "en")}  # of Cyrillic letters, and of Latin ones
-_SHORTEST_STEM = 3
 
 _CALL = "c.call_id, c.centre_id, c.operator_id, c.topic, c.client_type, c.started_local, c.duration_s, c.recording_sha256, c.text_kept"
 _SOURCES = {
@@ -107,15 +105,11 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
     if wanted.text and not said:
         return []
     if said:
-        found, stems_values = _stems_sql(said, wanted.is_exact)
-        if source == "turn":
-            inner.append(found.format("text"))
-            inner_values += stems_values
-        else:
-            outer.append(
-                f"exists (select 1 from turns as t where t.call_id = r.call_id and t.turn_no = r.turn_no and {found.format('t.text')})"
-            )
-            values += stems_values
+        # The view lemmas finds turns without reading them; whether a reader may see the words there is compared afterwards.
+        for word in (part for one in said for part in one.split("-")):
+            place = "(call_id, turn_no) in (select call_id, unnest(turn_nos) from lemmas where list_contains(?, lemma))"
+            inner.append(place)
+            inner_values.append(sorted(_lemmas(word)))
     sql = f"{_SOURCES[source].format(inner=' and '.join(inner))} and {' and '.join(outer)} order by c.started_local desc nulls last, c.call_id, r.start_s limit ?"
     rows = published.rows(sql, *inner_values, *values, MOST_READ if said else MOST_SHOWN)
     if said:
@@ -223,32 +217,9 @@ def _really_said(published: Published, rows: list[Row], said: list[str], is_exac
     return kept
 
 
-def _stems_sql(said: Sequence[str], is_exact: bool) -> tuple[str, list[list[str]]]:
-    """A condition on a text that every turn with these words meets, and others too; its values."""
-    stems = [[word] if is_exact else list(_stems(word)) for word in said]
-    plain = "replace(replace(replace(lower({0}), 'ё', 'е'), '’', ''''), 'ʼ', '''')"
-    condition = f"len(list_filter(?::varchar[], s -> contains({plain}, s))) > 0"
-    return " and ".join([condition] * len(stems)), stems
-
-
 @lru_cache(maxsize=2000)
 def _lemmas(word: str) -> frozenset[str]:
-    return frozenset({word, *(form for language in _languages(word) for form in lemmas(word, language))})
-
-
-@lru_cache(maxsize=2000)
-def _stems(word: str) -> tuple[str, ...]:
-    """Beginnings, one of which every form of a word has."""
-    stems: set[str] = set()
-    for language in _languages(word):
-        if language in ("ru", "uk"):
-            families = [[form.word.replace("ё", "е") for form in parse.lexeme] for parse in morph(language).parse(word)]
-        else:
-            families = [[word, *lemmas(word, language)]]
-        for family in families:
-            stem = "".join(letters[0] for letters in takewhile(lambda letters: len(set(letters)) == 1, zip(*family, strict=False)))
-            stems |= {stem} if len(stem) >= _SHORTEST_STEM else set(family)
-    return tuple(sorted(stems | {word}))
+    return frozenset({word, *(form.replace("ё", "е") for language in _languages(word) for form in lemmas(word, language))})
 
 
 def _languages(word: str) -> tuple[str, ...]:

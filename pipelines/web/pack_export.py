@@ -25,15 +25,16 @@ def archive(pack: Row, moments: Sequence[Row], centre: str, w: Wording) -> bytes
     rows = [m | {"name": f"audio/{n:02}-{m['kind'].replace('_', '-')}.ogg"} for n, m in enumerate(moments, 1)]
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
-        _write(book, "index.html", _page(pack, rows, centre, w).encode())
-        _write(book, "transcript.txt", _transcript(pack, rows, centre, w).encode())
-        _write(book, "pack.json", (json.dumps(_side_car(pack, rows), ensure_ascii=False, indent=1) + "\n").encode())
+        write(book, "index.html", _page(pack, rows, centre, w).encode())
+        write(book, "transcript.txt", _transcript(pack, rows, centre, w).encode())
+        write(book, "pack.json", (json.dumps(_side_car(pack, rows), ensure_ascii=False, indent=1) + "\n").encode())
         for row in rows:
-            _write(book, row["name"], row["file"].read_bytes(), zipfile.ZIP_STORED)  # compressed already
+            write(book, row["name"], row["file"].read_bytes(), zipfile.ZIP_STORED)  # compressed already
     return out.getvalue()
 
 
-def _write(book: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
+def write(book: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
+    """Add a file to a zip, always with the same time and rights."""
     entry = zipfile.ZipInfo(name, _TIME)
     entry.external_attr = 0o644 << 16
     entry.compress_type = how

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
 
-from pipelines.published import open_published
-from pipelines.records import Turn
 from pipelines.settings import Settings
 from pipelines.web import moments, packs
 from pipelines.web.moments import Wanted
-from tests.web.made_calls import Made, load_and_publish, some_calls
 from tests.web.people import People, Person, title_of
 
 HTML = '<img src=x onerror=alert(1)> {{ 7*7 }} </textarea><script>alert("x")</script>'
@@ -193,25 +188,3 @@ def test_notes_and_searches_never_become_part_of_a_page(people: People) -> None:
             and "<script>alert" not in page.text
             and "{{ 7*7 }}" in page.text.replace("&#39;", "'")
         )
-
-
-class RawMade(Made):
-    """A call whose words were kept raw."""
-
-    def turns(self) -> list[Turn]:
-        return [
-            replace(t, tokens=tuple(replace(o, raw="12345") if o.text == "[ACCOUNT]" else o for o in t.tokens)) for t in super().turns()
-        ]
-
-
-def test_a_search_finds_no_personal_data_of_a_warehouse_that_kept_it(tmp_path: Path) -> None:
-    settings = Settings.from_environment(warehouse=tmp_path / "raw.duckdb", keep_text="raw")
-    made = some_calls()[0]
-    load_and_publish(settings, [RawMade(made.call_id, made.centre_id, made.language, made.lines)])
-    with open_published(settings) as published:
-        wanted = Wanted(("kyiv",), text="12345", is_exact=True)
-        assert moments.search(published, wanted) == []
-        assert len(moments.search(published, wanted, hears_personal_data=True)) == 1
-        others = moments.search(published, Wanted(("kyiv",), text="рахунок"))
-        assert others and all("12345" not in row["quote"] for row in others)
-        assert all("12345" not in turn["text"] for turn in moments.context(published, others[0]["call_id"], 0, 99))

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pipelines.web.rooms import access, call, manager, operator, trainer
+from pipelines.web.rooms import access, call, care, manager, operator, trainer
 
-ROOMS = (manager, operator, call, trainer, access)
+ROOMS = (manager, operator, call, trainer, care, access)

@@ -1,0 +1,7 @@
+"""Alerts: what somebody must know soon, told once by e-mail or webhook, with ids, counts and a link and nothing personal."""
+
+from __future__ import annotations
+
+from pipelines.alerts.telling import Told, run, try_channels
+
+__all__ = ["Told", "run", "try_channels"]
