@@ -1,23 +1,3 @@
-"""The `callgrade` command: the same flow as the Dags, without Airflow.
-
-Exit status: 0 all graded or honestly put aside, 1 nothing could be done, 2 bad arguments or settings.
-"""
-
-from __future__ import annotations
-
-import argparse
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from models.registry import ModelError
-from pipelines.errors import CallgradeError, MisconfiguredError
-from pipelines.progress import show_progress
-from pipelines.settings import KEEP_TEXT, PROFILES, Settings
-
-_WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = _parser().parse_args(argv)
@@ -99,12 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     alerts.add_argument("--rules", type=Path, metavar="FILE", help="the rules (default: alerts.yaml in the folder beside the warehouse)")
     alerts.add_argument("--test", action="store_true", help="only send a line to every channel that says that alerts arrive there")
     alerts.set_defaults(run=_alerts)
-
-    export = commands.add_parser("export", help="write a view, or the result of a query, as an Excel sheet or a Parquet file")
-    export.add_argument("what", help="a view (operator_scorecards, calls, ...), or a file with one query that ends in .sql")
-    export.add_argument("out", type=Path, help="the file to write: .xlsx (moments in the centre's local time) or .parquet")
-    export.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
-    export.set_defaults(run=_export)
 
     check = commands.add_parser("check", help="run the data checks on a warehouse")
     check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
@@ -192,14 +166,6 @@ def _alerts(arguments: argparse.Namespace) -> int:
     for problem in told.problems:
         print(f"callgrade: {problem}", file=sys.stderr)
     return 1 if told.problems else 0
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    from pipelines.warehouse import export
-
-    rows = export.export(Settings.from_environment(warehouse=arguments.warehouse), arguments.what, arguments.out)
-    print(f"{rows} rows in {arguments.out}")
-    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
