@@ -1,3 +1,23 @@
+"""The `callgrade` command: the same flow as the Dags, without Airflow.
+
+Exit status: 0 all graded or honestly put aside, 1 nothing could be done, 2 bad arguments or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.registry import ModelError
+from pipelines.errors import CallgradeError, MisconfiguredError
+from pipelines.progress import show_progress
+from pipelines.settings import KEEP_TEXT, PROFILES, Settings
+
+_WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = _parser().parse_args(argv)
