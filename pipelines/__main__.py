@@ -94,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     export.set_defaults(run=_export)
 
-    alerts = commands.add_parser("alerts", help="tell by e-mail or webhook what the published copy says that somebody must know; see docs/alerts.md")
+    alerts = commands.add_parser(
+        "alerts", help="tell by e-mail or webhook what the published copy says that somebody must know; see docs/alerts.md"
+    )
     alerts.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     alerts.add_argument("--rules", type=Path, metavar="FILE", help="the rules (default: alerts.yaml in the folder beside the warehouse)")
     alerts.add_argument("--test", action="store_true", help="only send a line to every channel that says that alerts arrive there")
