@@ -102,6 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     alerts.add_argument("--test", action="store_true", help="only send a line to every channel that says that alerts arrive there")
     alerts.set_defaults(run=_alerts)
 
+    cases = commands.add_parser("cases", help="test the rules against the cases that upheld disputes left, writing the new ones first")
+    cases.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="where the cases lie (default: cases, in the folder beside the warehouse)"
+    )
+    cases.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    cases.add_argument("--profile", choices=PROFILES, help="which models read the words (default: offline)")
+    cases.set_defaults(run=_cases)
+
     check = commands.add_parser("check", help="run the data checks on a warehouse")
     check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     check.set_defaults(run=_check)
@@ -157,6 +165,12 @@ def _accounts(arguments: argparse.Namespace) -> int:
     return manage.run(
         settings, arguments.action, arguments.name, arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data
     )
+
+
+def _cases(arguments: argparse.Namespace) -> int:
+    from pipelines.web import cases
+
+    return cases.run(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile), arguments.folder)
 
 
 def _clips(arguments: argparse.Namespace) -> int:

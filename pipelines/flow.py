@@ -27,7 +27,7 @@ from pipelines.records import Call, Clip, PutAside
 from pipelines.score import evaluate
 from pipelines.settings import Settings, now
 from pipelines.store import Batch, CutShortError
-from pipelines.web import pages
+from pipelines.web import into_warehouse, pages
 
 Step = Callable[[Batch, Settings], None]
 
@@ -99,6 +99,7 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
     """Check the warehouse, cut clips from what passed, publish both together, then write the pages and remove what nothing refers to any more."""
     clips: list[Clip] = []
     try:
+        into_warehouse.bring(settings)
         warehouse.publish(settings, lambda checked: clips.extend(coaching.cut(checked, settings, recordings)))
         pages.publish_pages(settings)
         coaching.remove_others(settings, clips)

@@ -28,6 +28,7 @@ class Settings:
     workers: int = 1
     batch_audio_min: float = 30.0
     retention_days: int = 45
+    dispute_days: int = 14  # how long an operator may dispute a point
     models_dir: Path = ROOT / ".models"
     recordings: Path = ROOT / "tests" / "calls"  # where pull_calls looks
     call_log: Path | None = None
@@ -75,6 +76,7 @@ class Settings:
             "workers": env.get("CALLGRADE_WORKERS", "1"),
             "batch_audio_min": env.get("CALLGRADE_BATCH_AUDIO_MIN", "30"),
             "retention_days": env.get("CALLGRADE_RETENTION_DAYS", "45"),
+            "dispute_days": env.get("CALLGRADE_DISPUTE_DAYS", "14"),
             "models_dir": Path(env.get("CALLGRADE_MODELS_DIR", str(ROOT / ".models"))),
             "recordings": Path(env.get("CALLGRADE_RECORDINGS", str(ROOT / "tests" / "calls"))),
             "call_log": Path(env["CALLGRADE_CALL_LOG"]) if env.get("CALLGRADE_CALL_LOG") else None,
@@ -85,6 +87,7 @@ class Settings:
         values["workers"] = _number("CALLGRADE_WORKERS", values["workers"], int, 1)
         values["batch_audio_min"] = _number("CALLGRADE_BATCH_AUDIO_MIN", values["batch_audio_min"], float, 0.1)
         values["retention_days"] = _number("CALLGRADE_RETENTION_DAYS", values["retention_days"], int, 1)
+        values["dispute_days"] = _number("CALLGRADE_DISPUTE_DAYS", values["dispute_days"], int, 1)
         _one_of("CALLGRADE_PROFILE", values["profile"], PROFILES)
         _one_of("CALLGRADE_KEEP_TEXT", values["keep_text"], KEEP_TEXT)
         for key in ("warehouse", "models_dir", "recordings", "call_log", "alerts"):

@@ -30,8 +30,8 @@ class Links:
 class Shown:
     """One centre's rows as a page in one language shows them."""
 
-    def __init__(self, centre_id: str, w: Wording, links: Links) -> None:
-        self.w, self.links = w, links
+    def __init__(self, centre_id: str, w: Wording, links: Links, judged: Callable[[Sequence[Row]], Sequence[Row]] | None = None) -> None:
+        self.w, self.links, self._judged = w, links, judged  # `judged` puts people's verdicts in place, where they are not published yet
         self.profile: Centre | None = load_centre(centre_id) if centre_id in centre_ids() else None
         criteria = self.profile.scorecard.criteria if self.profile else ()
         self.titles: dict[str, str] = {c.criterion_id: title for c in criteria if (title := c.title.get(w.code) or c.title.get("en"))}
@@ -51,7 +51,8 @@ class Shown:
 
     def calls(self, rows: Sequence[Row]) -> list[Row]:
         """Rows of a list of calls."""
-        return [c | {"href": self.links.call(c["call_id"]), "when": self.w.time(c["started_local"])} for c in rows]
+        counted = self._judged(rows) if self._judged else rows
+        return [{"people": []} | c | {"href": self.links.call(c["call_id"]), "when": self.w.time(c["started_local"])} for c in counted]
 
     def clips(self, rows: Sequence[Row]) -> list[Row]:
         """Rows of coaching_clips."""

@@ -17,9 +17,10 @@ from pipelines.web.wording import clock
 TEMPLATES = Path(__file__).parent / "templates"
 # What the server gives to anybody, by name: nothing of a folder is served that is not named here.
 STATIC = {
-    "style.css": ("text/css", ("style.css", "rooms/rooms.css", "rooms/trainer.css")),
+    "style.css": ("text/css", ("style.css", "rooms/rooms.css", "rooms/trainer.css", "rooms/people.css")),
     "page.js": ("text/javascript", ("page.js", "rooms/rooms.js")),
     "call.js": ("text/javascript", ("rooms/call.js",)),
+    "evaluate.js": ("text/javascript", ("rooms/evaluate.js",)),
     "trainer.js": ("text/javascript", ("rooms/trainer.js",)),
 }
 

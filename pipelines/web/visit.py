@@ -6,7 +6,7 @@ centres and operators up through the visit and never otherwise, so that what an 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from starlette.datastructures import FormData
 
 from pipelines.published import Row
 from pipelines.settings import Settings
-from pipelines.web import audit
+from pipelines.web import audit, effective
 from pipelines.web.accounts import Account
 from pipelines.web.sessions import Session, find_session, form_token, is_form_token
 from pipelines.web.shown import Links, Shown
@@ -46,12 +46,14 @@ class SignInFirstError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """A room's place in the navigation: its path, the key of its name in the strings, and the right that shows it."""
+    """A room's place in the navigation: its path, the key of its name in the strings, the right that shows it, and how much waits there."""
 
     path: str
     name: str
     right: str
     is_here: bool = False
+    waiting: Callable[[Visit], int] | None = None
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Visit:
 
     def shown(self, centre_id: str) -> Shown:
         """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""
-        return Shown(centre_id, self.w, LINKS)
+        return Shown(centre_id, self.w, LINKS, lambda rows: effective.of_list(self.published, self.store, rows))
 
     def note(self, action: str, subject: str | None = None, centre_id: str | None = None) -> None:
         """Write into the audit what this person did."""
@@ -163,7 +165,14 @@ class Visit:
         """The rooms that this person may enter, the one that is open marked."""
         here = self.request.url.path
         items = [item for item in self.site.rooms if self.account.may(item.right)]
-        return [replace(item, is_here=here == item.path or (item.path != "/" and here.startswith(item.path + "/"))) for item in items]
+        return [
+            replace(
+                item,
+                is_here=here == item.path or (item.path != "/" and here.startswith(item.path + "/")),
+                count=item.waiting(self) if item.waiting else 0,
+            )
+            for item in items
+        ]
 
     def go(self, path: str) -> RedirectResponse:
         """After a form was taken: on to a page, by GET."""

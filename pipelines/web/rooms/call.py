@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from pipelines.published import Row
 from pipelines.settings import now
-from pipelines.web import audit, call_page, masking, reviewing
+from pipelines.web import audit, disputing, effective, people_verdicts, reviewing
 from pipelines.web.sound import PEAKS, NoSoundError, Rendering, personal_spans
 from pipelines.web.visit import Visit, may
 
@@ -22,14 +22,15 @@ SOUND = "audio/ogg"
 def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> HTMLResponse:
     """The page of a call."""
     row = visit.call(call_id)
-    _, rows = next(call_page.read_calls(visit.published, [row]))
-    if row["text_kept"] == "raw" and not visit.account.hears_personal_data:
-        masking.mask(visit.published, call_id, rows)
+    rows = effective.read(visit.published, visit.store, row, is_masked=not visit.account.hears_personal_data)
     if not visit.account.may("hear"):
         rows["coaching_clips"] = []
     values = visit.shown(row["centre_id"]).call(row, rows)
     reviewed = reviewing.reviews(visit.store, [call_id]).get(call_id)
-    return visit.page("rooms/call.html", reviewed=reviewed, **values)
+    if visit.account.may("review"):
+        people_verdicts.note_seen(visit.store, visit.account, call_id)
+    disputes = disputing.mark(visit.store, visit.account, row, rows, visit.site.settings.dispute_days)
+    return visit.page("rooms/call.html", reviewed=reviewed, disputes=disputes, **values)
 
 
 @router.get("/peaks/{call_id:path}")

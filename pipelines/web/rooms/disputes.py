@@ -1,0 +1,168 @@
+"""Disputes: for operators those of their own points, for managers those to decide."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from pipelines.published import Row
+from pipelines.redact import mask_text
+from pipelines.web import cases, disputing, effective, people_verdicts
+from pipelines.web.disputing import LONGEST_REASON, SHORTEST_REASON, NotDisputableError
+from pipelines.web.people_verdicts import LONGEST_NOTE, LONGEST_QUOTE, NoEvidenceError
+from pipelines.web.visit import NavItem, Visit, call_path, may
+
+router = APIRouter()
+NAV = (
+    NavItem("/", "my_calls", "dispute"),
+    NavItem("/my-disputes", "my_disputes", "dispute", waiting=lambda visit: disputing.count_unread(visit.store, visit.account)),
+    NavItem("/disputes", "disputes", "decide_disputes", waiting=lambda visit: disputing.count_to_decide(visit.store, visit.account)),
+)
+UPHELD_WITH = ("pass", "na")
+
+
+@router.get("/my-disputes")
+def own(visit: Annotated[Visit, may("dispute")]) -> HTMLResponse:
+    """An operator's disputes and what became of them."""
+    rows = disputing.of_operator(visit.store, visit.account)
+    answer = visit.page("rooms/disputes.html", rows=_listed(visit, rows), is_own=True)
+    disputing.mark_read(visit.store, visit.account)
+    return answer
+
+
+@router.get("/dispute/{criterion_id}/{call_id:path}")
+def dispute_form(criterion_id: str, call_id: str, visit: Annotated[Visit, may("dispute")]) -> HTMLResponse:
+    """The form to dispute a point of an own call."""
+    return _new(visit, visit.call(call_id, "disputed"), criterion_id)
+
+
+@router.post("/dispute")
+def dispute(visit: Annotated[Visit, may("dispute")]) -> Response:
+    """Keep a dispute."""
+    call, criterion_id = visit.call(visit.given("call_id"), "disputed"), visit.given("criterion_id")
+    marked = _marked(visit, call).get(criterion_id)
+    if marked is None:
+        visit.refuse(404, "disputed", call["call_id"], call["centre_id"])
+    turn = visit.given("turn")
+    turn_no = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 6 else None
+    try:
+        reason = _reason(visit, call)
+        disputing.open_dispute(visit.store, visit.account, call, marked, reason, turn_no)
+    except NotDisputableError as error:
+        return _new(visit, call, criterion_id, _say(visit, error), 400)
+    visit.note("disputed", f"{call['call_id']} {criterion_id}", call["centre_id"])
+    return visit.go("/my-disputes")
+
+
+@router.get("/disputes")
+def all_of_them(visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse:
+    """The disputes of the centres that a manager sees, those to decide first."""
+    return visit.page("rooms/disputes.html", rows=_listed(visit, disputing.of_centres(visit.store, visit.account)), is_own=False)
+
+
+@router.get("/disputes/{dispute_id}")
+def one(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse:
+    """A dispute with what it is about, and the form to decide it."""
+    return _one(visit, _found(visit, dispute_id))
+
+
+@router.post("/disputes/{dispute_id}")
+def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> Response:
+    """Uphold or reject a dispute."""
+    found = _found(visit, dispute_id)
+    call = visit.call(found["call_id"], "dispute_decided")
+    point = _machine_point(visit, found)
+    decision = visit.given("decision")
+    try:
+        reason = _reason(visit, call)
+        answer, case = None, None
+        if decision == "uphold":
+            if visit.given("verdict") not in UPHELD_WITH:
+                raise NotDisputableError("say_verdict")
+            turns = effective.read(visit.published, visit.store, call, is_masked=True)["turns"]
+            answer = people_verdicts.said(
+                found["criterion_id"], visit.given("verdict"), visit.given("turn"), visit.given("quote", 4000), reason, turns, call["duration_s"] or 0.0
+            )  # fmt: skip
+            machine = point["verdict"] if point else ""
+            case = cases.freeze(visit.published, visit.store.signing_key, call, found["criterion_id"], answer.verdict, machine)
+        elif decision != "reject":
+            raise NotDisputableError("say_decision")
+        disputing.decide(visit.store, visit.account, found, reason, answer, point["verdict"] if point else None, case)
+    except (NotDisputableError, NoEvidenceError) as error:
+        return _one(visit, found, _say(visit, error), 400)
+    visit.note("dispute_decided", f"{call['call_id']} {found['criterion_id']}", call["centre_id"])
+    return visit.go("/disputes")
+
+
+def _found(visit: Visit, dispute_id: int) -> Row:
+    found = disputing.find(visit.store, dispute_id) if dispute_id < 2**62 else None
+    if found is None:
+        visit.refuse(404, "opened", f"dispute {dispute_id}")
+    visit.call(found["call_id"])  # of a centre that this person sees
+    return found
+
+
+def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: int = 200) -> HTMLResponse:
+    marked = _marked(visit, call).get(criterion_id)
+    if marked is None or not (marked["may_open"] or problem):
+        visit.refuse(404, "disputed", call["call_id"], call["centre_id"])
+    shown, rows = visit.shown(call["centre_id"]), _rows(visit, call)
+    point = marked["point"]
+    return visit.page(
+        "rooms/dispute.html", status, call=call, when=visit.w.time(call["started_local"]), title=shown.title(criterion_id), point=point, dispute=None,
+        explanation=visit.w.explain(point["explanation_json"], point["explanation"]), turns=rows["turns"], problem=problem, until=marked["until"],
+        days=visit.site.settings.dispute_days, given={name: visit.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
+        href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,
+    )  # fmt: skip
+
+
+def _one(visit: Visit, found: Row, problem: str = "", status: int = 200) -> HTMLResponse:
+    call = visit.call(found["call_id"])
+    people_verdicts.note_seen(visit.store, visit.account, call["call_id"])
+    shown, rows = visit.shown(call["centre_id"]), _rows(visit, call)
+    key = (found["scorecard_id"], found["criterion_id"])
+    point = next((p for p in disputing.standing_points(rows["criterion_results"]) if (p["scorecard_id"], p["criterion_id"]) == key), None)
+    return visit.page(
+        "rooms/dispute.html", status, call=call, when=visit.w.time(call["started_local"]), title=shown.title(found["criterion_id"]), point=point,
+        dispute=found, explanation=visit.w.explain(point["explanation_json"], point["explanation"]) if point else "", turns=rows["turns"],
+        problem=problem, until=None, days=visit.site.settings.dispute_days,
+        given={name: visit.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
+        href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,
+    )  # fmt: skip
+
+
+def _marked(visit: Visit, call: Row) -> dict[str, Row]:
+    return disputing.mark(visit.store, visit.account, call, _rows(visit, call), visit.site.settings.dispute_days)
+
+
+def _rows(visit: Visit, call: Row) -> dict[str, list[Row]]:
+    return effective.read(visit.published, visit.store, call, is_masked=True)
+
+
+def _machine_point(visit: Visit, found: Row) -> Row | None:
+    rows = visit.published.rows(
+        "select * from criterion_results where call_id = ? and judge = 'machine' and scorecard_id = ? and criterion_id = ?",
+        found["call_id"], found["scorecard_id"], found["criterion_id"],
+    )  # fmt: skip
+    return rows[0] if rows else None
+
+
+def _reason(visit: Visit, call: Row) -> str:
+    return mask_text(disputing.reason_given(visit.given("reason", 4000)), call["language"] or "ru")
+
+
+def _say(visit: Visit, error: Exception) -> str:
+    return visit.w(
+        str(error),
+        least=SHORTEST_REASON,
+        most=LONGEST_REASON,
+        quote=LONGEST_QUOTE,
+        note=LONGEST_NOTE,
+        days=visit.site.settings.dispute_days,
+    )
+
+
+def _listed(visit: Visit, rows: list[Row]) -> list[Row]:
+    return [row | {"title": visit.shown(row["centre_id"]).title(row["criterion_id"]), "href": call_path(row["call_id"])} for row in rows]
