@@ -14,34 +14,37 @@ KINDS = ("unsure", "critical", "sample")
 SHOWN = 50
 SAMPLE_A_WEEK = 10
 
-_LISTED = """
-    select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s, p.outcome,
-           coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive, coalesce(u.points, 0) as unsure_points, coalesce(u.criteria, []) as unsure
-    from call_facts as f
-    left join abuse_procedures as p using (call_id)
-    left join (
-        select call_id, sum(max_points) as points, list(criterion_id order by max_points desc, criterion_id) as criteria
-        from criterion_results as r
-        where verdict = 'unsure' and judge = 'machine' and not exists (
-            select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'
-        )
-        group by call_id
-    ) as u using (call_id)
-    where f.centre_id = ? and f.status = 'graded'
+_UNDECIDED = """
+    select call_id, criterion_id, max_points
+    from criterion_results as r
+    where verdict = 'unsure' and judge = 'machine' and not exists (
+        select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'
+    )
 """
 
 
 def undecided(published: Published, centre_id: str, limit: int = SHOWN) -> list[Row]:
     """Calls with points that only a person can decide, the most points first."""
-    return published.rows(
-        f"{_LISTED} and (u.points > 0 or f.needs_review) order by unsure_points desc, f.started_local desc nulls last, f.call_id limit ?",
+    rows = published.rows(
+        f"""with points as (select call_id, sum(max_points) as points from ({_UNDECIDED}) group by call_id)
+            select f.call_id
+            from call_facts as f
+            left join points as p using (call_id)
+            where f.centre_id = ? and f.status = 'graded' and (p.points > 0 or f.needs_review)
+            order by coalesce(p.points, 0) desc, f.started_local desc nulls last, f.call_id
+            limit ?""",
         centre_id, limit,
     )  # fmt: skip
+    return _listed(published, [row["call_id"] for row in rows])
 
 
 def critical(published: Published, centre_id: str, limit: int = SHOWN) -> list[Row]:
     """Calls with a critical failure, the newest first."""
-    return published.rows(f"{_LISTED} and f.auto_fail order by f.started_local desc nulls last, f.call_id limit ?", centre_id, limit)
+    rows = published.rows(
+        "select call_id from call_facts where centre_id = ? and status = 'graded' and auto_fail order by started_local desc nulls last, call_id limit ?",
+        centre_id, limit,
+    )  # fmt: skip
+    return _listed(published, [row["call_id"] for row in rows])
 
 
 def sample(published: Published, store: Store, centre_id: str, week: date, size: int = SAMPLE_A_WEEK) -> list[Row]:
@@ -51,9 +54,29 @@ def sample(published: Published, store: Store, centre_id: str, week: date, size:
         centre_id, week, week + timedelta(days=7),
     )  # fmt: skip
     lots = sorted((_lot(store, row["call_id"]), row["call_id"]) for row in rows)[:size]
-    drawn = [call_id for _, call_id in lots]
-    found = published.rows(f"{_LISTED} and f.call_id in (select unnest(?))", centre_id, drawn)
-    return sorted(found, key=lambda row: drawn.index(row["call_id"]))
+    return _listed(published, [call_id for _, call_id in lots])
+
+
+def _listed(published: Published, call_ids: list[str]) -> list[Row]:
+    """What a list shows of these calls, in their order."""
+    if not call_ids:
+        return []
+    these = ", ".join("?" * len(call_ids))
+    rows = published.rows(
+        f"""with undecided as (
+                select call_id, list(criterion_id order by max_points desc, criterion_id) as criteria
+                from ({_UNDECIDED} and r.call_id in ({these})) group by call_id
+            )
+            select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s, p.outcome,
+                   coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive, coalesce(u.criteria, []) as unsure
+            from call_facts as f
+            left join abuse_procedures as p using (call_id)
+            left join undecided as u using (call_id)
+            where f.call_id in ({these})""",
+        *call_ids, *call_ids,
+    )  # fmt: skip
+    found = {row["call_id"]: row for row in rows}
+    return [found[call_id] for call_id in call_ids if call_id in found]
 
 
 def mark_reviewed(store: Store, account: Account, call_id: str) -> None:
