@@ -68,7 +68,7 @@ def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLR
         operators=[], topics=published.once(("topics", centre_id), lambda: summaries.topics(published, centre_id)), calls=shown.calls(calls),
         more_calls=0, clips=shown.clips(clips), ledger=ledger, more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
         weeks=weeks, drawing=trends.draw(weeks), changed=_changed(visit, shown, weeks),
-        first=_listed(visit, shown, _queued(visit, centre_id, "unsure")[:FIRST_OF_QUEUE]) if visit.account.may("review") else [],
+        first=_listed(visit, shown, _queued(visit, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if visit.account.may("review") else [],
     )  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "u
     week = _last_week(visit, centre_id)
     rows = _queued(visit, centre_id, kind)
     shown = visit.shown(centre_id)
-    calls = sorted(_listed(visit, shown, rows), key=lambda row: row["reviewed"] is not None)
+    calls = sorted(_listed(visit, shown, rows, kind), key=lambda row: row["reviewed"] is not None)
     return visit.page(
         "rooms/queue.html", centre=shown.centre, kind=kind, kinds=reviewing.KINDS, calls=calls, week=week, size=reviewing.SAMPLE_A_WEEK
     )
@@ -192,9 +192,20 @@ def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
     return published.once((kind, centre_id, week), lambda: reviewing.sample(published, visit.store, centre_id, week)) if week else []
 
 
-def _listed(visit: Visit, shown: Shown, rows: list[Row]) -> list[Row]:
+def _listed(visit: Visit, shown: Shown, rows: list[Row], kind: str) -> list[Row]:
+    """Rows of the queue as it shows them, without those in which a person has decided what they stand there for."""
     done = reviewing.reviews(visit.store, [row["call_id"] for row in rows])
-    return [row | {"reviewed": done.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]} for row in shown.calls(rows)]
+    return [
+        row | {"reviewed": done.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]}
+        for row in shown.calls(rows)
+        if _waits(row, kind)
+    ]
+
+
+def _waits(row: Row, kind: str) -> bool:
+    if not row["people"] or kind == "sample":
+        return True
+    return bool(row["auto_fail"] if kind == "critical" else row["unsure"] or row["needs_review"])
 
 
 def _operator_rows(visit: Visit, centre_id: str, by: str) -> list[Row]:
