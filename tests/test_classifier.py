@@ -1,7 +1,8 @@
-"""The sentence encoder and its sentiment head, with the real weights."""
+"""The sentence encoder and the heads over it, with the real weights."""
 
 from __future__ import annotations
 
+import random
 import struct
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.classifier import HEAD, LABELS, MODELS_DIR, TextClassifier, get_classifier
+from models.classifier import ANY, HEADS, INDEX, LABELS, MODELS_DIR, SEVERITIES, TextClassifier, get_classifier, load_head
 from models.encoder import SOURCE_NAME, _dequantise, build_encoder
 from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, UnknownModelError, load_registry, sha256_of
-from models.train_sentiment import OWN, as_recognised, own_turns
+from models.train_heads import OWN_TURNS, limits, own_turns
+from models.training_text import as_recognised, written
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME
@@ -26,8 +28,10 @@ class Fixed:
 
     def __init__(self, width: int) -> None:
         self.width = width
+        self.seen: list[str] = []
 
     def embed(self, texts: list[str]) -> np.ndarray:
+        self.seen += texts
         return np.full((len(texts), self.width), 0.05, dtype=np.float32)
 
 
@@ -73,14 +77,94 @@ def test_a_text_is_read_alike_alone_and_in_company() -> None:
     assert classifier.sentiment([]) == []
 
 
+@needs_weights
+@pytest.mark.parametrize(
+    ("text", "act"),
+    [
+        ("Может, ещё что-то хотели у нас узнать?", "anything_else"),
+        ("Чи хотіли б ви ще про щось запитати?", "anything_else"),
+        ("Will there be anything more I could do?", "anything_else"),
+        ("Segíthetek esetleg valami másban is?", "anything_else"),
+        ("Ещё одно бранное слово, и наш разговор на этом закончится.", "warn_abuse"),
+        ("Ще одне лайливе слово, і нашу розмову буде закінчено.", "warn_abuse"),
+        ("Мне правда очень жаль, что вам пришлось столько терпеть.", "empathy"),
+        ("Честное слово, спасибо вам, что столько ждали.", "hold_thanks"),
+    ],
+)
+def test_an_act_is_read_in_words_that_were_not_trained_on(text: str, act: str) -> None:
+    classifier = get_classifier()
+    assert text not in {s.text for s in written("operator", random.Random(1))}
+    head, row = classifier.head("acts"), classifier.read("acts", [text])[0]
+    assert row[head.labels.index(act)] >= head.maybe[act]
+    assert head.labels[int(row.argmax())] == act
+
+
+@needs_weights
+@pytest.mark.parametrize(
+    ("harmless", "abusive"),
+    [
+        ("Хочу застраховать дом от пожара.", "Ах ты гадина тупая, чтоб ты сдохла."),
+        ("Це образа для людей, такі платіжки.", "Ах ти гадина тупа, щоб ти здохла."),
+        ("Szeretnék biztosítást kötni a házra.", "Te ostoba állat, dögölj meg."),
+        ("I would like to insure my house.", "You stupid animal, drop dead."),
+    ],
+)
+def test_abuse_is_likelier_than_what_only_looks_like_it(harmless: str, abusive: str) -> None:
+    none = SEVERITIES.index("none")
+    rows = get_classifier().read("abuse", [harmless, abusive])
+    assert rows[0, none] > 0.8 and rows[1, none] < 0.5
+
+
 def test_a_head_for_another_encoder_is_told_and_not_guessed() -> None:
     with pytest.raises(ModelError, match="384 numbers, the encoder gives 7"):
         TextClassifier(Fixed(7)).sentiment(["text"])
 
 
-def test_probabilities_add_up_to_one() -> None:
-    rows = TextClassifier(Fixed(384)).probabilities(["one", "two"])
+def test_probabilities_are_probabilities() -> None:
+    classifier = TextClassifier(Fixed(384))
+    rows = classifier.probabilities(["one", "two"])
     assert rows.shape == (2, len(LABELS)) and np.allclose(rows.sum(axis=1), 1, atol=1e-6)
+    assert np.allclose(classifier.read("abuse", ["one"]).sum(axis=1), 1, atol=1e-6)
+    assert ((acts := classifier.read("acts", ["one"])) >= 0).all() and (acts <= 1).all()
+    assert classifier.read("acts", []).shape == (0, acts.shape[1])
+
+
+def test_a_text_that_several_heads_read_is_encoded_once() -> None:
+    encoder = Fixed(384)
+    classifier = TextClassifier(encoder)
+    classifier.embed(["one", "two", "one"])
+    for head in ("sentiment", "abuse", "acts"):
+        classifier.read(head, ["two", "one"])
+    assert encoder.seen == ["one", "two"]
+
+
+def test_every_label_has_limits_that_can_be_met() -> None:
+    acts, abuse = load_head("acts"), load_head("abuse")
+    assert set(acts.maybe) == set(acts.labels) == set(acts.sure) and set(abuse.sure) == {ANY}
+    assert all(0 < head.maybe[name] <= head.sure[name] for head in (acts, abuse) for name in head.maybe)
+
+
+def test_a_changed_head_is_never_loaded(tmp_path: Path) -> None:
+    (tmp_path / INDEX.name).write_text(INDEX.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ModelError, match="missing"):
+        load_head("acts", tmp_path)
+    weights = bytearray((HEADS / "acts.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "acts.safetensors").write_bytes(weights)
+    with pytest.raises(ChangedWeightsError, match="train_heads"):
+        load_head("acts", tmp_path)
+    with pytest.raises(ModelError, match="irony"):
+        load_head("irony", tmp_path)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60))
+def test_limits_keep_what_they_promise(rows: list[tuple[float, bool]]) -> None:
+    p, y = np.array([score for score, _ in rows]), np.array([is_so for _, is_so in rows])
+    if not y.any():
+        return
+    maybe, sure = limits(p, y, 0.9)
+    assert 0.3 <= maybe <= 0.5 < 0.8 <= sure and (sure > 1 or y[p >= sure].mean() >= 0.9)
+    assert (p[y] >= maybe).mean() >= 0.9 or maybe == pytest.approx(0.3)
 
 
 def test_every_profile_has_a_text_model_and_a_wrong_one_is_named() -> None:
@@ -112,15 +196,27 @@ def test_the_turns_for_training_are_balanced_and_all_different() -> None:
     assert len(turns) > 300 and len({text for text, _ in turns}) == len(turns)
     counts = [sum(label == wanted for _, label in turns) for wanted in LABELS]
     assert min(counts) > 0.75 * max(counts)
-    languages = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    languages = yaml.safe_load(OWN_TURNS.read_text(encoding="utf-8"))
     assert set(languages) == {"ru", "uk", "hu", "en"}
 
 
 @given(st.text(max_size=80), st.randoms(use_true_random=False))
-def test_recognition_noise_only_takes_away(text: str, rng: object) -> None:
+def test_recognition_noise_takes_words_and_adds_none(text: str, rng: object) -> None:
     assert len(as_recognised(text, rng)) <= len(text) * 3  # type: ignore[arg-type]
 
 
-def test_the_model_card_names_the_head_that_ships() -> None:
+@pytest.mark.parametrize("kind", ["operator", "abuse"])
+def test_what_heads_are_trained_on_is_written_in_every_language_with_all_labels(kind: str) -> None:
+    sentences = written(kind, random.Random(3))
+    assert {s.language for s in sentences} == {"ru", "uk", "hu", "en"}
+    for code in ("ru", "uk", "hu", "en"):
+        labels = {label for s in sentences if s.language == code for label in s.labels}
+        assert labels == (set(load_head("acts").labels) if kind == "operator" else set(SEVERITIES) - {"none"})
+    assert not any(set(s.text) & set("{}|") for s in sentences)
+    assert written(kind, random.Random(3)) == sentences
+
+
+def test_the_model_card_names_the_heads_that_ship() -> None:
     card = (ROOT / "docs" / "model-card.md").read_text(encoding="utf-8")
-    assert sha256_of(HEAD) in card and load_registry().models["multilingual-e5-small-full"].revision[:8] in card  # type: ignore[index]
+    assert all(sha256_of(HEADS / f"{name}.safetensors") in card for name in ("sentiment", "abuse", "acts"))
+    assert load_registry().models["multilingual-e5-small-full"].revision[:8] in card  # type: ignore[index]

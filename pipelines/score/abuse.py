@@ -2,6 +2,10 @@
 
 A word list alone misfires on quoted insults, on look-alikes and on words said about nobody, so each hit is read in its sentence: who is
 addressed (ты, вы, te, you, a verb in the second person, a name called between pauses), who is spoken about, and who reports whose words.
+
+The text model (`reading`) reads the sentences beside the lexicon. Where both find abuse it is surer; where the model is sure and no list has the
+words, it is a finding that stays under what decides anything (`MODEL_CONFIDENCE`): a reason for a person to look, never to blame anybody. What the
+model says of an operator's words is not asked at all.
 """
 
 from __future__ import annotations
@@ -13,8 +17,12 @@ from typing import Protocol
 
 from models.abuse_lexicon import AbuseLexicon, load_lexicon, normalise
 from pipelines.records import Finding, Turn
+from pipelines.score.reading import NOTHING_READ, Likely, Reading
 
 DETECTOR = "abuse-lexicon-1"
+MODEL_DETECTOR = "abuse-model-1"
+MODEL_CONFIDENCE = 0.58  # what the model finds alone; the procedure tries both ways what is less than 0.6 certain
+_MODEL_SUPPORT = 0.5  # how much nearer to certainty a word comes whose sentence the model is sure of
 TORN_S, NO_PAUSE_S = 1.0, 0.1  # words so near a change of voice with hardly a pause may have been torn from the other's sentence
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
 _PAUSE = re.compile(r"[,;:—–-]$")
@@ -50,20 +58,65 @@ class _Hit:
     weight: int  # which of two hits of one severity is the stronger
 
 
-def find_abuse(turns: Sequence[Turn], centre: Languages | None = None) -> list[Finding]:
+def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: Reading = NOTHING_READ) -> list[Finding]:
     """The abuse in the turns of one call, in order: at most one finding a turn and severity, the strongest.
 
     Args:
         turns: the turns, in the language each one says; personal data may be masked.
         centre: its languages are looked through as well; None for those of the turns only.
+        reading: what the text model made of the sentences; without it the lexicon decides alone.
 
     Returns:
         Findings of kind `abuse` with severity profanity, insult or threat, target operator, company, client or other, the quoted words,
         their times in seconds and a confidence from 0 to 1.
     """
     spare = tuple(centre.languages) if centre is not None else ()
-    found = [finding for turn in turns for finding in abuse_in_turn(turn, spare)]
+    found = [f for turn in turns for f in _with_model(turn, abuse_in_turn(turn, spare), reading.abuse.get(turn.turn_no, ()), spare)]
     return [_nobodys(f) if f.role == "operator" and _is_torn(f, turns) else f for f in found]
+
+
+def _with_model(turn: Turn, found: Sequence[Finding], read: Sequence[Likely], spare: Sequence[str]) -> list[Finding]:
+    """The lexicon's findings of a turn, surer where the model agrees, and those that the model alone is sure of."""
+    out = list(found)
+    for one in (r for r in read if r.is_sure):
+        since, until = turn.tokens[one.first].start_s, turn.tokens[one.last - 1].end_s
+        here = [n for n, f in enumerate(out) if f.start_s < until and f.end_s > since]
+        for n in here:
+            if out[n].detector == DETECTOR:
+                out[n] = replace(
+                    out[n], confidence=round(out[n].confidence + _MODEL_SUPPORT * (1 - out[n].confidence) * one.probability, 3)
+                )
+        if not here and not any(f.severity == one.name for f in out) and (target := _meant_for(turn, one, spare)):
+            out.append(
+                Finding(
+                    turn.call_id, "abuse", turn.role, turn.turn_no, since, until, turn.quote(one.first, one.last),
+                    severity=one.name, target=target, confidence=MODEL_CONFIDENCE, detector=MODEL_DETECTOR,
+                )
+            )  # fmt: skip
+    return sorted(out, key=lambda f: f.start_s)
+
+
+def _meant_for(turn: Turn, one: Likely, spare: Sequence[str]) -> str | None:
+    """Whom a sentence means that the model takes for abuse; None where it tells somebody's words, or is about the speaker."""
+    words = _words(turn)
+    inside = [k for k, word in enumerate(words) if one.first <= word.token < one.last]
+    if len(inside) < 2:
+        return None  # one word is the lexicon's business
+    met: set[str] = set()
+    for lexicon in (load_lexicon(*codes) for codes in _lexicons(turn.language, spare)):
+        if any(_is_reported(words, k, lexicon) for k in inside):
+            return None
+        met |= {
+            name
+            for name in ("you_one", "you_many", "you_any", "self", "they", "everyone")
+            for k in inside
+            if lexicon.has(name, words[k].text)
+        }
+    if "you_one" in met or "you_any" in met:
+        return "operator"
+    if "you_many" in met:
+        return "company" if "everyone" in met else "operator"
+    return None if "self" in met and one.name != "threat" else "company" if one.name == "threat" else "other"
 
 
 def _is_torn(finding: Finding, turns: Sequence[Turn]) -> bool:

@@ -1,4 +1,9 @@
-"""What the operator did with words: greeted, asked for the account, warned, said goodbye. Speech acts found by phrases on lemmas."""
+"""What the operator did with words: greeted, asked for the account, warned, said goodbye. Speech acts found by phrases on lemmas, and by meaning.
+
+Phrases say what was said in words that somebody foresaw. The text model (`reading`) finds the same acts in other words: where it is sure, its
+sentence is evidence; where it is not, the act is a hint, so that nobody is failed for what may have been said. Names, what is asked for, whom to
+turn to instead, that the call ends now, and all blame need words: there the model gives hints at most.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from rapidfuzz import fuzz
 
 from models.language import LANGUAGES, find_phrase, is_first_name, load, words_of
 from pipelines.records import Token, Turn
+from pipelines.score.reading import NOTHING_READ, Likely, Reading
 from pipelines.score.scorecard import Centre
 
 SURE = 0.78  # an act found with less than this is a hint, not evidence
@@ -28,6 +34,27 @@ _QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses
 _CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте"})
 _OVER_A_STOP = 0.75  # a phrase over a full stop is often two things
 _WARNINGS = ("warn_abuse", "end_notice")
+_OPENING_ACTS = ("greeting", "company", "self_name")
+# what these do does not hang on a name, a number, another company or what follows: a sentence that means it has done it
+_BY_MEANING = frozenset(
+    {
+        "greeting",
+        "offer_help",
+        "clarify",
+        "empathy",
+        "hold_ask",
+        "hold_thanks",
+        "solution",
+        "anything_else",
+        "thanks",
+        "farewell",
+        "warn_abuse",
+    }
+)
+_READ_SURE = 0.8  # confidence of what the model alone is sure of
+_HINTED_IF_SURE = (*_BLAMING, "company", "self_name", "end_notice")
+_CLOSING_TURNS = 2  # the operator's last turns, the only ones in which a call can be ended
+_READ_MAYBE, _HINTED_SURE = 0.55, 0.7  # of hints: half seen, and seen for sure where words are needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +66,7 @@ class Act:
     first: int
     last: int
     confidence: float
+    is_hint: bool = False  # the text model half sees it: enough that nobody is failed for its absence, never enough for a point
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +99,14 @@ def read_turn(tokens: Sequence[Token]) -> Said:
     return Said(tuple(words), tuple(token_of), tuple(sentence_of), frozenset(questions))
 
 
-def find_acts(turns: Sequence[Turn], centre: Centre) -> list[Act]:
-    """Every speech act of the operator (and of speakers whose role is unknown), in order of turns."""
+def find_acts(turns: Sequence[Turn], centre: Centre, reading: Reading = NOTHING_READ) -> list[Act]:
+    """Every speech act of the operator (and of speakers whose role is unknown), in order of turns.
+
+    Args:
+        turns: the turns of one call.
+        centre: its company names, and the languages whose phrases are looked for.
+        reading: what the text model made of the sentences; without it phrases decide alone.
+    """
     found: list[Act] = []
     seen = 0
     for turn in turns:
@@ -86,6 +120,8 @@ def find_acts(turns: Sequence[Turn], centre: Centre) -> list[Act]:
         if is_opening:
             spans += _own_name(said, turn)
         spans += _questions(said, spans) + _statements(said, spans)
+        read = reading.acts.get(turn.turn_no, ())
+        spans = _with_meaning(spans, read, is_opening)
         if seen == 1 and len(turns) > 3:
             spans = [s for s in spans if s[0] != "farewell"]  # "доброй ночи" opens a call as well
         if seen == 1:
@@ -93,7 +129,9 @@ def find_acts(turns: Sequence[Turn], centre: Centre) -> list[Act]:
         if seen > OPENING_TURNS + 1:
             spans = [s for s in spans if s[0] != "callback_intro"]
         found += [Act(name, turn.turn_no, first, last, confidence) for name, first, last, confidence in _clean(spans)]
-    return found
+        found += _hints(turn.turn_no, spans, read, seen)
+    closing = [t.turn_no for t in turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
+    return [a for a in found if not (a.is_hint and a.act == "end_notice" and a.turn_no not in closing)]
 
 
 def find_own_phrases(turns: Iterable[Turn], phrases: Mapping[str, Sequence[str]]) -> list[Act]:
@@ -220,6 +258,40 @@ def _statements(said: Said, spans: Sequence[Span]) -> list[Span]:
         if len(tokens) >= _TELLING_WORDS and not taken & set(tokens):
             out.append(("solution", tokens[0], tokens[-1] + 1, 0.79))
     return out
+
+
+def _with_meaning(spans: Sequence[Span], read: Sequence[Likely], is_opening: bool) -> list[Span]:
+    """The spans of phrases with what the model is sure of: acts that no phrase found, and certainty where a phrase was half found."""
+    out = list(spans)
+    for one in sorted(read, key=lambda r: -r.probability):
+        same = [s for s in out if s[0] == one.name]
+        if (
+            one.is_sure
+            and one.name in _BY_MEANING
+            and not any(s[3] >= SURE for s in same)
+            and (is_opening or one.name not in _OPENING_ACTS)
+        ):
+            half = next((s for s in same if s[1] < one.last and one.first < s[2]), None)  # the words of a phrase are the shorter quote
+            out.append((one.name, *(half[1:3] if half else (one.first, one.last)), _READ_SURE))
+    return out
+
+
+def _hints(turn_no: int, spans: Sequence[Span], read: Sequence[Likely], seen: int) -> list[Act]:
+    """What the model half sees where no phrase is, once a turn and act; names, blame and the end of the call only with certainty."""
+    told = {name for name, *_, score in spans if score >= _READ_MAYBE}
+    best: dict[str, Likely] = {}
+    for one in sorted(read, key=lambda r: r.probability):
+        out_of_place = (
+            (one.name in _OPENING_ACTS and seen > OPENING_TURNS)
+            or (one.name == "farewell" and seen == 1)
+            or (one.name == "callback_intro" and seen > OPENING_TURNS + 1)
+        )
+        if one.name not in told and not out_of_place and (one.is_sure or one.name not in _HINTED_IF_SURE):
+            best[one.name] = one
+    return [
+        Act(name, turn_no, one.first, one.last, _HINTED_SURE if one.is_sure else _READ_MAYBE, is_hint=True)
+        for name, one in sorted(best.items())
+    ]
 
 
 def _clean(spans: Sequence[Span]) -> list[Span]:

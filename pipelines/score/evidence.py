@@ -98,12 +98,19 @@ def region(case: Case, where: str) -> Region:
 def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[Act, float]]:
     """What answers a criterion in some turns, with how sure each is; a later mention of equal strength does not displace an earlier."""
     numbers = {t.turn_no: t for t in turns}
-    acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers]
+    acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers and not a.is_hint]
     if criterion.phrases:
         acts += find_own_phrases([t for t in turns if t.role != "client"], criterion.phrases)
     if "self_name" in criterion.acts and not acts:
         acts = [a for turn in turns[:1] for a in heard_names(turn, case.acts)]
     return [(a, a.confidence * (1.0 if numbers[a.turn_no].role == "operator" else 0.75)) for a in acts]
+
+
+def hint_of(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> Act | None:
+    """The likeliest act that only the text model half sees in some turns: no evidence, and no silence either."""
+    numbers = {t.turn_no for t in turns}
+    hints = [a for a in case.acts if a.is_hint and a.act in criterion.acts and a.turn_no in numbers]
+    return max(hints, key=lambda a: a.confidence, default=None)
 
 
 def look_for(case: Case, criterion: Criterion, where: Region) -> Answer:
@@ -113,6 +120,8 @@ def look_for(case: Case, criterion: Criterion, where: Region) -> Answer:
         act, confidence = best
         verdict: VerdictName = "pass" if case.turn(act.turn_no).role == "operator" else "unsure"
         return quoted(case, act, verdict, confidence, why("said"), why("half_heard"))
+    if (hint := hint_of(case, criterion, where.turns)) is not None:
+        return quoted(case, hint, "unsure", hint.confidence, why("half_heard"))
     short = criterion.where == "opening" or "anything_else" in criterion.acts  # words that are few and easily lost
     hidden = case.chance_hidden(criterion, where.turns, where.start_s, where.end_s) if short else 0.0
     return absent(where, criterion, why("not_said"), hidden)

@@ -18,6 +18,7 @@ from pipelines.score.evidence import (
     Region,
     about_finding,
     absent,
+    hint_of,
     hits,
     look_for,
     quoted,
@@ -59,6 +60,8 @@ def _not_said(case: Case, criterion: Criterion) -> Answer:
         return quoted(case, best[0], "unsure", best[1], why("maybe_forbidden"))
     if bad:
         return about_finding(bad[0], "unsure", why("maybe_forbidden"))
+    if (hint := hint_of(case, criterion, where.turns)) is not None:
+        return quoted(case, hint, "unsure", hint.confidence, why("maybe_forbidden"))
     heard = [t.asr_confidence for t in where.turns if t.role == "operator" for _ in t.tokens]
     if not heard or fmean(heard) < criterion.least_trust:
         return searched("unsure", 0.4, why("forbidden_unheard"), 0.0, case.duration_s)
@@ -78,6 +81,11 @@ def _identified(case: Case, criterion: Criterion) -> Answer:
         doubt = why("identity_maybe_late") if told else why("identity_half_heard")
         return quoted(case, asked[0][0], "pass" if is_clear else "unsure", asked[0][1], why("identified"), doubt)
     given = next((t for t in case.turns if t.role == "client" and any(token.text.startswith(_IDENTITY) for token in t.tokens)), None)
+    hint = hint_of(case, criterion, where.turns)
+    if hint is not None and hint.confidence >= ROLE_SURE and not told and given is not None and given.turn_no == hint.turn_no + 1:
+        return quoted(case, hint, "pass", SURE, why("identified"), why("identity_half_heard"))  # asked in other words, and answered
+    if hint is not None and told:
+        return quoted(case, hint, "unsure", hint.confidence, why("identity_half_heard"))
     if criterion.acts and not told and given is not None:
         return searched("unsure", 0.5, why("identity_told"), 0.0, given.end_s)
     if criterion.acts and not told:

@@ -261,3 +261,38 @@ def test_words_torn_from_the_next_voice_of_a_mono_call_accuse_no_operator(pause_
 def test_what_a_scoundrel_somebody_else_is_accuses_nobody_in_the_call(language: str, text: str) -> None:
     assert {f.target for f in abuse_in_turn(said(text, language))} <= {"other"}
     assert {f.target for f in abuse_in_turn(said(text.replace("вот ", "вы ").replace("ось ", "ви "), language))} == {"operator"}
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "severity"),
+    [
+        ("Мы вашего мастера с лестницы скинем.", "ru", "threat"),
+        ("Взорву вас всех там.", "ru", "threat"),
+        ("Пристрелил бы, да ладно, убью каждого, кто подойдёт к щитку.", "ru", "threat"),
+        ("Рот свой закрой!", "ru", "insult"),
+        ("Понабрали там идиотов.", "ru", "insult"),
+        ("Собаку спустимо на вашого контролера.", "uk", "threat"),
+        ("Закопаю вас, чуєш?", "uk", "threat"),
+        ("Де вас таких тупих узяли?", "uk", "insult"),
+        ("Замовкни вже!", "uk", "insult"),
+        ("Nézzen a háta mögé holnaptól.", "hu", "threat"),
+        ("Baszd meg a számládat.", "hu", "profanity"),
+        ("I'll be waiting for you outside.", "en", "threat"),
+        ("You are a joke.", "en", "insult"),
+    ],
+)
+def test_threats_and_insults_without_a_bad_word_are_known(text: str, language: str, severity: str) -> None:
+    assert severity in severities(text, language)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Megkeresem az igazgatót a papírokkal.",
+        "Megtalálom a honlapon, köszönöm.",
+        "Hülye program, nem indul el.",
+        "A szomszéd szerint csalók.",
+    ],
+)
+def test_hungarian_words_of_looking_for_something_threaten_nobody(text: str) -> None:
+    assert abuse_in_turn(said(text, "hu")) == []
