@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
 from pipelines.redact import mask_text
-from pipelines.web import cases, disputing, effective, people_verdicts
+from pipelines.web import call_page, cases, disputing, effective, people_verdicts
 from pipelines.web.disputing import LONGEST_REASON, SHORTEST_REASON, NotDisputableError
 from pipelines.web.people_verdicts import LONGEST_NOTE, LONGEST_QUOTE, NoEvidenceError
 from pipelines.web.visit import NavItem, Visit, call_path, may
@@ -112,7 +112,7 @@ def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: 
     point = marked["point"]
     return visit.page(
         "rooms/dispute.html", status, call=call, when=visit.w.time(call["started_local"]), title=shown.title(criterion_id), point=point, dispute=None,
-        explanation=visit.w.explain(point["explanation_json"], point["explanation"]), turns=rows["turns"], problem=problem, until=marked["until"],
+        explanation=visit.w.explain(point["explanation_json"], point["explanation"]), turns=rows["turns"], parts_of=call_page.parts_of, problem=problem, until=marked["until"],
         days=visit.site.settings.dispute_days, given={name: visit.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
         href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,
     )  # fmt: skip
@@ -126,7 +126,7 @@ def _one(visit: Visit, found: Row, problem: str = "", status: int = 200) -> HTML
     point = next((p for p in disputing.standing_points(rows["criterion_results"]) if (p["scorecard_id"], p["criterion_id"]) == key), None)
     return visit.page(
         "rooms/dispute.html", status, call=call, when=visit.w.time(call["started_local"]), title=shown.title(found["criterion_id"]), point=point,
-        dispute=found, explanation=visit.w.explain(point["explanation_json"], point["explanation"]) if point else "", turns=rows["turns"],
+        dispute=found, explanation=visit.w.explain(point["explanation_json"], point["explanation"]) if point else "", turns=rows["turns"], parts_of=call_page.parts_of,
         problem=problem, until=None, days=visit.site.settings.dispute_days,
         given={name: visit.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
         href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,

@@ -1,0 +1,98 @@
+"""A manager evaluates a call blind, an operator disputes a point, the manager upholds it: in a real browser."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from pipelines.settings import ROOT
+from pipelines.web.app import make_app
+from pipelines.web.serve import Listening, bind
+from tests.web import chromium
+from tests.web.browser import Browser
+from tests.web.people import PASSWORD, People
+
+pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
+
+PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
+
+
+@pytest.fixture(scope="module")
+def address(judging: People) -> Iterator[str]:
+    site = judging.app.state.site.settings
+    sock = bind(site, Listening(port=0))
+    port = int(sock.getsockname()[1])
+    server = uvicorn.Server(uvicorn.Config(make_app(site, {f"127.0.0.1:{port}"}), log_level="warning", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+    sock.close()
+
+
+def sign_in(browser: Browser, address: str, name: str, language: str) -> None:
+    browser.call("Network.clearBrowserCookies")
+    browser.go(f"{address}/sign-in?language={language}")
+    browser.fill("#f-name", name)
+    browser.fill("#f-password", PASSWORD)
+    browser.leave_by("form button.main")
+
+
+def test_from_a_blind_form_to_an_upheld_dispute(judging: People, address: str) -> None:
+    with Browser() as browser:
+        sign_in(browser, address, "third", "en")
+        browser.go(f"{address}/centres/irkutsk/calibration")
+        browser.leave_by(".queue a[href='/evaluate/irkutsk-2'], .queue a[href^='/evaluate/']")
+        browser.click("input[name=verdict_greeting][value=pass]")
+        browser.click("#turn-1 .pick")  # the quote goes to the criterion that is worked on
+        assert browser.run("document.querySelector('[name=turn_greeting]').value") == "1"
+        assert browser.run("document.querySelector('[data-count]').textContent.startsWith('Answered 1 /')")
+        browser.picture(PICTURES / "manager-evaluate.png", whole=True)
+        browser.leave_by("form .actions button.main")
+        assert browser.run("document.querySelectorAll('.said-by .counts').length") > 1
+        browser.picture(PICTURES / "manager-compared.png", whole=True)
+        browser.go(f"{address}/centres/irkutsk/calibration")
+        browser.picture(PICTURES / "manager-calibration.png", whole=True)
+        for path in ("/centres/irkutsk/calibration", "/evaluate/irkutsk-1", "/compared/irkutsk-1", "/disputes"):
+            browser.resize(360, 800)
+            browser.go(address + path)
+            assert not browser.is_wider_than_its_window(), path
+        browser.picture(PICTURES / "manager-disputes-phone.png")
+        browser.resize(1280, 900)
+
+        sign_in(browser, address, "op-1", "ru")
+        browser.go(f"{address}/calls/kyiv-1")
+        browser.leave_by("#criterion-farewell a[href^='/dispute/']")
+        browser.fill("#f-reason", "Попрощался, послушайте последние слова.")
+        browser.picture(PICTURES / "operator-dispute.png", whole=True)
+        browser.leave_by("form.fields button.main")
+        assert browser.run("location.pathname") == "/my-disputes"
+
+        sign_in(browser, address, "second", "uk")
+        assert browser.run("document.querySelector('.rooms .count').textContent") == "1"
+        browser.leave_by(".rooms a[href='/disputes']")
+        browser.leave_by(".queue a.strong")
+        browser.click("input[name=decision][value=uphold]")
+        browser.fill("#f-turn", "3")
+        browser.fill("#f-reason", "Почуто, справді попрощався.")
+        browser.picture(PICTURES / "manager-dispute.png", whole=True)
+        browser.leave_by("form.fields button.main")
+
+        sign_in(browser, address, "op-1", "hu")
+        assert browser.run("document.querySelector('.rooms .count').textContent") == "1"
+        browser.leave_by(".rooms a[href='/my-disputes']")
+        browser.picture(PICTURES / "operator-disputes.png")
+        browser.go(f"{address}/calls/kyiv-1")
+        assert "second" in browser.run("document.querySelector('#criterion-farewell .person').textContent")
+        browser.picture(PICTURES / "operator-call-upheld.png", whole=True)
+        assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
+        assert browser.complaints == []
