@@ -31,9 +31,10 @@ TABLES = {
     "roles": "from staged_roles",
     "turns": """
         select t.* exclude (tokens),
-            array_to_string(list_transform(tokens, lambda t: coalesce(nullif(t.raw, ''), t."text")), ' ') as "text",
-            list_transform(tokens, lambda t: struct_pack(
-                "text" := coalesce(nullif(t.raw, ''), t."text"), start_s := t.start_s, end_s := t.end_s, probability := t.probability)) as words,
+            array_to_string(list_transform(tokens, lambda said: coalesce(nullif(said.raw, ''), said."text")), ' ') as "text",
+            list_transform(tokens, lambda said: struct_pack(
+                "text" := coalesce(nullif(said.raw, ''), said."text"), start_s := said.start_s, end_s := said.end_s, probability := said.probability
+            )) as words,
             s.sentiment,
             s.confidence as sentiment_confidence
         from staged_turns as t

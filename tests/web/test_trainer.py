@@ -93,6 +93,7 @@ def test_a_pack_is_made_ordered_noted_and_says_when_it_is_not_balanced(people: P
 def test_what_is_shown_around_a_moment_is_masked_and_its_words_are_those_that_are_heard(people: People) -> None:
     trainer = people.person("trainer")
     page = trainer.get(made(trainer, "criterion:solution_given:kyiv-1"))
+    assert "Хочу дізнатися свій баланс, рахунок" in page.text  # of the client's turn only the number is hidden
     assert "переплата" in page.text and '<span class="chip" lang="en">account</span>' in page.text and "[ACCOUNT]" not in page.text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from urllib.parse import quote
 
@@ -11,11 +12,18 @@ from fastapi.responses import HTMLResponse
 from pipelines.published import Row
 from pipelines.web import caring
 from pipelines.web.call_page import PLACEHOLDER
+from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError, personal_spans
 from pipelines.web.visit import NavItem, Visit, may
 
 router = APIRouter()
 NAV = (NavItem("/care", "care_room", "care"),)
+
+
+def warm(published: Reading) -> None:
+    """Work the pages of the centres out, for each published copy ahead of whoever asks."""
+    for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
+        _read(published, row["centre_id"])
 
 
 @router.get("/care")
@@ -34,10 +42,7 @@ def care(centre_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
     """A centre: exposure by person and shift with rest advice, threats, and considerate clients."""
     centre_id = visit.centre(centre_id)
     published, shown, w = visit.published, visit.shown(centre_id), visit.w
-    shifts = published.once(("care_shifts", centre_id), lambda: caring.shifts(published, centre_id))
-    hours = published.once(("care_hours", centre_id), lambda: caring.hours(published, centre_id))
-    thanks = published.once(("care_thanks", centre_id), lambda: caring.considerate(published, centre_id))
-    threats = published.once(("care_threats", centre_id), lambda: caring.threats(published, centre_id))
+    shifts, hours, thanks, threats = _read(published, centre_id)
     return visit.page(
         "rooms/care.html", centre=shown.centre, centres=[visit.shown(c).centre for c in visit.centres()], rule=caring.rule(published, centre_id),
         people=shown.operators(caring.by_person(shifts)), shifts=[_shift(visit, s) for s in shifts[: caring.SHIFTS_SHOWN]], more=max(len(shifts) - caring.SHIFTS_SHOWN, 0),
@@ -78,6 +83,12 @@ def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Respons
     return Response(
         content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-evidence-{name}.zip"'}
     )
+
+
+def _read(published: Reading, centre_id: str) -> list[list[Row]]:
+    """Shifts, hours, thanks and threats of a centre, each worked out once for each published copy."""
+    readers = (caring.shifts, caring.hours, caring.considerate, caring.threats)
+    return [published.once((f"care_{reader.__name__}", centre_id), partial(reader, published, centre_id)) for reader in readers]
 
 
 def _threatening(visit: Visit, call_id: str, action: str) -> Row:

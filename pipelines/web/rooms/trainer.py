@@ -16,6 +16,7 @@ from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.moments import Wanted
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
+from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError
 from pipelines.web.visit import NavItem, Visit, may
 
@@ -25,12 +26,18 @@ SOUND = "audio/ogg"
 LONGEST_SEARCH = 100
 
 
+def warm(published: Reading) -> None:
+    """Work out what is proposed, for each published copy ahead of whoever asks."""
+    for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
+        _proposed(published, row["centre_id"])
+
+
 @router.get("/trainer")
 def start(visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
     """The packs of one's centres, and those proposed for the latest months."""
     rows = packs.of_account(visit.store, visit.account)
     names = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
-    proposed = [p for centre_id in names for p in _proposed(visit, centre_id)]
+    proposed = [p for centre_id in names for p in _proposed(visit.published, centre_id)]
     months = sorted({p.month for p in proposed}, reverse=True)
     shown = [p | {"until": packs.day_of(p["expires_at"]), "centre": names.get(p["centre_id"])} for p in rows if p["centre_id"] in names]
     return visit.page(
@@ -68,7 +75,7 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
     calls = [visit.call(moments.call_of(key), "pack_changed") for key in keys[: packs.MOST_MOMENTS]]
     centre_id = visit.centre(visit.given("centre") or (calls[0]["centre_id"] if calls else ""))
     wanted = visit.given("proposal")
-    proposal = next((p for p in _proposed(visit, centre_id) if p.key == wanted), None) if wanted else None
+    proposal = next((p for p in _proposed(visit.published, centre_id) if p.key == wanted), None) if wanted else None
     if wanted and proposal is None:
         visit.refuse(404, "pack_changed", wanted, centre_id)
     title = visit.given("title", packs.LONGEST_TITLE)
@@ -238,8 +245,8 @@ def _title(shown: Shown, row: Row) -> str:
     return w.label("finding_kinds", row["finding_kind"]) if row["finding_kind"] else w("moment_words")
 
 
-def _proposed(visit: Visit, centre_id: str) -> list[Proposal]:
-    return visit.published.once(("proposals", centre_id), lambda: proposals.proposed(visit.published, centre_id))
+def _proposed(published: Reading, centre_id: str) -> list[Proposal]:
+    return published.once(("proposals", centre_id), lambda: proposals.proposed(published, centre_id))
 
 
 def _named(visit: Visit, shown: Shown, proposal: Proposal) -> Row:
