@@ -33,6 +33,14 @@ _HASHER = PasswordHasher()
 _HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB on purpose; many at once must not exhaust the machine
 
 
+class AccountError(MisconfiguredError):
+    """What was asked for an account does not fit; `key` is that of the same sentence in the strings, for who reads another language."""
+
+    def __init__(self, key: str, said: str) -> None:
+        super().__init__(said)
+        self.key = key
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One person's way in."""
@@ -77,17 +85,19 @@ def add(
 ) -> Account:
     """A new account.
 
-    Raises MisconfiguredError, in a sentence for the person who typed it, when the name is taken or something does not fit.
+    Raises AccountError, in a sentence for the person who typed it, when the name is taken or something does not fit.
     """  # fmt: skip
     name = fold(name)
     if not _NAME.fullmatch(name):
-        raise MisconfiguredError(f"{name!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
+        raise AccountError("account_name_bad", f"{name!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
     if role not in ROLES:
         raise MisconfiguredError(f"{role!r} is no role; it must be one of {', '.join(ROLES)}.")
     if role == "operator" and not operator_id:
-        raise MisconfiguredError("An operator's account needs the operator's id as the call log writes it (--operator-id).")
+        raise AccountError(
+            "account_needs_operator", "An operator's account needs the operator's id as the call log writes it (--operator-id)."
+        )
     if not centres:
-        raise MisconfiguredError("An account needs at least one centre (--centre ID), or --centre all.")
+        raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
     hashed = _hash(checked_password(name, password))
     with store.writing() as db:
         try:
@@ -96,7 +106,7 @@ def add(
                 [name, role, hashed, operator_id if role == "operator" else None, hears_personal_data, present()],
             )
         except sqlite3.IntegrityError:
-            raise MisconfiguredError(f"There is an account named {name} already.") from None
+            raise AccountError("account_taken", f"There is an account named {name} already.") from None
         account_id = int(cursor.lastrowid or 0)
         _set_centres(db, account_id, centres)
     found = find(store, account_id)
@@ -125,16 +135,16 @@ def named(store: Store, name: str) -> Account:
 def change(store: Store, account_id: int, *, centres: Collection[str], hears_personal_data: bool, is_active: bool) -> None:
     """Change what an account sees; whoever is closed out is signed out everywhere.
 
-    Raises MisconfiguredError when no administrator would be left, or no centre.
+    Raises AccountError when no administrator would be left, or no centre.
     """
     if not centres:
-        raise MisconfiguredError("An account needs at least one centre.")
+        raise AccountError("account_needs_centre", "An account needs at least one centre.")
     with store.writing() as db:
         db.execute(
             "update accounts set hears_personal_data = ?, is_active = ? where account_id = ?", [hears_personal_data, is_active, account_id]
         )
         if not db.execute("select 1 from accounts where role = 'administrator' and is_active").fetchone():
-            raise MisconfiguredError("This is the last administrator; somebody must be able to let people in.")
+            raise AccountError("account_last", "This is the last administrator; somebody must be able to let people in.")
         _set_centres(db, account_id, centres)
         if not is_active:
             db.execute("delete from sessions where account_id = ?", [account_id])
@@ -181,9 +191,12 @@ def checked_password(name: str, password: str) -> str:
     return password
 
 
-def fresh_password() -> str:
-    """A password nobody can guess, in pieces that can be read out."""
-    return "-".join(secrets.token_hex(2) for _ in range(5))
+def fresh_password(name: str) -> str:
+    """A password for somebody that nobody can guess, in pieces that can be read out."""
+    while True:
+        password = "-".join(secrets.token_hex(2) for _ in range(5))
+        if len(fold(name)) < 2 or fold(name) not in password:  # a name such as "ab" may come up by chance; a shorter one is none
+            return password
 
 
 def _hash(password: str) -> str:

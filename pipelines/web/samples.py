@@ -19,7 +19,7 @@ def password_file(settings: Settings) -> Path:
 def open_samples(settings: Settings) -> str:
     """The password of the sample accounts, which are named like their roles and exist now; it is made up anew for each demo site."""
     file, store = password_file(settings), open_store(settings)
-    password = file.read_text(encoding="utf-8").strip() if file.exists() else accounts.fresh_password()
+    password = file.read_text(encoding="utf-8").strip() if file.exists() else accounts.fresh_password("demo")
     with open_published(settings) as published:
         busiest = published.rows(
             """select centre_id, operator_id from calls where status = 'graded' and operator_id is not null and centre_id is not null

@@ -213,6 +213,10 @@ def test_an_administrator_lets_people_in_and_out(people: People) -> None:
     made = accounts.named(people.store, "new.person")
     assert made.centres == {"odesa"} and len(password) > 20
     person = people.person("new.person", password)
+    for name in ("", "-", "a b", "x" * 65):
+        wrong = admin.send("/accounts", "/accounts", name=name, role="trainer", centre="odesa")
+        assert wrong.status_code == 400 and "2 to 64 letters" in wrong.text
+    assert "at least one centre" in admin.send("/accounts", "/accounts", name="nowhere", role="trainer", centre="moon").text
     again = admin.send("/accounts", "/accounts", name="NEW.person", role="trainer", centre="odesa")
     assert again.status_code == 400 and "already" in again.text
     assert admin.send(f"/accounts/{made.account_id}", "/accounts", centre="kyiv", is_active="0").status_code == 303

@@ -74,7 +74,7 @@ def test_a_quality_manager_finds_a_call_hears_a_quote_and_marks_it(browser: Brow
     browser.click(".criteria .quote a")
     browser.until("document.getElementById('sound').currentTime > 0.5 && document.querySelector('.talk li.now')")
     browser.picture(PICTURES / "manager-call-playing.png")
-    assert people.last_note() == {"account_name": "manager", "action": "heard", "outcome": "done", "subject": "kyiv-2", "centre_id": "kyiv"}
+    assert people.store.rows("select 1 from audit where account_name = 'manager' and action = 'heard' and subject = 'kyiv-2'")
     browser.run("document.activeElement.blur(), document.getElementById('sound').pause()")
     browser.press(" ")
     browser.until("!document.getElementById('sound').paused")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipelines.errors import MisconfiguredError
-from pipelines.settings import Settings
+from pipelines.settings import ROOT, Settings
 from pipelines.web import pages
 from pipelines.web.call_page import parts_of
 from pipelines.web.templating import TEMPLATES
@@ -175,15 +175,13 @@ def test_the_strings_are_those_that_templates_and_code_use() -> None:
     said = set(yaml.safe_load((FOLDER / "en.yaml").read_text(encoding="utf-8"))["text"])
     for file in (FOLDER / "rooms").glob("*.yaml"):
         said |= set(yaml.safe_load(file.read_text(encoding="utf-8")).get("text", {}))
-    code = Path(pages.__file__).parent
-    text = "\n".join(
-        file.read_text(encoding="utf-8") for file in [*TEMPLATES.rglob("*.html"), *code.glob("*.py"), *code.glob("rooms/*.py")]
-    )
+    code = ROOT / "pipelines"  # alerts speak the languages of the pages too
+    text = "\n".join(file.read_text(encoding="utf-8") for file in [*TEMPLATES.rglob("*.html"), *code.rglob("*.py")])
     used = set(re.findall(r"""\bw\(\s*["'](\w+)["']\s*[,)]""", text)) | set(re.findall(r"""self\(["'](\w+)["']\)""", text))
     assert used <= said
     named = set(re.findall(r"""["'](\w+)["']""", text))  # keys that code passes on, such as a room's place in the navigation
     first, last = (
-        tuple(re.findall(pattern, text)) for pattern in (r"""\bw\("(\w+_)" [~+]""", r"""~ "(_\w+)"\)""")
+        tuple(re.findall(pattern, text)) for pattern in (r"""\bw\(\s*f?"(\w+_)(?:" [~+]|\{)""", r"""~ "(_\w+)"\)""")
     )  # keys put together in a template
     built = {key for key in said if key.startswith(first) or key.endswith(last) or key in named or key.removesuffix("_hint") in named}
     assert said - built <= used

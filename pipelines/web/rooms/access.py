@@ -94,14 +94,14 @@ def account_list(visit: Annotated[Visit, may("manage_accounts")]) -> HTMLRespons
 @router.post("/accounts")
 def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
     """Let somebody in, with a password that is shown once."""
-    password = accounts.fresh_password()
+    password = accounts.fresh_password(visit.given("name"))
     try:
         made = accounts.add(
             visit.store, visit.given("name"), visit.given("role"), password, _centres_given(visit), visit.given("operator_id") or None,
             visit.given("hears_personal_data") == "1",
         )  # fmt: skip
-    except MisconfiguredError as error:
-        return _accounts_page(visit, 400, problem=str(error))
+    except accounts.AccountError as error:
+        return _accounts_page(visit, 400, problem=visit.w(error.key))
     visit.note("account_added", made.name)
     return _accounts_page(visit, 200, made=made, password=password)
 
@@ -113,7 +113,7 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
     if account is None:
         visit.refuse(404, "account_changed", str(account_id))
     if visit.given("new_password") == "1":
-        password = accounts.fresh_password()
+        password = accounts.fresh_password(account.name)
         accounts.set_password(visit.store, account, password)
         visit.note("password_changed", account.name)
         return _accounts_page(visit, 200, made=account, password=password)
@@ -122,8 +122,8 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
             visit.store, account_id, centres=_centres_given(visit), hears_personal_data=visit.given("hears_personal_data") == "1",
             is_active=visit.given("is_active") == "1",
         )  # fmt: skip
-    except MisconfiguredError as error:
-        return _accounts_page(visit, 400, problem=str(error))
+    except accounts.AccountError as error:
+        return _accounts_page(visit, 400, problem=visit.w(error.key))
     visit.note("account_changed", account.name)
     return visit.go("/accounts")
 
