@@ -21,7 +21,7 @@ from pipelines.published import Row
 Signal = npt.NDArray[np.float64]
 
 FRAME, HOP, ORDER = 480, 240, 18  # 30 ms of sound; poles of the prediction
-BEND = (0.80, 0.87)  # exponent of the angles: away from 1 the resonances move
+BEND = (0.90, 0.95)  # exponent of the angles: further from 1 the resonances move more, and words are understood less
 MIDDLE_HZ = 165.0  # between the usual pitch of men and of women
 LEAST_SHIFT, MOST_SHIFT = 1.16, 1.45
 LOWEST_HZ, HIGHEST_HZ = 70.0, 350.0
