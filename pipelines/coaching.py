@@ -113,6 +113,9 @@ def plan(published: Published, retention_days: int, at: datetime) -> list[Planne
             join (select call_id, max(evaluated_at) as evaluated_at from evaluations group by call_id) e using (call_id)
             where c.status = 'graded' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
               and (r.verdict = 'fail' or r.quote is not null)
+              and (r.judge = 'human' or not exists (
+                  select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'
+              ))
             qualify row_number() over (partition by r.call_id, r.criterion_id order by r.judge, r.start_s) = 1
         ), few_per_call as (
             select * from moments

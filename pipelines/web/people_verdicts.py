@@ -153,6 +153,17 @@ def standing(store: Store, call_ids: Sequence[str] | None = None) -> dict[str, S
     return found
 
 
+def count_since(store: Store, centre_id: str, at: float) -> int:
+    """How many verdicts that stand at a centre came after a moment, such as that of the published copy."""
+    rows = store.rows(
+        """select distinct v.call_id from people_verdicts as v left join people_evaluations as e using (evaluation_id)
+           left join disputes as d on d.dispute_id = v.dispute_id where v.at > ? and coalesce(e.centre_id, d.centre_id) = ?""",
+        at, centre_id,
+    )  # fmt: skip
+    found = standing(store, [row["call_id"] for row in rows])
+    return sum(row["at"] > at for verdicts in found.values() for row in verdicts.values())
+
+
 def _weight(row: Row) -> tuple[bool, bool, int]:
     return row["dispute_id"] is not None, row["verdict"] != "unsure", row["verdict_id"]
 

@@ -18,7 +18,7 @@ from starlette.datastructures import FormData
 
 from pipelines.published import Row
 from pipelines.settings import Settings
-from pipelines.web import audit, effective
+from pipelines.web import audit, effective, people_verdicts
 from pipelines.web.accounts import Account
 from pipelines.web.sessions import Session, find_session, form_token, is_form_token
 from pipelines.web.shown import Links, Shown
@@ -140,6 +140,10 @@ class Visit:
             lambda: [r["centre_id"] for r in self.published.rows("select distinct centre_id from calls where centre_id is not null")],
         )
         return sorted(c for c in found if self.account.sees_centre(c))
+
+    def unpublished(self, centre_id: str) -> int:
+        """How many verdicts of people came after the published copy: sums over calls are without them."""
+        return people_verdicts.count_since(self.store, centre_id, self.site.settings.snapshot.stat().st_mtime)
 
     def shown(self, centre_id: str) -> Shown:
         """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""

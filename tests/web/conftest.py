@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,10 +61,19 @@ def people(site: Settings) -> Iterator[People]:
 
 
 @pytest.fixture(scope="session")
-def judging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a published run that only the machine has judged, to be copied."""
+    settings = Settings.from_environment(warehouse=tmp_path_factory.mktemp("judged") / "judged.duckdb")
+    load_and_publish(settings, some_calls())
+    return settings
+
+
+@pytest.fixture(scope="module")
+def judging(judged: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     """The application on a site of its own, where people judge calls and dispute points: other tests keep the machine's scores."""
     settings = Settings.from_environment(warehouse=tmp_path_factory.mktemp("judging") / "judged.duckdb")
-    load_and_publish(settings, some_calls())
+    shutil.copy(judged.warehouse, settings.warehouse)
+    shutil.copytree(judged.site, settings.site)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         app = make_app(settings, {HOST})

@@ -7,8 +7,9 @@ import sqlite3
 
 import pytest
 
-from pipelines import warehouse
-from pipelines.published import open_published
+from pipelines import coaching, warehouse
+from pipelines.published import Published, open_published
+from pipelines.settings import now
 from pipelines.web import into_warehouse, people_verdicts, store
 from tests.web.people import People, title_of
 
@@ -63,6 +64,7 @@ def test_a_persons_verdict_wins_and_the_score_follows_by_the_machines_formula(ju
         text = manager.get(where).text
         assert ("judged by manager" in text and "80%" in text) or where.endswith("queue"), where  # nothing is left to decide in the queue
     assert "/calls/kyiv-1" not in manager.get("/centres/kyiv/queue").text
+    assert "since these sums were made: 2. Calls" in manager.get("/centres/kyiv").text
     own = judging.person("op-1").get("/calls/kyiv-1").text
     assert "Decided by manager" in own and "/evaluate/" not in own and "/compared/" not in own
 
@@ -140,6 +142,8 @@ def test_what_people_said_cannot_be_rewritten(judging: People) -> None:
 def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_holds(judging: People) -> None:
     fill(judging, "second", "irkutsk-2", verdict_abuse_procedure="na", verdict_greeting="pass", turn_greeting="1")
     settings = judging.app.state.site.settings
+    with open_published(settings) as published:
+        assert ("irkutsk-2", "abuse_procedure") in clips_planned(published)
     said = people_verdicts.standing(judging.store)
     assert into_warehouse.bring(settings) == sum(len(one) for one in said.values())
     assert not [result for result in warehouse.publish(settings) if result.failed]
@@ -148,12 +152,18 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
         assert [(r["criterion_id"], r["judge"], r["verdict"]) for r in rows] == [
             ("abuse_procedure", "human", "na"), ("abuse_procedure", "machine", "fail"), ("greeting", "human", "pass"), ("greeting", "machine", "fail"),
         ]  # fmt: skip
+        assert ("irkutsk-2", "abuse_procedure") not in clips_planned(published)  # nobody learns from a fail that is none
         facts = published.rows("select score_pct, auto_fail, needs_review from call_facts where call_id = 'irkutsk-2'")
         assert facts == [{"score_pct": 100.0, "auto_fail": False, "needs_review": False}]
+    assert "since these sums were made" not in judging.person("manager").get("/centres/kyiv").text
     before = settings.snapshot.stat().st_mtime_ns
     into_warehouse.bring(settings)
     warehouse.publish(settings)
     assert settings.snapshot.stat().st_mtime_ns == before  # nothing new, nothing written
+
+
+def clips_planned(published: Published) -> set[tuple[str, str | None]]:
+    return {(planned.clip.call_id, planned.clip.criterion_id) for planned in coaching.plan(published, 45, now())}
 
 
 def test_what_was_said_of_a_call_is_forgotten_with_it(judging: People) -> None:

@@ -77,6 +77,7 @@ create table people_verdicts (
     check ((evaluation_id is null) <> (dispute_id is null))
 ) strict;
 create index people_verdicts_by_call on people_verdicts (call_id);
+create index people_verdicts_by_time on people_verdicts (at);
 
 -- Upheld disputes as cases that the rules are tested against: masked words, nobody's id, so they stay when the call is forgotten.
 create table regression_cases (
