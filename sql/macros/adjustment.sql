@@ -7,9 +7,9 @@ create or replace macro hours_of(wall) as extract(hour from wall) // 3 * 3;
 create or replace macro is_trainee(tenure) as
     coalesce(regexp_matches(lower(trim(tenure)), '^(trainee|intern|probation|стаж[её]р|стажист|практикант|учен|gyakornok|tanuló)'), false);
 
--- How many calls at no effect every level of a factor of the call mix begins with; more draws small levels harder towards zero.
+-- How many calls at no effect every level of a factor begins with; more draws small levels harder towards zero. An operator begins with few, or the mix would take what is his.
 create or replace macro prior_calls(factor) as
-    case factor when 'mean' then 0 when 'topic and client type' then 30 else 10 end;
+    case factor when 'mean' then 0 when 'topic and client type' then 30 when 'operator' then 2 else 10 end;
 
 -- What one operator's calls tell of a level of the mix, in calls, when his own level has to be learned from them too.
 create or replace macro calls_worth(calls_in_level, calls) as

@@ -21,7 +21,7 @@ from pipelines.score import evaluate
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings
 from pipelines.store import Batch
-from pipelines.web import pages
+from pipelines.web import templating
 from pipelines.web.wording import wording
 from tests.crash.made_day import SAID, hear, judge_once, make_recordings, write_heard
 
@@ -93,8 +93,8 @@ def warm_up() -> None:
     duckdb.connect = _connect_with_one_thread
     for module, name in ((turns, "turns_of_call"), (redact, "redact_turns"), (evaluate, "score_call")):
         setattr(module, name, _judged_before(name, getattr(module, name)))
-    for template in pages._environment().list_templates():
-        pages._environment().get_template(template)
+    for template in templating.environment().list_templates():
+        templating.environment().get_template(template)
     evaluate.rules_version()
 
 
@@ -195,7 +195,7 @@ def _views(path: Path) -> dict[str, str]:
 
 def _line(row: tuple[Any, ...]) -> str:
     """A row as text; the last digits of a sum depend on the order of its parts, so they are left out."""
-    return str([f"{value:.9g}" if isinstance(value, float) else value for value in row])
+    return str([f"{value + 0.0:.9g}" if isinstance(value, float) else value for value in row])  # no zero below zero
 
 
 def differences(found: dict[str, str], expected: dict[str, str]) -> list[str]:
