@@ -18,6 +18,7 @@ from models.encoder import SOURCE_NAME, Encoder, build_encoder
 from models.train_heads import Example, acts_set, fit_several, out_of_fold
 from models.training_sets import SENTIMENT_TESTS, toxicity_tests
 
+HARMLESS = 1000  # sentences of a set
 _LEXICON_LISTS = ("obscene", "obscene_mild", "insults", "insults_addressed", "company_insults")
 
 
@@ -89,7 +90,7 @@ def _harmless(folder: Path) -> dict[str, list[str]]:
     for place in ("asr_text/uk_cv10_testset_labels/labels_relative.csv", "dialogue/en_banking77/banking_data/test.csv"):
         if (folder / place).is_file():
             with (folder / place).open(encoding="utf-8", newline="") as file:
-                found[place.split("/")[1]] = [row["text"] for row in csv.DictReader(file)]
+                found[place.split("/")[1]] = [row["text"] for row in csv.DictReader(file)][:HARMLESS]
     return found
 
 
