@@ -15,7 +15,8 @@ from pipelines.score.topic import Ranking
 
 HINT = 0.5  # an act found with less than this says nothing
 ROLE_SURE = 0.6
-_GUESSED = 0.3  # words that recognition believes less, on average, decide nothing
+_GUESSED = 0.3  # a turn that recognition believes less, on average, decides nothing
+_CLOSING_TURNS = 3  # the operator's last turns, where he asks for other questions
 MAY_HIDE = 0.5  # a chance that words were said unheard which is no smaller leaves the question to a person
 
 
@@ -122,8 +123,11 @@ def look_for(case: Case, criterion: Criterion, where: Region) -> Answer:
         return quoted(case, act, verdict, confidence, why("said"), why("half_heard"))
     if (hint := hint_of(case, criterion, where.turns)) is not None:
         return quoted(case, hint, "unsure", hint.confidence, why("half_heard"))
-    short = criterion.where == "opening" or "anything_else" in criterion.acts  # words that are few and easily lost
-    hidden = case.chance_hidden(criterion, where.turns, where.start_s, where.end_s) if short else 0.0
+    hidden = 0.0
+    if criterion.where == "opening":
+        hidden = case.chance_hidden(criterion, where.turns, where.start_s, where.end_s)
+    elif "anything_else" in criterion.acts and where.turns:  # words that are few and easily lost, near the end
+        hidden = case.chance_hidden(criterion, where.turns[-_CLOSING_TURNS:], where.turns[-1].start_s, where.end_s)
     return absent(where, criterion, why("not_said"), hidden)
 
 
@@ -133,7 +137,7 @@ def absent(where: Region, criterion: Criterion, reason: Why, hidden: float = 0.0
     if trust < criterion.least_trust:
         return searched("unsure", trust, why("badly_heard"), where.start_s, where.end_s)
     if hidden >= MAY_HIDE:
-        return searched("unsure", 1 - hidden, why("may_be_hidden"), where.start_s, where.end_s)
+        return searched("unsure", 0.5, why("may_be_hidden"), where.start_s, where.end_s)
     doubt = why("may_be_hidden") if hidden else why("badly_heard")
     return searched("fail", min(trust, 0.95) * (1 - hidden), reason, where.start_s, where.end_s, doubt)
 
@@ -149,7 +153,7 @@ def quoted(case: Case, act: Act, verdict: VerdictName, confidence: float, reason
     tokens = turn.tokens[act.first : act.last]
     heard = fmean(t.probability for t in tokens)
     sure = confidence * (0.5 + 0.5 * heard) * (0.5 + 0.5 * turn.role_confidence)
-    if heard < _GUESSED and doubt is not None:
+    if fmean(t.probability for t in turn.tokens) < _GUESSED and doubt is not None:
         verdict, reason = "unsure", doubt
     return Answer(
         verdict, round(min(sure, 0.99), 3), reason, turn.quote(act.first, act.last), turn.role, turn.turn_no,

@@ -33,7 +33,8 @@ _GLUED_LETTERS = 3
 _GLUED, _ALONE, _MISHEARD = 0.85, 0.8, 0.75  # how sure a name is that was found so
 _MISHEARD_FROM = 0.8  # likeness to a first name from which a lone word is one
 _GLUED_HIDES = 0.7
-_NAME_ALIKE = (0.45, 0.75)  # likeness to a first name: from nothing to certainty that a lone word hides one
+_COMPANY_ALIKE = (0.4, 0.7)
+_NAME_ALIKE = (0.42, 0.72)  # likeness to a first name: from nothing to certainty that a lone word hides one
 
 
 def chance_hidden(
@@ -76,14 +77,14 @@ def heard_names(turn: Turn, acts: Iterable[Act]) -> list[Act]:
     names = _given_names(turn.language if turn.language in LANGUAGES else "ru")
     found: list[Act] = []
     for n, token in enumerate(turn.tokens):
-        if any(_is_name(rest) for rest in _after_title(token)):
+        if any(_is_name(rest) for rest in (*_after_title(token), *_after_short(token))):
             found.append(Act("self_name", turn.turn_no, n, n + 1, _GLUED))
-    for slot in _slots(turn, explained):
-        for n, word in slot:
-            if _is_name(word) or any(_is_name(word.removeprefix(start)) for start in _JOINED if word.startswith(start)):
-                found.append(Act("self_name", turn.turn_no, n, n + 1, _ALONE))
-            elif _alike(word, names) >= _MISHEARD_FROM:
-                found.append(Act("self_name", turn.turn_no, n, n + 1, _MISHEARD))
+    glued = {act.first for act in found}
+    for n, word in (one for slot in _slots(turn, explained) for one in slot if one[0] not in glued):
+        if _is_name(word):
+            found.append(Act("self_name", turn.turn_no, n, n + 1, _ALONE))
+        elif _alike(word, names) >= _MISHEARD_FROM:
+            found.append(Act("self_name", turn.turn_no, n, n + 1, _MISHEARD))
     return found
 
 
@@ -108,6 +109,14 @@ def _after_title(token: Token) -> Iterator[str]:
         for title in _TITLES:
             if word.startswith(title) and len(word) >= len(title) + _GLUED_LETTERS and not _is_inflected(word):
                 yield word.removeprefix(title)
+
+
+def _after_short(token: Token) -> Iterator[str]:
+    """What is glued to a short word: "софія" of "ясофія"."""
+    for word in words_of(token.text):
+        for short in _JOINED:
+            if word.startswith(short) and len(word) >= len(short) + _LETTERS and not _is_inflected(word):
+                yield word.removeprefix(short)
 
 
 def _is_inflected(word: str) -> bool:
@@ -158,7 +167,7 @@ def _like_the_company(turn: Turn, centre: Centre) -> float:
                 heard += word.replace("-", "")
                 if 0.7 * len(name) <= len(heard) <= 1.4 * len(name):
                     best = max(best, fuzz.ratio(heard, name) / 100)
-    return _rise(best, 0.5, 0.8)
+    return _rise(best, *_COMPANY_ALIKE)
 
 
 def _doubtful(turn: Turn, explained: set[tuple[int, int]]) -> Iterator[str]:

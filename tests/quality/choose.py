@@ -27,7 +27,7 @@ from tests.quality.table import markdown, pct
 # The one place where it is said how right verdicts must be.
 WANTED = 0.95  # of the decided verdicts of a criterion in a language
 WANTED_TO_FAIL = 0.99  # of the fails, over all: a wrong fail is worst
-LEAST = 0.65  # no verdict is given that is less certain, however right its group is
+LEAST, LEAST_TO_FAIL = 0.65, 0.85  # no verdict, and no fail, is given that is less certain, however right its group is
 BACK_OFF = 20.0  # so many verdicts of the wider group weigh as much as a group's own
 GRID = tuple(round(LEAST + 0.01 * n, 2) for n in range(35))
 _OFFSET_PRIOR, _SLOPE_PRIOR, _GROUP_PRIOR = 1.0, 0.3, 0.5  # standard deviations of what is fitted
@@ -80,7 +80,7 @@ def choose(some: Sequence[Measured], wanted: float = WANTED, wanted_to_fail: flo
         for language in (ANY, *sorted({m.language for m in some}))
     }
     fails = [[(c, m.is_right) for m, c in sure if m.verdict == "fail"]]
-    return replace(fitted, thresholds=limits, least_to_fail=_least(fails, wanted_to_fail))
+    return replace(fitted, thresholds=limits, least_to_fail=max(LEAST_TO_FAIL, _least(fails, wanted_to_fail)))
 
 
 def _groups(sure: Sequence[tuple[Measured, float]], criterion: str, language: str) -> list[list[tuple[float, bool]]]:
