@@ -1,9 +1,13 @@
 -- grain: one row per call, scorecard, judge and stretch of time in which the evaluation stood unchanged
 create or replace view evaluation_history as
 with judgements as (
-    select e.*, m.speech_model, m.scored_by, cast(null as timestamptz) as replaced_at
+    select
+        e.*,
+        if(e.judge = 'machine', m.speech_model, null) as speech_model,
+        if(e.judge = 'machine', m.scored_by, null) as scored_by,
+        cast(null as timestamptz) as replaced_at
     from store.evaluations as e
-    left join store.metrics as m on m.call_id = e.call_id and e.judge = 'machine'
+    left join store.metrics as m on m.call_id = e.call_id -- nothing else: a condition on e alone would compare every row with every other
     union all by name
     select *
     from store.past_evaluations
