@@ -12,6 +12,8 @@ from pipelines.errors import MisconfiguredError
 
 ROOT = Path(__file__).resolve().parents[1]
 KEEP_TEXT = ("redacted", "raw")
+# DuckDB calls a database as its file is called, and could not tell these from its own schemas or from the warehouse's.
+NOT_A_WAREHOUSE = ("made", "main", "store", "system", "temp")
 PROFILES = ("offline", "cpu", "telephone", "gpu")
 
 
@@ -93,6 +95,10 @@ class Settings:
         for key in ("warehouse", "models_dir", "recordings", "call_log", "alerts"):
             if values[key] is not None:
                 values[key] = Path(values[key]).expanduser().absolute()
+        if values["warehouse"].stem.lower() in NOT_A_WAREHOUSE:
+            raise MisconfiguredError(
+                f"The warehouse cannot be called {values['warehouse'].name}: inside DuckDB that name is taken. Choose another, such as calls.duckdb."
+            )
         return cls(**values)
 
     def with_(self, **changes: Any) -> Settings:
