@@ -112,13 +112,17 @@ def load_and_publish(settings: Settings, calls: Sequence[Made], put_aside: Seque
     warehouse.publish(settings)
 
 
+def pitch_hz(call_id: str) -> int:
+    """The tone of a call's recording: no two are the same file."""
+    return 300 + sum(call_id.encode()) % 50
+
+
 def record(made: Made, folder: Path) -> Path:
     """A recording as long as the call: a low tone, so that a beep in it can be told."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{made.call_id}.wav"
     seconds = made.turns()[-1].end_s + 1.0
-    pitch_hz = 300 + sum(made.call_id.encode()) % 50  # no two recordings are the same file
-    samples = (9000 * np.sin(2 * np.pi * pitch_hz * np.arange(int(seconds * 8000)) / 8000)).astype("<i2")
+    samples = (9000 * np.sin(2 * np.pi * pitch_hz(made.call_id) * np.arange(int(seconds * 8000)) / 8000)).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
