@@ -16,7 +16,7 @@ _EARLY = (2.4, 1.8, 1.4, 0.7)  # a client says what it is about in the first tur
 _LATE = 0.7  # what others say, and later words
 _MENU = 2.2  # points of a menu item that stands for one topic; clients do press the wrong key
 _FIRST_MEANT = 1.2  # a menu item's first topic is the usual one
-_SENT_AWAY = 3.0  # points at most for sending the client to another company, however often it is said
+_SENT_AWAY = 2.0  # points at most for sending the client to another company, however often it is said
 _OTHER = 0.9  # points of "other": less than one clear phrase
 
 
