@@ -38,6 +38,18 @@ def test_the_same_batch_again_changes_nothing_not_even_the_moment(settings: Sett
     assert rows(settings.warehouse, "select call_id, evaluated_at from evaluations order by 1") == before
 
 
+def test_every_word_keeps_its_own_times(settings: Settings) -> None:
+    batch = stage(settings, "b", [call("a")])
+    assert warehouse.load(batch, settings)
+    heard = [
+        (turn.turn_no, n, token.raw or token.text, token.start_s, token.end_s)
+        for turn in batch.read("turns")
+        for n, token in enumerate(turn.tokens, 1)
+    ]
+    assert len({start_s for *_, start_s, _ in heard}) > 1
+    assert rows(settings.warehouse, 'select turn_no, word_no, "text", start_s, end_s from words order by 1, 2') == heard
+
+
 def test_a_new_judgement_replaces_the_machines_rows_and_keeps_a_persons(settings: Settings) -> None:
     warehouse.load(stage(settings, "b", [call("a"), call("b")]), settings)
     change(
