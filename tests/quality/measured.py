@@ -46,7 +46,7 @@ def from_references(folder: Path) -> list[Measured]:
 def from_stage(folder: Path, stage: Path) -> list[Measured]:
     """The same from what a run heard: its staged turns judged anew, with nothing held back."""
     references, found = read_references(folder), []
-    for file in sorted(stage.rglob("turns.parquet")):
+    for file in sorted(stage.rglob("calls.parquet")):
         batch = Batch(file.parent)
         rows: dict[str, dict[str, list[object]]] = {}
         for kind in ("turns", "roles", "dropped", "personal_data"):
