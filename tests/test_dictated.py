@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -27,9 +28,9 @@ AGAIN = {"ru": "Повторю: {}, верно?", "uk": "Повторю: {}, в�
 
 def readable(lines: list[Line], language: str, said: str) -> float:
     """The share of the words said that can still be read anywhere in the call."""
-    left = {word for turn in redact_turns(dialogue(*lines, language=language))[0] for word in words_of(turn.text)}
-    words = [word for word in words_of(said) if len(word) > 2]
-    return sum(word in left for word in words) / max(len(words), 1)
+    left = Counter(word for turn in redact_turns(dialogue(*lines, language=language))[0] for word in words_of(turn.text))
+    words = Counter(word for word in words_of(said) if len(word) > 2)
+    return (words & left).total() / max(words.total(), 1)
 
 
 def spoken(pieces: list[str], language: str) -> list[str]:
