@@ -15,8 +15,10 @@ from pipelines.records import PutAside
 from pipelines.settings import Settings
 from pipelines.web import accounts, pages
 from pipelines.web.app import make_app
+from tests.web.browser import Browser
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
 from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
+from tests.web.served import served
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -84,3 +86,16 @@ def judging(judged: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
             accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id)
         with TestClient(app):
             yield People(app)
+
+
+@pytest.fixture(scope="module")
+def address(site: Settings, people: People) -> Iterator[str]:
+    """Where that application is served over HTTP; the accounts are those of `people`."""
+    with served(site) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as opened:
+        yield opened

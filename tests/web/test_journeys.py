@@ -2,62 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import uvicorn
 
-from pipelines.settings import ROOT, Settings
-from pipelines.web.app import make_app
-from pipelines.web.serve import Listening, bind
 from tests.web import chromium
 from tests.web.browser import Browser
-from tests.web.people import PASSWORD, People
+from tests.web.people import People
+from tests.web.served import PICTURES, assert_clean, sign_in
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
-
-PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
-
-
-@pytest.fixture(scope="module")
-def address(site: Settings, people: People) -> Iterator[str]:
-    """The application as it is really served, over HTTP; the accounts are those of `people`."""
-    sock = bind(site, Listening(port=0))
-    port = int(sock.getsockname()[1])
-    app = make_app(site, {f"127.0.0.1:{port}"})
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
-    sock.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-def sign_in(browser: Browser, address: str, name: str, language: str = "") -> None:
-    browser.call("Network.clearBrowserCookies")
-    browser.go(f"{address}/sign-in{'?language=' + language if language else ''}")
-    browser.fill("#f-name", name)
-    browser.fill("#f-password", PASSWORD)
-    browser.leave_by("form button.main")
-
-
-def assert_clean(browser: Browser, address: str) -> None:
-    """Nothing was asked of another machine, and no page complained."""
-    assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
-    assert browser.complaints == []
 
 
 def test_a_quality_manager_finds_a_call_hears_a_quote_and_marks_it(browser: Browser, address: str, people: People) -> None:

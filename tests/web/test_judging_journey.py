@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-import uvicorn
 
-from pipelines.settings import ROOT
-from pipelines.web.app import make_app
-from pipelines.web.serve import Listening, bind
 from tests.web import chromium
 from tests.web.browser import Browser
-from tests.web.people import PASSWORD, People
+from tests.web.people import People
+from tests.web.served import PICTURES, assert_clean, served, sign_in
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
 
-PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
 
-
-@pytest.fixture(scope="module")
-def address(judging: People) -> Iterator[str]:
-    site = judging.app.state.site.settings
-    sock = bind(site, Listening(port=0))
-    port = int(sock.getsockname()[1])
-    server = uvicorn.Server(uvicorn.Config(make_app(site, {f"127.0.0.1:{port}"}), log_level="warning", access_log=False, ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
-    sock.close()
-
-
-def sign_in(browser: Browser, address: str, name: str, language: str) -> None:
-    browser.call("Network.clearBrowserCookies")
-    browser.go(f"{address}/sign-in?language={language}")
-    browser.fill("#f-name", name)
-    browser.fill("#f-password", PASSWORD)
-    browser.leave_by("form button.main")
-
-
-def test_from_a_blind_form_to_an_upheld_dispute(judging: People, address: str) -> None:
-    with Browser() as browser:
+def test_from_a_blind_form_to_an_upheld_dispute(judging: People) -> None:
+    with served(judging.app.state.site.settings) as address, Browser() as browser:
         sign_in(browser, address, "third", "en")
         browser.go(f"{address}/centres/irkutsk/calibration")
         browser.leave_by(".queue a[href='/evaluate/irkutsk-2'], .queue a[href^='/evaluate/']")
@@ -94,5 +59,4 @@ def test_from_a_blind_form_to_an_upheld_dispute(judging: People, address: str) -
         browser.go(f"{address}/calls/kyiv-1")
         assert "second" in browser.run("document.querySelector('#criterion-farewell .person').textContent")
         browser.picture(PICTURES / "operator-call-upheld.png", whole=True)
-        assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
-        assert browser.complaints == []
+        assert_clean(browser, address)

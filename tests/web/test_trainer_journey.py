@@ -11,14 +11,14 @@ import pytest
 from tests.web import chromium
 from tests.web.browser import Browser
 from tests.web.people import People
-from tests.web.test_journeys import PICTURES, address, assert_clean, browser, sign_in  # noqa: F401
+from tests.web.served import PICTURES, assert_clean, sign_in
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
 
 
 def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_along(
-    browser: Browser, address: str, people: People, tmp_path: Path  # noqa: F811
-) -> None:  # fmt: skip
+    browser: Browser, address: str, people: People, tmp_path: Path
+) -> None:
     sign_in(browser, address, "trainer")
     browser.go(f"{address}/trainer")
     browser.picture(PICTURES / "trainer-packs.png", whole=True)
@@ -54,7 +54,7 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
     browser.requests.clear()
 
 
-def test_a_manager_sees_who_needs_a_rest(browser: Browser, address: str) -> None:  # noqa: F811
+def test_a_manager_sees_who_needs_a_rest(browser: Browser, address: str) -> None:
     sign_in(browser, address, "manager")
     browser.go(f"{address}/care/kyiv")
     browser.picture(PICTURES / "care.png", whole=True)

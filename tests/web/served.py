@@ -1,0 +1,51 @@
+"""The application as it is really served, for the journeys in a browser, and what they all begin and end with."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from pipelines.settings import ROOT, Settings
+from pipelines.web.app import make_app
+from pipelines.web.serve import Listening, bind
+from tests.web.browser import Browser
+from tests.web.people import PASSWORD
+
+PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
+
+
+@contextmanager
+def served(site: Settings) -> Iterator[str]:
+    """The address at which a site is answered over HTTP; the accounts are those of its store."""
+    sock = bind(site, Listening(port=0))
+    port = int(sock.getsockname()[1])
+    app = make_app(site, {f"127.0.0.1:{port}"})
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+    sock.close()
+
+
+def sign_in(browser: Browser, address: str, name: str, language: str = "") -> None:
+    browser.call("Network.clearBrowserCookies")
+    browser.go(f"{address}/sign-in{'?language=' + language if language else ''}")
+    browser.fill("#f-name", name)
+    browser.fill("#f-password", PASSWORD)
+    browser.leave_by("form button.main")
+
+
+def assert_clean(browser: Browser, address: str) -> None:
+    """Nothing was asked of another machine, and no page complained."""
+    assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
+    assert browser.complaints == []
