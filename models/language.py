@@ -35,6 +35,7 @@ ACTS = (
 )  # fmt: skip
 FOLDER = Path(__file__).with_name("languages")
 
+_CYRILLIC = re.compile("[а-яёіїєґ]")
 _WORD = re.compile(r"\[[a-z_]+\]|\w+(?:['-]\w+)*")
 
 
@@ -55,6 +56,11 @@ def words_of(text: str) -> list[str]:
     """The words of a text, lower-cased and bare; a placeholder such as `[ACCOUNT]` stays one word, in capitals."""
     plain = unicodedata.normalize("NFC", text.lower()).translate(APOSTROPHES)
     return [w.upper() if w[0] == "[" else w for w in _WORD.findall(plain)]
+
+
+def languages_of_script(word: str) -> tuple[str, ...]:
+    """The languages that are written in a word's letters; asking the others would only load their dictionaries."""
+    return ("ru", "uk") if _CYRILLIC.search(word.lower()) else ("hu", "en")
 
 
 def lemma(word: str, language: str) -> str:

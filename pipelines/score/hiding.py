@@ -12,7 +12,7 @@ from functools import cache
 import yaml
 from rapidfuzz import fuzz, process
 
-from models.language import FOLDER, LANGUAGES, is_first_name, load, parses, words_of
+from models.language import FOLDER, LANGUAGES, is_first_name, languages_of_script, load, parses, words_of
 from pipelines.records import Interval, Token, Turn
 from pipelines.score.acts import SURE, Act, spoken_languages
 from pipelines.score.scorecard import Centre, Criterion
@@ -125,7 +125,7 @@ def _is_inflected(word: str) -> bool:
 
 
 def _is_name(word: str) -> bool:
-    return len(word) >= _GLUED_LETTERS and word not in _NOT_NAMES and any(is_first_name(word, code) for code in LANGUAGES)
+    return len(word) >= _GLUED_LETTERS and word not in _NOT_NAMES and any(is_first_name(word, code) for code in languages_of_script(word))
 
 
 def _like_a_name(turn: Turn, explained: set[tuple[int, int]]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
-from models.language import words_of
+from models.language import languages_of_script, words_of
 from models.phrases import lemmas
 from pipelines.published import Published, Row
 from pipelines.web.masking import masked
@@ -18,7 +18,6 @@ MOST_READ = 3000  # turns that hold the words in some form, before it is compare
 SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
 SEVERITIES = ("profanity", "insult", "threat")
 KINDS = ("good_example", "to_improve")
-_LANGUAGES = {True: ("ru", "uk"), False: ("hu", "en")}  # of Cyrillic letters, and of Latin ones
 
 _CALL = "c.call_id, c.centre_id, c.operator_id, c.topic, c.client_type, c.started_local, c.duration_s, c.recording_sha256, c.text_kept"
 _SOURCES = {
@@ -219,8 +218,4 @@ def _really_said(published: Published, rows: list[Row], said: list[str], is_exac
 
 @lru_cache(maxsize=2000)
 def _lemmas(word: str) -> frozenset[str]:
-    return frozenset({word, *(form.replace("ё", "е") for language in _languages(word) for form in lemmas(word, language))})
-
-
-def _languages(word: str) -> tuple[str, ...]:
-    return _LANGUAGES[any("а" <= letter <= "я" or letter in "іїєґ" for letter in word)]
+    return frozenset({word, *(form.replace("ё", "е") for language in languages_of_script(word) for form in lemmas(word, language))})
