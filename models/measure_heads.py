@@ -15,7 +15,7 @@ import numpy as np
 from models.abuse_lexicon import load_lexicon, normalise
 from models.classifier import LABELS, NONE, SEVERITIES, Embedder, TextClassifier, load_head
 from models.encoder import SOURCE_NAME, Encoder, build_encoder
-from models.train_heads import Example, acts_set, fit_several, out_of_fold
+from models.train_heads import Example, abuse_set, acts_set, fit_several, out_of_fold
 from models.training_sets import SENTIMENT_TESTS, toxicity_tests
 
 HARMLESS = 1000  # sentences of a set
@@ -134,8 +134,6 @@ def severity_table(encoder: Embedder, examples: Sequence[Example]) -> list[str]:
 
 def main() -> None:
     """Print the tables."""
-    from models.train_heads import abuse_set
-
     parser = argparse.ArgumentParser(description="Measure the text heads.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
     parser.add_argument("--models-dir", type=Path, default=Path(".models"))

@@ -87,12 +87,8 @@ def joined(sentences: Sequence[Sentence], count: int, rng: random.Random) -> Ite
 
 def as_recognised(text: str, rng: random.Random) -> str:
     """The text as speech recognition may give it: no case, no punctuation, a word lost, a word misheard or joined with the next."""
-    words = re.sub(r"[^\w\s']", "", text.lower()).split() if rng.random() < 0.5 else text.split()
-    if len(words) > 4 and rng.random() < 0.3:
-        del words[rng.randrange(len(words))]
-    long = [i for i, word in enumerate(words) if len(word) > 5]
-    if long and rng.random() < 0.5:
-        i = rng.choice(long)
+    words, i = _worn(text, 0.3, rng)
+    if i is not None:
         words[i] = _misheard(words[i], rng)
     if len(words) > 2 and rng.random() < 0.1:
         i = rng.randrange(len(words) - 1)
@@ -102,15 +98,20 @@ def as_recognised(text: str, rng: random.Random) -> str:
 
 def with_losses(text: str, rng: random.Random) -> str:
     """The text as poor recognition may give it: no case, no punctuation, a word or a letter lost."""
-    words = re.sub(r"[^\w\s']", "", text.lower()).split() if rng.random() < 0.5 else text.split()
-    if len(words) > 4 and rng.random() < 0.5:
-        del words[rng.randrange(len(words))]
-    long = [i for i, word in enumerate(words) if len(word) > 5]
-    if long and rng.random() < 0.5:
-        i = rng.choice(long)
+    words, i = _worn(text, 0.5, rng)
+    if i is not None:
         cut = rng.randrange(1, len(words[i]) - 1)
         words[i] = words[i][:cut] + words[i][cut + 1 :]
     return " ".join(words)
+
+
+def _worn(text: str, lost: float, rng: random.Random) -> tuple[list[str], int | None]:
+    """The words, plain or as they stand, one of them `lost` so often; and which long one is to be spoilt, if any."""
+    words = re.sub(r"[^\w\s']", "", text.lower()).split() if rng.random() < 0.5 else text.split()
+    if len(words) > 4 and rng.random() < lost:
+        del words[rng.randrange(len(words))]
+    long = [i for i, word in enumerate(words) if len(word) > 5]
+    return words, rng.choice(long) if long and rng.random() < 0.5 else None
 
 
 def _misheard(word: str, rng: random.Random) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import zipfile
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from models.registry import sha256_of
 from pipelines.published import Published, Row
 from pipelines.web import moments
 from pipelines.web.pack_export import write
@@ -149,7 +149,7 @@ def archive(said: Row, sound: Path | None, centre: str, w: Wording, *, is_whole:
     for key in ("started_at", "started_local"):
         values[key] = values[key].isoformat() if values[key] else None
     if sound is not None:
-        values["sound"] = {"file": "call.ogg", "sha256": hashlib.sha256(sound.read_bytes()).hexdigest()}
+        values["sound"] = {"file": "call.ogg", "sha256": sha256_of(sound)}
     page = environment().get_template("rooms/evidence_offline.html").render(
         w=w, languages=LANGUAGES, style=style_and_script()[0], said=said, centre=centre, is_whole=is_whole, has_sound=sound is not None,
         when=w.time(said["started_local"]),

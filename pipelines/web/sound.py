@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models.registry import sha256_of
 from pipelines import audio, store
 from pipelines.coaching import Span, beeps_within
 from pipelines.errors import BadRecordingError, TransientError
@@ -69,7 +70,7 @@ class Sounds:
 
     def _make(self, call: Row, personal: Sequence[Span], target: Rendering) -> None:
         recording = self._recording(call["call_id"])
-        if recording is None or _sha256(recording) != call["recording_sha256"]:
+        if recording is None or sha256_of(recording) != call["recording_sha256"]:
             raise NoSoundError("sound_gone")  # another file lies there now: its personal data would not be beeped
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = self.folder / f".{target.sound.stem}.part.ogg"
@@ -130,11 +131,6 @@ def _name(call: Row, beeped: Sequence[Span]) -> str:
 
 def _recording_part(recording_sha256: str | None) -> str:
     return (recording_sha256 or "none")[:32]
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as read:
-        return hashlib.file_digest(read, "sha256").hexdigest()
 
 
 def _staged_recordings(settings: Settings) -> dict[str, Path]:
