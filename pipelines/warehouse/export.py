@@ -7,14 +7,10 @@ Nothing that somebody said or typed becomes a formula: text is written as text, 
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import zipfile
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import xlsxwriter
@@ -23,13 +19,10 @@ from xlsxwriter.exceptions import XlsxWriterException
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.published import open_published
 from pipelines.settings import Settings
+from pipelines.spreadsheet import AS_TEXT, cells
 
 SUFFIXES = (".xlsx", ".parquet")
 MOST_ROWS = 1_048_575  # of a sheet, below its head
-MOST_CHARACTERS = 32_767  # of a cell
-_EXACT = 2**53  # greater whole numbers lose digits in Excel
-_LOOKS_LIKE_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_FIRST_YEAR = 1900  # Excel's calendar begins there
 _AT_ONCE = 10_000
 
 
@@ -101,12 +94,10 @@ def _write_parquet(db: duckdb.DuckDBPyConnection, query: str, part: Path) -> int
 def _write_sheet(db: duckdb.DuckDBPyConnection, query: str, about: Sequence[tuple[str, str]], part: Path, most_rows: int) -> int:
     result = db.execute(_on_the_wall(db, query))
     names = [column[0] for column in result.description or ()]
-    book = xlsxwriter.Workbook(
-        str(part), {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    )
+    book = xlsxwriter.Workbook(str(part), {"constant_memory": True, **AS_TEXT})
     try:
         sheet = book.add_worksheet("rows")
-        put = _cells(book, sheet)
+        put = cells(book, sheet)
         sheet.freeze_panes(1, 0)
         bold = book.add_format({"bold": True})
         for column, name in enumerate(names):
@@ -156,44 +147,6 @@ def _on_the_wall(db: duckdb.DuckDBPyConnection, query: str) -> str:
         for name, *_ in columns
     ]
     return f"select {', '.join(chosen)} from (\n{query}\n) as q {joined}"
-
-
-def _cells(book: Any, sheet: Any) -> Callable[[int, int, Any], None]:
-    """Writes one value into one cell, each kind in its own way; text is never anything but text."""
-    moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-    day = book.add_format({"num_format": "yyyy-mm-dd"})
-    hour = book.add_format({"num_format": "hh:mm:ss"})
-    quoted = book.add_format({"quote_prefix": True})  # what looks like a formula stays text when somebody edits the cell
-
-    def put(row: int, column: int, value: Any) -> None:
-        if value is None:
-            return
-        if isinstance(value, bool):
-            sheet.write_boolean(row, column, value)
-        elif isinstance(value, int | float | Decimal) and abs(float(value)) <= _EXACT:  # false for what is not a number
-            sheet.write_number(row, column, float(value))
-        elif isinstance(value, datetime) and value.year >= _FIRST_YEAR:
-            sheet.write_datetime(row, column, value.replace(tzinfo=None), moment)
-        elif isinstance(value, date) and value.year >= _FIRST_YEAR:
-            sheet.write_datetime(row, column, value, day)
-        elif isinstance(value, time):
-            sheet.write_datetime(row, column, value.replace(tzinfo=None), hour)
-        else:
-            text = _text(value)
-            sheet.write_string(row, column, text, quoted if text.startswith(_LOOKS_LIKE_FORMULA) else None)
-
-    return put
-
-
-def _text(value: Any) -> str:
-    text = (
-        value
-        if isinstance(value, str)
-        else json.dumps(value, ensure_ascii=False, default=str)
-        if isinstance(value, list | dict)
-        else str(value)
-    )
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
 
 def _quoted(name: str) -> str:

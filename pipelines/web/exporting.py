@@ -1,15 +1,26 @@
-"""A centre's calls, operators, criteria and ledger as an Excel workbook."""
+"""What leaves the site as a file: a centre's calls, operators, criteria and ledger as an Excel workbook, and how files are handed over."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import date, datetime
-from typing import Any
+
+from fastapi import Response
 
 from pipelines.published import Row
+from pipelines.spreadsheet import AS_TEXT, cells
 
 MOST_ROWS = 100_000
+_KINDS = {"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "pdf": "application/pdf"}
+
+
+def download(content: bytes, name: str) -> Response:
+    """A file for the browser to keep; of its name only what is safe in a header and on every disk."""
+    stem, _, suffix = name.rpartition(".")
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
+    return Response(
+        content, media_type=_KINDS[suffix], headers={"Content-Disposition": f'attachment; filename="callgrade-{safe}.{suffix}"'}
+    )
 
 
 def workbook(sheets: dict[str, tuple[Sequence[str], Sequence[Row]]]) -> bytes:
@@ -17,37 +28,17 @@ def workbook(sheets: dict[str, tuple[Sequence[str], Sequence[Row]]]) -> bytes:
     import xlsxwriter
 
     out = io.BytesIO()
-    with xlsxwriter.Workbook(
-        out,
-        {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "remove_timezone": True},
-    ) as book:
+    with xlsxwriter.Workbook(out, {"in_memory": True, **AS_TEXT}) as book:
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        day, moment, number = (book.add_format({"num_format": code}) for code in ("yyyy-mm-dd", "yyyy-mm-dd hh:mm", "0.0"))
         for name, (columns, rows) in sheets.items():
             sheet = book.add_worksheet(name[:31])
+            put = cells(book, sheet, moments="yyyy-mm-dd hh:mm", fractions="0.0")
             sheet.freeze_panes(1, 1)
             for n, column in enumerate(columns):
                 sheet.write_string(0, n, column, head)
                 sheet.set_column(n, n, 18)
             for line, row in enumerate(rows[:MOST_ROWS], 1):
                 for n, column in enumerate(columns):
-                    _write(sheet, line, n, row[column], day, moment, number)
+                    put(line, n, row[column])
             sheet.autofilter(0, 0, max(len(rows[:MOST_ROWS]), 1), len(columns) - 1)
     return out.getvalue()
-
-
-def _write(sheet: Any, line: int, column: int, value: object, day: Any, moment: Any, number: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, datetime):
-        sheet.write_datetime(line, column, value, moment)
-    elif isinstance(value, date):
-        sheet.write_datetime(line, column, value, day)
-    elif isinstance(value, bool):
-        sheet.write_boolean(line, column, value)
-    elif isinstance(value, int):
-        sheet.write_number(line, column, value)
-    elif isinstance(value, float):
-        sheet.write_number(line, column, value, number)
-    else:
-        sheet.write_string(line, column, str(value)[:32_000])

@@ -127,5 +127,8 @@ def test_a_workbook_never_runs_what_a_client_said() -> None:
     with zipfile.ZipFile(io.BytesIO(made)) as book:
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
         assert not any("rels" in name and "worksheets" in name for name in book.namelist())
+        styles = book.read("xl/styles.xml").decode()
     assert "<f>" not in sheet and "hyperlink" not in sheet
+    quoted = [n for n, style in enumerate(re.findall(r"<xf .*?>", styles.split("<cellXfs")[1])) if 'quotePrefix="1"' in style]
+    assert len(re.findall(rf'<c r="A\d+" s="{quoted[0]}" t="s"', sheet)) == 4  # as text when somebody edits the cell, too
     assert len(re.findall(r't="s"', sheet)) == len(said) + 5
