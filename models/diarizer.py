@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import registry
+from models.cores import on_every_core
 from models.grouping import in_groups
 from models.torchaudio_stand_in import spare_torchaudio
 from models.voices import FRAMES_A_SECOND, Piece, cut_pieces, speakers_of_pieces, stretches_of
@@ -97,23 +98,27 @@ class _OfflineDiarizer:
         import torch
 
         by_length: dict[int, list[tuple[int, int, Any]]] = defaultdict(list)
-        for n, (sound, own) in enumerate(zip(sounds, pieces, strict=True)):
-            features: Any = _features(sound) if own else ()
+        of_sounds = on_every_core(lambda n: _features(sounds[n]) if pieces[n] else (), range(len(sounds)))
+        for n, (features, own) in enumerate(zip(of_sounds, pieces, strict=True)):
             for index, piece in enumerate(own):
                 length = min(piece.last - piece.first, len(features)) // LENGTH_STEP * LENGTH_STEP
                 if piece.is_overlap or length < EMBEDDED_FROM:
                     continue
                 first = min(piece.first + (piece.last - piece.first - length) // 2, len(features) - length)
                 by_length[length].append((n, index, features[first : first + length]))
+        alike = [by_length[length] for length in sorted(by_length, reverse=True)]  # the dearest first, so that all cores end together
+        batches = [some[at : at + self._batch_size] for some in alike for at in range(0, len(some), self._batch_size)]
+
+        def embed(batch: Sequence[tuple[int, int, Any]]) -> npt.NDArray[np.float32]:
+            stacked = torch.stack([cut for _, _, cut in batch])
+            made: npt.NDArray[np.float32] = self._voices(stacked - stacked.mean(dim=1, keepdim=True)).numpy()
+            return made
+
         found: list[dict[int, Any]] = [{} for _ in sounds]
-        for length in sorted(by_length):
-            for at in range(0, len(by_length[length]), self._batch_size):
-                batch = by_length[length][at : at + self._batch_size]
-                stacked = torch.stack([cut for _, _, cut in batch])
-                made = self._voices(stacked - stacked.mean(dim=1, keepdim=True)).numpy()
-                for (n, index, _), embedding in zip(batch, made, strict=True):
-                    if np.isfinite(embedding).all():
-                        found[n][index] = embedding
+        for batch, made in zip(batches, on_every_core(embed, batches), strict=True):
+            for (n, index, _), embedding in zip(batch, made, strict=True):
+                if np.isfinite(embedding).all():
+                    found[n][index] = embedding
         return found
 
 
@@ -154,7 +159,10 @@ def import_pyannote() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """On a CPU, torch has one thread inside: the networks are small, more gain little, and on a busy machine they cost ten times the time."""
+    """On a CPU, torch has one thread inside: the networks are small, more gain little, and on a busy machine they cost ten times the time.
+
+    Threads begun meanwhile have one as well: a batch a core is what uses all of them.
+    """
     import torch
 
     threads = torch.get_num_threads()

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.cores import on_every_core
+
 RATE_HZ = 16_000
 WINDOW_S = 10.0  # what the network was trained on
 
@@ -36,13 +38,16 @@ class Segmentation:
         starts = [self._starts(len(sound)) for sound in sounds]
         places = [(n, start) for n, own in enumerate(starts) for start in own]
         best = np.zeros((len(places), self._model.num_frames(width)), np.int8)
-        with torch.inference_mode():
-            for at in range(0, len(places), self._batch_size):
-                batch = np.zeros((min(self._batch_size, len(places) - at), 1, width), np.float32)
-                for row, (n, start) in zip(batch, places[at:], strict=False):
-                    heard = sounds[n][start : start + width]
-                    row[0, : len(heard)] = heard
-                best[at : at + len(batch)] = self._model(torch.from_numpy(batch)).argmax(dim=-1).numpy()
+
+        def judge(first: int) -> None:
+            batch = np.zeros((min(self._batch_size, len(places) - first), 1, width), np.float32)
+            for row, (n, start) in zip(batch, places[first:], strict=False):
+                heard = sounds[n][start : start + width]
+                row[0, : len(heard)] = heard
+            with torch.inference_mode():
+                best[first : first + len(batch)] = self._model(torch.from_numpy(batch)).argmax(dim=-1).numpy()
+
+        on_every_core(judge, range(0, len(places), self._batch_size))
         out, first = [], 0
         for sound, own in zip(sounds, starts, strict=True):
             out.append(self._mapping[self._of_moments(best[first : first + len(own)], own, len(sound), hop_s)])

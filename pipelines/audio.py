@@ -58,7 +58,7 @@ def run(batch: Batch, settings: Settings) -> None:
     calls: list[Call] = batch.calls()
     facts: list[AudioFacts] = []
     rows: list[PutAside] = []
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:  # not on_every_core: progress is told as it is made
         for number, (call, found) in enumerate(zip(calls, pool.map(_look_at, calls), strict=True), 1):
             log.info("audio %d/%d %s", number, len(calls), call.call_id)
             if isinstance(found, BadRecordingError):
@@ -135,15 +135,24 @@ def levels_db(tracks: Samples, hop_s: float = LEVEL_HOP_S) -> npt.NDArray[np.flo
 
 
 def cut_clip(path: str | Path, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
+    """Write the sound between two moments of a recording to a file, as `write_clip` does. Raises BadRecordingError as `decode` does."""
+    return write_clip(channels(path), start_s, end_s, beeps, out_path)
+
+
+def channels(path: str | Path) -> Samples:
+    """A recording's channels as they are [channels, samples at 16 kHz]. Raises BadRecordingError as `decode` does."""
+    return _read(Path(path))[0]
+
+
+def write_clip(samples: Samples, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
     """Write the sound between two moments to a .wav or .ogg file, with a tone over each beep interval on every channel.
 
-    Times are seconds from the start of the recording. The file appears whole or not at all. Raises BadRecordingError as `decode` does, and
-    ValueError for an empty range or another ending than .wav or .ogg.
+    Times are seconds from the start of the samples [channels, samples at 16 kHz]. The file appears whole or not at all. Raises ValueError for
+    an empty range or another ending than .wav or .ogg.
     """
     out = Path(out_path)
     if out.suffix not in (".wav", ".ogg"):
         raise ValueError(f"A clip is .wav or .ogg, not {out.name!r}.")
-    samples = _read(Path(path))[0]
     first, last = max(0, round(start_s * RATE_HZ)), min(samples.shape[1], round(end_s * RATE_HZ))
     if last <= first:
         raise ValueError(f"Nothing to cut from {start_s:.2f} to {end_s:.2f} s: the recording lasts {samples.shape[1] / RATE_HZ:.2f} s.")

@@ -12,12 +12,14 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
+from models.cores import cores
 from pipelines import audio, store
 from pipelines.errors import BadRecordingError, MisconfiguredError
 from pipelines.published import Published, Row
@@ -67,25 +69,36 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
     """
     planned = plan(published, settings.retention_days, now())
     settings.clips.mkdir(parents=True, exist_ok=True, mode=0o700)
+    of_calls = [list(group) for _, group in groupby(planned, key=lambda wanted: wanted.clip.call_id)]
     clips: list[Clip] = []
-    for n, wanted in enumerate(planned, 1):
-        if _is_cut(settings.site, wanted.clip):
-            _write_side_car(settings.site, wanted)
-            clips.append(wanted.clip)
-            continue
-        recording = recordings.get(wanted.clip.call_id)
-        if recording is None or not recording.exists():
-            log.info("clips %d/%d %s: its recording is not here, no clip", n, len(planned), wanted.clip.call_id)
-            continue
-        try:
-            _cut(settings.site, wanted, recording)
-        except BadRecordingError as error:
-            log.warning("clips %d/%d %s: %s", n, len(planned), wanted.clip.call_id, error.reason)
-            continue
-        log.info("clips %d/%d %s", n, len(planned), wanted.clip.call_id)
-        clips.append(wanted.clip)
+    with ThreadPoolExecutor(cores()) as pool:  # encoders work outside Python; a call's recording is read once, by one of them
+        of_call = pool.map(lambda wanted: _cut_missing(wanted, settings.site, recordings), of_calls)
+        for wanted, found in zip(of_calls, of_call, strict=True):
+            clips += found
+            log.info("clips %d/%d %s", len(clips), len(planned), wanted[0].clip.call_id)
     store.write_records(settings.site / "clips.parquet", Clip, clips)
     return clips
+
+
+def _cut_missing(planned: Sequence[Planned], site: Path, recordings: Mapping[str, Path]) -> list[Clip]:
+    """The clips of one call that exist after those were cut that do not yet."""
+    missing = [wanted for wanted in planned if not _is_cut(site, wanted.clip)]
+    if missing:
+        call_id = missing[0].clip.call_id
+        recording = recordings.get(call_id)
+        if recording is None or not recording.exists():
+            log.info("clips: the recording of %s is not here, %d not cut", call_id, len(missing))
+        else:
+            try:
+                sound = audio.channels(recording)
+                for wanted in missing:
+                    _cut(site, wanted, sound)
+            except BadRecordingError as error:
+                log.warning("clips of %s: %s", call_id, error.reason)
+    existing = [wanted for wanted in planned if _is_cut(site, wanted.clip)]
+    for wanted in existing:
+        _write_side_car(site, wanted)
+    return [wanted.clip for wanted in existing]
 
 
 def remove_others(settings: Settings, clips: Iterable[Clip]) -> None:
@@ -222,12 +235,12 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
     return Planned(clip, beeps)
 
 
-def _cut(site: Path, planned: Planned, recording: Path) -> None:
+def _cut(site: Path, planned: Planned, recording: audio.Samples) -> None:
     """Write one clip whole or not at all: the side-car comes last and says that the sound is complete."""
     sound = site / planned.clip.path
     part = sound.with_name(f".{sound.stem}.part{sound.suffix}")
     try:
-        audio.cut_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, part)
+        audio.write_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, part)
         os.replace(part, sound)
     finally:
         part.unlink(missing_ok=True)
