@@ -76,6 +76,10 @@ class Browser:
     def resize(self, width: int, height: int) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
 
+    def dress(self, *, dark: bool) -> None:
+        """Ask pages for their dark or light colours."""
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
     def go(self, url: str) -> None:
         """Open a page and wait until it is there."""
         self.run("window.left = true")

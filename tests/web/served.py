@@ -14,6 +14,7 @@ import uvicorn
 from pipelines.settings import ROOT, Settings
 from pipelines.web.app import make_app
 from pipelines.web.serve import Listening, bind
+from tests.web.accessible import barriers
 from tests.web.browser import Browser
 from tests.web.people import PASSWORD
 
@@ -43,6 +44,12 @@ def sign_in(browser: Browser, address: str, name: str, language: str = "") -> No
     browser.fill("#f-name", name)
     browser.fill("#f-password", PASSWORD)
     browser.leave_by("form button.main")
+
+
+def look(browser: Browser, name: str, *, whole: bool = False) -> None:
+    """Leave a picture of the page for who wants to look, and see that it keeps nobody out."""
+    browser.picture(PICTURES / f"{name}.png", whole=whole)
+    assert barriers(browser) == [], name
 
 
 def assert_clean(browser: Browser, address: str) -> None:

@@ -7,25 +7,25 @@ import pytest
 from tests.web import chromium
 from tests.web.browser import Browser
 from tests.web.people import People
-from tests.web.served import PICTURES, assert_clean, sign_in
+from tests.web.served import assert_clean, look, sign_in
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
 
 
 def test_a_quality_manager_finds_a_call_hears_a_quote_and_marks_it(browser: Browser, address: str, people: People) -> None:
     sign_in(browser, address, "manager")
-    browser.picture(PICTURES / "manager-centres.png")
+    look(browser, "manager-centres")
     browser.leave_by("a.centre[href$='kyiv']")
-    browser.picture(PICTURES / "manager-centre.png", whole=True)
+    look(browser, "manager-centre", whole=True)
     browser.leave_by(".tabs a[href$='/queue']")
-    browser.picture(PICTURES / "manager-queue.png")
+    look(browser, "manager-queue")
     browser.leave_by(".queue a[href='/calls/kyiv-1'], .queue a")
     browser.go(f"{address}/calls/kyiv-2")
     browser.until("document.querySelector('.with-waves')")
-    browser.picture(PICTURES / "manager-call.png", whole=True)
+    look(browser, "manager-call", whole=True)
     browser.click(".criteria .quote a")
     browser.until("document.getElementById('sound').currentTime > 0.5 && document.querySelector('.talk li.now')")
-    browser.picture(PICTURES / "manager-call-playing.png")
+    look(browser, "manager-call-playing")
     assert people.store.rows("select 1 from audit where account_name = 'manager' and action = 'heard' and subject = 'kyiv-2'")
     browser.run("document.activeElement.blur(), document.getElementById('sound').pause()")
     browser.press(" ")
@@ -36,9 +36,9 @@ def test_a_quality_manager_finds_a_call_hears_a_quote_and_marks_it(browser: Brow
     if browser.run("!!document.querySelector('form[action=\"/reviewed\"] button')"):
         browser.leave_by("form[action='/reviewed'] button")
     browser.go(f"{address}/centres/kyiv/operators")
-    browser.picture(PICTURES / "manager-operators.png")
+    look(browser, "manager-operators")
     browser.go(f"{address}/audit")
-    browser.picture(PICTURES / "manager-audit.png")
+    look(browser, "manager-audit")
     assert_clean(browser, address)
 
 
@@ -47,11 +47,11 @@ def test_an_operator_reads_own_calls_on_a_phone_in_the_dark(address: str, people
         sign_in(phone, address, "op-1", "uk")
         assert phone.run("document.documentElement.lang") == "uk"  # what was chosen when signing in stays
         assert not phone.is_wider_than_its_window()
-        phone.picture(PICTURES / "operator-phone.png")
+        look(phone, "operator-phone")
         phone.leave_by("#calls a")
         phone.until("document.querySelector('.with-waves')")
         assert not phone.is_wider_than_its_window()
-        phone.picture(PICTURES / "operator-call-phone.png")
+        look(phone, "operator-call-phone")
         phone.run("document.querySelector('details.menu').open = true")
         phone.run("document.querySelector('#menu-language').value = 'hu'")
         phone.leave_by("details.menu form button")
@@ -76,7 +76,7 @@ def test_an_administrator_lets_somebody_in_with_the_keyboard_alone(browser: Brow
     browser.press("Enter")
     browser.until("!window.left && document.readyState === 'complete'")
     assert browser.run("document.querySelector('code').textContent.length") > 20
-    browser.picture(PICTURES / "administrator-accounts.png")
+    look(browser, "administrator-accounts")
     assert_clean(browser, address)
 
 

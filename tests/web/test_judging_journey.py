@@ -7,7 +7,7 @@ import pytest
 from tests.web import chromium
 from tests.web.browser import Browser
 from tests.web.people import People
-from tests.web.served import PICTURES, assert_clean, served, sign_in
+from tests.web.served import assert_clean, look, served, sign_in
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
 
@@ -21,24 +21,24 @@ def test_from_a_blind_form_to_an_upheld_dispute(judging: People) -> None:
         browser.click("#turn-1 .pick")  # the quote goes to the criterion that is worked on
         assert browser.run("document.querySelector('[name=turn_greeting]').value") == "1"
         assert browser.run("document.querySelector('[data-count]').textContent.startsWith('Answered 1 /')")
-        browser.picture(PICTURES / "manager-evaluate.png", whole=True)
+        look(browser, "manager-evaluate", whole=True)
         browser.leave_by("form .actions button.main")
         assert browser.run("document.querySelectorAll('.said-by .counts').length") > 1
-        browser.picture(PICTURES / "manager-compared.png", whole=True)
+        look(browser, "manager-compared", whole=True)
         browser.go(f"{address}/centres/irkutsk/calibration")
-        browser.picture(PICTURES / "manager-calibration.png", whole=True)
+        look(browser, "manager-calibration", whole=True)
         for path in ("/centres/irkutsk/calibration", "/evaluate/irkutsk-1", "/compared/irkutsk-1", "/disputes"):
             browser.resize(360, 800)
             browser.go(address + path)
             assert not browser.is_wider_than_its_window(), path
-        browser.picture(PICTURES / "manager-disputes-phone.png")
+        look(browser, "manager-disputes-phone")
         browser.resize(1280, 900)
 
         sign_in(browser, address, "op-1", "ru")
         browser.go(f"{address}/calls/kyiv-1")
         browser.leave_by("#criterion-farewell a[href^='/dispute/']")
         browser.fill("#f-reason", "Попрощался, послушайте последние слова.")
-        browser.picture(PICTURES / "operator-dispute.png", whole=True)
+        look(browser, "operator-dispute", whole=True)
         browser.leave_by("form.fields button.main")
         assert browser.run("location.pathname") == "/my-disputes"
 
@@ -49,14 +49,14 @@ def test_from_a_blind_form_to_an_upheld_dispute(judging: People) -> None:
         browser.click("input[name=decision][value=uphold]")
         browser.fill("#f-turn", "3")
         browser.fill("#f-reason", "Почуто, справді попрощався.")
-        browser.picture(PICTURES / "manager-dispute.png", whole=True)
+        look(browser, "manager-dispute", whole=True)
         browser.leave_by("form.fields button.main")
 
         sign_in(browser, address, "op-1", "hu")
         assert browser.run("document.querySelector('.rooms .count').textContent") == "1"
         browser.leave_by(".rooms a[href='/my-disputes']")
-        browser.picture(PICTURES / "operator-disputes.png")
+        look(browser, "operator-disputes")
         browser.go(f"{address}/calls/kyiv-1")
         assert "second" in browser.run("document.querySelector('#criterion-farewell .person').textContent")
-        browser.picture(PICTURES / "operator-call-upheld.png", whole=True)
+        look(browser, "operator-call-upheld", whole=True)
         assert_clean(browser, address)

@@ -11,7 +11,7 @@ import pytest
 from tests.web import chromium
 from tests.web.browser import Browser
 from tests.web.people import People
-from tests.web.served import PICTURES, assert_clean, sign_in
+from tests.web.served import assert_clean, look, sign_in
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
 
@@ -21,13 +21,13 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
 ) -> None:
     sign_in(browser, address, "trainer")
     browser.go(f"{address}/trainer")
-    browser.picture(PICTURES / "trainer-packs.png", whole=True)
+    look(browser, "trainer-packs", whole=True)
     browser.leave_by(".proposals button")
     path = browser.run("location.pathname")
     before = browser.run("document.querySelectorAll('.moments > li').length")
     browser.click("[data-play-all]")
     browser.until("document.querySelector('.moments audio').currentTime > 0.3 && document.querySelector('.moments > li.now')")
-    browser.picture(PICTURES / "trainer-pack.png", whole=True)
+    look(browser, "trainer-pack", whole=True)
     browser.click("[data-play-all]")
     browser.leave_by("a[href^='/trainer/moments?pack=']")
     browser.fill("#f-text", "очікування")
@@ -35,7 +35,7 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
     browser.click("a.hear")
     browser.until("document.querySelector('a.hear.playing')")
     browser.click(".found input[type=checkbox]")
-    browser.picture(PICTURES / "trainer-moments.png", whole=True)
+    look(browser, "trainer-moments", whole=True)
     browser.leave_by(".keep button.main")
     assert browser.run("location.pathname") == path and browser.run("document.querySelectorAll('.moments > li').length") == before + 1
     for page in ("/trainer", path, "/trainer/moments?criterion=greeting"):
@@ -49,7 +49,7 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
     browser.requests.clear()
     browser.go((tmp_path / "index.html").as_uri())
     browser.until("Array.from(document.querySelectorAll('audio')).every(a => a.duration > 1)")
-    browser.picture(PICTURES / "pack-offline.png", whole=True)
+    look(browser, "pack-offline", whole=True)
     assert all(url.startswith(("file:", "data:")) for url in browser.requests) and browser.complaints == []
     browser.requests.clear()
 
@@ -57,7 +57,7 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
 def test_a_manager_sees_who_needs_a_rest(browser: Browser, address: str) -> None:
     sign_in(browser, address, "manager")
     browser.go(f"{address}/care/kyiv")
-    browser.picture(PICTURES / "care.png", whole=True)
+    look(browser, "care", whole=True)
     assert browser.run("document.querySelectorAll('.shifts li').length") >= 1
     browser.resize(360, 800)
     assert not browser.is_wider_than_its_window()
