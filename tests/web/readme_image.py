@@ -1,29 +1,54 @@
-"""Takes the picture of a scorecard that the README shows: `python -m tests.web.readme_image [CALL_ID]` after `callgrade demo`."""
+"""Takes the two pictures that the README shows, a call and a coaching pack: `python -m tests.web.readme_image [CALL_ID]` after `callgrade demo`."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from pipelines.settings import ROOT, Settings
-from pipelines.web import pages
-from tests.web.chromium import take_picture
+from pipelines.web import accounts
+from pipelines.web.store import open_store
+from tests.web.browser import Browser
+from tests.web.people import PASSWORD
+from tests.web.served import served, sign_in
 
-IMAGE = ROOT / "docs" / "images" / "scorecard.png"
+IMAGES = ROOT / "docs" / "images"
 DEMO = ROOT / ".demo" / "callgrade.duckdb"
+WIDTH, HEIGHT = 1280, 1360
+# of the proposed packs the one with most of both, good moments and ones to improve
+_CHOOSE = """(() => {
+  document.querySelectorAll('details.month').forEach(month => month.open = true);
+  const of = (row, kind) => +(row.querySelector(kind)?.style.getPropertyValue('--v') || 0);
+  const worth = row => Math.min(of(row, '.bar i:not(.fail)'), of(row, '.bar i.fail'));
+  Array.from(document.querySelectorAll('.proposals > li')).sort((a, b) => worth(b) - worth(a))[0].id = 'chosen';
+})()"""
 
 
-def take(warehouse: Path, call_id: str, image: Path = IMAGE) -> Path:
-    """The top of one call's page in English, 1200 wide."""
+def take(warehouse: Path, call_id: str, images: Path = IMAGES) -> list[Path]:
+    """A call as a quality manager sees it, and a proposed pack as a trainer plays it, in English; nothing of the site itself changes."""
+    images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.from_environment(warehouse=Path(folder) / warehouse.name)
+        published = Settings.from_environment(warehouse=warehouse)
         settings.snapshot.parent.mkdir(parents=True)
-        settings.snapshot.write_bytes(Settings.from_environment(warehouse=warehouse).snapshot.read_bytes())
-        pages.publish_pages(settings, "en")
-        image.parent.mkdir(parents=True, exist_ok=True)
-        return take_picture((settings.scorecards / pages.call_href(call_id)).as_uri(), image, 1200, 1240)
+        shutil.copy(published.snapshot, settings.snapshot)
+        shutil.copytree(published.clips, settings.clips)
+        shutil.copytree(published.stage, settings.stage)  # says where the recordings lie
+        accounts.add(open_store(settings), "anna", "manager", PASSWORD, [accounts.EVERY_CENTRE])
+        with served(settings) as address, Browser(WIDTH, HEIGHT) as browser:
+            sign_in(browser, address, "anna", "en")
+            browser.go(f"{address}/calls/{call_id}")
+            browser.until("document.querySelector('.with-waves')")
+            made = [browser.picture(images / "call.png")]
+            browser.go(f"{address}/trainer")
+            browser.run(_CHOOSE)
+            browser.leave_by("#chosen button")
+            browser.until("Array.from(document.querySelectorAll('.moments audio')).length > 1")
+            return [*made, browser.picture(images / "pack.png")]
 
 
 if __name__ == "__main__":
-    print(take(Path(sys.argv[2]) if len(sys.argv) > 2 else DEMO, sys.argv[1] if len(sys.argv) > 1 else "irkutsk-ru-003"))
+    for image in take(Path(sys.argv[2]) if len(sys.argv) > 2 else DEMO, sys.argv[1] if len(sys.argv) > 1 else "irkutsk-ru-003"):
+        print(image)
