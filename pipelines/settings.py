@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -35,6 +35,8 @@ class Settings:
     recordings: Path = ROOT / "tests" / "calls"  # where pull_calls looks
     call_log: Path | None = None
     alerts: Path | None = None  # the rules of alerts, where they are not alerts.yaml beside the warehouse
+    openid: Path | None = None  # the file of OpenID Connect, where it is not openid.yaml beside the warehouse
+    openid_secret: str | None = field(default=None, repr=False)  # what this site proves itself with to the provider, never logged
     source: str | None = None  # where pull_calls fetches recordings from first; may hold a password, never logged
 
     @property
@@ -83,6 +85,8 @@ class Settings:
             "recordings": Path(env.get("CALLGRADE_RECORDINGS", str(ROOT / "tests" / "calls"))),
             "call_log": Path(env["CALLGRADE_CALL_LOG"]) if env.get("CALLGRADE_CALL_LOG") else None,
             "alerts": Path(env["CALLGRADE_ALERTS"]) if env.get("CALLGRADE_ALERTS") else None,
+            "openid": Path(env["CALLGRADE_OPENID"]) if env.get("CALLGRADE_OPENID") else None,
+            "openid_secret": env.get("CALLGRADE_OPENID_SECRET") or None,
             "source": env.get("CALLGRADE_SOURCE") or None,
         }
         values.update({k: v for k, v in given.items() if v is not None})
@@ -92,7 +96,7 @@ class Settings:
         values["dispute_days"] = _number("CALLGRADE_DISPUTE_DAYS", values["dispute_days"], int, 1)
         _one_of("CALLGRADE_PROFILE", values["profile"], PROFILES)
         _one_of("CALLGRADE_KEEP_TEXT", values["keep_text"], KEEP_TEXT)
-        for key in ("warehouse", "models_dir", "recordings", "call_log", "alerts"):
+        for key in ("warehouse", "models_dir", "recordings", "call_log", "alerts", "openid"):
             if values[key] is not None:
                 values[key] = Path(values[key]).expanduser().absolute()
         if values["warehouse"].stem.lower() in NOT_A_WAREHOUSE:

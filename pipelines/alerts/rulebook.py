@@ -116,7 +116,7 @@ def _email(entry: Entry) -> Email:
     if len(addresses) < 2:
         raise entry.error("to needs at least one address")
     user = entry.text("user") if "user" in entry.names() else None
-    file = _file(entry, "password_file")
+    file = file_of(entry, "password_file")
     if (user is None) != (file is None):
         raise entry.error("user and password_file belong together")
     if user and security == "none" and not is_here(server):
@@ -130,7 +130,7 @@ def _webhook(entry: Entry) -> Webhook:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or (parts.scheme == "http" and not is_here(parts.hostname)):
         raise entry.get("url").error("url must begin with https:// (http:// only to this machine)")
-    return Webhook(url, _file(entry, "secret_file"))
+    return Webhook(url, file_of(entry, "secret_file"))
 
 
 def _rule(name: str, entry: Entry, channels: Mapping[str, Channel]) -> Rule:
@@ -149,7 +149,8 @@ def _rule(name: str, entry: Entry, channels: Mapping[str, Channel]) -> Rule:
     )  # fmt: skip
 
 
-def _file(entry: Entry, key: str) -> Path | None:
+def file_of(entry: Entry, key: str) -> Path | None:
+    """The file that a field names, counted from the folder of the YAML file; None where the field is left out."""
     if key not in entry.names():
         return None
     path = Path(entry.text(key)).expanduser()

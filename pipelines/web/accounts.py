@@ -22,13 +22,13 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
 _EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "care", "decide_disputes", "see_audit")
 # What each role may do. Which calls it may do it with is said by the account's centres, and for an operator by his own id.
 RIGHTS: dict[str, frozenset[str]] = {
-    "operator": frozenset({"see_calls", "hear", "dispute"}),
+    "operator": frozenset({"see_calls", "hear", "dispute", "learn"}),
     "trainer": frozenset({"see_calls", "hear", "see_numbers", "coach"}),
     "analyst": frozenset({"see_calls", "see_numbers", "export"}),
     "manager": frozenset(_EVERYTHING),
     "administrator": frozenset({*_EVERYTHING, "manage_accounts"}),
 }
-_NAME = re.compile(r"[\w.@+-]{2,64}")
+NAME = re.compile(r"[\w.@+-]{2,64}")
 _HASHER = PasswordHasher()
 _HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB on purpose; many at once must not exhaust the machine
 
@@ -88,7 +88,7 @@ def add(
     Raises AccountError, in a sentence for the person who typed it, when the name is taken or something does not fit.
     """  # fmt: skip
     name = fold(name)
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise AccountError("account_name_bad", f"{name!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
     if role not in ROLES:
         raise MisconfiguredError(f"{role!r} is no role; it must be one of {', '.join(ROLES)}.")
@@ -98,6 +98,8 @@ def add(
         )
     if not centres:
         raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
+    if role == "operator" and EVERY_CENTRE in centres:
+        raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre (--centre ID).")
     hashed = _hash(checked_password(name, password))
     with store.writing() as db:
         try:
@@ -108,7 +110,7 @@ def add(
         except sqlite3.IntegrityError:
             raise AccountError("account_taken", f"There is an account named {name} already.") from None
         account_id = int(cursor.lastrowid or 0)
-        _set_centres(db, account_id, centres)
+        set_centres(db, account_id, centres)
     found = find(store, account_id)
     assert found is not None
     return found
@@ -140,20 +142,28 @@ def change(store: Store, account_id: int, *, centres: Collection[str], hears_per
     if not centres:
         raise AccountError("account_needs_centre", "An account needs at least one centre.")
     with store.writing() as db:
+        is_operator = db.execute("select 1 from accounts where account_id = ? and role = 'operator'", [account_id]).fetchone()
+        if is_operator and EVERY_CENTRE in centres:
+            raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre.")
         db.execute(
             "update accounts set hears_personal_data = ?, is_active = ? where account_id = ?", [hears_personal_data, is_active, account_id]
         )
         if not db.execute("select 1 from accounts where role = 'administrator' and is_active").fetchone():
             raise AccountError("account_last", "This is the last administrator; somebody must be able to let people in.")
-        _set_centres(db, account_id, centres)
+        set_centres(db, account_id, centres)
         if not is_active:
             db.execute("delete from sessions where account_id = ?", [account_id])
 
 
 def set_password(store: Store, account: Account, password: str) -> None:
-    """A new password; the account is signed out everywhere."""
+    """A new password; the account is signed out everywhere.
+
+    Raises AccountError for somebody who comes in through an OpenID provider: who is let in there and who is not must hold here.
+    """
     hashed = _hash(checked_password(account.name, password))
     with store.writing() as db:
+        if db.execute("select 1 from identities where account_id = ?", [account.account_id]).fetchone():
+            raise AccountError("account_openid", f"{account.name} comes in through the OpenID provider and has no password here.")
         db.execute("update accounts set password_hash = ? where account_id = ?", [hashed, account.account_id])
         db.execute("delete from sessions where account_id = ?", [account.account_id])
 
@@ -166,7 +176,10 @@ def set_language(store: Store, account: Account, language: str | None) -> None:
 
 def verified(store: Store, name: str, password: str) -> Account | None:
     """The active account of a name and password, or None; it takes as long for a name that does not exist."""
-    rows = store.rows("select account_id, password_hash from accounts where name = ? and is_active", fold(name))
+    rows = store.rows(
+        "select account_id, password_hash from accounts where name = ? and is_active and account_id not in (select account_id from identities)",
+        fold(name),
+    )
     kept = rows[0]["password_hash"] if rows else _nobodys_hash()
     with _HASHING:
         try:
@@ -213,7 +226,8 @@ def _nobodys_hash() -> str:
     return _NOBODY[0]
 
 
-def _set_centres(db: sqlite3.Connection, account_id: int, centres: Collection[str]) -> None:
+def set_centres(db: sqlite3.Connection, account_id: int, centres: Collection[str]) -> None:
+    """The centres of an account, inside a transaction of the store."""
     db.execute("delete from account_centres where account_id = ?", [account_id])
     kept: Sequence[str] = [EVERY_CENTRE] if EVERY_CENTRE in centres else sorted(set(centres))
     db.executemany("insert into account_centres values (?, ?)", [(account_id, centre_id) for centre_id in kept])

@@ -95,7 +95,13 @@ def by_criterion(published: Published, store: Store, centre_id: str) -> list[Tru
     ids = sorted({row["call_id"] for row in answers})
     now = {
         (r["call_id"], r["criterion_id"]): r["verdict"]
-        for r in published.rows("select * from criterion_results where judge = 'machine' and call_id in (select unnest(?))", ids)
+        for r in published.of_calls(
+            "criterion_results",
+            ids,
+            "call_id, scorecard_id, criterion_id",
+            "call_id, scorecard_id, criterion_id, verdict",
+            "judge = 'machine'",
+        )
     }
     return trusts(answers, now)
 

@@ -17,6 +17,8 @@ from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
 from pipelines.web import audit
 from pipelines.web.accounts import Account
+from pipelines.web.openid import OpenId
+from pipelines.web.openid_rules import read_rules
 from pipelines.web.rooms import ROOMS
 from pipelines.web.security import Guard
 from pipelines.web.snapshot import Snapshot
@@ -34,7 +36,9 @@ _SAID = {400: "error_form", 403: "error_not_allowed", 404: "error_not_found", 40
 def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False) -> FastAPI:
     """The application for one site; `hosts` are the names, with port, that browsers may ask it by."""
     rooms = tuple(item for room in ROOMS for item in getattr(room, "NAV", ()))
-    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms)
+    rules = read_rules(settings)
+    openid = OpenId(rules) if rules else None
+    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -41,10 +41,7 @@ def read_calls(published: Published, calls: Sequence[Row], batch: int = 200) -> 
         ids = [call["call_id"] for call in some]
         rows: dict[str, dict[str, list[Row]]] = {call_id: {view: [] for view in VIEWS} for call_id in ids}
         for view, order in VIEWS.items():
-            # a list of values, not a subquery: DuckDB skips what cannot hold them, which one page of many calls lives on
-            for row in published.rows(
-                f"select * from {view} where call_id in ({', '.join('?' * len(ids))}) order by call_id, {order}", *ids
-            ):
+            for row in published.of_calls(view, ids, f"call_id, {order}"):
                 rows[row["call_id"]][view].append(row)
         for call in some:
             yield call, rows[call["call_id"]]

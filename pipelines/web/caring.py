@@ -113,10 +113,8 @@ def threats(published: Published, centre_id: str) -> list[Row]:
 
 def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> Row:
     """What was said against somebody in a call, with its times, what came before and after it, and how the call went on."""
-    found = published.rows(
-        "select finding_no, severity, target, role, turn_no, start_s, end_s, quote, confidence from findings where call_id = ? and kind = 'abuse' order by start_s",
-        call["call_id"],
-    )  # fmt: skip
+    columns = "finding_no, severity, target, role, turn_no, start_s, end_s, quote, confidence"
+    found = published.of_calls("findings", [call["call_id"]], "start_s", columns, "kind = 'abuse'")
     quoted = moments.quoted(
         published,
         [f | {"call_id": call["call_id"], "text_kept": call["text_kept"]} for f in found],
@@ -124,15 +122,12 @@ def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> R
     )
     numbers = [f["turn_no"] for f in found if f["severity"] == "threat" and f["turn_no"]]
     shown = sorted({n for number in numbers for n in range(number - 2, number + 3)})
-    turns = published.rows(
-        "select turn_no, role, start_s, end_s, text from turns where call_id = ? and turn_no in (select unnest(?)) order by turn_no",
-        call["call_id"],
-        shown,
-    )
+    columns = "turn_no, role, start_s, end_s, text"
+    turns = published.of_calls("turns", [call["call_id"]], "turn_no", columns, "list_contains(?, turn_no)", [shown])
     if call["text_kept"] == "raw" and not hears_personal_data:
         masked = {t["turn_no"]: t["text"] for t in moments.context(published, call["call_id"], 0.0, call["duration_s"] or 1e9)}
         turns = [t | {"text": masked.get(t["turn_no"], "[…]")} for t in turns]
-    procedure = published.rows("select outcome, warned_at_s, ended_notice_at_s from abuse_procedures where call_id = ?", call["call_id"])
+    procedure = published.of_calls("abuse_procedures", [call["call_id"]], "outcome", "outcome, warned_at_s, ended_notice_at_s")
     return {
         "call_id": call["call_id"], "centre_id": call["centre_id"], "operator_id": call["operator_id"], "client_ref": call["client_ref"],
         "started_at": call["started_at"], "started_local": call["started_local"], "duration_s": call["duration_s"], "disconnect_party": call["disconnect_party"],

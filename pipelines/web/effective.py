@@ -55,7 +55,7 @@ def of_list(published: Published, store: Store, listed: Sequence[Row]) -> list[R
     people = standing(store, [row["call_id"] for row in listed])
     if not people:
         return [row | {"people": []} for row in listed]
-    calls = published.rows("select * from calls where call_id in (select unnest(?))", sorted(people))
+    calls = published.of_calls("calls", sorted(people), "call_id")
     found = {call["call_id"]: put_in(call, rows, people[call["call_id"]]) for call, rows in call_page.read_calls(published, calls)}
     return [_listed(row, found[row["call_id"]]) if row["call_id"] in found else row | {"people": []} for row in listed]
 

@@ -11,10 +11,10 @@ VIEWS_WITH_QUOTES = ("findings", "criterion_results", "coaching_clips")
 
 def mask(published: Published, call_id: str, rows: dict[str, list[Row]]) -> None:
     """Put placeholders in place of personal data, in the rows of one call by view (as `call_page.read_calls` gives them)."""
-    personal = published.rows("select kind, turn_no, start_s, end_s from personal_data where call_id = ? order by start_s", call_id)
+    personal = published.of_calls("personal_data", [call_id], "start_s", "kind, turn_no, start_s, end_s")
     if not personal:
         return
-    words = published.rows("select turn_no, text, start_s, end_s from words where call_id = ? order by turn_no, word_no", call_id)
+    words = published.of_calls("words", [call_id], "turn_no, word_no", "turn_no, word_no, text, start_s, end_s")
     for turn in rows.get("turns", []):
         if any(p["turn_no"] == turn["turn_no"] for p in personal):
             turn["text"] = masked([w for w in words if w["turn_no"] == turn["turn_no"]], personal)

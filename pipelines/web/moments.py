@@ -3,47 +3,50 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
 from models.language import languages_of_script, words_of
 from models.phrases import lemmas
+from pipelines.coaching import Span
 from pipelines.published import Published, Row
 from pipelines.web.masking import masked
 
 MOST_SHOWN = 60
-MOST_READ = 3000  # turns that hold the words in some form, before it is compared whether they may be read there
+_AT_ONCE = (100, 1000)  # calls that are looked through, the newest first, for what was judged or noticed, before all are
+_LOOKED_AT = 1500  # calls that are looked through for words: the newest, then the newest that hold them in some form
+_READ_FIRST = 80  # turns of which it is compared first whether the words may be read there; then twice as many
 SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
 SEVERITIES = ("profanity", "insult", "threat")
 KINDS = ("good_example", "to_improve")
 
-_CALL = "c.call_id, c.centre_id, c.operator_id, c.topic, c.client_type, c.started_local, c.duration_s, c.recording_sha256, c.text_kept"
+_CALL = "call_id, centre_id, operator_id, topic, client_type, started_local, duration_s, recording_sha256, text_kept"
+_NONE = "cast(null as varchar)"
+# Of a row of each view: what it is a moment of, where, and whether it is a good one.
+_MOMENT = {
+    "criterion": f"""criterion_id, {_NONE} as finding_kind, {_NONE} as severity, criterion_id as number,
+        role, turn_no, start_s, end_s, quote, if(verdict = 'pass', 'good_example', 'to_improve') as kind""",
+    "finding": f"""{_NONE} as criterion_id, kind as finding_kind, severity, cast(finding_no as varchar) as number,
+        role, turn_no, start_s, end_s, quote, if(role = 'operator', 'to_improve', null) as kind""",
+    "turn": f"""{_NONE} as criterion_id, {_NONE} as finding_kind, {_NONE} as severity, cast(turn_no as varchar) as number,
+        role, turn_no, start_s, end_s, text as quote, {_NONE} as kind""",
+}
+# Of a person's and the machine's verdict the person's, where it decides.
+_FIRST_DECIDED = """ qualify row_number() over (partition by call_id, scorecard_id, criterion_id order by judge = 'human' desc) = 1
+    and verdict in ('pass', 'fail') and start_s is not null and end_s > start_s"""
+_FROM = {
+    "criterion": f"criterion_results where {{inner}}{_FIRST_DECIDED}",
+    "finding": "findings where {inner} and end_s > start_s",
+    "turn": "turns where {inner} and end_s > start_s",
+}
+_VERDICT = {"criterion": ", verdict", "finding": "", "turn": ""}
 _SOURCES = {
-    "criterion": f"""
-        select {_CALL}, r.criterion_id, cast(null as varchar) as finding_kind, cast(null as varchar) as severity, r.criterion_id as number,
-            r.role, r.turn_no, r.start_s, r.end_s, r.quote, if(r.verdict = 'pass', 'good_example', 'to_improve') as kind
-        from (
-            select * from criterion_results
-            where {{inner}}
-            qualify row_number() over (partition by call_id, scorecard_id, criterion_id order by judge = 'human' desc) = 1
-        ) as r
-        join calls as c using (call_id)
-        where r.verdict in ('pass', 'fail') and r.start_s is not null and r.end_s > r.start_s""",
-    "finding": f"""
-        select {_CALL}, cast(null as varchar) as criterion_id, r.kind as finding_kind, r.severity, cast(r.finding_no as varchar) as number,
-            r.role, r.turn_no, r.start_s, r.end_s, r.quote, if(r.role = 'operator', 'to_improve', null) as kind
-        from (select * from findings where {{inner}}) as r
-        join calls as c using (call_id)
-        where r.end_s > r.start_s""",
-    "turn": f"""
-        select {_CALL}, cast(null as varchar) as criterion_id, cast(null as varchar) as finding_kind, cast(null as varchar) as severity,
-            cast(r.turn_no as varchar) as number, r.role, r.turn_no, r.start_s, r.end_s, r.text as quote, cast(null as varchar) as kind
-        from (select * from turns where {{inner}}) as r
-        join calls as c using (call_id)
-        where r.end_s > r.start_s""",
-}  # fmt: skip
+    name: f"""select c.{_CALL.replace(", ", ", c.")}, r.* exclude (call_id{_VERDICT[name]})
+        from (select call_id{_VERDICT[name]}, {columns} from {_FROM[name]}) as r join calls as c using (call_id) where true"""
+    for name, columns in _MOMENT.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,45 +78,157 @@ class Wanted:
 
 
 def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = False) -> list[Row]:
-    """The moments that fit everything wanted, the newest first, at most `MOST_SHOWN`; each with its key and its quote as it may be read."""
-    inner: list[str] = ["true"]
-    outer: list[str] = ["c.status = 'graded'", "list_contains(?, c.centre_id)"]
-    inner_values: list[Any] = []
-    values: list[Any] = [list(wanted.centres)]
-    source = wanted.source
-    if source == "criterion" and wanted.criterion_id:
-        inner.append("criterion_id = ?")
-        inner_values.append(wanted.criterion_id)
-    if source == "finding":
-        inner.append("list_contains(?, kind)")
-        inner_values.append([wanted.finding_kind] if wanted.finding_kind else list(SHOWN_FINDINGS))
-        if wanted.severity:
-            inner.append("severity = ?")
-            inner_values.append(wanted.severity)
-    elif wanted.verdict:
-        outer.append("r.verdict = ?")
-        values.append(wanted.verdict)
-    for column in ("topic", "client_type", "operator_id"):
-        if getattr(wanted, column):
-            outer.append(f"c.{column} = ?")
-            values.append(getattr(wanted, column))
-    if wanted.outcome:
-        outer.append("c.call_id in (select call_id from abuse_procedures where outcome = ?)")
-        values.append(wanted.outcome)
+    """The moments that fit everything wanted, the newest first, at most `MOST_SHOWN`; each with its key and its quote as it may be read.
+
+    The newest calls are looked through first, because in most searches they hold enough; of words, at the most the newest few thousand calls that hold them.
+    """
     said = words_of(wanted.text)
     if wanted.text and not said:
         return []
-    if said:
-        # The view lemmas finds turns without reading them; whether a reader may see the words there is compared afterwards.
-        for word in (part for one in said for part in one.split("-")):
-            place = "(call_id, turn_no) in (select call_id, unnest(turn_nos) from lemmas where list_contains(?, lemma))"
-            inner.append(place)
-            inner_values.append(sorted(_lemmas(word)))
-    sql = f"{_SOURCES[source].format(inner=' and '.join(inner))} and {' and '.join(outer)} order by c.started_local desc nulls last, c.call_id, r.start_s limit ?"
-    rows = published.rows(sql, *inner_values, *values, MOST_READ if said else MOST_SHOWN)
-    if said:
-        rows = _really_said(published, rows, said, wanted.is_exact, hears_personal_data)
-    return [row | {"key": key_of(source, row)} for row in quoted(published, rows[:MOST_SHOWN], hears_personal_data=hears_personal_data)]
+    found = _by_words(published, wanted, said, hears_personal_data) if said else _by_marks(published, wanted)
+    shown = quoted(published, found[:MOST_SHOWN], hears_personal_data=hears_personal_data)
+    return [row | {"key": key_of(wanted.source, row)} for row in shown]
+
+
+def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
+    """What was judged or noticed. What was noticed is little, and read at once."""
+    found: list[Row] = []
+    if wanted.source == "finding":
+        return _in_all_calls(published, wanted)
+    done = 0
+    for size in _AT_ONCE:
+        calls = _newest(published, wanted, size, done, columns=_CALL)
+        found += _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
+        done += len(calls)
+        if len(found) >= MOST_SHOWN or len(calls) < size:
+            return found
+    return _in_all_calls(published, wanted)
+
+
+def _by_words(published: Published, wanted: Wanted, said: list[str], hears_personal_data: bool) -> list[Row]:
+    """What was said, in the newest calls that hold all words in some form; the view lemmas finds their turns without reading them."""
+    forms = [sorted(_lemmas(part)) for word in said for part in word.split("-")]
+    newest = [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT)]
+    found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
+    if len(found) < MOST_SHOWN and len(newest) == _LOOKED_AT:
+        newest = [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT, forms=forms)]
+        found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
+    return found
+
+
+def _said_in(published: Published, wanted: Wanted, turns: Mapping[str, set[int]], said: list[str], hears_personal_data: bool) -> list[Row]:
+    """The moments in these turns of calls where the words stand, as far as a reader may see them; no more are read than are shown."""
+    found: list[Row] = []
+    some: dict[str, set[int]] = {}
+    most = _READ_FIRST
+    for n, (call_id, numbers) in enumerate(turns.items(), 1):
+        some[call_id] = numbers
+        if sum(map(len, some.values())) >= most or n == len(turns):
+            rows = _within_calls(published, wanted, list(some), some)
+            found += _really_said(published, rows, said, wanted, hears_personal_data)
+            if len(found) >= MOST_SHOWN:
+                break
+            some, most = {}, 2 * most
+    return found
+
+
+def _newest(
+    published: Published, wanted: Wanted, size: int, done: int = 0, *, forms: Sequence[Sequence[str]] = (), columns: str = "call_id"
+) -> list[Row]:
+    """The next calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
+    where, values = _of_calls(wanted)
+    for one in forms:
+        # compared as an expression: the ids themselves would be looked for in every row of the calls
+        where.append(f"c.call_id || '' in ({_one_after_another('call_id', len(one))})")
+        values += one
+    sql = (
+        f"select {columns} from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ? offset ?"
+    )
+    return published.rows(sql, *values, size, done)
+
+
+def _one_after_another(columns: str, forms: int) -> str:
+    """Where the forms of a word stand: each looked for by itself, for which DuckDB skips more than for a list of them."""
+    return " union all ".join([f"select {columns} from lemmas where lemma = ?"] * forms)
+
+
+def _with_words(published: Published, ids: Sequence[str], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
+    """Those of the calls in one of whose turns all words stand in some form, in their order, and in which turns."""
+    turns: dict[str, set[int]] = {call_id: set() for call_id in ids}
+    for n, one in enumerate(forms):
+        heard: defaultdict[str, set[int]] = defaultdict(set)
+        sql = (
+            f"select call_id, turn_nos from ({_one_after_another('call_id, turn_nos', len(one))}) where call_id || '' in (select unnest(?))"
+        )
+        for row in published.rows(sql, *one, list(turns)) if turns else ():
+            heard[row["call_id"]].update(row["turn_nos"])
+        both = {call_id: numbers & heard[call_id] if n else heard[call_id] for call_id, numbers in turns.items() if call_id in heard}
+        turns = {call_id: numbers for call_id, numbers in both.items() if numbers}
+    return turns
+
+
+def _within_calls(
+    published: Published,
+    wanted: Wanted,
+    ids: Sequence[str],
+    turns: Mapping[str, set[int]] | None = None,
+    calls: Sequence[Row] | None = None,
+) -> list[Row]:
+    """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
+    view, columns, more, values = "criterion_results", _MOMENT["criterion"], "true", list[Any]()
+    if wanted.source == "criterion":
+        if wanted.criterion_id:
+            more, values = "criterion_id = ?", [wanted.criterion_id]
+        more += _FIRST_DECIDED
+        if wanted.verdict:
+            more, values = f"{more} and verdict = ?", [*values, wanted.verdict]
+    elif wanted.source == "finding":
+        view, columns, more, values = "findings", _MOMENT["finding"], *_findings(wanted)
+        more += " and end_s > start_s"
+    else:
+        view, columns, more = "turns", f"{_MOMENT['turn']}, language", "end_s > start_s"
+    if turns is not None:
+        places = [f"{call_id} {number}" for call_id, numbers in turns.items() for number in numbers]
+        more, values = f"list_contains(?, call_id || ' ' || turn_no) and {more}", [places, *values]
+    by_call: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in published.of_calls(view, ids, "start_s", f"call_id, {columns}", more, values):
+        by_call[row["call_id"]].append(row)
+    known = {call["call_id"]: call for call in calls or published.of_calls("calls", list(by_call), "call_id", _CALL)}
+    return [known[call_id] | row for call_id in ids if call_id in known for row in by_call[call_id]]
+
+
+def _in_all_calls(published: Published, wanted: Wanted) -> list[Row]:
+    """The same from one look through everything, for what is rare."""
+    where, values = _of_calls(wanted)
+    inner, inner_values = "true", list[Any]()
+    if wanted.source == "criterion" and wanted.criterion_id:
+        inner, inner_values = "criterion_id = ?", [wanted.criterion_id]
+    elif wanted.source == "finding":
+        inner, inner_values = _findings(wanted)
+    if wanted.source == "criterion" and wanted.verdict:
+        where.append("r.verdict = ?")
+        values.append(wanted.verdict)
+    sql = f"{_SOURCES[wanted.source].format(inner=inner)} and {' and '.join(where)} order by c.started_local desc nulls last, c.call_id, r.start_s limit ?"
+    return published.rows(sql, *inner_values, *values, MOST_SHOWN)
+
+
+def _of_calls(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """What must hold of a call."""
+    where, values = ["c.status = 'graded'", "list_contains(?, c.centre_id)"], list[Any]([list(wanted.centres)])
+    for column in ("topic", "client_type", "operator_id"):
+        if getattr(wanted, column):
+            where.append(f"c.{column} = ?")
+            values.append(getattr(wanted, column))
+    if wanted.outcome:
+        where.append("c.call_id in (select call_id from abuse_procedures where outcome = ?)")
+        values.append(wanted.outcome)
+    return where, values
+
+
+def _findings(wanted: Wanted) -> tuple[str, list[Any]]:
+    """What must hold of a finding."""
+    kinds: list[Any] = [[wanted.finding_kind] if wanted.finding_kind else list(SHOWN_FINDINGS)]
+    return ("list_contains(?, kind) and severity = ?", [*kinds, wanted.severity]) if wanted.severity else ("list_contains(?, kind)", kinds)
 
 
 def key_of(source: str, row: Row) -> str:
@@ -133,9 +248,11 @@ def found(published: Published, key: str) -> Row | None:
     column = {"criterion": "criterion_id", "finding": "finding_no", "turn": "turn_no"}.get(source)
     if column is None or (column != "criterion_id" and not (number.isascii() and number.isdigit() and len(number) < 7)):
         return None
-    inner = f"call_id = ? and {column} = ?"
-    rows = published.rows(f"{_SOURCES[source].format(inner=inner)} limit 1", call_id, number if column == "criterion_id" else int(number))
-    return rows[0] if rows else None
+    calls = published.of_calls("calls", [call_id], "call_id", _CALL)
+    view = {"criterion": "criterion_results", "finding": "findings", "turn": "turns"}[source]
+    more = f"criterion_id = ?{_FIRST_DECIDED}" if source == "criterion" else f"{column} = ? and end_s > start_s"
+    rows = published.of_calls(view, [call_id], "start_s", _MOMENT[source], more, [number if column == "criterion_id" else int(number)])
+    return calls[0] | rows[0] if calls and rows else None
 
 
 def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bool = False) -> list[Row]:
@@ -153,67 +270,84 @@ def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bo
 
 def context(published: Published, call_id: str, start_s: float, end_s: float) -> list[Row]:
     """The turns of a piece of a call, each with the words that can be heard in it, personal data masked whoever reads it."""
-    personal = _personal(published, [call_id])[call_id]
-    words: dict[int, list[Row]] = defaultdict(list)
-    for word in _words(published, [call_id])[call_id]:
-        if word["start_s"] < end_s and word["end_s"] > start_s:
-            words[word["turn_no"]].append(word)
-    turns = published.rows(
-        "select turn_no, role, start_s, end_s from turns where call_id = ? and start_s < ? and end_s > ? order by start_s, turn_no",
-        call_id, end_s, start_s,
-    )  # fmt: skip
-    return [turn | {"text": masked(words[turn["turn_no"]], personal)} for turn in turns if words[turn["turn_no"]]]
+    return contexts(published, {call_id: [(start_s, end_s)]})[call_id, start_s, end_s]
+
+
+def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict[tuple[str, float, float], list[Row]]:
+    """The same for pieces of several calls at once, by call, start and end."""
+    ids = list(pieces)
+    said, personal = _words(published, ids), _personal(published, ids)
+    turns = _by_call(published.of_calls("turns", ids, "call_id, start_s, turn_no", "call_id, turn_no, role, start_s, end_s"))
+    found = {}
+    for call_id, spans in pieces.items():
+        for start_s, end_s in spans:
+            words: dict[int, list[Row]] = defaultdict(list)
+            for word in said[call_id]:
+                if word["start_s"] < end_s and word["end_s"] > start_s:
+                    words[word["turn_no"]].append(word)
+            found[call_id, start_s, end_s] = [
+                {name: turn[name] for name in ("turn_no", "role", "start_s", "end_s")}
+                | {"text": masked(words[turn["turn_no"]], personal[call_id])}
+                for turn in turns[call_id]
+                if turn["start_s"] < end_s and turn["end_s"] > start_s and words[turn["turn_no"]]
+            ]
+    return found
 
 
 def _within(words: Sequence[Row], personal: Sequence[Row], start_s: float, end_s: float) -> str:
     return masked([w for w in words if start_s - 0.01 <= w["start_s"] and w["end_s"] <= end_s + 0.01], personal) or "[…]"
 
 
-def _words(published: Published, ids: list[str]) -> defaultdict[str, list[Row]]:
-    return _by_call(published, "select * from words where call_id in (select unnest(?)) order by call_id, turn_no, word_no", ids)
+def _words(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
+    return _by_call(published.of_calls("words", ids, "call_id, turn_no, word_no"))
 
 
-def _personal(published: Published, ids: list[str]) -> defaultdict[str, list[Row]]:
-    return _by_call(published, "select * from personal_data where call_id in (select unnest(?)) order by call_id, start_s", ids)
+def _personal(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
+    return _by_call(published.of_calls("personal_data", ids, "call_id, start_s"))
 
 
-def _by_call(published: Published, sql: str, ids: list[str]) -> defaultdict[str, list[Row]]:
+def _by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
     found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in published.rows(sql, ids):
+    for row in rows:
         found[row["call_id"]].append(row)
     return found
 
 
-def _really_said(published: Published, rows: list[Row], said: list[str], is_exact: bool, hears_personal_data: bool) -> list[Row]:
-    """The rows whose turn holds every word; what a reader may not see is not found either."""
-    ids = sorted({row["call_id"] for row in rows})
-    texts = {
-        (t["call_id"], t["turn_no"]): t
-        for t in published.rows("select call_id, turn_no, text, language from turns where call_id in (select unnest(?))", ids)
-    }
+def _really_said(published: Published, rows: list[Row], said: list[str], wanted: Wanted, hears_personal_data: bool) -> list[Row]:
+    """The first rows whose turn holds every word; what a reader may not see is not found either."""
+    forms_of = [_lemmas(word) for word in said]
+    is_text = wanted.source == "turn" and (hears_personal_data or all(row["text_kept"] != "raw" for row in rows))
+    texts = {} if is_text else _texts(published, rows, hears_personal_data)
+    kept: list[Row] = []
+    for row in rows:
+        turned = {"text": row["quote"], "language": row["language"]} if is_text else texts.get((row["call_id"], row["turn_no"]))
+        if turned is None:
+            continue
+        heard = words_of(turned["text"])
+        if wanted.is_exact:
+            fits = any(heard[n : n + len(said)] == said for n in range(len(heard)))
+        else:
+            forms = {form for word in heard for form in (word, *lemmas(word, turned["language"] or ""))}
+            fits = all(forms & one for one in forms_of)
+        if fits:
+            kept.append(row)
+            if len(kept) == MOST_SHOWN:
+                break
+    return kept
+
+
+def _texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) -> dict[tuple[str, int], Row]:
+    """The turns of these rows as they may be read."""
+    ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
+    found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
+    texts = {(turn["call_id"], turn["turn_no"]): turn for turn in found}
     raw = [] if hears_personal_data else sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
     if raw:
         words, personal = _words(published, raw), _personal(published, raw)
         for (call_id, turn_no), turn in texts.items():
             if call_id in words:
                 turn["text"] = masked([w for w in words[call_id] if w["turn_no"] == turn_no], personal[call_id])
-    wanted = [_lemmas(word) for word in said]
-    kept = []
-    for row in rows:
-        turned = texts.get((row["call_id"], row["turn_no"]))
-        if turned is None:
-            continue
-        heard = words_of(turned["text"])
-        if is_exact:
-            fits = any(heard[n : n + len(said)] == said for n in range(len(heard)))
-        else:
-            forms = {form for word in heard for form in (word, *lemmas(word, turned["language"] or ""))}
-            fits = all(forms & one for one in wanted)
-        if fits:
-            kept.append(row)
-            if len(kept) == MOST_SHOWN:
-                break
-    return kept
+    return texts
 
 
 @lru_cache(maxsize=2000)

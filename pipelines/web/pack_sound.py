@@ -40,11 +40,26 @@ class Piece:
 
 def piece(settings: Settings, published: Published, pack: Row, moment: Row, call: Row) -> Piece:
     """Where the sound of a moment lies, or would lie."""
-    span = packs.span(published, call, moment)
-    beeps = beeps_within(span, personal_spans(published, call["call_id"]))
+    return pieces(settings, published, pack, [(moment, call)])[0]
+
+
+def pieces(settings: Settings, published: Published, pack: Row, moments: Sequence[tuple[Row, Row]]) -> list[Piece]:
+    """The same for several moments, each with its call, in two looks at the published copy."""
+    ids = sorted({call["call_id"] for _, call in moments})
+    turns, personal = (
+        {call_id: [(row["start_s"], row["end_s"]) for row in rows if row["call_id"] == call_id] for call_id in ids}
+        for rows in (
+            published.of_calls(view, ids, "call_id, start_s, end_s", "call_id, start_s, end_s") for view in ("turns", "personal_data")
+        )
+    )
     is_disguised = bool(pack["is_disguised"])
-    content = hashlib.sha256(json.dumps([call["recording_sha256"], span, beeps, is_disguised]).encode()).hexdigest()[:16]
-    return Piece(span, beeps, is_disguised, packs.folder(settings) / pack["pack_id"] / f"{moment['moment_id']}-{content}.ogg")
+    found = []
+    for moment, call in moments:
+        span = packs.span(turns[call["call_id"]], call, moment)
+        beeps = beeps_within(span, personal[call["call_id"]])
+        content = hashlib.sha256(json.dumps([call["recording_sha256"], span, beeps, is_disguised]).encode()).hexdigest()[:16]
+        found.append(Piece(span, beeps, is_disguised, packs.folder(settings) / pack["pack_id"] / f"{moment['moment_id']}-{content}.ogg"))
+    return found
 
 
 def cut(sounds: Sounds, published: Published, moment: Row, call: Row, wanted: Piece) -> Path:
@@ -57,7 +72,7 @@ def cut(sounds: Sounds, published: Published, moment: Row, call: Row, wanted: Pi
     if wanted.file.exists():
         return wanted.file
     whole = sounds.rendering(call, personal_spans(published, call["call_id"]), whole=False).sound
-    turns = published.rows("select role, track, start_s, end_s from turns where call_id = ? order by turn_no", call["call_id"])
+    turns = published.of_calls("turns", [call["call_id"]], "turn_no", "turn_no, role, track, start_s, end_s")
     try:
         with _CUTTING:
             if not wanted.file.exists():

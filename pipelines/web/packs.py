@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipelines.coaching import LONGEST_EVIDENCE_S, Span, with_context
-from pipelines.published import Published
 from pipelines.settings import Settings
 from pipelines.web.accounts import EVERY_CENTRE, Account
 from pipelines.web.moments import KINDS
@@ -68,6 +67,19 @@ def find(store: Store, account: Account, pack_id: str) -> Row | None:
     """A pack that this account may see and whose time is not over."""
     rows = store.rows("select * from packs where pack_id = ? and expires_at > ?", pack_id, present())
     return rows[0] if rows and account.sees_centre(rows[0]["centre_id"]) else None
+
+
+def made_for(store: Store, account: Account, pack_id: str | None = None) -> list[Row]:
+    """The packs made for the operator of an account (or one of them) whose time is not over, the newest first; none for anybody else."""
+    if account.role != "operator" or account.operator_id is None:
+        return []
+    rows = store.rows(
+        """select p.*, count(m.moment_id) as moments, coalesce(sum(m.kind = 'good_example'), 0) as good
+           from packs p left join pack_moments m using (pack_id)
+           where p.operator_id = ? and p.expires_at > ? and coalesce(p.pack_id = ?, true) group by p.pack_id order by p.made_at desc""",
+        account.operator_id, present(), pack_id,
+    )  # fmt: skip
+    return [row for row in rows if account.sees_centre(row["centre_id"])]
 
 
 def moments_of(store: Store, pack_id: str) -> list[Row]:
@@ -173,11 +185,10 @@ def folder(settings: Settings) -> Path:
     return settings.site / "packs"
 
 
-def span(published: Published, call: Row, moment: Row) -> Span:
+def span(turns: Sequence[Span], call: Row, moment: Row) -> Span:
     """The piece of a recording that shows a moment: its evidence with context, from where a turn begins to where one ends."""
-    turns = published.rows("select start_s, end_s from turns where call_id = ? order by start_s", call["call_id"])
     evidence = (moment["start_s"], min(moment["end_s"], moment["start_s"] + 2 * LONGEST_EVIDENCE_S))
-    return with_context(evidence, [(t["start_s"], t["end_s"]) for t in turns], call["duration_s"] or evidence[1])
+    return with_context(evidence, turns, call["duration_s"] or evidence[1])
 
 
 def last_day(settings: Settings) -> date:

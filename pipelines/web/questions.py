@@ -55,7 +55,8 @@ def read_graded(published: Published, centre_id: str) -> list[Row]:
     return published.rows(
         """
         select
-            f.*, p.outcome, m.client_sentiment_start, m.client_sentiment_end,
+            f.call_id, f.operator_id, f.started_local, f.topic, f.client_type, f.direction, f.wait_s, f.is_abusive, f.abuse_exposure_s, p.outcome,
+            m.client_sentiment_start, m.client_sentiment_end,
             exists (
                 select 1 from operator_shifts s
                 where s.centre_id = f.centre_id and s.operator_id = f.operator_id and s.rest_due_local is not null

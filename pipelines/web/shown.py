@@ -68,12 +68,12 @@ class Shown:
         """Rows of operators."""
         return [o | {"href": self.links.operator(str(self.centre["centre_id"]), o["operator_id"])} for o in rows]
 
-    def answers(self, published: Published, criteria: Sequence[Row]) -> list[questions.Answer]:
-        """The cards of what the centre asks; none for a centre without a profile."""
+    def answers(self, published: Published, criteria: Sequence[Row], graded: list[Row] | None = None) -> list[questions.Answer]:
+        """The cards of what the centre asks, from its graded calls where they were read already; none for a centre without a profile."""
         if self.profile is None:
             return []
         counted: Mapping[str, Row] = {row["criterion_id"]: row for row in criteria}
-        graded = questions.read_graded(published, str(self.centre["centre_id"]))
+        graded = questions.read_graded(published, str(self.centre["centre_id"])) if graded is None else graded
         return questions.answers(questions.Asked(self.profile, graded, counted, self.titles, self.w))
 
     def call(self, call: Row, rows: Mapping[str, list[Row]]) -> dict[str, Any]:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import duckdb
 
 from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
-from pipelines.published import Published
+from pipelines.published import Published, Row
 from pipelines.settings import Settings
+from pipelines.web.places import MOST_CALLS, MOST_LISTED, Places
 
 T = TypeVar("T")
 log = logging.getLogger("callgrade")
 
 LONGEST_QUERY_S = 60.0
+PATIENCE_S = (
+    2.0  # who asks right after publishing waits so long for the new copy; after that the one of before is shown until the new one is warm,
+)
+LONGEST_OLD_S = 180.0  # but no longer than that
 THREADS = 2  # of DuckDB, for all requests together: judging may run on the same machine
 _CATALOG = "published"
 
@@ -30,8 +36,11 @@ class _Generation:
         self.kept: dict[Hashable, Any] = {}
         self.making: dict[Hashable, threading.Lock] = {}
         self.lock = threading.Lock()
+        self.places: Places | None = None
         self.readers = 0
         self.warming: duckdb.DuckDBPyConnection | None = None
+        self.is_warm = threading.Event()
+        self.opened_s = time.monotonic()
         self.is_old = False
         try:
             # Attached to a database in memory, because connecting to the path again would find the file of before, which is still open.
@@ -51,6 +60,7 @@ class Reading(Published):
     def __init__(self, connection: duckdb.DuckDBPyConnection, generation: _Generation) -> None:
         super().__init__(connection)
         self._generation = generation
+        self._last: tuple[tuple[str, ...], list[Row]] | None = None
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, worked out once for each published copy: for sums over all calls, which do not change in between."""
@@ -62,6 +72,25 @@ class Reading(Published):
                 generation.kept[key] = make()
         found: T = generation.kept[key]
         return found
+
+    def of_calls(
+        self, view: str, call_ids: Sequence[str], order: str, columns: str = "*", more: str = "true", values: Sequence[object] = ()
+    ) -> list[Row]:
+        """The rows of some calls in a view, found by their places where these are known."""
+        places = self._generation.places
+        known = places is not None and 0 < len(call_ids) <= MOST_CALLS
+        source = places.source(view, self._places_of(places, tuple(call_ids))) if places is not None and known else None
+        if source is None:
+            return super().of_calls(view, call_ids, order, columns, more, values)
+        # not `=` or `in (...)`: these are looked for before the places, in every row
+        of_these = "list_contains(?, call_id)" if len(call_ids) < MOST_LISTED else "call_id || '' in (select unnest(?))"
+        return self.rows(f"select {columns} from {source} where {of_these} and {more} order by {order}", list(call_ids), *values)
+
+    def _places_of(self, places: Places, call_ids: tuple[str, ...]) -> list[Row]:
+        """The places of the calls; those asked for last are remembered, as a page asks for several views of the same ones."""
+        if self._last is None or self._last[0] != call_ids:
+            self._last = (call_ids, places.of(self.connection, call_ids))
+        return self._last[1]
 
     @property
     def generation(self) -> tuple[int, ...]:
@@ -76,6 +105,7 @@ class Snapshot:
         self._settings = settings
         self._lock = threading.Lock()
         self._current: _Generation | None = None
+        self._next: _Generation | None = None
         self._warm: Callable[[Reading], object] | None = None
 
     def keep_warm(self, warm: Callable[[Reading], object]) -> None:
@@ -108,9 +138,9 @@ class Snapshot:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            if self._current is not None:
-                self._retire(self._current)
-                self._current = None
+            self._retire(self._next)
+            self._retire(self._current)
+            self._current = self._next = None
 
     def _enter(self) -> _Generation:
         try:
@@ -120,26 +150,48 @@ class Snapshot:
                 f"Nothing is published yet: {self._settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
             ) from None
         mark = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size)
+        fresh = self._fresh(mark)
+        if fresh is not None:
+            fresh.is_warm.wait(max(fresh.opened_s + PATIENCE_S - time.monotonic(), 0.0))
         with self._lock:
-            if self._current is None or self._current.mark != mark:
-                fresh = _Generation(self._settings, mark)
-                if self._current is not None:
-                    self._retire(self._current)
-                self._current = fresh
-                if self._warm is not None:
-                    fresh.readers += 1  # held until it is warm
-                    threading.Thread(target=self._warm_up, args=(fresh, self._warm), daemon=True).start()
+            if fresh is not None and fresh is self._next and (fresh.is_warm.is_set() or time.monotonic() > fresh.opened_s + LONGEST_OLD_S):
+                self._retire(self._current)
+                self._current, self._next = fresh, None
+            assert self._current is not None
             self._current.readers += 1
             return self._current
+
+    def _fresh(self, mark: tuple[int, ...]) -> _Generation | None:
+        """The copy that was published since, to be read instead of the one of before as soon as its sums are worked out; None where there is none."""
+        with self._lock:
+            if self._current is not None and self._current.mark == mark:
+                return None
+            if (
+                self._next is None
+            ):  # one that is being warmed is waited for, even when another was published meanwhile: else none might ever get warm
+                fresh = _Generation(self._settings, mark)
+                if self._warm is None:
+                    fresh.is_warm.set()
+                else:
+                    fresh.readers += 1  # held until it is warm
+                    threading.Thread(target=self._warm_up, args=(fresh, self._warm), daemon=True).start()
+                if self._current is None:
+                    self._current = fresh  # there is nothing to read meanwhile
+                    return None
+                self._next = fresh
+            return self._next
 
     def _warm_up(self, generation: _Generation, warm: Callable[[Reading], object]) -> None:
         cursor = generation.connection.cursor()
         generation.warming = cursor
         try:
+            with suppress(duckdb.Error):  # a copy of another version is read without
+                generation.places = Places(cursor, _CATALOG)
             warm(_reading(cursor, generation))
         except (duckdb.Error, CallgradeError) as error:
             log.debug("warming was given up: %s", error)  # whoever asks for a page works it out then, or is told what is wrong
         finally:
+            generation.is_warm.set()
             generation.warming = None
             cursor.close()
             self._leave(generation)
@@ -150,7 +202,9 @@ class Snapshot:
             if generation.is_old and not generation.readers:
                 generation.close()
 
-    def _retire(self, generation: _Generation) -> None:
+    def _retire(self, generation: _Generation | None) -> None:
+        if generation is None:
+            return
         generation.is_old = True
         if generation.warming is not None:
             generation.warming.interrupt()

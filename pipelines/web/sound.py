@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from pipelines.settings import Settings
 log = logging.getLogger("callgrade")
 
 PEAKS = 1000  # columns of the drawing that is 1000 wide
+LOOK_AGAIN_S = 30.0  # after a recording that is gone was looked for in vain
+MOST_SUMS = 10_000
 _RENDERING = threading.BoundedSemaphore(2)  # decoding a long recording takes memory
 
 
@@ -52,7 +55,8 @@ class Sounds:
         self.folder = settings.site / "sound"
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
-        self._recordings: dict[str, Path] = {}
+        self._staged = Staged(settings)
+        self._sums: dict[tuple[Path, int, int], str] = {}
 
     def rendering(self, call: Row, personal: Sequence[Span], *, whole: bool) -> Rendering:
         """The sound of a graded call, made now if it never was; `whole` only for who may hear personal data.
@@ -69,8 +73,8 @@ class Sounds:
         return found
 
     def _make(self, call: Row, personal: Sequence[Span], target: Rendering) -> None:
-        recording = self._recording(call["call_id"])
-        if recording is None or sha256_of(recording) != call["recording_sha256"]:
+        recording = self._staged.recording(call["call_id"])
+        if recording is None or self._sum(recording) != call["recording_sha256"]:
             raise NoSoundError("sound_gone")  # another file lies there now: its personal data would not be beeped
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = self.folder / f".{target.sound.stem}.part.ogg"
@@ -89,18 +93,59 @@ class Sounds:
         finally:
             part.unlink(missing_ok=True)
 
-    def _recording(self, call_id: str) -> Path | None:
-        """Where the recording lies, as the staged batches have it."""
+    def _sum(self, recording: Path) -> str:
+        """The sha256 of a recording, worked out once for as long as the file stays as it is."""
+        file = recording.stat()
+        key = (recording, file.st_mtime_ns, file.st_size)
+        if key not in self._sums:
+            if len(self._sums) >= MOST_SUMS:
+                self._sums.clear()
+            self._sums[key] = sha256_of(recording)
+        return self._sums[key]
+
+
+class Staged:
+    """Where the recordings lie, as the staged batches have it. A batch is read once; whether there are new ones is looked for now and then."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._stage = settings.stage
+        self._lock = threading.Lock()
+        self._recordings: dict[str, Path] = {}
+        self._read: dict[Path, tuple[int, int]] = {}
+        self._looked: tuple[int, float] = (-1, -LOOK_AGAIN_S)
+
+    def recording(self, call_id: str) -> Path | None:
+        """Where the recording of a call lies, if it still does."""
         with self._lock:
             if call_id not in self._recordings:
-                self._recordings = _staged_recordings(self._settings)
+                self._look()
             found = self._recordings.get(call_id)
         return found if found is not None and found.is_file() else None
+
+    def _look(self) -> None:
+        """Read the batches that are new or were written anew. Nothing is looked for while none can have come, or so soon after the last time."""
+        try:
+            mark = self._stage.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        if mark == self._looked[0] and time.monotonic() - self._looked[1] < LOOK_AGAIN_S:
+            return
+        for file in sorted(self._stage.glob("*/calls.parquet")):
+            try:
+                found = file.stat()
+                if self._read.get(file) == (found.st_mtime_ns, found.st_size):
+                    continue
+                rows: list[tuple[Any, ...]] = pl.read_parquet(file, columns=["call_id", "recording"]).rows()
+            except (OSError, pl.exceptions.PolarsError):
+                continue  # being written, or cut short: the next run makes it anew
+            self._read[file] = (found.st_mtime_ns, found.st_size)
+            self._recordings |= {call_id: Path(recording) for call_id, recording in rows}
+        self._looked = (mark, time.monotonic())
 
 
 def personal_spans(published: Published, call_id: str) -> list[Span]:
     """When personal data is said in a call."""
-    rows = published.rows("select start_s, end_s from personal_data where call_id = ? order by start_s, end_s", call_id)
+    rows = published.of_calls("personal_data", [call_id], "start_s, end_s", "start_s, end_s")
     return [(row["start_s"], row["end_s"]) for row in rows]
 
 
@@ -131,14 +176,3 @@ def _name(call: Row, beeped: Sequence[Span]) -> str:
 
 def _recording_part(recording_sha256: str | None) -> str:
     return (recording_sha256 or "none")[:32]
-
-
-def _staged_recordings(settings: Settings) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for file in sorted(settings.stage.glob("*/calls.parquet")):
-        try:
-            rows: list[tuple[Any, ...]] = pl.read_parquet(file, columns=["call_id", "recording"]).rows()
-        except (OSError, pl.exceptions.PolarsError):
-            continue  # being written, or cut short: the next run makes it anew
-        found |= {call_id: Path(recording) for call_id, recording in rows}
-    return found

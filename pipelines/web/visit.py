@@ -20,6 +20,7 @@ from pipelines.published import Row
 from pipelines.settings import Settings
 from pipelines.web import audit, effective, people_verdicts
 from pipelines.web.accounts import Account
+from pipelines.web.openid import OpenId
 from pipelines.web.sessions import Session, find_session, form_token, is_form_token
 from pipelines.web.shown import Links, Shown
 from pipelines.web.snapshot import Reading, Snapshot
@@ -30,6 +31,13 @@ from pipelines.web.wording import LANGUAGES, Wording, wording
 
 MOST_FIELDS = 300
 TOKEN_FIELD = "token"
+HOME = (
+    "/centres/",
+    "/operators/",
+    "/calls/",
+    "/evaluate/",
+    "/compared/",
+)  # what is reached from the first page stands under it in the navigation
 
 
 class RefusedError(Exception):
@@ -66,6 +74,7 @@ class Site:
     sounds: Sounds
     is_https: bool
     rooms: tuple[NavItem, ...] = ()
+    openid: OpenId | None = None  # where people may come in through a provider
 
     @property
     def session_cookie(self) -> str:
@@ -116,7 +125,7 @@ class Visit:
 
     def call(self, call_id: str, action: str = "opened") -> Row:
         """A graded call's row of the view calls. Raises RefusedError when there is none that this account may see: it cannot tell which."""
-        rows = self.published.rows("select * from calls where call_id = ? and status = 'graded'", call_id)
+        rows = self.published.of_calls("calls", [call_id], "call_id", more="status = 'graded'")
         if not rows or not self.account.sees_call(rows[0]):
             self.refuse(404, action, call_id, rows[0]["centre_id"] if rows else None)
         return rows[0]
@@ -172,7 +181,7 @@ class Visit:
         return [
             replace(
                 item,
-                is_here=here == item.path or (item.path != "/" and here.startswith(item.path + "/")),
+                is_here=here == item.path or here.startswith(HOME if item.path == "/" else item.path + "/"),
                 count=item.waiting(self) if item.waiting else 0,
             )
             for item in items

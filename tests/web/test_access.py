@@ -17,7 +17,7 @@ from pipelines.web import accounts, sessions, store, visit
 from pipelines.web.security import LARGEST_BODY_BYTES
 from tests.web.people import HOST, PASSWORD, People, Person, title_of, token_of
 
-OPEN_TO_ALL = {"/sign-in", "/static/{version}/{name}"}
+OPEN_TO_ALL = {"/sign-in", "/sign-in/openid", "/sign-in/openid/back", "/static/{version}/{name}"}
 
 
 def calls_in(dependant: Dependant) -> set[object]:

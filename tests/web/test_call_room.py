@@ -198,6 +198,8 @@ def test_a_text_that_was_kept_raw_is_masked_for_who_may_not_read_it(people: Peop
         def rows(self, sql: str, *_: object) -> list[dict[str, object]]:
             return personal if "personal_data" in sql else words
 
+        of_calls = rows
+
     rows = {
         "turns": [{"turn_no": 1, "text": "мой счёт номер это сорок два, да"}],
         "criterion_results": [{"quote": "это сорок", "start_s": 1.5, "end_s": 2.4}, {"quote": "мой счёт", "start_s": 0.0, "end_s": 0.9}],

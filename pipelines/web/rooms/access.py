@@ -25,7 +25,7 @@ SHOWN = 200
 @router.get("/sign-in")
 def sign_in_page(request: Request) -> HTMLResponse:
     """The form to sign in with."""
-    return _sign_in_form(request, 200)
+    return sign_in_form(request, 200)
 
 
 @router.post("/sign-in")
@@ -62,7 +62,7 @@ def choose_language(visit: Annotated[Visit, may(None)]) -> Response:
     """Keep the language a person chose and go back."""
     language = visit.given("language")
     accounts.set_language(visit.store, visit.account, language if language in LANGUAGES else None)
-    return visit.go(_local(visit.given("back")) or "/")
+    return visit.go(local_path(visit.given("back")) or "/")
 
 
 @router.post("/me/password")
@@ -82,7 +82,7 @@ def choose_password(visit: Annotated[Visit, may(None)]) -> Response:
     except MisconfiguredError:
         return _own_page(visit, 400, visit.w("password_rules", least=accounts.SHORTEST_PASSWORD))
     visit.note("password_changed", visit.account.name)
-    return _with_session(visit.site, visit.account, visit.go("/me?done=1"))
+    return with_session(visit.site, visit.account, visit.go("/me?done=1"))
 
 
 @router.get("/accounts")
@@ -109,12 +109,15 @@ def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
 @router.post("/accounts/{account_id}")
 def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts")]) -> Response:
     """Change what an account sees, close it, or give it a new password."""
-    account = accounts.find(visit.store, account_id)
+    account = accounts.find(visit.store, account_id) if account_id < 2**62 else None
     if account is None:
         visit.refuse(404, "account_changed", str(account_id))
     if visit.given("new_password") == "1":
         password = accounts.fresh_password(account.name)
-        accounts.set_password(visit.store, account, password)
+        try:
+            accounts.set_password(visit.store, account, password)
+        except accounts.AccountError as error:
+            return _accounts_page(visit, 400, problem=visit.w(error.key))
         visit.note("password_changed", account.name)
         return _accounts_page(visit, 200, made=account, password=password)
     try:
@@ -141,22 +144,23 @@ def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
         account = sessions.sign_in(site.store, name, fields.get("password", ""), address)
     except sessions.TooManyTriesError as error:
         audit.write(site.store, None, address, "sign_in", accounts.fold(name)[:64], outcome="refused")
-        refused = _sign_in_form(request, 429, w("sign_in_wait", wait=clock(error.wait_s)), name)
+        refused = sign_in_form(request, 429, w("sign_in_wait", wait=clock(error.wait_s)), name)
         refused.headers["Retry-After"] = str(int(error.wait_s))
         return refused
     if account is None:
         audit.write(site.store, None, address, "sign_in", accounts.fold(name)[:64], outcome="refused")
-        return _sign_in_form(request, 401, w("sign_in_wrong"), name)
+        return sign_in_form(request, 401, w("sign_in_wrong"), name)
     audit.write(site.store, account, address, "signed_in")
     chosen = request.query_params.get("language")
     if account.language is None and chosen in LANGUAGES:
         accounts.set_language(site.store, account, chosen)
-    answer = RedirectResponse(_local(fields.get("next", "")) or "/", 303)
+    answer = RedirectResponse(local_path(fields.get("next", "")) or "/", 303)
     answer.delete_cookie(_FORM_COOKIE)
-    return _with_session(site, account, answer, request.cookies.get(site.session_cookie))
+    return with_session(site, account, answer, request.cookies.get(site.session_cookie))
 
 
-def _with_session(site: Site, account: accounts.Account, answer: RedirectResponse, replaced: str | None = None) -> RedirectResponse:
+def with_session(site: Site, account: accounts.Account, answer: RedirectResponse, replaced: str | None = None) -> RedirectResponse:
+    """An answer that opens a session for an account."""
     token = sessions.open_session(site.store, account, replaced)
     answer.set_cookie(
         site.session_cookie, token, max_age=int(sessions.LONGEST_S), path="/", secure=site.is_https, httponly=True, samesite="lax"
@@ -164,14 +168,16 @@ def _with_session(site: Site, account: accounts.Account, answer: RedirectRespons
     return answer
 
 
-def _sign_in_form(request: Request, status: int, problem: str = "", name: str = "") -> HTMLResponse:
+def sign_in_form(request: Request, status: int, problem: str = "", name: str = "") -> HTMLResponse:
+    """The page to sign in on, with what went wrong."""
     site: Site = request.app.state.site
     cookie = request.cookies.get(_FORM_COOKIE, "")
     cookie = cookie if len(cookie) == 43 else secrets.token_urlsafe(32)
     w = wording(language_of(request))
     values = {
         "visit": None, "account": None, "here": "/sign-in", "token": sessions.form_token(site.store, cookie), "problem": problem, "name": name[:64],
-        "chosen": request.query_params.get("language") in LANGUAGES, "next": _local(request.query_params.get("next", "")) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
+        "chosen": request.query_params.get("language") in LANGUAGES, "next": local_path(request.query_params.get("next", "")) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
+        "openid": site.openid.rules.button or w("openid_provider") if site.openid else None,
     }  # fmt: skip
     answer = HTMLResponse(render("rooms/sign_in.html", w, values), status)
     answer.set_cookie(_FORM_COOKIE, cookie, path="/sign-in", secure=site.is_https, httponly=True, samesite="strict")
@@ -203,7 +209,7 @@ def _centres_given(visit: Visit) -> list[str]:
     return [centre_id for centre_id in visit.all_given("centre") if centre_id in known]
 
 
-def _local(path: str) -> str | None:
+def local_path(path: str) -> str | None:
     """A path of our own to go on to; None for anything that could lead elsewhere."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
     return path if is_ours and len(path) < 500 else None

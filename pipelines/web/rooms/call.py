@@ -41,7 +41,7 @@ def peaks(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
         found = _rendering(visit, row)
     except NoSoundError as error:
         return JSONResponse({"said": visit.w(str(error))})
-    turns = visit.published.rows("select role, track, start_s, end_s from turns where call_id = ? order by turn_no", call_id)
+    turns = visit.published.of_calls("turns", [call_id], "turn_no", "turn_no, role, track, start_s, end_s")
     tracks: list[list[int]] = json.loads(found.peaks.read_text(encoding="utf-8"))
     return JSONResponse({"lanes": _lanes(tracks, turns, row["duration_s"] or 1.0)})
 

@@ -94,9 +94,8 @@ def _read(published: Reading, centre_id: str) -> list[list[Row]]:
 def _threatening(visit: Visit, call_id: str, action: str) -> Row:
     """A call that this account sees and in which somebody was threatened. Raises RefusedError otherwise."""
     call = visit.call(call_id, action)
-    found = visit.published.rows(
-        "select 1 from findings where call_id = ? and kind = 'abuse' and severity = 'threat' and role <> 'operator' limit 1", call_id
-    )
+    more = "kind = 'abuse' and severity = 'threat' and role <> 'operator'"
+    found = visit.published.of_calls("findings", [call_id], "start_s", "finding_no, start_s", more)
     if not found:
         visit.refuse(404, action, call_id, call["centre_id"])
     return call

@@ -142,10 +142,8 @@ def _rows(visit: Visit, call: Row) -> dict[str, list[Row]]:
 
 
 def _machine_point(visit: Visit, found: Row) -> Row | None:
-    rows = visit.published.rows(
-        "select * from criterion_results where call_id = ? and judge = 'machine' and scorecard_id = ? and criterion_id = ?",
-        found["call_id"], found["scorecard_id"], found["criterion_id"],
-    )  # fmt: skip
+    more, values = "judge = 'machine' and scorecard_id = ? and criterion_id = ?", [found["scorecard_id"], found["criterion_id"]]
+    rows = visit.published.of_calls("criterion_results", [found["call_id"]], "call_id", more=more, values=values)
     return rows[0] if rows else None
 
 

@@ -98,9 +98,7 @@ def _head(visit: Visit, shown: Shown, call: Row) -> dict[str, Any]:
 
 def _machine(visit: Visit, call: Row) -> list[Row]:
     """What the machine said of a call's first scorecard, in the order of the scorecard: an order by verdict would tell it."""
-    rows = visit.published.rows(
-        "select * from criterion_results where call_id = ? and judge = 'machine' order by scorecard_id, criterion_id", call["call_id"]
-    )
+    rows = visit.published.of_calls("criterion_results", [call["call_id"]], "scorecard_id, criterion_id", more="judge = 'machine'")
     profile = visit.shown(call["centre_id"]).profile
     order = {c.criterion_id: n for n, c in enumerate(profile.scorecard.criteria)} if profile else {}
     first = [row for row in rows if row["scorecard_id"] == rows[0]["scorecard_id"]]
@@ -115,9 +113,8 @@ def _turns(visit: Visit, call: Row) -> list[Row]:
 
 
 def _score(visit: Visit, call: Row) -> list[Row]:
-    rows = visit.published.rows(
-        "select call_id, score_pct, auto_fail, needs_review from evaluations where call_id = ? and judge = 'machine'", call["call_id"]
-    )
+    columns = "call_id, score_pct, auto_fail, needs_review"
+    rows = visit.published.of_calls("evaluations", [call["call_id"]], "scorecard_id", columns, "judge = 'machine'")
     return rows[:1] or [{"call_id": call["call_id"], "score_pct": None, "auto_fail": False, "needs_review": False}]
 
 

@@ -9,17 +9,14 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.web import exporting, reviewing, summaries, trends
+from pipelines.settings import now
+from pipelines.web import exporting, kept, printed, reviewing, summaries, trends
 from pipelines.web.shown import Shown, period
 from pipelines.web.snapshot import Reading
 from pipelines.web.visit import NavItem, Visit, call_path, may, operator_path
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
-CALLS_SHOWN = 20
-LEDGER_SHOWN = 50
-CLIPS_SHOWN = 6
 FIRST_OF_QUEUE = 5
 PERIODS = ("all", "month", "week")
 CALL_COLUMNS = (
@@ -54,22 +51,31 @@ def start(visit: Annotated[Visit, may("see_calls")]) -> Response:
 @router.get("/centres/{centre_id}")
 def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLResponse:
     """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
+    values = glance(visit, centre_id)
+    centre_id, total, shown = values["centre"]["centre_id"], values["total"], visit.shown(centre_id)
+    published = visit.published
+    calls, ledger = kept.first_calls(published, centre_id), kept.ledger(published, centre_id)
+    clips = kept.clips(published, centre_id) if visit.account.may("hear") else []
+    return visit.page(
+        "rooms/centre.html", operators=[], calls=shown.calls(calls), more_calls=0, clips=shown.clips(clips), ledger=ledger,
+        more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
+        first=_listed(visit, shown, _queued(visit, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if visit.account.may("review") else [],
+        **values,
+    )  # fmt: skip
+
+
+def glance(visit: Visit, centre_id: str) -> dict[str, Any]:
+    """The sums of a centre that this account sees, as the page and the sheet of paper show them. Raises RefusedError otherwise."""
     centre_id = visit.centre(centre_id)
     published, shown = visit.published, visit.shown(centre_id)
     total = next(t for t in all_totals(visit) if t["centre_id"] == centre_id)
-    criteria = shown.named(published.once(("criteria", centre_id), lambda: summaries.criteria(published, centre_id)))
-    answers = published.once(("answers", centre_id, visit.w.code), lambda: shown.answers(published, criteria))
-    calls = published.once(("first calls", centre_id), lambda: summaries.calls(published, centre_id, limit=CALLS_SHOWN))
-    ledger = summaries.ledger(published, centre_id, LEDGER_SHOWN)
-    clips = summaries.clips(published, centre_id, limit=CLIPS_SHOWN) if visit.account.may("hear") else []
-    weeks = _weeks(visit, centre_id)
-    return visit.page(
-        "rooms/centre.html", centre=shown.centre, total=total, period=period(total, visit.w), answers=answers, criteria=criteria,
-        operators=[], topics=published.once(("topics", centre_id), lambda: summaries.topics(published, centre_id)), calls=shown.calls(calls),
-        more_calls=0, clips=shown.clips(clips), ledger=ledger, more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
-        weeks=weeks, drawing=trends.draw(weeks), changed=_changed(visit, shown, weeks),
-        first=_listed(visit, shown, _queued(visit, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if visit.account.may("review") else [],
-    )  # fmt: skip
+    criteria = shown.named(kept.criteria(published, centre_id))
+    weeks = kept.weeks(published, centre_id)
+    return {
+        "centre": shown.centre, "total": total, "period": period(total, visit.w), "criteria": criteria, "weeks": weeks,
+        "answers": kept.answers(published, shown), "topics": kept.topics(published, centre_id),
+        "drawing": trends.draw(weeks), "changed": _changed(visit, shown, weeks),
+    }  # fmt: skip
 
 
 @router.get("/centres/{centre_id}/queue")
@@ -131,34 +137,29 @@ def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
         "not graded": (("call_id", "status", "status_reason"), summaries.ledger(published, centre_id, exporting.MOST_ROWS)),
     })  # fmt: skip
     visit.note("exported", f"{centre_id}.xlsx", centre_id)
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in centre_id)
-    return Response(
-        content, media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        headers={"Content-Disposition": f'attachment; filename="callgrade-{name}.xlsx"'},
-    )  # fmt: skip
+    return exporting.download(content, f"{centre_id}.xlsx")
+
+
+@router.get("/centres/{centre_id}/export.pdf")
+def on_paper(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+    """The centre on one page, for a director."""
+    values = glance(visit, centre_id)
+    centre_id = values["centre"]["centre_id"]
+    content = printed.centre_page(values, summaries.ledger(visit.published, centre_id, exporting.MOST_ROWS), now().date(), visit.w)
+    visit.note("exported", f"{centre_id}.pdf", centre_id)
+    return exporting.download(content, f"{centre_id}.pdf")
 
 
 def warm(published: Reading) -> None:
-    """What is the same for all centres and takes long with many calls, and the centres' profiles."""
-    for centre_id in centre_ids():
-        load_centre(centre_id)
-    _totals(published)
-    published.once("weeks", lambda: trends.weeks(published))
+    """What takes long with many calls."""
+    kept.warm(published)
     for by in PERIODS:
         _all_operators(published, by)
 
 
 def all_totals(visit: Visit) -> list[Row]:
     """The sums of every centre, worked out once for each published copy."""
-    return _totals(visit.published)
-
-
-def _totals(published: Reading) -> list[Row]:
-    return published.once("totals", lambda: [t for t in summaries.centres(published) if t["centre_id"] is not None])
-
-
-def _weeks(visit: Visit, centre_id: str) -> list[Row]:
-    return visit.published.once("weeks", lambda: trends.weeks(visit.published)).get(centre_id, [])[-trends.WEEKS_SHOWN :]
+    return kept.totals(visit.published)
 
 
 def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | None:
@@ -167,10 +168,7 @@ def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | N
         return None
     now, before = weeks[-1], weeks[-2]
     centre_id = str(shown.centre["centre_id"])
-    criteria = visit.published.once(
-        ("criteria_changes", centre_id),
-        lambda: trends.criteria_changes(visit.published, centre_id, now["period_start"], before["period_start"]),
-    )
+    criteria = kept.changed(visit.published, centre_id)
     return {
         "now": now, "before": before, "rows": trends.changes(now, before), "until": now["period_start"] + timedelta(days=6),
         "criteria": [(shown.title(c.name), c) for c in criteria],
@@ -178,16 +176,16 @@ def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | N
 
 
 def _last_week(visit: Visit, centre_id: str) -> date | None:
-    return next((w["period_start"] for w in reversed(_weeks(visit, centre_id))), None)
+    return next((w["period_start"] for w in reversed(kept.weeks(visit.published, centre_id))), None)
 
 
 def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
     """The calls of one kind that a person should listen to, listened to or not."""
     published = visit.published
     if kind == "unsure":
-        return published.once((kind, centre_id), lambda: reviewing.undecided(published, centre_id))
+        return kept.undecided(published, centre_id)
     if kind == "critical":
-        return published.once((kind, centre_id), lambda: reviewing.critical(published, centre_id))
+        return kept.critical(published, centre_id)
     week = _last_week(visit, centre_id)
     return published.once((kind, centre_id, week), lambda: reviewing.sample(published, visit.store, centre_id, week)) if week else []
 

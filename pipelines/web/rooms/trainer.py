@@ -100,7 +100,7 @@ def pack_page(pack_id: str, visit: Annotated[Visit, may("coach")]) -> HTMLRespon
     rows = packs.moments_of(visit.store, pack_id)
     return visit.page(
         "rooms/pack.html", pack=pack, centre=shown.centre, until=packs.day_of(pack["expires_at"]), last_day=packs.last_day(visit.site.settings),
-        balance=packs.balance(rows), moments=[_heard(visit, shown, pack, row) for row in rows],
+        balance=packs.balance(rows), moments=heard(visit, shown, pack, rows),
     )  # fmt: skip
 
 
@@ -153,15 +153,7 @@ def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -
     pack = _pack(visit, pack_id)
     moment = _moment(visit, pack, moment_id)
     call = visit.call(moment["call_id"], "heard_clip")
-    wanted = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
-    try:
-        file = pack_sound.cut(visit.site.sounds, visit.published, moment, call, wanted)
-    except NoSoundError as error:
-        return JSONResponse({"said": visit.w(str(error))}, 410)
-    audit.write_hearing(
-        visit.store, visit.account, visit.address, "heard_clip", f"{pack_id}/{moment_id} {call['call_id']}", pack["centre_id"]
-    )
-    return FileResponse(file, media_type=SOUND)
+    return sounding(visit, pack, moment, call)
 
 
 @router.get("/trainer/packs/{pack_id}/export.zip")
@@ -170,19 +162,30 @@ def export(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
     pack = _pack(visit, pack_id)
     shown = visit.shown(pack["centre_id"])
     rows = []
-    for moment in packs.moments_of(visit.store, pack_id):
-        heard = _heard(visit, shown, pack, moment)
-        if heard["call"] is not None:
+    for found in heard(visit, shown, pack, packs.moments_of(visit.store, pack_id)):
+        if found["call"] is not None:
             try:
-                file = pack_sound.cut(visit.site.sounds, visit.published, moment, heard["call"], heard["piece"])
+                file = pack_sound.cut(visit.site.sounds, visit.published, found, found["call"], found["piece"])
             except NoSoundError:
                 continue
-            rows.append(heard | {"file": file})
+            rows.append(found | {"file": file})
     content = pack_export.archive(pack, rows, shown.centre["name"], visit.w)
     visit.note("exported", f"{pack_id}.zip", pack["centre_id"])
     return Response(
         content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-pack-{pack_id}.zip"'}
     )
+
+
+def sounding(visit: Visit, pack: Row, moment: Row, call: Row) -> Response:
+    """The sound of a moment whose call was looked up, and a note that it was heard."""
+    wanted = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
+    try:
+        file = pack_sound.cut(visit.site.sounds, visit.published, moment, call, wanted)
+    except NoSoundError as error:
+        return JSONResponse({"said": visit.w(str(error))}, 410)
+    subject = f"{pack['pack_id']}/{moment['moment_id']} {call['call_id']}"
+    audit.write_hearing(visit.store, visit.account, visit.address, "heard_clip", subject, pack["centre_id"])
+    return FileResponse(file, media_type=SOUND)
 
 
 def _pack(visit: Visit, pack_id: str) -> Row:
@@ -212,21 +215,41 @@ def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
     return made
 
 
-def _heard(visit: Visit, shown: Shown, pack: Row, moment: Row) -> Row:
-    """A moment of a pack as its page shows it; without its words where the recording is another one now."""
-    rows = visit.published.rows("select * from calls where call_id = ? and status = 'graded'", moment["call_id"])
-    call = rows[0] if rows and visit.account.sees_call(rows[0]) and rows[0]["recording_sha256"] == moment["recording_sha256"] else None
-    values = moment | {"title": _title(shown, moment), "call": call, "href": shown.links.call(moment["call_id"])}
-    if call is None:
-        return values
-    piece = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
-    talk = moments.context(visit.published, moment["call_id"], *piece.span)
-    return values | {
-        "piece": piece, "length_s": piece.span[1] - piece.span[0],
-        "talk": [
-            t | {"pieces": PLACEHOLDER.split(t["text"]), "is_it": t["start_s"] < moment["end_s"] and t["end_s"] > moment["start_s"]} for t in talk
-        ],
+def calls_of(visit: Visit, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
+    """The calls of moments by moment, where they are still of the pack's centre and their recordings those that the moments were chosen from."""
+    ids = sorted({moment["call_id"] for moment in moments})
+    calls = {row["call_id"]: row for row in visit.published.of_calls("calls", ids, "call_id", more="status = 'graded'")}
+    found = {moment["moment_id"]: (moment, calls[moment["call_id"]]) for moment in moments if moment["call_id"] in calls}
+    return {
+        moment_id: call for moment_id, (moment, call) in found.items()
+        if (call["centre_id"], call["recording_sha256"]) == (pack["centre_id"], moment["recording_sha256"])
     }  # fmt: skip
+
+
+def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Row]:
+    """The moments of a pack that was looked up, as its page shows them; one without its words where the recording is another one now."""
+    calls = calls_of(visit, pack, rows)
+    there = [row for row in rows if row["moment_id"] in calls]
+    cut = pack_sound.pieces(visit.site.settings, visit.published, pack, [(row, calls[row["moment_id"]]) for row in there])
+    pieces = {row["moment_id"]: piece for row, piece in zip(there, cut, strict=True)}
+    spans = {
+        call_id: [pieces[row["moment_id"]].span for row in there if row["call_id"] == call_id] for call_id in {r["call_id"] for r in there}
+    }
+    talks = moments.contexts(visit.published, spans)
+    found = []
+    for row in rows:
+        call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
+        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"])}
+        if piece is not None:
+            talk = talks[row["call_id"], *piece.span]
+            values |= {
+                "piece": piece, "length_s": piece.span[1] - piece.span[0],
+                "talk": [
+                    t | {"pieces": PLACEHOLDER.split(t["text"]), "is_it": t["start_s"] < row["end_s"] and t["end_s"] > row["start_s"]} for t in talk
+                ],
+            }  # fmt: skip
+        found.append(values)
+    return found
 
 
 def _listed(visit: Visit, shown: Shown, row: Row) -> Row:

@@ -1,0 +1,84 @@
+"""Coming in through an OpenID provider, where `openid.yaml` names one: off to it, and back."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import NoReturn
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from pipelines.web import audit
+from pipelines.web.identities import NotLetInError, account_of
+from pipelines.web.openid import LONGEST_TRY_S, OpenId, OpenIdError, TooManyTriesError
+from pipelines.web.rooms.access import local_path, sign_in_form, with_session
+from pipelines.web.visit import RefusedError, Site, address_of, language_of
+from pipelines.web.wording import wording
+
+log = logging.getLogger("callgrade")
+
+router = APIRouter()
+COOKIE = "callgrade_openid"  # ties what comes back to the browser that was sent
+BACK = "/sign-in/openid/back"
+_PATH = "/sign-in/openid"
+
+
+@router.get(_PATH)
+def begin(request: Request, next: str = "") -> Response:
+    """Send the browser to the provider."""
+    site: Site = request.app.state.site
+    openid = _openid(site)
+    held = request.cookies.get(COOKIE, "")
+    browser = held if len(held) == 43 else secrets.token_urlsafe(32)
+    try:
+        where = openid.begin(site.store, browser, _back(request, site), local_path(next) or "", address_of(request))
+    except OpenIdError as error:
+        return _failed(request, site, error)
+    answer = RedirectResponse(where, 303)
+    answer.set_cookie(COOKIE, browser, max_age=int(LONGEST_TRY_S), path=_PATH, secure=site.is_https, httponly=True, samesite="lax")
+    return answer
+
+
+@router.get(BACK)
+def back(request: Request) -> Response:
+    """Take somebody in whom the provider vouches for and whose groups have a role."""
+    site: Site = request.app.state.site
+    openid = _openid(site)
+    address = address_of(request)
+    try:
+        claims, next_path = openid.finish(site.store, request.cookies.get(COOKIE, ""), _back(request, site), dict(request.query_params))
+        account, is_new = account_of(site.store, openid.rules, claims)
+    except OpenIdError as error:
+        return _failed(request, site, error)
+    except NotLetInError as error:
+        log.warning("OpenID: somebody was not let in: %s", error)
+        audit.write(site.store, None, address, "sign_in", f"{error.name[:64]} by OpenID: {error}", outcome="refused")
+        return sign_in_form(request, 403, wording(language_of(request))("openid_no_role"))
+    if is_new:
+        audit.write(site.store, account, address, "account_added", account.name)
+    audit.write(site.store, account, address, "signed_in", "by OpenID")
+    answer = RedirectResponse(local_path(next_path) or "/", 303)
+    answer.delete_cookie(COOKIE, path=_PATH)
+    return with_session(site, account, answer, request.cookies.get(site.session_cookie))
+
+
+def _openid(site: Site) -> OpenId:
+    if site.openid is None:
+        _not_there()
+    return site.openid
+
+
+def _not_there() -> NoReturn:
+    raise RefusedError(404, "opened", _PATH)
+
+
+def _back(request: Request, site: Site) -> str:
+    """Where the provider sends people back to; the guard has seen to it that the host is ours."""
+    return f"{'https' if site.is_https else 'http'}://{request.headers['host']}{BACK}"
+
+
+def _failed(request: Request, site: Site, error: OpenIdError) -> Response:
+    log.warning("OpenID: a sign-in was refused: %s", error)
+    audit.write(site.store, None, address_of(request), "sign_in", f"by OpenID: {error}", outcome="refused")
+    return sign_in_form(request, 429 if isinstance(error, TooManyTriesError) else 401, wording(language_of(request))("openid_failed"))

@@ -1,0 +1,17 @@
+"""The benchmark of pages asks for every page that there is."""
+
+from __future__ import annotations
+
+from tests.benchmarks import pages
+
+
+def test_every_page_of_the_rooms_is_asked_for() -> None:
+    call = {"call_id": "a/b 1", "centre_id": "kyiv", "operator_id": "op 1"}
+    known = pages.Known([call], [call], ["kyiv"], ["0" * 16], ["1" * 16], [1], call, [call])
+    asked = pages.every_page(known)
+    assert pages.not_asked(asked) == []
+    assert pages.not_asked([page for page in asked if page.name != "care"]) == ["/care/{centre_id}"]
+    assert {page.role for page in asked} == {"administrator", "manager", "trainer", "analyst", "operator"}
+    for page in asked:
+        page.seconds += [0.3, 0.1, 0.2]
+    assert "| a call | manager | 200 | 300 | 300 |" in pages.table(asked)
