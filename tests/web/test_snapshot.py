@@ -1,0 +1,146 @@
+"""The published copy as a server reads it: by the places of a call's rows, anew when it is swapped, and never waiting long for what is worked out."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.published import Published, open_published
+from pipelines.settings import Settings
+from pipelines.web import snapshot, sound
+from pipelines.web.places import VIEWS
+from pipelines.web.snapshot import Reading, Snapshot
+from pipelines.web.sound import Staged
+
+
+@pytest.fixture
+def copied(judged: Settings, tmp_path: Path) -> Settings:
+    """A site of its own whose copy may be swapped."""
+    settings = Settings.from_environment(warehouse=tmp_path / "judged.duckdb")
+    shutil.copytree(judged.site, settings.site)
+    return settings
+
+
+def swap(settings: Settings) -> None:
+    """Publish the same again, as another file."""
+    part = settings.snapshot.with_suffix(".part")
+    shutil.copy(settings.snapshot, part)
+    part.replace(settings.snapshot)
+
+
+@pytest.fixture
+def watched(copied: Settings) -> Iterator[tuple[Snapshot, list[threading.Event]]]:
+    """A snapshot whose copies get warm only when the event that belongs to each is set."""
+    found, gates = Snapshot(copied), [threading.Event() for _ in range(4)]
+    met: list[tuple[int, ...]] = []
+
+    def warm(published: Reading) -> None:
+        met.append(published.generation)
+        gates[len(met) - 1].wait(20)
+
+    gates[0].set()
+    found.keep_warm(warm)
+    yield found, gates
+    for gate in gates:
+        gate.set()
+    found.close()
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not holds():
+        time.sleep(0.02)
+    return holds()
+
+
+def test_rows_are_the_same_by_their_places_as_by_looking_through_all(copied: Settings) -> None:
+    site = Snapshot(copied)
+    site.keep_warm(lambda published: None)
+    with site.read() as reading, open_published(copied) as plain:
+        assert until(lambda: reading._generation.places is not None)
+        every = [row["call_id"] for row in plain.rows("select call_id from calls order by call_id")]
+        assert len(every) > 5
+        for view in VIEWS:
+            columns = [row["column_name"] for row in plain.rows(f"describe {view}")]
+            for ids in ([every[0]], every[:1] + every[-1:], every, ["nobody's"], [every[2], "' or true --"]):
+                order = ", ".join(f'"{column}"' for column in columns)
+                assert Published.of_calls(plain, view, ids, order) == reading.of_calls(view, ids, order), (view, ids)
+        more = ("call_id, turn_no", "call_id, turn_no", "role = ? and turn_no > ?", ["client", 1])
+        assert reading.of_calls("turns", every, *more) == plain.of_calls("turns", every, *more) != []
+        assert reading.of_calls("turns", [], "call_id") == []
+    site.close()
+
+
+def test_the_copy_of_before_is_shown_until_the_new_one_is_warm(
+    copied: Settings, watched: tuple[Snapshot, list[threading.Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "PATIENCE_S", 0.05)
+    site, gates = watched
+
+    def shown() -> tuple[int, ...]:
+        with site.read() as reading:
+            assert reading.rows("select count(*) as n from calls")[0]["n"] > 5
+            return reading.generation
+
+    first = shown()
+    swap(copied)
+    assert [shown(), shown()] == [first, first]
+    swap(copied)  # and once more before that one is warm: it is waited for all the same
+    assert shown() == first
+    gates[1].set()
+    assert until(lambda: shown() != first)
+    second = shown()
+    gates[2].set()
+    assert until(lambda: shown() not in (first, second))
+
+
+def test_an_old_copy_is_shown_no_longer_than_that(
+    copied: Settings, watched: tuple[Snapshot, list[threading.Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(snapshot, "LONGEST_OLD_S", 0.2)
+    site, _ = watched
+    with site.read() as reading:
+        first = reading.generation
+    swap(copied)
+
+    def other() -> bool:
+        with site.read() as reading:
+            return reading.generation != first
+
+    assert until(other)
+
+
+def test_batches_are_read_once_and_new_ones_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    really = pl.read_parquet
+    monkeypatch.setattr(pl, "read_parquet", lambda file, **more: (read.append(file), really(file, **more))[1])
+
+    def batch(name: str, call_id: str) -> None:
+        recording = settings.warehouse.parent / f"{call_id}.wav"
+        recording.write_bytes(b"x")
+        folder = settings.stage / name
+        folder.mkdir(parents=True)
+        pl.DataFrame({"call_id": [call_id], "recording": [str(recording)]}).write_parquet(folder / "calls.parquet")
+
+    staged = Staged(settings)
+    assert staged.recording("a") is None  # there is no stage yet
+    batch("one", "a")
+    assert staged.recording("a") == settings.warehouse.parent / "a.wav"
+    for _ in range(5):
+        assert staged.recording("gone") is None
+    assert len(read) == 1  # what is gone is not looked for in every batch again and again
+    batch("two", "b")
+    assert staged.recording("b") is not None and len(read) == 2
+    (settings.warehouse.parent / "b.wav").unlink()
+    assert staged.recording("b") is None
+    batch_file = settings.stage / "one" / "calls.parquet"
+    pl.DataFrame({"call_id": ["a", "c"], "recording": [str(settings.warehouse.parent / "a.wav")] * 2}).write_parquet(batch_file)
+    monkeypatch.setattr(sound, "LOOK_AGAIN_S", 0.0)
+    assert staged.recording("c") is not None and len(read) == 3
