@@ -30,7 +30,9 @@ _SURE = 0.6  # below this a finding is tried both ways
 _SURE_ACT = 0.78  # the same for what the operator did
 _IGNORED = 0.35  # below this a fact is not a fact
 _HINT = 0.5  # words that may be a warning or an announced end
-_LEAST_HEARD = 0.65  # mean recognition probability of the client's words under which abuse may go by unrecognised
+_LEAST_HEARD = 0.65  # mean recognition probability of somebody's words under which abuse or a warning may go by unrecognised
+_RESTS_ON_A_WARNING = ("calmed", "ended_after_warning", "client_hung_up")
+_RESTS_ON_NO_WARNING = ("ended_without_warning", "ended_without_notice", "tolerated")
 _MOST_DOUBTS = 8  # 2 ** 8 readings of a call are enough; what is beyond is too doubtful to judge
 
 
@@ -186,8 +188,8 @@ def judge_procedure(
         outcome, confidence, reason = "operator_at_fault", blame, why("operator_at_fault")
     elif blame > 0 and outcome != "not_needed":
         outcome, confidence, reason = "cannot_tell", 1 - blame, why("maybe_operator_at_fault")
-    if outcome == "not_needed" and _is_badly_heard(turns):
-        outcome, confidence, reason = "cannot_tell", 0.4, why("abuse_may_be_unheard")
+    if (unheard := _unheard(outcome, turns, steps)) is not None:
+        outcome, confidence, reason = "cannot_tell", 0.4, unheard
     first_abuse = min((f.start_s for f in by_client), default=None)
     return Procedure(
         call_id=call.call_id,
@@ -200,8 +202,28 @@ def judge_procedure(
     )
 
 
-def _is_badly_heard(turns: Iterable[Turn]) -> bool:
-    heard = [token.probability for turn in turns if turn.role != "operator" for token in turn.tokens]
+def _unheard(outcome: str, turns: Sequence[Turn], steps: Sequence[Step]) -> Why | None:
+    """Why an outcome cannot stand: it rests on what somebody did not say, and too little of his words was recognised to know that."""
+    sure = [s for s in steps if s.confidence >= _SURE]
+    abused = min((s.turn_no for s in sure if s.event is Event.ABUSE), default=None)
+    warned = min((s.turn_no for s in sure if s.event is Event.WARN), default=None)
+    if outcome == "not_needed" and _is_badly_heard(turns, "client"):
+        return why("abuse_may_be_unheard")
+    if outcome in _RESTS_ON_A_WARNING and abused is None and warned is not None:  # the operator's word for it is all there is
+        before = [t for t in turns if t.turn_no < warned]
+        said_nothing = not any(t.tokens for t in before if t.role != "operator")
+        if said_nothing or _is_badly_heard(before, "client") or _is_badly_heard(turns, "client"):
+            return why("abuse_may_be_unheard")
+    if outcome == "calmed" and _is_badly_heard(turns, "client"):
+        return why("abuse_may_have_gone_on")
+    if outcome in _RESTS_ON_NO_WARNING and _is_badly_heard([t for t in turns if t.turn_no > (abused or 0)], "operator"):
+        return why("warning_may_be_unheard")
+    return None
+
+
+def _is_badly_heard(turns: Iterable[Turn], role: str) -> bool:
+    """Whether there are words of one side, or of nobody known, and recognition believes them too little to say what was not among them."""
+    heard = [token.probability for turn in turns if turn.role in (role, "unknown") for token in turn.tokens]
     return bool(heard) and fmean(heard) < _LEAST_HEARD
 
 

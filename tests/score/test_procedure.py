@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -39,16 +40,21 @@ class Did:
 
 
 def judged(story: str, party: str = "client", config: object = None, *, sure: float = 0.9, act_sure: float = 0.95, severity: str = "insult",
-           target: str = "operator", role_confidence: float = 0.95) -> Procedure:  # fmt: skip
-    """The outcome of a story: words `abuse calm answer warn notice bye at_client maybe` in order, one a turn."""
+           target: str = "operator", role_confidence: float = 0.95, client_heard: float = 0.9,
+           operator_heard: float = 0.9) -> Procedure:  # fmt: skip
+    """The outcome of a story: words `abuse calm answer warn notice bye at_client maybe` in order, one a turn.
+
+    `murmur` is a calm client of whom recognition believes nothing, `silence` a client's turn without a word.
+    """
     turns: list[Turn] = []
     findings: list[Finding] = []
     acts: list[Did] = []
     for number, what in enumerate(story.split(), 1):
-        role: Role = "client" if what in ("abuse", "calm", "maybe") else "operator"
+        role: Role = "client" if what in ("abuse", "calm", "maybe", "murmur", "silence") else "operator"
         at = number * 5.0
-        token = Token("слово", at, at + 1, 0.9)
-        turns.append(Turn("c", number, 0, role, role, role_confidence, at, at + 1, (token,), "ru", 0.9, None, False, 0.0, False))
+        heard = 0.3 if what == "murmur" else client_heard if role == "client" else operator_heard
+        tokens = () if what == "silence" else (Token("слово", at, at + 1, heard),)
+        turns.append(Turn("c", number, 0, role, role, role_confidence, at, at + 1, tokens, "ru", heard, None, False, 0.0, False))
         if what in ("abuse", "maybe"):
             findings.append(Finding("c", "abuse", role, number, at, at + 1, "слово", severity, target, sure if what == "abuse" else 0.5))
         if what == "at_client":
@@ -149,6 +155,59 @@ def test_a_warning_that_names_the_end_is_no_notice_yet() -> None:
 def test_a_warning_without_clear_abuse_is_believed_but_never_accuses() -> None:
     assert judged("answer calm warn calm answer calm bye").outcome == "calmed"
     assert judged("answer calm warn", "operator").outcome == "cannot_tell"
+
+
+@pytest.mark.parametrize(
+    ("story", "party"),
+    [
+        ("answer calm warn calm answer calm bye", "client"),
+        ("answer calm warn calm answer calm bye", "operator"),
+        ("answer maybe warn calm answer calm bye", "client"),
+        ("answer calm warn calm notice", "operator"),
+        ("answer calm warn", "client"),
+    ],
+)
+def test_a_warning_alone_tells_no_story_of_a_client_who_was_hardly_heard(story: str, party: str) -> None:
+    assert judged(story, party).outcome != "cannot_tell"
+    found = judged(story, party, client_heard=0.4)
+    assert found.outcome == "cannot_tell" and "recognised" in found.explanation
+    for unheard in ("murmur", "silence"):  # only what came before the warning
+        before, after = story.split(" warn")
+        lost = " ".join(unheard if what in ("calm", "maybe") else what for what in before.split())
+        assert judged(f"{lost} warn{after}", party).outcome == "cannot_tell"
+
+
+@pytest.mark.parametrize(
+    ("story", "party"),
+    [
+        ("answer abuse answer abuse answer", "operator"),
+        ("answer abuse warn abuse answer", "operator"),
+        ("answer abuse answer calm answer bye", "client"),
+    ],
+)
+def test_nobody_is_blamed_for_a_warning_that_may_be_among_words_that_were_hardly_heard(story: str, party: str) -> None:
+    assert judged(story, party).outcome in {*ACCUSING, "tolerated"}
+    found = judged(story, party, operator_heard=0.4)
+    assert found.outcome == "cannot_tell" and "operator's words" in found.explanation
+
+
+def test_a_calm_end_is_not_said_of_a_client_who_was_hardly_heard() -> None:
+    assert judged("answer abuse warn calm answer calm bye", client_heard=0.4).outcome == "cannot_tell"
+
+
+def test_hearing_less_leaves_open_what_was_decided_and_changes_nothing_else() -> None:
+    for length in range(5):
+        for story in product(("abuse", "calm", "answer", "warn", "notice"), repeat=length):
+            for party in (*PARTIES, "unknown"):
+                told = " ".join(story)
+                well = judged(told, party).outcome
+                client, operator = judged(told, party, client_heard=0.4).outcome, judged(told, party, operator_heard=0.4).outcome
+                assert {client, operator} <= {well, "cannot_tell"}, (told, party)
+                assert client != "calmed", (told, party)
+                if {"answer", "warn", "notice"} & set(story[story.index("abuse") + 1 :] if "abuse" in story else ()):
+                    assert operator not in {*ACCUSING, "tolerated"}, (told, party)
+                if "abuse" not in story and {"warn", "calm"} & set(story):
+                    assert client in ("cannot_tell", "not_needed") and (client == "cannot_tell" or "calm" not in story), (told, party)
 
 
 def test_times_are_those_of_the_turns() -> None:
