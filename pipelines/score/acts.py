@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rapidfuzz import fuzz
-
 from models.language import LANGUAGES, find_phrase, is_first_name, load, words_of
 from pipelines.records import Token, Turn
+from pipelines.score.likeness import SAME, company_likeness, is_another
 from pipelines.score.reading import NOTHING_READ, Likely, Reading
 from pipelines.score.scorecard import Centre
 
@@ -51,6 +50,7 @@ _BY_MEANING = frozenset(
         "warn_abuse",
     }
 )
+_COMPANY_FROM, _COMPANY_MORE = 0.68, 0.1  # likeness from which words are the company's name, and how much surer than that it is
 _READ_SURE = 0.8  # confidence of what the model alone is sure of
 _HINTED_IF_SURE = (*_BLAMING, "company", "self_name", "end_notice")
 _CLOSING_TURNS = 2  # the operator's last turns, the only ones in which a call can be ended
@@ -184,30 +184,23 @@ def _sentence(said: Said, sentence: int) -> list[str]:
 
 
 def _company(said: Said, centre: Centre, is_opening: bool) -> list[Span]:
-    hits = _spans(said, centre.company_names)
+    names = [n for of_language in centre.company_names.values() for n in of_language[:1]]
+    hits = [
+        (first, last, score)
+        for first, last, score in _spans(said, centre.company_names)
+        if not any(is_another("".join(said.words[first:last]), name, SAME) for name in names)
+    ]
     if not hits and is_opening:
-        hits = _nearly(said.words, [n for names in centre.company_names.values() for n in names[:1]])
+        hits = _nearly(said.words, names)
     return [("company", said.token_of[first], said.token_of[last - 1] + 1, score) for first, last, score in hits]
 
 
 def _nearly(words: Sequence[str], names: Iterable[str]) -> list[tuple[int, int, float]]:
-    """A long company name that recognition broke into other words, found by its letters."""
-    best: tuple[int, int, float] | None = None
-    for name in names:
-        letters = "".join(words_of(name)).replace("-", "")
-        if len(letters) < 10:
-            continue
-        for first in range(len(words)):
-            heard = ""
-            for last in range(first, min(first + 6, len(words))):
-                heard += words[last].replace("-", "")
-                if 0.6 * len(letters) <= len(heard) <= 1.5 * len(letters):
-                    score = fuzz.ratio(heard, letters) / 100
-                    if score >= 0.55 and (best is None or score > best[2]):
-                        best = (first, last + 1, score)
-    if best is None:
+    """A long company name that recognition broke into other words, found by how it sounds."""
+    best = company_likeness(words, names)
+    if best is None or best[2] < _COMPANY_FROM:
         return []
-    return [(best[0], best[1], round(min(0.95, best[2] + 0.13), 3))]  # chance likeness of long names stays under 0.5
+    return [(best[0], best[1], round(min(0.95, best[2] + _COMPANY_MORE), 3))]
 
 
 def _own_name(said: Said, turn: Turn) -> list[Span]:

@@ -45,7 +45,7 @@ class Case:
     def chance_hidden(self, criterion: Criterion, turns: Sequence[Turn], start_s: float, end_s: float) -> float:
         """The chance (0 to 1) that what a criterion looks for was said in some turns, but not recognised; see `hiding.chance_hidden`."""
         spoken = [(t.start_s, t.end_s) for turn in self.turns for t in turn.tokens]
-        return chance_hidden(criterion, self.centre, turns, self.acts, self.speech, spoken, (start_s, end_s))
+        return chance_hidden(criterion, self.centre, turns, self.acts, self.speech, spoken, (start_s, end_s), self.turns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from statistics import median
 
 import yaml
 from rapidfuzz import fuzz, process
@@ -15,12 +16,15 @@ from rapidfuzz import fuzz, process
 from models.language import FOLDER, LANGUAGES, is_first_name, languages_of_script, load, parses, words_of
 from pipelines.records import Interval, Token, Turn
 from pipelines.score.acts import SURE, Act, spoken_languages
+from pipelines.score.likeness import LEAST_LETTERS, company_likeness, is_another, likeness
 from pipelines.score.scorecard import Centre, Criterion
 
 _DOUBTED_WORD = 0.7  # recognition probability under which a word may be another
 _LETTERS = 4  # shorter words resemble everything
 _ALIKE_FROM, _ALIKE_TO = 0.6, 0.9  # from nothing to certainty
 _UNHEARD_FROM_S, _UNHEARD_TO_S = 0.6, 1.2  # speech without words; recognition ends a word up to half a second early
+_SLOW_FROM, _SLOW_TO = 0.8, 0.65  # letters a second beside the same person's other turns: from nothing to certainty that words are missing
+_PACE_S, _PACE_TURNS = 1.5, 2  # seconds of speech, and other turns, that tell how fast somebody speaks
 _NAME_SLOT_WORDS = 2  # a name stands alone between commas, or with a word joined to it
 _TITLES = (
     "оператор", "специалист", "консультант", "менеджер", "дежурный", "диспетчер", "фахівець", "спеціаліст", "черговий", "operator",
@@ -33,7 +37,9 @@ _GLUED_LETTERS = 3
 _GLUED, _ALONE, _MISHEARD = 0.85, 0.8, 0.75  # how sure a name is that was found so
 _MISHEARD_FROM = 0.8  # likeness to a first name from which a lone word is one
 _GLUED_HIDES = 0.7
-_COMPANY_ALIKE = (0.4, 0.7)
+_COMPANY_ALIKE = (0.4, 0.7)  # likeness by letters: from nothing to certainty that words hide a short name
+_SOUNDS_SAY_LESS = 0.1  # sounds of a short name resemble more than its letters do
+_COMPANY_SOUNDS = (0.5, 0.7)  # the same for the sounds of a long one
 _NAME_ALIKE = (0.42, 0.72)  # likeness to a first name: from nothing to certainty that a lone word hides one
 
 
@@ -42,9 +48,10 @@ def chance_hidden(
     centre: Centre,
     turns: Sequence[Turn],
     acts: Iterable[Act],
-    speech: Iterable[Interval],
+    speech: Sequence[Interval],
     spoken: Sequence[tuple[float, float]],
     span: tuple[float, float],
+    all_turns: Sequence[Turn] = (),
 ) -> float:
     """The chance (0 to 1) that what a criterion looks for was said in these turns of the operator but not recognised.
 
@@ -56,12 +63,14 @@ def chance_hidden(
         speech: where somebody speaks, as the sound says.
         spoken: when each word of the call was said.
         span: the stretch [start_s, end_s) that was searched.
+        all_turns: the whole call, which shows how fast its operator speaks.
     """
     explained = _explained(acts)
     unheard_s = max((uncovered(i.start_s, i.end_s, spoken) for i in speech if i.end_s > span[0] and i.start_s < span[1]), default=0.0)
     hidden = 0.0
     if criterion.where == "opening":
-        hidden = _rise(unheard_s, _UNHEARD_FROM_S, _UNHEARD_TO_S)
+        slow = min((_pace(turn, speech, all_turns) for turn in turns), default=1.0)
+        hidden = max(_rise(unheard_s, _UNHEARD_FROM_S, _UNHEARD_TO_S), _rise(1 - slow, 1 - _SLOW_FROM, 1 - _SLOW_TO))
     if "self_name" in criterion.acts:
         return max(hidden, *(_like_a_name(turn, explained) for turn in turns[:1]), 0.0)
     if "company" in criterion.acts:
@@ -69,6 +78,22 @@ def chance_hidden(
     wanted = sorted({w for turn in turns for w in _wanted(criterion, spoken_languages(turn, centre))})
     alike = max((_alike(word, wanted) for turn in turns for word in _doubtful(turn, explained)), default=0.0)
     return max(hidden, _rise(alike, _ALIKE_FROM, _ALIKE_TO))
+
+
+def _pace(turn: Turn, speech: Sequence[Interval], all_turns: Iterable[Turn]) -> float:
+    """How many letters a second of speech were heard in a turn, beside the same person's others; far under 1 where words were swallowed."""
+    others = [_letters_per_s(t, speech) for t in all_turns if t.role == turn.role != "client" and t.turn_no != turn.turn_no]
+    known = [pace for pace in others if pace is not None]
+    own = _letters_per_s(turn, speech)
+    return own / median(known) if own is not None and len(known) >= _PACE_TURNS else 1.0
+
+
+def _letters_per_s(turn: Turn, speech: Iterable[Interval]) -> float | None:
+    """Letters heard a second of speech; None of a turn that is too short to say, or in which somebody speaks over the other."""
+    spoken_s = sum(max(0.0, min(i.end_s, turn.end_s) - max(i.start_s, turn.start_s)) for i in speech if i.track == turn.track)
+    if spoken_s < _PACE_S or turn.overlap_s:
+        return None
+    return sum(len(word) for word in words_of(turn.text)) / spoken_s
 
 
 def heard_names(turn: Turn, acts: Iterable[Act]) -> list[Act]:
@@ -154,20 +179,25 @@ def _slots(turn: Turn, explained: set[tuple[int, int]]) -> Iterator[list[tuple[i
 
 
 def _like_the_company(turn: Turn, centre: Centre) -> float:
-    """How much some words resemble the company's name by their letters, whole or its first two words."""
-    letters = {
-        "".join(name.split()[:n]).lower().replace("-", "") for names in centre.company_names.values() for name in names[:1] for n in (2, 9)
-    }
-    words = words_of(turn.text)
+    """How likely some words hide the company's name: as a whole by its sounds, or its first two words, or a short name, by their letters."""
+    words, names = words_of(turn.text), [name for names in centre.company_names.values() for name in names[:1]]
+    found = company_likeness(words, names)
+    hidden = _rise(found[2], *_COMPANY_SOUNDS) if found else 0.0
+    shorter = {"".join(name.split()[:2]).lower().replace("-", "") for name in names}
     best = 0.0
-    for name in (one for one in letters if len(one) >= _LETTERS):
+    for name in (one for one in shorter if _LETTERS <= len(one) < LEAST_LETTERS or one not in _whole(names)):
         for first in range(len(words)):
             heard = ""
             for word in words[first : first + 5]:
                 heard += word.replace("-", "")
                 if 0.7 * len(name) <= len(heard) <= 1.4 * len(name):
-                    best = max(best, fuzz.ratio(heard, name) / 100)
-    return _rise(best, *_COMPANY_ALIKE)
+                    alike = max(fuzz.ratio(heard, name) / 100, likeness(heard, name) - _SOUNDS_SAY_LESS)
+                    best = max(best, alike if alike <= best or not is_another(heard, name, alike) else 0.0)
+    return max(hidden, _rise(best, *_COMPANY_ALIKE))
+
+
+def _whole(names: Iterable[str]) -> set[str]:
+    return {"".join(name.split()).lower().replace("-", "") for name in names}
 
 
 def _doubtful(turn: Turn, explained: set[tuple[int, int]]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.records import Hold, Procedure, Turn, Verdict
+from pipelines.records import Hold, Interval, Procedure, Turn, Verdict
 from pipelines.score.abuse import find_abuse
 from pipelines.score.acts import find_acts
 from pipelines.score.compliance import judge, points_of
@@ -27,7 +27,12 @@ GOOD = [
 
 
 def verdicts(
-    centre: str, turns: Sequence[Turn], holds: Sequence[Hold] = (), moods: dict[str, str] | None = None, **call: object
+    centre: str,
+    turns: Sequence[Turn],
+    holds: Sequence[Hold] = (),
+    moods: dict[str, str] | None = None,
+    speech: Sequence[Interval] = (),
+    **call: object,
 ) -> dict[str, Verdict]:
     profile, one = load_centre(centre), call_of(centre, **call)
     acts, abuse = find_acts(turns, profile), find_abuse(turns, profile)
@@ -36,8 +41,9 @@ def verdicts(
     said = moods_of(turns, **(moods or {}))
     kind = judge_client_type(turns, topic, abuse, said, profile)
     case = Case(
-        one, profile, tuple(turns), tuple(acts), tuple(abuse), procedure, tuple(said), tuple(holds), topic, kind, audio_of(turns).duration_s
-    )
+        one, profile, tuple(turns), tuple(acts), tuple(abuse), procedure, tuple(said), tuple(holds), topic, kind,
+        audio_of(turns).duration_s, tuple(speech),
+    )  # fmt: skip
     return {v.criterion_id: v for v in judge(case)}
 
 

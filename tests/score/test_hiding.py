@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.records import Turn
 from pipelines.score.hiding import heard_names
-from tests.score.spoken import turns_of
+from tests.score.spoken import audio_of, turns_of
 from tests.score.test_compliance import GOOD, verdicts
 
 
@@ -72,3 +72,24 @@ def test_doubtful_words_that_sound_like_the_question_fail_nobody() -> None:
     assert verdicts("irkutsk", heard)["anything_else"].verdict != "fail"
     without = turns_of(*GOOD[:4], ("operator", "Показания приняты."), ("client", "Нет."), GOOD[-1])
     assert verdicts("irkutsk", without)["anything_else"].verdict == "fail"
+
+
+def test_a_greeting_of_far_fewer_letters_than_its_time_holds_fails_nobody() -> None:
+    greeting = "Добрый день, слушаю. Добрый день, слушаю."
+    said = turns_of(("operator", greeting), *GOOD[1:])
+    assert named_company(said) == "fail"
+    first, *others = said
+    slow = tuple(replace(t, start_s=1 + n * 0.8, end_s=1 + (n + 1) * 0.8) for n, t in enumerate(first.tokens))
+    late = [moved(turn, 5.0) for turn in others]
+    assert named_company([replace(first, tokens=slow, end_s=slow[-1].end_s), *late]) == "unsure"
+
+
+def named_company(turns: Sequence[Turn]) -> str:
+    """The verdict on the company's name, with the sound of these turns."""
+    return str(verdicts("irkutsk", turns, speech=audio_of(turns).speech)["company_named"].verdict)
+
+
+def moved(turn: Turn, by_s: float) -> Turn:
+    """The same turn, said later."""
+    tokens = tuple(replace(t, start_s=t.start_s + by_s, end_s=t.end_s + by_s) for t in turn.tokens)
+    return replace(turn, tokens=tokens, start_s=turn.start_s + by_s, end_s=turn.end_s + by_s)
