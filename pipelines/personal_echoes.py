@@ -12,12 +12,14 @@ from pipelines.personal_numbers import Span
 from pipelines.personal_words import Heard
 
 _KINDS = ("name", "address", "birth_date", "code_word", "email")
+_DATE_DIGITS, _DATE_WORDS = 6, 3
 _LEAST_LETTERS = 4  # shorter words are said for many reasons
 
 
 def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
     """Runs of the same words as a piece of personal data: two or more of them with a telling one, or the only word that it had."""
     found: list[Span] = []
+    spans = list(spans)
     said = {
         (s.kind, tuple(i.word for i in heard[s.turn].items[s.first : s.last] if i.word and i.kind is None))
         for s in spans
@@ -29,7 +31,24 @@ def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[s
                 telling = [k for k in range(first, last) if _is_telling(h, k, kind)]
                 if telling and (last - first >= min(2, len(words))):
                     found.append(Span(n, first, last, kind))
+    return found + _dates(heard, spans, taken)
+
+
+def _dates(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
+    """The digits of a date of birth in another writing: 14031972, 14.03.1972, 14 03 1972."""
+    said = {digits for s in spans if s.kind == "birth_date" and len(digits := _digits(heard[s.turn], s.first, s.last)) >= _DATE_DIGITS}
+    found: list[Span] = []
+    for n, h in enumerate(heard if said else ()):
+        for first in range(len(h.items)):
+            for last in range(first + 1, min(first + 1 + _DATE_WORDS, len(h.items) + 1)):
+                is_free = not taken[n] & set(range(first, last)) and all(any(c.isdigit() for c in i.text) for i in h.items[first:last])
+                if is_free and _digits(h, first, last) in said:
+                    found.append(Span(n, first, last, "birth_date"))
     return found
+
+
+def _digits(h: Heard, first: int, last: int) -> str:
+    return "".join(c for i in h.items[first:last] for c in i.text if c.isdigit() and i.kind is None)
 
 
 def _runs(h: Heard, words: frozenset[str], taken: set[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Finds personal data made of names: people, addresses, code words."""
+"""Finds personal data made of names: people and code words; addresses are found in `personal_addresses`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,6 @@ _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
 _NAME_WORDS = 3  # family name, first name, patronymic
 _SAME_NAME = 85.0  # two spellings of one name, in per cent
-
-
-def find_addresses(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
-    """Streets, houses and flats with their names and numbers, and the places said when an address was asked for."""
-    spans = []
-    for n, h in enumerate(heard):
-        asked = "address" in h.asked
-        content = [k not in taken[n] and _is_address_word(h, k, asked) for k in range(len(h.items))]
-        for first, last in _address_runs(h, content, asked):
-            if _is_address(h, first, last, asked):
-                spans.append(Span(n, first, last, "address"))
-    return spans
 
 
 def find_code_words(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
@@ -103,23 +91,24 @@ def _names_in(h: Heard) -> set[int]:
     for k, item in enumerate(items):
         if item.kind is not None or not item.word or words.has("not_names", item.word):
             continue
-        parts = _parts(h, item.word)
+        parts = parts_of(h, item.word)
         before = [i.word for i in items[max(0, k - 3) : k] if not i.ends_sentence]
         introduced = any(words.has("name_intro", w) for w in before) or (bool(before) and words.has("titles", before[-1]))
         introduced |= any(words.has("self", w) for w in [*before[-1:], *(i.word for i in items[k + 1 : k + 2])]) and _is_clearly_name(
             h, item
         )
-        neighbour = any(0 <= j < len(items) and items[j].is_capital and _PERSON & _parts(h, items[j].word) for j in (k - 1, k + 1))
-        first_name = any(0 <= j < len(items) and "Name" in _parts(h, items[j].word) for j in (k - 1, k + 1))
+        neighbour = any(0 <= j < len(items) and items[j].is_capital and _PERSON & parts_of(h, items[j].word) for j in (k - 1, k + 1))
+        first_name = any(0 <= j < len(items) and "Name" in parts_of(h, items[j].word) for j in (k - 1, k + 1))
         if "Patr" in parts and ("Surn" not in parts or neighbour or first_name):
             hits |= {k} | {j for j in (k - 1, k - 2) if j >= 0 and _can_be_name(h, j) and not items[j].ends_sentence}
-            hits |= {j for j in (k + 1,) if j < len(items) and items[j].is_capital and "Surn" in _parts(h, items[j].word)}
+            hits |= {j for j in (k + 1,) if j < len(items) and items[j].is_capital and "Surn" in parts_of(h, items[j].word)}
         elif words.codes[0] in _CYRILLIC_CODES:
             if words.has("common", item.word):
                 continue
             begins = item.starts_sentence or k - 1 in hits
             answers = asked and (_is_clearly_name(h, item) or ((item.is_capital or begins) and (_PERSON | {"?"}) & parts))
             told = _PERSON & parts and (item.is_capital or introduced) and (introduced or neighbour or _is_clearly_name(h, item))
+            told = told or (not item.is_capital and _is_name_without_capital(h, k))
             if answers or told:
                 hits.add(k)
         elif asked and "Name" in parts and not words.has("common", item.word):
@@ -140,6 +129,18 @@ def _names_in(h: Heard) -> set[int]:
     return {k for k in kept if {k - 1, k + 1} & kept or not _is_insult(h, items[k].word)}
 
 
+def _is_name_without_capital(h: Heard, at: int) -> bool:
+    """Whether a word in lower case is nothing but a given name, or may be a family name and stands beside one."""
+    item = h.items[at]
+    if item.kind is not None or h.vocabulary.has("common", item.word) or h.vocabulary.has("not_names", item.word):
+        return False
+    if "Name" in parts_of(h, item.word) and _is_clearly_name(h, item):
+        return True
+    beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items) and h.items[min(at, j)].text[-1:] not in ",.?!"]
+    given = (i for i in beside if i.kind is None and "Name" in parts_of(h, i.word) and _is_clearly_name(h, i))
+    return "Surn" in parts_of(h, item.word) and any(True for _ in given)
+
+
 def _is_pair(items: Sequence[Item], at: int) -> bool:
     """Whether another capital stands beside it in the sentence: family name and first name."""
     after = at + 1 < len(items) and items[at + 1].is_capital and not items[at].ends_sentence
@@ -156,7 +157,7 @@ def _bare_answer(h: Heard) -> set[int]:
     ]
     is_name = 1 <= len(rest) <= _NAME_WORDS and rest[-1] - rest[0] == len(rest) - 1 and not any(_is_counted(h, k) for k in rest)
     asks_back = any(i.text.endswith("?") for i in h.items)
-    known = any({"Name", "Surn", "Patr", "?"} & _parts(h, h.items[k].word) for k in rest)
+    known = any({"Name", "Surn", "Patr", "?"} & parts_of(h, h.items[k].word) for k in rest)
     return set(rest) if is_name and known and not asks_back else set()
 
 
@@ -177,7 +178,7 @@ def _whose(heard: Sequence[Heard], marked: Sequence[set[int]]) -> tuple[set[str]
         for k, item in enumerate(h.items):
             named = item.is_capital or _is_clearly_name(h, item)
             told = any(h.vocabulary.has("name_intro", i.word) for i in h.items[max(0, k - 2) : k]) and item.is_capital
-            named = told or (named and "Name" in _parts(h, item.word))
+            named = told or (named and "Name" in parts_of(h, item.word))
             if introduces and named and _stands_alone(h, k) and not _is_one_of(h, k, others):
                 own.add(item.word)
             elif k in marked[n] and not (_stands_alone(h, k) and _is_one_of(h, k, own)):
@@ -192,7 +193,9 @@ def _is_own(h: Heard, at: int, own: set[str], others: set[str]) -> bool:
 def _stands_alone(h: Heard, at: int) -> bool:
     """Whether no family name or patronymic stands beside it."""
     beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items)]
-    return not any("Patr" in _parts(h, i.word) or (i.is_capital and not i.starts_sentence and "Surn" in _parts(h, i.word)) for i in beside)
+    return not any(
+        "Patr" in parts_of(h, i.word) or (i.is_capital and not i.starts_sentence and "Surn" in parts_of(h, i.word)) for i in beside
+    )
 
 
 def _is_one_of(h: Heard, at: int, names: set[str]) -> bool:
@@ -203,86 +206,13 @@ def _is_one_of(h: Heard, at: int, names: set[str]) -> bool:
     return any(_same_name(word, other) or lemma == languages.lemma(other, h.vocabulary.codes[0]) for other in names)
 
 
-def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
-    item, words = h.items[at], h.vocabulary
-    if item.kind is not None or not item.word:
-        return False
-    anchor = words.has("street", item.word) or words.has("house", item.word) or words.has("settlement", item.word)
-    if anchor or any(c.isdigit() for c in item.text) or number_of(item.word, words, loosely=asked) is not None:
-        return True
-    if words.has("common", item.word) or words.has("not_names", item.word):
-        return False
-    parts = _parts(h, item.word)
-    if "Geox" in parts or "Anum" in parts or (item.is_capital and not item.starts_sentence):
-        return True
-    beside = any(0 <= j < len(h.items) and words.has("street", h.items[j].word) for j in (at - 1, at + 1))
-    if item.is_capital:
-        return asked or beside
-    return (asked and ("?" in parts or beside)) or (beside and bool(parts & {"Surn", "Name", "Geox", "?"}))
-
-
-def _address_runs(h: Heard, content: Sequence[bool], asked: bool) -> list[tuple[int, int]]:
-    runs: list[tuple[int, int]] = []
-    at = 0
-    while at < len(content):
-        if not content[at]:
-            at += 1
-            continue
-        last = at + 1
-        while last < len(content):
-            crosses = h.items[last - 1].ends_sentence
-            anchored = any(_is_anchor(h, k) for k in range(last, min(last + 2, len(content))))
-            if content[last] and (not crosses or anchored or (asked and _is_numeric(h, last))):
-                last += 1
-            elif last + 1 < len(content) and content[last + 1] and not crosses and not h.items[last].ends_sentence and _bridges(h, last):
-                last += 2
-            else:
-                break
-        runs.append((at, last))
-        at = last
-    return runs
-
-
-def _is_address(h: Heard, first: int, last: int, asked: bool) -> bool:
-    words, run = h.vocabulary, range(first, last)
-    street = [k for k in run if words.has("street", h.items[k].word)]
-    house = [k for k in run if words.has("house", h.items[k].word) and any(_is_numeric(h, j) for j in (k + 1, k - 1) if j in run)]
-    numbers = [k for k in run if _is_numeric(h, k)]
-    named = [
-        k for k in run if not _is_anchor(h, k) and not _is_numeric(h, k) and (h.items[k].is_capital or "Geox" in _parts(h, h.items[k].word))
-    ]
-    if street and (named or (asked and last - first >= 2)):
-        return True
-    if house and (named or street or asked or len(house) > 1):
-        return True
-    if not asked or h.role == "operator":
-        return False
-    unsure = [k for k in run if "?" in _parts(h, h.items[k].word)]
-    return bool((named and last - first >= 2) or ((named or unsure) and numbers)) or any(
-        "Geox" in _parts(h, h.items[k].word) for k in named
-    )
-
-
-def _is_anchor(h: Heard, at: int) -> bool:
-    word = h.items[at].word
-    return h.vocabulary.has("street", word) or h.vocabulary.has("house", word) or h.vocabulary.has("settlement", word)
-
-
-def _is_place(h: Heard, at: int) -> bool:
-    return h.items[at].is_capital or bool(_parts(h, h.items[at].word) & {"Geox", "Surn"})
-
-
-def _is_numeric(h: Heard, at: int) -> bool:
+def is_numeric(h: Heard, at: int) -> bool:
+    """Whether the word is a number, in digits or in words, or a number of order."""
     item = h.items[at]
-    return any(c.isdigit() for c in item.text) or number_of(item.word, h.vocabulary) is not None or "Anum" in _parts(h, item.word)
+    return any(c.isdigit() for c in item.text) or number_of(item.word, h.vocabulary) is not None or "Anum" in parts_of(h, item.word)
 
 
-def _bridges(h: Heard, at: int) -> bool:
-    word = h.items[at].word
-    return h.items[at].kind is None and (h.vocabulary.has("between", word) or h.vocabulary.has("fillers", word))
-
-
-def _parts(h: Heard, word: str) -> set[str]:
+def parts_of(h: Heard, word: str) -> set[str]:
     """What the word may be by the dictionaries of the turn's languages; unknown only where all of them say so."""
     each = [name_parts(word, code) for code in h.vocabulary.codes]
     found = set().union(*each)
@@ -296,17 +226,17 @@ def _parts(h: Heard, word: str) -> set[str]:
 
 
 def _person(h: Heard, at: int) -> bool:
-    return h.items[at].is_capital and bool(_PERSON & _parts(h, h.items[at].word))
+    return h.items[at].is_capital and bool(_PERSON & parts_of(h, h.items[at].word))
 
 
 def _can_be_name(h: Heard, at: int) -> bool:
-    return bool({"Name", "Surn"} & _parts(h, h.items[at].word)) or (h.items[at].is_capital and "?" in _parts(h, h.items[at].word))
+    return bool({"Name", "Surn"} & parts_of(h, h.items[at].word)) or (h.items[at].is_capital and "?" in parts_of(h, h.items[at].word))
 
 
 def _is_clearly_name(h: Heard, item: Item) -> bool:
     """Whether the likeliest reading is a name; where a capital says nothing or is missing, all readings of both languages must be."""
     if h.vocabulary.codes[0] not in _CYRILLIC_CODES:
-        return item.is_capital and "Name" in _parts(h, item.word)
+        return item.is_capital and "Name" in parts_of(h, item.word)
     readings = [p for code in h.vocabulary.codes for p in languages.parses(item.word, code) if p.is_known]
     names = [bool(_PERSON & set(str(p.tag).replace(" ", ",").split(","))) for p in readings]
     is_telling = item.is_capital and not item.starts_sentence
@@ -319,7 +249,7 @@ def _is_plain(h: Heard, at: int) -> bool:
 
 
 def _is_counted(h: Heard, at: int) -> bool:
-    return _is_numeric(h, at) or h.vocabulary.has("units", h.items[at].word) or h.vocabulary.has("thousands", h.items[at].word)
+    return is_numeric(h, at) or h.vocabulary.has("units", h.items[at].word) or h.vocabulary.has("thousands", h.items[at].word)
 
 
 def _same_name(one: str, other: str) -> bool:

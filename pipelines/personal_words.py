@@ -18,7 +18,7 @@ from pipelines.records import Role, Turn
 FOLDER = Path(languages.__file__).with_name("languages") / "personal"
 LISTS = (
     "request", "own", "units", "fillers", "months", "year", "street", "house", "settlement", "between", "email_at", "email_dot", "name_intro",
-    "titles", "self", "not_names", "code_word", "code_forgotten", "public", "read_back", "common", "thousands",
+    "titles", "self", "not_names", "code_word", "code_forgotten", "public", "read_back", "common", "thousands", "address_told",
 )  # fmt: skip
 CUES = ("account", "phone", "card", "passport", "code_word", "birth_date", "name", "address", "email", "reading", "number")
 PARTS = {"Name", "Surn", "Patr", "Geox", "Anum"}
@@ -110,12 +110,17 @@ def _asks(items: Sequence[Item], vocabulary: Vocabulary) -> set[str]:
     for n, item in enumerate(items, 1):
         if item.ends_sentence or n == len(items):
             sentence = items[start:n]
-            cues = {kind for i in sentence for kind in vocabulary.cues_of(i.word)}
+            cues = {kind for k, i in enumerate(sentence) for kind in vocabulary.cues_of(i.word) if not _tells_own(sentence, k, vocabulary)}
             is_request = any(vocabulary.has("request", i.word) for i in sentence) or item.text.endswith("?")
             is_bare = len(sentence) <= SHORT_REQUEST and not any(c.isdigit() for i in sentence for c in i.text)
             found |= cues if is_request or is_bare else cues & {"code_word"}
             start = n
     return found
+
+
+def _tells_own(sentence: Sequence[Item], at: int, vocabulary: Vocabulary) -> bool:
+    """Whether the word says what somebody himself is called: "my name is ...", "меня зовут ..."; that asks for nothing."""
+    return vocabulary.has("name_intro", sentence[at].word) and at > 0 and vocabulary.has("own", sentence[at - 1].word)
 
 
 def items_of(texts: list[str]) -> list[Item]:

@@ -13,8 +13,10 @@ from dataclasses import replace
 from functools import cache
 
 from models import language as languages
+from pipelines.personal_addresses import find_addresses
+from pipelines.personal_case import restore_capitals
 from pipelines.personal_echoes import find_echoes
-from pipelines.personal_names import find_addresses, find_code_words, find_names
+from pipelines.personal_names import find_code_words, find_names
 from pipelines.personal_numbers import Span, find_emails, find_numbers
 from pipelines.personal_words import listen
 from pipelines.records import PersonalData, Token, Turn
@@ -73,7 +75,7 @@ def redact_turns(turns: Sequence[Turn], keep_raw: bool = False, centre_id: str =
 
 def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset()) -> list[Span]:
     """Every piece of personal data in the turns of one call, none overlapping another."""
-    heard = listen(turns)
+    heard = [restore_capitals(turn) for turn in listen(turns)]
     taken: list[set[int]] = [set() for _ in turns]
     kept: list[Span] = []
 

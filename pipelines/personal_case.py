@@ -1,0 +1,92 @@
+"""Gives back the capitals that recognition left out: in "my name is margaret o'brien" the names are told from other words by the dictionary.
+
+Only for Hungarian and English, whose names no grammar tells; for Russian and Ukrainian pymorphy3 knows a name without its capital.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import pairwise
+
+from models.language import is_first_name
+from pipelines.numbers_spoken import number_of
+from pipelines.personal_words import Heard, Item, Vocabulary, name_parts
+
+_LETTERS = 3  # shorter words are names of nobody
+_BEFORE, _AFTER = 3, 2  # how near an introduction is to the name
+_PLAIN = (
+    "common",
+    "not_names",
+    "fillers",
+    "months",
+    "units",
+    "street",
+    "house",
+    "settlement",
+    "between",
+    "code_word",
+    "self",
+    "name_intro",
+)
+
+
+def restore_capitals(heard: Heard) -> Heard:
+    """A turn with `is_capital` where a word can only be a proper noun, and for the rest of a name that is given there."""
+    items, vocabulary = heard.items, heard.vocabulary
+    code = vocabulary.codes[0]
+    if code not in ("hu", "en"):
+        return heard
+    is_asked = "name" in heard.asked and heard.role != "operator"
+    free = [_can_be_proper(i, vocabulary) for i in items]
+    proper = {k for k, i in enumerate(items) if free[k] and is_proper(i.word, code)}
+    given = {k for k, i in enumerate(items) if free[k] and is_first_name(i.word, code)}
+    unknown = {k for k, i in enumerate(items) if free[k] and _is_unknown(i.word, code)}
+    named = (given & proper) | {k for k, i in enumerate(items) if i.is_capital and is_first_name(i.word, code)}
+    capitals = set(proper)
+    for k in (k for k in range(len(items)) if free[k]):
+        beside = {j for j in (k - 1, k + 1) if 0 <= j < len(items) and not _is_parted(items, min(j, k))}
+        is_given = _is_introduced(items, vocabulary, k)
+        if (
+            (k in unknown and beside & named)
+            or (is_given and k in unknown | given)
+            or ((is_asked or is_given) and beside & (given | proper))
+        ):
+            capitals.add(k)
+    return replace(heard, items=[replace(i, is_capital=True) if k in capitals else i for k, i in enumerate(items)])
+
+
+@lru_cache(maxsize=50_000)
+def is_proper(word: str, code: str) -> bool:
+    """Whether a dictionary has the word with a capital only: `margaret`, not `grant`."""
+    from simplemma.strategies import DEFAULT_DICTIONARY_FACTORY
+
+    known = DEFAULT_DICTIONARY_FACTORY.get_dictionary(code)
+    plain, written = known.get(word), known.get(word.capitalize())
+    return (plain is None and written is not None and written[:1].isupper()) or (plain is not None and plain[:1].isupper())
+
+
+def _can_be_proper(item: Item, vocabulary: Vocabulary) -> bool:
+    if item.kind is not None or item.is_capital or len(item.word) < _LETTERS or any(c.isdigit() for c in item.word):
+        return False
+    return not any(vocabulary.has(name, item.word) for name in _PLAIN) and number_of(item.word, vocabulary) is None
+
+
+def _is_unknown(word: str, code: str) -> bool:
+    """Whether no dictionary knows the word; an apostrophe is no letter of one."""
+    return "?" in name_parts(word.replace("'", "").replace("-", ""), code)
+
+
+def _is_introduced(items: Sequence[Item], vocabulary: Vocabulary, at: int) -> bool:
+    """Whether a name is being given here: "my name is ...", "... vagyok", "this is ..."."""
+    before = [i.word for i in items[max(0, at - _BEFORE) : at]]
+    if any(vocabulary.has("name_intro", word) for word in before):
+        return True
+    if vocabulary.codes[0] == "hu":
+        return any(vocabulary.has("self", i.word) for i in items[at + 1 : at + 1 + _AFTER])
+    return "i'm" in before or any(vocabulary.has("self", one) and two == "is" for one, two in pairwise(before))
+
+
+def _is_parted(items: Sequence[Item], first: int) -> bool:
+    return items[first].text.endswith((",", ".", "?", "!", ";"))
