@@ -17,6 +17,9 @@ _LATE = 0.7  # what others say, and later words
 _MENU = 2.2  # points of a menu item that stands for one topic; clients do press the wrong key
 _FIRST_MEANT = 1.2  # a menu item's first topic is the usual one
 _SENT_AWAY = 2.0  # points at most for sending the client to another company, however often it is said
+_MOST_SAID = 3.0  # points at most for the phrases of a client type: somebody who swears in two turns is rude whatever else he says
+_PLAIN = 1.5  # points of a client who just says what he wants: less than one clear phrase of another type in his first words
+_HOW_TO = ("settings", "portal")  # what people call about because they do not know how
 _OTHER = 0.9  # points of "other": less than one clear phrase
 
 
@@ -62,14 +65,15 @@ def judge_client_type(
     points = dict.fromkeys(CLIENT_TYPES, 0.0)
     clients = [t for t in turns if t.role == "client"]
     for kind in CLIENT_TYPES:
-        points[kind] = min(_points(clients, {c: load(c).client_types.get(kind, ()) for c in centre.languages}, centre), 4.0)
+        points[kind] = min(_points(clients, {c: load(c).client_types.get(kind, ()) for c in centre.languages}, centre), _MOST_SAID)
     client_turns = {t.turn_no for t in clients}
     negative = sum(s.confidence for s in sentiments if s.sentiment == "negative" and s.turn_no in client_turns)
     abusive = [f for f in findings if f.kind == "abuse" and f.role != "operator" and f.target in ("operator", "company")]
     points["rude"] = 2.2 * len({f.turn_no for f in abusive if f.confidence >= 0.5})
     points["uninformed"] += 2.0 * topic.probability(lambda t: t == "wrong_company")
+    points["uninformed"] += topic.probability(lambda t: t in _HOW_TO)
     points["complainer"] += 2.0 * topic.probability(lambda t: t == "complaint")
-    points["addressed"] = max(0.3, 2.4 - 0.5 * negative)
+    points["addressed"] = max(0.3, _PLAIN - 0.3 * negative)
     for kind in ("venting", "complainer", "opinionated"):
         points[kind] += 0.2 * min(negative, 4.0)
     return _rank(points)
