@@ -1,7 +1,9 @@
 """What must hold of judged calls before a change of rules, phrases or models may go in.
 
-The limits lie a little under what is measured on the shipped calls (docs/quality.md): one mistake more in a small group passes, a rule that broke
-does not.
+The limits over all calls are the bars that were asked for, or stricter: 97 % of 95 % of the criteria right on reference words, the procedure 97 %, abuse F1
+0.85 (Russian 0.90, Ukrainian 0.85), names 5 %, sentiment 0.70, topic 0.75. They were never set under what was asked. A group (a language, a centre) is two to six
+calls, for which no bar was asked but that of abuse: its limits lie a little under what is measured, so that one mistake more passes and a rule that broke does not.
+One of them was lowered after it had failed: what is decided in a group, from 0.88 to 0.85, when limits of confidence came to be chosen (docs/quality.md).
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ REPLAY = (
     Gate("criteria decided", lambda f: f.coverage, least=0.95),
     Gate("wrong fails of all criteria", lambda f: f.criteria_sum["wrong_fail"] / max(f.criteria_sum["n"], 1), most=0.005),
     Gate("outcome of the procedure", lambda f: f.procedure.value, least=0.97),
+    Gate("outcome of abusive calls", lambda f: f.procedure_of_abusive.value, least=0.97),
     Gate("abuse F1", lambda f: f.abuse_f1, least=0.95),
     Gate("readable names and addresses", lambda f: f.readable_names.part / max(f.readable_names.whole, 1), most=0.05),
     Gate("sentiment F1 of clients", lambda f: f.mood_f1, least=0.70),
@@ -46,25 +49,30 @@ REPLAY = (
 REPLAY_GROUP = (
     *_ALWAYS,
     Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.95),
-    Gate("criteria decided", lambda f: f.coverage, least=0.85),  # three calls are 48 verdicts
+    Gate("criteria decided", lambda f: f.coverage, least=0.85),  # three calls are 48 verdicts; was 0.88
     Gate("wrong fails", lambda f: f.criteria_sum["wrong_fail"], most=1),
     Gate("outcome of the procedure", lambda f: f.procedure.value, least=0.8),
     Gate("abuse F1", lambda f: f.abuse_f1, least=0.85),
 )
+# What is asked of one language beyond that.
+REPLAY_LANGUAGE = {"language ru": (Gate("abuse F1", lambda f: f.abuse_f1, least=0.90),)}
 # A few calls that were really heard.
 HEARD = (
     *_ALWAYS,
-    Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.90),
+    Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.93),
     Gate("criteria decided", lambda f: f.coverage, least=0.80),
     Gate("wrong fails", lambda f: f.criteria_sum["wrong_fail"], most=1),
 )
 
 
 def shortfalls(groups: Mapping[str, Figures], gates: tuple[Gate, ...] = REPLAY, of_group: tuple[Gate, ...] = REPLAY_GROUP) -> list[str]:
-    """What falls short, in words; an empty list when everything holds. `gates` are for the group `all`, `of_group` for every other."""
+    """What falls short, in words; an empty list when everything holds.
+
+    `gates` are for the group `all`, `of_group` for every other, with those of REPLAY_LANGUAGE for a language that has its own.
+    """
     found = []
     for group, figures in groups.items():
-        for gate in gates if group == "all" else of_group:
+        for gate in gates if group == "all" else (*of_group, *REPLAY_LANGUAGE.get(group, ())):
             value = gate.value(figures)
             if not gate.least <= value <= gate.most:
                 limit = f"at least {gate.least:g}" if value < gate.least else f"at most {gate.most:g}"

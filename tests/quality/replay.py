@@ -44,10 +44,11 @@ def replay_call(
     sentiments: Sequence[TurnSentiment] | None = None,
     is_masked: bool = True,
     calibration: Calibration | None = None,
+    keep_raw: bool = False,
 ) -> Judged:
-    """One call judged from the words of its reference; `sentiments` where they were read before."""
+    """One call judged from the words of its reference; `sentiments` where they were read before, `keep_raw` as with `--keep-text raw`."""
     spoken = [_turn(call.call_id, n, turn) for n, turn in enumerate(reference["turns"], 1)]
-    turns, personal = redact_turns(spoken, centre_id=call.centre_id) if is_masked else (spoken, [])
+    turns, personal = redact_turns(spoken, keep_raw=keep_raw, centre_id=call.centre_id) if is_masked else (spoken, [])
     holds = tuple(Hold(h["start_s"], h["end_s"], "music" if h["sound"] == "music" else "silence") for h in reference["holds"])
     speech = tuple(Interval(0, t.start_s, t.end_s) for t in spoken)
     audio = AudioFacts(call.call_id, reference["duration_s"], 8000, "pcm_s16le", 1, 1, speech, holds, 0.1, ((),))

@@ -77,6 +77,30 @@ def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[Judged],
     assert any({"accused": "falsely accused", "quote": "stand in their turn", "account": "readable accounts"}[spoilt] in f for f in failed)
 
 
+def test_what_is_masked_changes_no_judgement(judged: list[Judged]) -> None:
+    """With raw text kept and without, every call is judged the same; nor does a mask hide what decides about an operator."""
+    hidden = 0
+    for one in judged:
+        said = (one.call, one.reference, one.scored.sentiments)
+        kept, masked, open_text = replay_call(*said, keep_raw=True), replay_call(*said), replay_call(*said, is_masked=False)
+        assert _opinion(kept) == _opinion(masked), one.call.call_id
+        assert open_text.scored.procedure.outcome == masked.scored.procedure.outcome, one.call.call_id
+        assert _fails(masked) == _fails(open_text), one.call.call_id
+        hidden += [t.shown_text for t in kept.turns] != [t.shown_text for t in masked.turns]
+    assert hidden > len(judged) / 3  # else nothing was compared
+
+
+def _opinion(one: Judged) -> tuple[object, ...]:
+    scored = one.scored
+    verdicts = [(v.criterion_id, v.verdict, v.confidence, v.explanation, v.turn_no, v.start_s) for v in scored.verdicts]
+    findings = [(f.kind, f.turn_no, f.start_s, f.severity, f.target, f.confidence) for f in scored.findings]
+    return verdicts, findings, scored.procedure, scored.evaluation, scored.metrics
+
+
+def _fails(one: Judged) -> set[str]:
+    return {v.criterion_id for v in one.scored.verdicts if v.verdict == "fail"}
+
+
 def _misquoted(verdict: Verdict) -> Verdict:
     return replace(verdict, quote="words that nobody said", turn_no=1)
 
