@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from pipelines import lake_address
 from pipelines.errors import MisconfiguredError
+from pipelines.lake_address import LakeAddress
 
 ROOT = Path(__file__).resolve().parents[1]
 KEEP_TEXT = ("redacted", "raw")
@@ -21,7 +23,8 @@ PROFILES = ("offline", "cpu", "telephone", "gpu")
 class Settings:
     """Everything a run may be told. Paths are absolute.
 
-    `warehouse` is the writer's DuckDB file; all other files of a run lie in `site`, beside it.
+    `warehouse` is the writer's DuckDB file; all other files of a run lie in `site`, beside it. Where there is a `lake`, its tables take the
+    place of that file, and `warehouse` only names the site of this machine.
     """
 
     warehouse: Path
@@ -37,6 +40,7 @@ class Settings:
     alerts: Path | None = None  # the rules of alerts, where they are not alerts.yaml beside the warehouse
     openid: Path | None = None  # the file of OpenID Connect, where it is not openid.yaml beside the warehouse
     openid_secret: str | None = field(default=None, repr=False)  # what this site proves itself with to the provider, never logged
+    lake: LakeAddress | None = None  # the tables of several machines, from CALLGRADE_WAREHOUSE=ducklake:...
     source: str | None = None  # where pull_calls fetches recordings from first; may hold a password, never logged
 
     @property
@@ -74,7 +78,7 @@ class Settings:
         """
         env = os.environ
         values: dict[str, Any] = {
-            "warehouse": Path(env.get("CALLGRADE_WAREHOUSE", "callgrade.duckdb")),
+            "warehouse": env.get("CALLGRADE_WAREHOUSE", "callgrade.duckdb"),
             "profile": env.get("CALLGRADE_PROFILE", "offline"),
             "keep_text": env.get("CALLGRADE_KEEP_TEXT", "redacted"),
             "workers": env.get("CALLGRADE_WORKERS", "1"),
@@ -90,6 +94,10 @@ class Settings:
             "source": env.get("CALLGRADE_SOURCE") or None,
         }
         values.update({k: v for k, v in given.items() if v is not None})
+        if str(values["warehouse"]).startswith(lake_address.PREFIX):
+            if isinstance(values["warehouse"], Path):
+                raise MisconfiguredError("A lake is named by the variable CALLGRADE_WAREHOUSE, not by --warehouse, where all could see it.")
+            values["lake"], values["warehouse"] = lake_address.parse(values["warehouse"])
         values["workers"] = _number("CALLGRADE_WORKERS", values["workers"], int, 1)
         values["batch_audio_min"] = _number("CALLGRADE_BATCH_AUDIO_MIN", values["batch_audio_min"], float, 0.1)
         values["retention_days"] = _number("CALLGRADE_RETENTION_DAYS", values["retention_days"], int, 1)
@@ -111,7 +119,9 @@ class Settings:
 
     def as_environment(self) -> dict[str, str]:
         """The `CALLGRADE_*` variables that give another process these very settings."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lake"}
+        if self.lake is not None:
+            values["warehouse"] = self.lake.text
         return {f"CALLGRADE_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
 
 

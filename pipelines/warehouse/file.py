@@ -23,7 +23,7 @@ import duckdb
 
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings, now
-from pipelines.warehouse import marts
+from pipelines.warehouse import lake, marts
 from pipelines.warehouse.marts import SQL
 
 LOCK_TIMEOUT_S = 600.0
@@ -41,13 +41,43 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
     Raises TransientError when another writer keeps the file for `timeout_s`, or the disk fails; MisconfiguredError when the file was made
     by a changed or newer version of the migrations.
     """
-    with write_lock(settings, timeout_s):
-        remove_leftovers(settings.warehouse)
-        connection = connect(settings.warehouse)
+    with write_lock(settings, timeout_s), writers_connection(settings, timeout_s) as connection, disk_errors_told(settings.warehouse):
+        migrate(connection)
+        yield connection
+
+
+@contextmanager
+def writers_connection(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The writer's file or the lake in its place, not migrated; the caller holds the write lock of this machine."""
+    remove_leftovers(settings.warehouse)
+    if settings.lake is not None:
+        with lake.open_for_writing(settings.lake, timeout_s) as connection:
+            yield connection
+        return
+    connection = connect(settings.warehouse)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def open_for_reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """The writer's tables as they were committed last, of whatever version; None where nothing was ever written."""
+    if settings.lake is not None:
         try:
-            with disk_errors_told(settings.warehouse):
-                migrate(connection)
+            with lake.open_for_reading(settings.lake) as connection:
                 yield connection
+        except lake.NoLakeError:
+            yield None
+        return
+    if not settings.warehouse.exists():
+        yield None
+        return
+    with write_lock(settings):
+        connection = connect(settings.warehouse, read_only=True)
+        try:
+            yield connection
         finally:
             connection.close()
 
@@ -121,9 +151,10 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     Raises MisconfiguredError when a migration that was applied has since been changed or is not here.
     """
     connection.execute("create schema if not exists store")
-    connection.execute(
+    table = (
         "create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)"
     )
+    connection.execute(lake.fitted(connection, table))
     applied = dict(connection.execute("select name, sha256 from store.migrations order by name").fetchall())
     files = sorted((sql / "migrations").glob("*.sql"))
     missing = sorted(set(applied) - {file.name for file in files} - {_VIEWS})
@@ -139,7 +170,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
                 raise MisconfiguredError(
                     f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number."
                 )
-            _apply(connection, partial(connection.execute, file.read_text(encoding="utf-8")), file.name, digest)
+            _apply(connection, partial(connection.execute, lake.fitted(connection, file.read_text(encoding="utf-8"))), file.name, digest)
         elif applied[file.name] != digest:
             raise MisconfiguredError(
                 f"sql/migrations/{file.name} was changed after it was applied. Put it back as it was and add a new migration instead."
@@ -153,7 +184,13 @@ def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], 
     connection.execute("begin")
     try:
         change()
-        connection.execute("insert or replace into store.migrations values (?, ?, ?)", [name, digest, now()])
+        connection.execute(
+            """merge into store.migrations
+               using (select ? as name, ? as sha256, cast(? as timestamptz) as applied_at) as applied using (name)
+               when matched then update
+               when not matched then insert""",
+            [name, digest, now()],
+        )
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")

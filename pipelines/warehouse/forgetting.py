@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -24,8 +25,8 @@ from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
-from pipelines.warehouse import marts
-from pipelines.warehouse.file import connect, disk_errors_told, migrate, remove_leftovers, write_lock
+from pipelines.warehouse import lake, marts
+from pipelines.warehouse.file import connect, disk_errors_told, migrate, open_for_reading, remove_leftovers, write_lock, writers_connection
 
 ON_REQUEST = "Forgotten on request"
 PAST_ITS_TIME = "Forgotten because its time was over"
@@ -56,16 +57,10 @@ def forget_before(settings: Settings, day: date) -> list[Path]:
 
 def set_forgotten_aside(settings: Settings, calls: Sequence[Call], put_aside: Sequence[PutAside]) -> tuple[list[Call], list[PutAside]]:
     """What was received without the calls that were forgotten; those are among what was put aside, as rows that name nobody."""
-    if not settings.warehouse.exists():
-        return list(calls), list(put_aside)
-    with write_lock(settings):
-        db = connect(settings.warehouse, read_only=True)
-        try:
+    with open_for_reading(settings) as db, suppress(duckdb.CatalogException):  # an older version never forgot a recording
+        if db is not None:
             return without_forgotten(db, calls, put_aside)
-        except duckdb.CatalogException:
-            return list(calls), list(put_aside)  # a file of an older version, which never forgot a recording
-        finally:
-            db.close()
+    return list(calls), list(put_aside)
 
 
 def without_forgotten(
@@ -109,13 +104,11 @@ def forget_in_stage(batch: Batch, calls: Sequence[Call], put_aside: Sequence[Put
 
 
 def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[Call], bool], reason: str) -> list[Path]:
-    if not settings.warehouse.exists() and not settings.stage.exists():
+    if settings.lake is None and not settings.warehouse.exists() and not settings.stage.exists():
         return []
     with write_lock(settings), disk_errors_told(settings.warehouse):
-        remove_leftovers(settings.warehouse)
         _remove_empty_batches(settings)
-        db = connect(settings.warehouse)
-        try:
+        with writers_connection(settings) as db:
             migrate(db)
             found = db.execute(f"select call_id, recording_sha256 from store.calls where {condition}", [value]).fetchall()
             loaded = [_Gone(call_id, sha256) for call_id, sha256 in found]
@@ -123,11 +116,11 @@ def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[
             staged = [_Gone(call.call_id, call.recording_sha256) for batch in batches for call in batch.read("calls") if is_meant(call)]
             gone = {*loaded, *staged}
             if not gone:
+                if settings.lake is not None:
+                    lake.leave_nothing_behind(db)  # what a killed run had deleted already
                 return []
             _remember(db, gone, reason)  # first: whatever stops this run, they cannot come back
             db.execute("checkpoint")  # no write-ahead log may be left to meet the fresh file
-        finally:
-            db.close()
         calls = [Call(one.call_id, "", "", one.recording_sha256 or "", 0, None) for one in gone]
         missing = [PutAside(one.call_id, "", "quarantined", "") for one in loaded]
         for batch in batches:
@@ -139,6 +132,10 @@ def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[
             remove_leftovers(file)
             if file.exists():
                 _write_anew(file, sorted(ids))
+        if settings.lake is not None:
+            with writers_connection(settings) as db:
+                _delete(db, sorted(ids))
+                lake.leave_nothing_behind(db)
     log.info("forgotten: %d calls", len(loaded))
     return clips
 
@@ -197,21 +194,8 @@ def _write_anew(path: Path, without: list[str]) -> None:
         migrate(db)
         db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
         db.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as old (read_only)")
-        tables = db.execute(
-            """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
-               where database_name = 'old' and schema_name in ('store', 'made') and table_name <> 'migrations'
-               group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name"""
-        ).fetchall()
         db.execute("begin")
-        for schema, table, has_calls in tables:
-            condition = "true"
-            if table == "received":
-                condition = """not exists (
-                    select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))"""
-            elif table == "lexicon":  # a word that nobody says any more goes too
-                condition = "lemma in (select lemma from made.said)"
-            elif has_calls:
-                condition = "call_id not in (select call_id from without_ids)"
+        for schema, table, condition in _what_stays(db, "old"):
             db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
         marts.refresh_without(
             db, "select centre_id, operator_id, month, started_local from old.made.calls semi join without_ids using (call_id)"
@@ -228,6 +212,37 @@ def _write_anew(path: Path, without: list[str]) -> None:
     with fresh.open("rb") as file:
         os.fsync(file.fileno())
     os.replace(fresh, path)
+
+
+def _delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
+    """Delete these calls from the tables of a lake, in one transaction; their rows are still in its files and its past then."""
+    db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
+    db.execute(
+        """create or replace temp table gone as
+           select centre_id, operator_id, month, started_local from made.calls semi join without_ids using (call_id)"""
+    )
+    db.execute("begin")
+    for schema, table, condition in _what_stays(db, lake.NAME):
+        if condition != "true":
+            db.execute(f"delete from {schema}.{table} as t where not ({condition})")
+    marts.refresh_without(db, "from gone")
+    db.execute("commit")
+
+
+def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str, str]]:
+    """Every table of ours in a database, schema and name, with the condition for rows `t` that stay when the calls of `without_ids` go."""
+    tables = db.execute(
+        """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
+           where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations'
+           group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name""",
+        [database],
+    ).fetchall()
+    special = {
+        "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
+        "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
+    }
+    of_call = "call_id not in (select call_id from without_ids)"
+    return [(schema, table, special.get(table, of_call if has_calls else "true")) for schema, table, has_calls in tables]
 
 
 def _sha256(text: str) -> str:

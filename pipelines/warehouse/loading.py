@@ -7,7 +7,7 @@ nothing, new content of the same recording replaces the old rows of the machine 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, fields
 
 import duckdb
@@ -21,7 +21,7 @@ from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
 from pipelines.store import Batch
 from pipelines.warehouse import conflicts, forgetting, history, marts
-from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, write_lock
+from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
 
 # What is kept of the staged kinds, each of which is a view `staged_<kind>` of the calls that are loaded. Everything is by call, so a call is
 # replaced table by table.
@@ -93,10 +93,9 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
     `speech_model` is the version in use when not given; `scored_by` is compared only when given.
     """
     wanted = list(calls)
-    if not settings.warehouse.exists() or not wanted:
-        return set()
-    with write_lock(settings):
-        db = connect(settings.warehouse, read_only=True)
+    with open_for_reading(settings) if wanted else nullcontext() as db:
+        if db is None:
+            return set()
         try:
             db.register("wanted", _frame(wanted))
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
@@ -115,8 +114,6 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
             ).fetchall()
         except (duckdb.CatalogException, duckdb.BinderException):
             return set()  # a file that was never loaded, or by an older version only
-        finally:
-            db.close()
     return {call_id for (call_id,) in rows}
 
 
@@ -263,7 +260,8 @@ def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
         ).fetchone()
         if kept != row:
             is_new = True
-            db.execute("insert or replace into store.centres values (?, ?, ?, ?, ?, ?)", row)
+            db.execute("delete from store.centres where centre_id = ?", row[:1])
+            db.execute("insert into store.centres values (?, ?, ?, ?, ?, ?)", row)
             db.execute("insert into store.unpublished select call_id, true from store.calls where centre_id = ?", [centre_id])
     return is_new
 

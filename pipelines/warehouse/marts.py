@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.settings import ROOT
-from pipelines.warehouse import lexicon
+from pipelines.warehouse import lake, lexicon
 
 SQL = ROOT / "sql"
 _REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
@@ -50,11 +50,11 @@ def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     db.execute("drop schema if exists made cascade")
     db.execute("create schema made")
     for file in sorted((sql / "macros").glob("*.sql")):
-        db.execute(file.read_text(encoding="utf-8"))
+        db.execute(lake.fitted(db, file.read_text(encoding="utf-8")))
     _nothing_touched(db)
     lexicon.create(db)
     for file in files:
-        text = file.read_text(encoding="utf-8")
+        text = lake.fitted(db, file.read_text(encoding="utf-8"))
         db.execute(f"create table made.{file.stem} as\n{text}" if file.parent.name == "made" else text)
     db.execute("delete from store.unpublished")
     db.execute("insert into store.unpublished select call_id, false from store.calls")

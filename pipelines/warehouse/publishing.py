@@ -20,7 +20,7 @@ from pipelines.published import Published
 from pipelines.records import Clip
 from pipelines.settings import Settings
 from pipelines.store import is_whole, schema_of
-from pipelines.warehouse import marts
+from pipelines.warehouse import lake_copy, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, remove_leftovers
 from pipelines.warehouse.marts import SQL
 
@@ -60,7 +60,7 @@ def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckRe
 
     Raises MisconfiguredError when there is no warehouse, TransientError when another writer keeps it.
     """
-    if not settings.warehouse.exists():
+    if settings.lake is None and not settings.warehouse.exists():
         raise MisconfiguredError(
             f"There is no warehouse {settings.warehouse}. Run `callgrade grade FOLDER --warehouse FILE` first, or correct the path."
         )
@@ -91,9 +91,12 @@ def publish(settings: Settings, cut: Callable[[Published], object] | None = None
         results += [_run_check(db, file) for file in about_clips]
         _refuse_failed(results, settings)
         _all_is_published(db)
+        remove_leftovers(settings.snapshot)
+        if settings.lake is not None:
+            lake_copy.write(db, settings.snapshot)
+            return sorted(results, key=lambda result: result.name)
         db.execute("checkpoint")
         db.close()  # the lock is still ours, and the file is whole
-        remove_leftovers(settings.snapshot)
         if not settings.snapshot.exists() or not filecmp.cmp(settings.warehouse, settings.snapshot, shallow=False):
             _copy(settings.warehouse, settings.snapshot)
     return sorted(results, key=lambda result: result.name)

@@ -23,7 +23,7 @@ def bring(settings: Settings) -> int:
     A call that people have judged in the web application has only their rows from here; nothing is written when nothing changed.
     Raises TransientError when another writer keeps the file.
     """
-    if not store_path(settings).exists() or not settings.warehouse.exists():
+    if not store_path(settings).exists() or not (settings.lake or settings.warehouse.exists()):
         return 0
     people = standing(open_store(settings))
     if not people:

@@ -1,0 +1,201 @@
+"""The warehouse of several machines: the same tables in DuckLake, its catalogue in PostgreSQL, its rows as Parquet where all machines reach them.
+
+Whoever writes holds a lock in the catalogue, from whatever machine; it goes with his connection, so that a killed writer keeps nobody waiting.
+What he wrote counts from his commit on, all at once. Readers open a copy of their own, as they do without a lake.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.lake_address import LakeAddress
+
+NAME = "lake"  # what the tables' database is called in a connection
+_LOCK = 4_207_116_001  # any number that means nothing to others who use this PostgreSQL database
+_POLL_S = 0.2
+_SAY_AFTER_S = 2.0
+_OLD = "interval 1 day"  # whoever began to read before has ended
+_PACKAGES = {
+    "postgres_scanner": "duckdb-extension-postgres-scanner",
+    "ducklake": "duckdb-extension-ducklake",
+    "httpfs": "duckdb-extension-httpfs",
+}
+
+_NARROWED = """
+update ducklake_table_column_stats as s
+set min_value = coalesce(f.least, ''), max_value = coalesce(f.greatest, '')
+from ducklake_column as c
+left join (
+    select table_id, column_id, min(min_value collate "C") as least, max(max_value collate "C") as greatest
+    from ducklake_file_column_stats
+    group by table_id, column_id
+) as f on f.table_id = c.table_id and f.column_id = c.column_id
+where c.table_id = s.table_id and c.column_id = s.column_id and c.column_type = 'varchar' and c.end_snapshot is null and s.min_value is not null"""
+
+log = logging.getLogger("callgrade")
+
+
+class NoLakeError(MisconfiguredError):
+    """The catalogue is there and empty: nobody has written to this lake."""
+
+
+@contextmanager
+def open_for_writing(address: LakeAddress, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake, held by this process alone among all machines while the block runs; a new lake is begun where the catalogue is empty.
+
+    Raises TransientError when another writer holds it for `timeout_s` or the catalogue cannot be reached, MisconfiguredError when an
+    extension of DuckDB is missing or the rows lie elsewhere than the address says.
+    """
+    with _connected(address) as db:
+        lock = db.cursor()
+        _wait_for_lock(lock, address, timeout_s)
+        _attach(db, address)
+        yield db
+        lock.execute("rollback")
+
+
+@contextmanager
+def open_for_reading(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The lake as it was committed last, waiting for nobody. Raises as `open_for_writing`, and NoLakeError where there is none yet."""
+    with _connected(address) as db:
+        _attach(db, address, read_only=True)
+        yield db
+
+
+def is_lake(db: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables of this connection lie in a lake."""
+    return db.execute("select type from duckdb_databases() where database_name = current_database()").fetchone() == ("ducklake",)
+
+
+def fitted(db: duckdb.DuckDBPyConnection, text: str) -> str:
+    """The text of a migration, macro, table or view as this database takes it; all that a lake lacks is left out here and nowhere else.
+
+    A lake has no keys (checks look for doubles, and one writer at a time settles conflicts) and no comments on the columns of a view (they
+    are in the readers' copy, which is a DuckDB file).
+    """
+    if not is_lake(db):
+        return text
+    text = re.sub(r"comment on column [\w.]+ is\s+'(?:[^']|'')*';", "", text)
+    return re.sub(r"\s+primary key\b", "", text)
+
+
+def version(db: duckdb.DuckDBPyConnection) -> int:
+    """The number of the last commit; the same number means the same content."""
+    found = db.execute(f"select id from {NAME}.current_snapshot()").fetchone()
+    return int(found[0]) if found else 0
+
+
+def tidy(db: duckdb.DuckDBPyConnection) -> None:
+    """Merge small files, and remove what no reader can still need and what killed writers left. The lake must be held."""
+    for call in (
+        f"ducklake_merge_adjacent_files('{NAME}')",
+        f"ducklake_expire_snapshots('{NAME}', older_than => now() - {_OLD})",
+        f"ducklake_cleanup_old_files('{NAME}', older_than => now() - {_OLD})",
+        f"ducklake_delete_orphaned_files('{NAME}', older_than => now() - {_OLD})",
+    ):
+        db.execute(f"call {call}")
+
+
+def leave_nothing_behind(db: duckdb.DuckDBPyConnection) -> None:
+    """Write files with deleted rows anew and remove the old ones, so that what was deleted is gone at once. The lake must be held.
+
+    The catalogue also keeps the least and the greatest value that a column ever had; they become those of the rows that are left.
+    """
+    for call in (
+        f"ducklake_rewrite_data_files('{NAME}', delete_threshold => 0)",
+        f"ducklake_expire_snapshots('{NAME}', older_than => now())",
+        f"ducklake_cleanup_old_files('{NAME}', cleanup_all => true)",
+        f"ducklake_delete_orphaned_files('{NAME}', cleanup_all => true)",
+        f"postgres_execute('catalogue', {_text(_NARROWED)})",
+    ):
+        db.execute(f"call {call}")
+
+
+def extension_file(name: str) -> Path:
+    """The file of a DuckDB extension, as its package brings it for this very version of DuckDB. Raises MisconfiguredError with what to install."""
+    package = _PACKAGES[name]
+    found = find_spec(package.replace("-", "_"))
+    folder = Path(found.origin).parent if found is not None and found.origin else None
+    file = folder / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension" if folder else None
+    if file is None or not file.exists():
+        raise MisconfiguredError(
+            f"A lake needs DuckDB's extension {name} for version {duckdb.__version__}, and {file or f'the package {package}'} is not here. "
+            f"Install it with: pip install {package}=={duckdb.__version__}"
+        )
+    return file
+
+
+@contextmanager
+def _connected(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the extensions loaded and the catalogue's PostgreSQL attached; nothing is fetched from anywhere."""
+    db = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+    try:
+        for name in ("postgres_scanner", "ducklake", *(["httpfs"] if address.is_in_bucket else [])):
+            db.execute(f"load {_text(str(extension_file(name)))}")
+        db.execute("set timezone = 'UTC'")
+        try:
+            db.execute(f"attach {_text(address.catalogue)} as catalogue (type postgres)")
+        except duckdb.Error as error:  # whose text holds the password: it is no cause to show
+            raise TransientError(f"The catalogue of {address} cannot be reached: {_reason(error, address)}.") from None
+        yield db
+    finally:
+        db.close()
+
+
+def _attach(db: duckdb.DuckDBPyConnection, address: LakeAddress, *, read_only: bool = False) -> None:
+    if not read_only and not address.is_in_bucket:
+        os.makedirs(address.data, mode=0o700, exist_ok=True)
+    # No rows in the catalogue: PostgreSQL would keep them after their deletion.
+    asked = "read_only" if read_only else f"data_path {_text(address.data)}, data_inlining_row_limit 0"
+    try:
+        db.execute(f"attach {_text('ducklake:postgres:' + address.catalogue)} as {NAME} ({asked})")
+    except duckdb.InvalidInputException:
+        raise NoLakeError(f"Nothing was written to the lake {address} yet.") from None
+    except duckdb.Error as error:
+        raise MisconfiguredError(f"The lake {address} cannot be opened: {_reason(error, address)}.") from None
+    db.execute(f"use {NAME}")
+
+
+def _wait_for_lock(lock: duckdb.DuckDBPyConnection, address: LakeAddress, timeout_s: float) -> None:
+    """Take the lock in a transaction of its own, which ends with the connection, however that ends."""
+    lock.execute("begin")
+    lock.execute("call postgres_execute('catalogue', 'set local idle_in_transaction_session_timeout = 0')")
+    started, said = time.monotonic(), False
+    while lock.execute(f"from postgres_query('catalogue', 'select pg_try_advisory_xact_lock({_LOCK})')").fetchone() != (True,):
+        waited_s = time.monotonic() - started
+        if waited_s >= timeout_s:
+            raise TransientError(
+                f"Another process ({_holder(lock)}) has been writing to {address} for {waited_s:.0f} s. Try again when it has finished."
+            )
+        if not said and waited_s >= _SAY_AFTER_S:
+            log.info("waiting: another process (%s) is writing to %s", _holder(lock), address)
+            said = True
+        time.sleep(_POLL_S)
+
+
+def _holder(lock: duckdb.DuckDBPyConnection) -> str:
+    found = lock.execute(
+        f"""from postgres_query('catalogue', 'select coalesce(host(a.client_addr), ''this machine'')
+            from pg_locks as l join pg_stat_activity as a on a.pid = l.pid
+            where l.locktype = ''advisory'' and l.granted and l.classid::bigint * 4294967296 + l.objid::bigint = {_LOCK}')"""
+    ).fetchone()
+    return f"from {found[0]}" if found else "unknown"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _reason(error: Exception, address: LakeAddress) -> str:
+    """What DuckDB says, without the connection string, which may hold a password."""
+    return str(error).splitlines()[0].replace(address.catalogue, str(address)).rstrip(". ")

@@ -1,0 +1,55 @@
+"""The readers' copy of a lake: a DuckDB file like any other, with the views and their comments, on the machine that publishes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import TransientError
+from pipelines.warehouse import lake
+from pipelines.warehouse.file import connect, migrate
+
+
+def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Copy every table of an open lake into a fresh file and put it in place; nothing is done where the lake has not changed since.
+
+    Raises TransientError when the disk fails; the copy of before is still there then.
+    """
+    said = f"commit {lake.version(db)} of the lake"
+    if _is_copy(target, said):
+        return
+    lake.tidy(db)
+    said = f"commit {lake.version(db)} of the lake"
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = target.with_name(f".{target.name}.fresh")
+    try:
+        with connect(fresh) as made:
+            migrate(made)
+        db.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as copy")
+        tables = db.execute(
+            """select schema_name, table_name from duckdb_tables()
+               where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations' order by all""",
+            [lake.NAME],
+        ).fetchall()
+        for schema, table in tables:
+            db.execute(f"insert into copy.{schema}.{table} by name from {lake.NAME}.{schema}.{table}")
+        db.execute(f"comment on table copy.store.migrations is '{said}'")
+        db.execute("detach copy")  # writes its log into the file
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(fresh, target)
+    except (OSError, duckdb.IOException) as error:
+        raise TransientError(
+            f"The copy for readers, {target}, could not be written: {error}. The copy of before is still there."
+        ) from error
+
+
+def _is_copy(target: Path, said: str) -> bool:
+    """Whether the file is the copy of that commit; one that was written anew without forgotten calls says nothing."""
+    if not target.exists():
+        return False
+    with connect(target, read_only=True) as copy:
+        found = copy.execute("select comment from duckdb_tables() where schema_name = 'store' and table_name = 'migrations'").fetchone()
+    return found == (said,)
