@@ -63,7 +63,7 @@ def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
     if (asked and ("?" in parts or beside)) or (beside and bool(parts & {"Surn", "Name", "Geox", "?"})):
         return True
     # "провулок тихий одинадцять", "живу на сонячній п'ять": what stands between a street, or where somebody lives, and a number is its name
-    is_placed = beside or (_is_told(h, at) and any(is_numeric(h, j) for j in (at + 1, at + 2) if j < len(h.items)))
+    is_placed = beside or (asked and h.role != "operator" and any(is_numeric(h, j) for j in (at + 1, at + 2) if j < len(h.items)))
     near = any(is_numeric(h, j) for j in (at - 2, at - 1, at + 1, at + 2) if 0 <= j < len(h.items))
     return is_placed and near and not words.has("public", item.word)
 

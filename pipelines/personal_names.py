@@ -15,6 +15,7 @@ from pipelines.personal_words import Heard, Item, name_parts
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
 _NAME_WORDS = 3  # family name, first name, patronymic
+_CODE_WORDS = 4  # a code word stands no farther from the words that announce it
 _SAME_NAME = 85.0  # two spellings of one name, in per cent
 
 
@@ -49,7 +50,8 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
             continue
         named = [k for k in range(first, last) if words.has("code_word", h.items[k].word) and _names_code_word(h, k, asked)]
         start = named[-1] + 1 if named else first
-        free = [k for k in range(start, last) if k not in taken and not _is_plain(h, k)]
+        end = min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last  # no stop was heard: he goes on
+        free = [k for k in range(start, end) if k not in taken and not _is_plain(h, k)]
         if named and not free and start == last < len(h.items) and not _is_plain(h, last):
             return last, last + 1  # "Кодовое слово. Ромашка."
         if named and free:
@@ -138,7 +140,8 @@ def _is_name_without_capital(h: Heard, at: int) -> bool:
         return True
     beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items) and h.items[min(at, j)].text[-1:] not in ",.?!"]
     given = (i for i in beside if i.kind is None and "Name" in parts_of(h, i.word) and _is_clearly_name(h, i))
-    return "Surn" in parts_of(h, item.word) and any(True for _ in given)
+    # what an operator joins to a name is his own company or office as often as a family name; what he reads back is found as an echo
+    return h.role != "operator" and "Surn" in parts_of(h, item.word) and any(True for _ in given)
 
 
 def _is_pair(items: Sequence[Item], at: int) -> bool:
