@@ -5,9 +5,9 @@ Coaching clips and web pages read the views of the contract through here and not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -15,6 +15,7 @@ from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class Published:
@@ -45,6 +46,10 @@ class Published:
         # a list of values, not a subquery: DuckDB skips what cannot hold them, which one page of many calls lives on
         sql = f"select {columns} from {view} where call_id in ({these}) and {more} order by {order}"
         return self.rows(sql, *call_ids, *values) if call_ids else []
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives; a reading that is kept for longer works it out once."""
+        return make()
 
     def has_view(self, name: str) -> bool:
         """Whether the copy offers a view (or table) of this name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from pipelines.published import Published, Row
 from pipelines.web.masking import masked
 
 MOST_SHOWN = 60
-_AT_ONCE = (100, 1000)  # calls that are looked through, the newest first, for what was judged or noticed, before all are
+_LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
 _LOOKED_AT = 1500  # calls that are looked through for words: the newest, then the newest that hold them in some form
 _READ_FIRST = 80  # turns of which it is compared first whether the words may be read there; then twice as many
 SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
@@ -36,17 +36,6 @@ _MOMENT = {
 # Of a person's and the machine's verdict the person's, where it decides.
 _FIRST_DECIDED = """ qualify row_number() over (partition by call_id, scorecard_id, criterion_id order by judge = 'human' desc) = 1
     and verdict in ('pass', 'fail') and start_s is not null and end_s > start_s"""
-_FROM = {
-    "criterion": f"criterion_results where {{inner}}{_FIRST_DECIDED}",
-    "finding": "findings where {inner} and end_s > start_s",
-    "turn": "turns where {inner} and end_s > start_s",
-}
-_VERDICT = {"criterion": ", verdict", "finding": "", "turn": ""}
-_SOURCES = {
-    name: f"""select c.{_CALL.replace(", ", ", c.")}, r.* exclude (call_id{_VERDICT[name]})
-        from (select call_id{_VERDICT[name]}, {columns} from {_FROM[name]}) as r join calls as c using (call_id) where true"""
-    for name, columns in _MOMENT.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +80,23 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
 
 
 def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
-    """What was judged or noticed. What was noticed is little, and read at once."""
-    found: list[Row] = []
-    if wanted.source == "finding":
-        return _in_all_calls(published, wanted)
-    done = 0
-    for size in _AT_ONCE:
-        calls = _newest(published, wanted, size, done, columns=_CALL)
-        found += _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
-        done += len(calls)
-        if len(found) >= MOST_SHOWN or len(calls) < size:
+    """What was judged or noticed: where any point will do, in the newest calls if they hold enough, else from one look through all."""
+    if wanted.source == "criterion" and wanted.criterion_id is None:
+        calls = _newest(published, wanted, _LOOKED_AT_FIRST, columns=_CALL)
+        found = _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
+        if len(found) >= MOST_SHOWN or len(calls) < _LOOKED_AT_FIRST:
             return found
-    return _in_all_calls(published, wanted)
+    calls = _with_marks(published, wanted)
+    return _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
 
 
 def _by_words(published: Published, wanted: Wanted, said: list[str], hears_personal_data: bool) -> list[Row]:
     """What was said, in the newest calls that hold all words in some form; the view lemmas finds their turns without reading them."""
     forms = [sorted(_lemmas(part)) for word in said for part in word.split("-")]
-    newest = [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT)]
+    newest = published.once(
+        ("newest calls", replace(wanted, text="", is_exact=False)),
+        lambda: [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT)],
+    )
     found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
     if len(found) < MOST_SHOWN and len(newest) == _LOOKED_AT:
         newest = [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT, forms=forms)]
@@ -197,18 +185,22 @@ def _within_calls(
     return [known[call_id] | row for call_id in ids if call_id in known for row in by_call[call_id]]
 
 
-def _in_all_calls(published: Published, wanted: Wanted) -> list[Row]:
-    """The same from one look through everything, for what is rare."""
+def _with_marks(published: Published, wanted: Wanted) -> list[Row]:
+    """The newest calls that hold such moments, as many as are shown."""
     where, values = _of_calls(wanted)
-    inner, inner_values = "true", list[Any]()
-    if wanted.source == "criterion" and wanted.criterion_id:
-        inner, inner_values = "criterion_id = ?", [wanted.criterion_id]
-    elif wanted.source == "finding":
+    if wanted.source == "finding":
         inner, inner_values = _findings(wanted)
-    if wanted.source == "criterion" and wanted.verdict:
-        where.append("r.verdict = ?")
-        values.append(wanted.verdict)
-    sql = f"{_SOURCES[wanted.source].format(inner=inner)} and {' and '.join(where)} order by c.started_local desc nulls last, c.call_id, r.start_s limit ?"
+        marked = f"select call_id from findings where {inner} and end_s > start_s"
+    else:
+        chosen = {"criterion_id": wanted.criterion_id, "verdict": wanted.verdict}
+        inner_values = [value for value in chosen.values() if value]
+        inner = " and ".join([f"r.{name} = ?" for name, value in chosen.items() if value] or ["true"])
+        # What the machine said and a person said otherwise is no such moment; people judge few calls.
+        marked = f"""select call_id from criterion_results as r
+            where {inner} and r.verdict in ('pass', 'fail') and r.start_s is not null and r.end_s > r.start_s
+                and (r.judge = 'human' or r.call_id || r.scorecard_id || r.criterion_id not in (select call_id || scorecard_id || criterion_id from criterion_results where judge = 'human'))"""
+    sql = f"""select {_CALL} from calls as c where c.call_id in ({marked}) and {" and ".join(where)}
+              order by c.started_local desc nulls last, c.call_id limit ?"""
     return published.rows(sql, *inner_values, *values, MOST_SHOWN)
 
 

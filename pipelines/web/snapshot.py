@@ -7,16 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 
 from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
-from pipelines.published import Published, Row
+from pipelines.published import Published, Row, T
 from pipelines.settings import Settings
 from pipelines.web.places import MOST_CALLS, MOST_LISTED, Places
 
-T = TypeVar("T")
 log = logging.getLogger("callgrade")
 
 LONGEST_QUERY_S = 60.0

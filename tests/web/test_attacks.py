@@ -107,7 +107,7 @@ class Tags(HTMLParser):
             self.links.append(given["href"])
 
 
-def crawled(person: Person, most: int = 250) -> Iterator[tuple[str, str]]:
+def crawled(person: Person, most: int = 160) -> Iterator[tuple[str, str]]:
     """Every page that links of pages lead to, once each; of searches the first ones."""
     waiting, seen = ["/", "/me"], set()
     while waiting and len(seen) < most:

@@ -14,4 +14,5 @@ def test_every_page_of_the_rooms_is_asked_for() -> None:
     assert {page.role for page in asked} == {"administrator", "manager", "trainer", "analyst", "operator"}
     for page in asked:
         page.seconds += [0.3, 0.1, 0.2]
-    assert "| a call | manager | 200 | 300 | 300 |" in pages.table(asked)
+        page.cpu_s += [0.1, 0.0, 0.02]
+    assert "| a call | manager | 200 | 300 | 300 | 40 |" in pages.table(asked)
