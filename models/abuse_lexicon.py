@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from models.misheard import Sounds, is_known_word, sounds_of
+from models.phrases import LOADER
 
 FOLDER = Path(__file__).with_name("languages") / "abuse"
 _APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "ё": "е", "Ё": "Е"})
@@ -86,7 +87,7 @@ def load_lexicon(*codes: str) -> AbuseLexicon:
     lists: dict[str, list[str]] = {name: [] for name in (*_WORD_LISTS, *_PHRASE_LISTS, "masked")}
     for code in codes:
         path = FOLDER / f"{code}.yaml"
-        raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        raw = _read(path)
         if unknown := sorted(set(raw) - set(lists) - {"language", "sources"}):
             raise ValueError(f"{path}: {unknown[0]!r} is not a list of the lexicon; allowed: {', '.join(sorted(lists))}.")
         for name, entries in lists.items():
@@ -99,6 +100,11 @@ def load_lexicon(*codes: str) -> AbuseLexicon:
         raise ValueError(f"{FOLDER}: {error.pattern!r} in {'+'.join(codes)} cannot be read: {error}.") from error
     insults = (word for name in _BY_SOUND for entry in lists[name] for word in _split(entry))
     return AbuseLexicon(codes, words, phrases, masked, sounds_of(insults))
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    return dict(yaml.load(path.read_text(encoding="utf-8"), LOADER)) if path.exists() else {}
 
 
 def _entries(raw: Any) -> list[str]:

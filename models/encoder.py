@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.registry import ChangedWeightsError, MissingWeightsError, sha256_of
-from models.torchaudio_stand_in import spare_torchaudio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,43 +88,77 @@ class Encoder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._loaded: tuple[Any, Any] | None = None
+        self._loaded: _Loaded | None = None
 
     def embed(self, texts: Sequence[str], batch_size: int = 32) -> NDArray[np.float32]:
         """One row of 384 numbers a text, of length 1; an empty text has a row of its own as well."""
         import torch
 
-        tokenizer, model = self._load()
-        rows = np.zeros((len(texts), int(model.config.hidden_size)), dtype=np.float32)
+        held = self._loaded = self._loaded or _load(self.folder)
+        rows = np.zeros((len(texts), held.words.shape[1]), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # neighbours of one length waste no padding
         for start in range(0, len(order), batch_size):
             some = order[start : start + batch_size]
-            encoded = tokenizer.encode_batch([f"query: {texts[i]}" for i in some])
+            encoded = held.tokenizer.encode_batch([f"query: {texts[i]}" for i in some])
             ids = torch.tensor([e.ids for e in encoded])
             mask = torch.tensor([e.attention_mask for e in encoded])
             with torch.inference_mode():
-                states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+                states = held.layers(held.norm(held.words[ids] + held.places[: ids.shape[1]]), src_key_padding_mask=mask == 0)
                 weights = mask.unsqueeze(-1).to(states.dtype)
                 mean = (states * weights).sum(1) / weights.sum(1)
                 rows[some] = torch.nn.functional.normalize(mean, dim=1).numpy()
         return rows
 
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            import torch
-            from tokenizers import Tokenizer
 
-            spare_torchaudio()
-            from transformers import BertModel
-            from transformers.utils import logging as transformers_logging
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What an encoder computes with: torch's own layers, as `transformers` would cost seconds to import in every process that reads a word."""
 
-            transformers_logging.disable_progress_bar()
-            tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
-            tokenizer.enable_truncation(MAX_TOKENS)
-            tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
-            model = BertModel.from_pretrained(self.folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True)
-            self._loaded = (tokenizer, model.eval())
-        return self._loaded
+    tokenizer: Any
+    words: Any  # a row a piece
+    places: Any  # a row a position, that of the only kind of sentence added
+    norm: Any
+    layers: Any
+
+
+def _load(folder: Path) -> _Loaded:
+    import torch
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
+
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    state = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.enable_padding(pad_id=1, pad_token="<pad>")
+    with torch.device("meta"):  # no memory before the weights come
+        norm = torch.nn.LayerNorm(config["hidden_size"], config["layer_norm_eps"])
+        layer = torch.nn.TransformerEncoderLayer(
+            config["hidden_size"], config["num_attention_heads"], config["intermediate_size"], dropout=0.0, activation="gelu",
+            layer_norm_eps=config["layer_norm_eps"], batch_first=True,
+        )  # fmt: skip
+        layers = torch.nn.TransformerEncoder(layer, config["num_hidden_layers"], enable_nested_tensor=False)
+    norm.load_state_dict({kind: state[f"embeddings.LayerNorm.{kind}"] for kind in ("weight", "bias")}, assign=True)
+    layers.load_state_dict(_named_as_torch(state, config["num_hidden_layers"]), assign=True)
+    places = state["embeddings.position_embeddings.weight"] + state["embeddings.token_type_embeddings.weight"][0]
+    return _Loaded(tokenizer, state["embeddings.word_embeddings.weight"], places, norm.eval(), layers.eval())
+
+
+def _named_as_torch(state: dict[str, Any], layers: int) -> dict[str, Any]:
+    """The layers' tensors under the names of `torch.nn.TransformerEncoder`, which keeps query, key and value in one."""
+    import torch
+
+    names = {
+        "attention.output.dense": "self_attn.out_proj", "attention.output.LayerNorm": "norm1", "intermediate.dense": "linear1",
+        "output.dense": "linear2", "output.LayerNorm": "norm2",
+    }  # fmt: skip
+    found: dict[str, Any] = {}
+    for n in range(layers):
+        for kind in ("weight", "bias"):
+            three = [state[f"encoder.layer.{n}.attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+            found[f"layers.{n}.self_attn.in_proj_{kind}"] = torch.cat(three)
+            found |= {f"layers.{n}.{new}.{kind}": state[f"encoder.layer.{n}.{old}.{kind}"] for old, new in names.items()}
+    return found
 
 
 @cache

@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from models.phrases import APOSTROPHES, Pattern, Place, compile_phrase, lemmas, morph
+from models.phrases import APOSTROPHES, LOADER, Pattern, Place, compile_phrase, lemmas, morph, near_options
 
 LANGUAGES = ("ru", "uk", "hu", "en")
 ACTS = (
@@ -117,7 +117,11 @@ def find_phrase(words: Sequence[str], phrase: str, language: str, min_score: flo
     Words match by lemma; long words may differ by recognition errors. `min_score` is the least mean score of a span, 0 to 100.
     """
     found: list[tuple[int, int, float]] = []
-    for pattern in compile_phrase(phrase, language):
+    patterns = compile_phrase(phrase, language)
+    near = near_options(tuple(words), language)
+    for pattern in patterns:
+        if not pattern.may_be_in(near):
+            continue
         end = 0
         for first in _anchored(words, pattern):
             if first >= end:
@@ -190,7 +194,7 @@ def _width_score(words: Sequence[str], at: int, place: Place) -> tuple[int, floa
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):

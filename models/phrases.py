@@ -9,8 +9,10 @@ from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
+import yaml
 from rapidfuzz import fuzz, process
 
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where PyYAML was built with it, is ten times faster
 APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "‘": "'", "ё": "е"})
 _GAP = 2  # other words that may stand between two words of a phrase
 _WIDE_GAP = 6
@@ -37,6 +39,16 @@ class Pattern:
     places: tuple[Place, ...]
     unless: tuple[Unit, ...]
     weight: float  # 1.0, or less for a weaker sign
+    wanted: tuple[frozenset[str], ...] = ()  # of each place that must be there and is one word: what may stand at it
+
+    def may_be_in(self, near: frozenset[str]) -> bool:
+        """Whether it can be found at all among words that may be these options; most phrases cannot, and need no search."""
+        return not any(near.isdisjoint(options) for options in self.wanted)
+
+
+def near_options(words: tuple[str, ...], language: str) -> frozenset[str]:
+    """Every option of any phrase of a language that one of the heard words may be; for phrases that are compiled already."""
+    return _near_options(words, language, len(_vocabulary(language).known))
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +102,8 @@ def compile_phrase(phrase: str, language: str) -> tuple[Pattern, ...]:
             for options, before, optional in alternative
             for unit in [_unit(options, language)]
         ]
-        patterns.append(Pattern(tuple(row), tuple(unless), weight))
+        wanted = tuple(frozenset(place.unit.options) for place in row if not (place.is_optional or place.is_long))
+        patterns.append(Pattern(tuple(row), tuple(unless), weight, wanted))
     return tuple(patterns)
 
 
@@ -201,6 +214,12 @@ class _Vocabulary:
             if word.startswith(stem[:-1]):
                 scores[stem] = 1.0
         return scores
+
+
+@lru_cache(maxsize=512)
+def _near_options(words: tuple[str, ...], language: str, _: int) -> frozenset[str]:
+    near = _vocabulary(language).near
+    return frozenset(option for word in words for option, score in near(word).items() if score)
 
 
 @cache
