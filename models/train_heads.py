@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from models.training_text import FOLDER, Sentence, as_recognised, joined, with_l
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+EACH = ("sentiment", "abuse", "acts")
 OWN_TURNS = FOLDER / "client_turns.yaml"
 NOISY_COPIES = {"sentiment": 3, "abuse": 1, "acts": 1}
 TURNS_OF_TWO = 800
@@ -59,10 +61,14 @@ def own_turns() -> list[tuple[str, str]]:
 
 
 def sentiment_set(folder: Path) -> list[Example]:
-    """What the sentiment head learns from."""
+    """What the sentiment head learns from: the turns as written and as poorly heard, the templates, and the sets."""
     rng = random.Random(SEED)
     found = [Example(text, (label,), 1.0, text) for text, label in own_turns()]
     found += [Example(with_losses(e.text, rng), e.labels, e.weight, e.group) for e in found for _ in range(NOISY_COPIES["sentiment"])]
+    clients = written("client", random.Random(SEED))
+    wordings = Counter(s.group for s in clients)
+    # six wordings of a template tell more than one, and not six times as much
+    found += [Example(s.text, s.labels, wordings[s.group] ** -0.5, s.group) for s in clients]
     return found + [Example(text, (label,), SET_WEIGHT["sentiment"], text) for text, label in sentiment_examples(folder)]
 
 
@@ -139,15 +145,18 @@ def limits(p: NDArray[np.float64], y: NDArray[np.bool_], precision: float) -> tu
     return maybe, min(precise, default=_NEVER)
 
 
-def train(encoder: Embedder, folder: Path, out: Path = HEADS) -> None:
-    """Write the three heads and `heads.yaml` with their labels, limits and checksums."""
-    index: dict[str, dict[str, object]] = {}
+def train(encoder: Embedder, folder: Path, out: Path = HEADS, only: Sequence[str] = EACH) -> None:
+    """Write the heads and `heads.yaml` with their labels, limits and checksums; those that are not among `only` stay as they are."""
+    index: dict[str, dict[str, object]] = yaml.safe_load((out / INDEX.name).read_text(encoding="utf-8")) if set(only) != set(EACH) else {}
     acts = tuple(sorted({label for s in written("operator", random.Random(SEED)) for label in s.labels}))
-    for name, examples, labels, is_exclusive in (
-        ("sentiment", sentiment_set(folder), LABELS, True),
-        ("abuse", abuse_set(folder), SEVERITIES, True),
-        ("acts", acts_set(folder), acts, False),
+    for name, made, labels, is_exclusive in (
+        ("sentiment", sentiment_set, LABELS, True),
+        ("abuse", abuse_set, SEVERITIES, True),
+        ("acts", acts_set, acts, False),
     ):
+        if name not in only:
+            continue
+        examples = made(folder)
         x = encoder.embed([e.text for e in examples])
         weight, bias = (fit_exclusive if is_exclusive else fit_several)(x, examples, labels)
         entry: dict[str, object] = {"labels": list(labels), "exclusive": is_exclusive}
@@ -186,9 +195,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Train the heads over the sentence encoder.")
     parser.add_argument("--data", type=Path, required=True, help="folder of the licensed sets")
     parser.add_argument("--models-dir", type=Path, default=Path(".models"))
+    parser.add_argument("--only", choices=EACH, nargs="+", default=EACH, help="the heads to train; the others stay as they are")
     given = parser.parse_args()
     folder = given.models_dir / "multilingual-e5-small"
-    train(Encoder(build_encoder(folder / SOURCE_NAME, folder)), given.data)
+    train(Encoder(build_encoder(folder / SOURCE_NAME, folder)), given.data, only=given.only)
 
 
 if __name__ == "__main__":

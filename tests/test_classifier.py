@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from models.classifier import ANY, HEADS, INDEX, LABELS, MODELS_DIR, SEVERITIES, TextClassifier, get_classifier, load_head
 from models.encoder import SOURCE_NAME, _dequantise, build_encoder
 from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, UnknownModelError, load_registry, sha256_of
+from models.torchaudio_stand_in import spare_torchaudio
 from models.train_heads import OWN_TURNS, limits, own_turns
 from models.training_text import as_recognised, written
 
@@ -66,6 +68,22 @@ def test_one_meaning_in_four_languages_is_nearer_than_another_meaning() -> None:
 def test_plain_turns_are_read_as_a_person_reads_them(text: str, label: str) -> None:
     found, confidence = get_classifier().sentiment([text])[0]
     assert found == label and 1 / 3 < confidence <= 1
+
+
+@needs_weights
+def test_the_encoder_computes_what_the_bert_of_transformers_does() -> None:
+    spare_torchaudio()
+    from tokenizers import Tokenizer
+    from transformers import BertModel
+
+    folder, texts = SOURCE.parent, ["Спасибо, до свидания.", "A számlám miatt hívom önöket, két napja nem működik semmi."]
+    found = get_classifier().embed(texts)
+    model = BertModel.from_pretrained(folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True).eval()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for text, row in zip(texts, found, strict=True):
+        with torch.inference_mode():
+            mean = model(input_ids=torch.tensor([tokenizer.encode(f"query: {text}").ids])).last_hidden_state[0].mean(0)
+        assert np.allclose(row, torch.nn.functional.normalize(mean, dim=0).numpy(), atol=1e-5)
 
 
 @needs_weights
@@ -193,6 +211,9 @@ def test_a_block_of_four_bit_numbers_comes_back(numbers: list[int], scale: float
 
 def test_the_turns_for_training_are_balanced_and_all_different() -> None:
     turns = own_turns()
+    assert {(s.language, *s.labels) for s in written("client", random.Random(3))} == {
+        (c, label) for c in ("ru", "uk", "hu", "en") for label in LABELS
+    }
     assert len(turns) > 300 and len({text for text, _ in turns}) == len(turns)
     counts = [sum(label == wanted for _, label in turns) for wanted in LABELS]
     assert min(counts) > 0.75 * max(counts)

@@ -91,7 +91,7 @@ def _probabilities(head: Head, row: NDArray[np.float32]) -> list[tuple[str, floa
 
 def texts_to_read(turns: Iterable[Turn]) -> list[str]:
     """Every text of the turns that some head will read, so that those of many calls can be encoded together."""
-    return [text for turn in turns if turn.tokens for text in (plain(turn.text), *(s[2] for s in sentences_of(turn)))]
+    return [text for turn in turns if turn.tokens for *_, text in sentences_of(turn)]
 
 
 def sentences_of(turn: Turn) -> list[tuple[int, int, str]]:

@@ -1,6 +1,6 @@
 """How the words of each turn sound: negative, neutral or positive. Words only: nobody's feelings are read from a voice.
 
-The text classifier of the profile reads every turn by itself; abuse heard in the turn is surer than any model. A client's turns are then read
+The text classifier of the profile reads every sentence, and a turn is what its sentences say together; abuse heard in the turn is surer than any model. A client's turns are then read
 together, since who was upset a moment ago mostly still is, and thanks come late: a turn that says little takes its mood from those around it.
 """
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.classifier import LABELS, MODELS_DIR, get_classifier
 from pipelines.records import Turn, TurnSentiment
 from pipelines.score.abuse import abuse_in_turn
+from pipelines.score.reading import plain, sentences_of
 
 Sentiment = Literal["negative", "neutral", "positive"]
 Rows = NDArray[np.float64]  # a turn a row: how likely it is negative, neutral, positive
@@ -48,14 +49,26 @@ def judge_sentiment(
     worded = [turn for turn in turns if turn.tokens]
     if not worded:
         return [_judged(turn, None, False) for turn in turns]
-    read = (reader or get_classifier(profile, models_dir or MODELS_DIR)).probabilities([_plain(turn.text) for turn in worded])
-    rows = np.array(read, dtype=np.float64)
+    rows = _read(worded, reader or get_classifier(profile, models_dir or MODELS_DIR))
     abusive = {turn.turn_no for turn in worded if any(finding.confidence >= 0.6 for finding in abuse_in_turn(turn))}
     rows[[turn.turn_no in abusive for turn in worded]] = _ABUSIVE
     client = [turn.role == "client" for turn in worded]
     rows[client] = in_context(rows[client])
     by_turn = {turn.turn_no: row for turn, row in zip(worded, rows, strict=True)}
     return [_judged(turn, by_turn.get(turn.turn_no), turn.turn_no in abusive) for turn in turns]
+
+
+def _read(turns: Sequence[Turn], reader: Reader) -> Rows:
+    """How likely each turn is negative, neutral, positive: what its sentences say together, by their length.
+
+    The sentences are read for what they do anyway; reading the turn once more as a whole costs half as much again and tells no more.
+    """
+    parts = [sentences_of(turn) or [(0, 1, plain(""))] for turn in turns]
+    read = iter(
+        np.log(np.clip(np.array(reader.probabilities([text for some in parts for *_, text in some]), dtype=np.float64), 1e-6, None))
+    )
+    rows = np.exp([np.average([next(read) for _ in some], axis=0, weights=[last - first for first, last, _ in some]) for some in parts])
+    return cast(Rows, rows / rows.sum(axis=1, keepdims=True))
 
 
 def in_context(rows: Rows) -> Rows:
@@ -81,8 +94,3 @@ def _judged(turn: Turn, row: Rows | None, is_abusive: bool) -> TurnSentiment:
     if is_abusive:
         label, confidence = "negative", max(confidence if label == "negative" else 0.0, _ABUSIVE_CONFIDENCE)
     return TurnSentiment(turn.call_id, turn.turn_no, cast(Sentiment, label), round(confidence, 3))
-
-
-def _plain(text: str) -> str:
-    """Placeholders say nothing about feelings, and the model has never seen them."""
-    return " ".join(word for word in text.split() if not word.startswith("[")) or "."

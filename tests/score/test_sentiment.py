@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.classifier import LABELS, MODELS_DIR
 from models.encoder import SOURCE_NAME
+from pipelines.score.reading import texts_to_read
 from pipelines.score.sentiment import in_context, judge_sentiment
 from tests.score.spoken import turns_of
 
@@ -39,6 +40,35 @@ def test_masked_personal_data_is_not_read() -> None:
     reader = Remembers()
     judge_sentiment(turns_of(("client", "Меня зовут [NAME] , счёт [ACCOUNT]")), reader=reader)
     assert reader.seen == ["Меня зовут , счёт"]
+
+
+class ReadsEach:
+    """Reads each text as it was told."""
+
+    def __init__(self, rows: dict[str, tuple[float, float, float]]) -> None:
+        self.rows = rows
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([self.rows[text] for text in texts], dtype=np.float32)
+
+
+def test_a_turn_is_what_its_sentences_say_together_by_their_length() -> None:
+    rows = {
+        "Да, слушаю.": (0.1, 0.85, 0.05),
+        "Третий день у меня нет света, сколько можно.": (0.9, 0.08, 0.02),
+        "Спасибо вам.": (0.02, 0.08, 0.9),
+    }
+    turns = turns_of(
+        ("operator", "Да, слушаю. Третий день у меня нет света, сколько можно."), ("operator", "Да, слушаю. Спасибо вам. Спасибо вам.")
+    )
+    assert [s.sentiment for s in judge_sentiment(turns, reader=ReadsEach(rows))] == ["negative", "positive"]
+
+
+def test_every_text_that_is_read_was_encoded_beforehand_with_those_of_other_calls() -> None:
+    turns = turns_of(("operator", "Добрый день. Чем могу помочь?"), ("client", "Нет света. Третий день."), ("unknown", "Алло. Да, слушаю."))
+    reader = Remembers()
+    judge_sentiment(turns, reader=reader)
+    assert reader.seen == texts_to_read(turns)
 
 
 def test_abuse_is_negative_whatever_the_model_thinks() -> None:
