@@ -117,19 +117,10 @@ def text(words: str, style: str = "body", tone: str = "text", align: int = 0) ->
     return Paragraph(escape(words), _style(style, tone, align))
 
 
-def rich(markup: str, style: str = "body", tone: str = "text") -> Paragraph:
-    """Words of our own with `strong()` in them; what comes from data must have gone through `plain()`."""
-    return Paragraph(markup, _style(style, tone, 0))
-
-
-def plain(words: str) -> str:
-    """Words for `rich`, with nothing in them that would be read as markup."""
-    return escape(words)
-
-
-def strong(words: str) -> str:
-    """Words for `rich`, in the strong letter."""
-    return f'<font name="SansStrong">{escape(words)}</font>'
+def key(parts: Sequence[tuple[str, str]], after: str) -> Paragraph:
+    """What the colours of a drawing mean, and a sentence behind."""
+    squares = [f'<font color="#{colour(name).hexval()[2:]}">■</font> {escape(words)}' for name, words in parts]
+    return Paragraph(f"{'   '.join(squares)}.   {escape(after)}", _style("small", "soft", 0))
 
 
 def space(height_mm: float) -> Spacer:
@@ -146,6 +137,7 @@ def figures(rows: Sequence[tuple[str, str, str]], width: float, columns: int) ->
     cells[-1] += [""] * (columns - len(cells[-1]))
     look: list[tuple[Any, ...]] = [
         ("LEFTPADDING", (0, 0), (-1, -1), 2.4 * mm),
+        ("RIGHTPADDING", (0, 0), (-1, -1), 2 * mm),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 2),
         ("TOPPADDING", (0, 0), (-1, -1), 0),
     ]

@@ -144,22 +144,16 @@ def _criteria(rows: Sequence[Row], w: Wording) -> list[Flowable]:
     cells = [
         [
             paper.text(r["title"]),
-            paper.Bar((("accent", r["passed"]), ("fail", r["failed"]), ("person-soft", r["unsure"])), 17 * mm),
+            paper.Bar((("accent", r["passed"]), ("fail", r["failed"]), ("person-soft", r["unsure"])), 14 * mm),
             paper.text(w.share(r["passed"], r["passed"] + r["failed"]), "strong", align=2),
             paper.text(w("n_of", n=w.number(r["passed"]), of=w.number(r["passed"] + r["failed"])), "small", "soft", align=2),
         ]
         for r in ordered
     ]
-    half, widths = (len(cells) + 1) // 2, [41 * mm, 19 * mm, 12 * mm, 13 * mm]
+    half, widths = (len(cells) + 1) // 2, [37 * mm, 16 * mm, 11.5 * mm, 20.5 * mm]
     columns = [paper.lined(cells[:half], widths)], [paper.lined(cells[half:], widths)] if cells[half:] else []
-    hint = paper.rich(
-        f'<font color="{paper.colour("accent").hexval().replace("0x", "#")}">■</font> {paper.plain(w("passed"))}   '
-        f'<font color="{paper.colour("fail").hexval().replace("0x", "#")}">■</font> {paper.plain(w("failed"))}   '
-        f'<font color="{paper.colour("person-soft").hexval().replace("0x", "#")}">■</font> {paper.plain(w("to_person"))}.   '
-        f"{paper.plain(w('criteria_hint'))}",
-        "small", "soft",
-    )  # fmt: skip
-    return [paper.text(w("criteria_title"), "head"), paper.beside(*columns), paper.space(1.5), hint]
+    colours = [(name, w(said)) for name, said in (("accent", "passed"), ("fail", "failed"), ("person-soft", "to_person"))]
+    return [paper.text(w("criteria_title"), "head"), paper.beside(*columns), paper.space(1.5), paper.key(colours, w("criteria_hint"))]
 
 
 def _asked(answers: Sequence[Answer], w: Wording) -> list[Flowable]:

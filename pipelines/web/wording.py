@@ -35,9 +35,11 @@ class Wording:
         self._strings = strings
 
     def __call__(self, key: str, **values: object) -> str:
-        """The sentence of a key, with its {places} filled. Raises KeyError for a key that no page should use."""
+        """The sentence of a key, with its {places} filled, whole numbers as this language writes them. Raises KeyError for a key that no page should use."""
         text: str = self._strings["text"][key]
-        return text.format(**values) if values else text
+        if not values:
+            return text
+        return text.format(**{name: self.number(value) if type(value) is int else value for name, value in values.items()})
 
     def label(self, group: str, value: object) -> str:
         """The name of a data value (a topic, a role, a criterion); its own text in plain words where the language file has none."""

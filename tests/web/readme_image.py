@@ -19,7 +19,7 @@ DEMO = ROOT / ".demo" / "callgrade.duckdb"
 WIDTH, HEIGHT = 1280, 1360
 # of the proposed packs the one with most of both, good moments and ones to improve
 _CHOOSE = """(() => {
-  document.querySelectorAll('details.month').forEach(month => month.open = true);
+  document.querySelectorAll('main details').forEach(one => one.open = true);
   const of = (row, kind) => +(row.querySelector(kind)?.style.getPropertyValue('--v') || 0);
   const worth = row => Math.min(of(row, '.bar i:not(.fail)'), of(row, '.bar i.fail'));
   Array.from(document.querySelectorAll('.proposals > li')).sort((a, b) => worth(b) - worth(a))[0].id = 'chosen';
