@@ -21,6 +21,7 @@ from pipelines.web.openid import OpenId
 from pipelines.web.openid_rules import read_rules
 from pipelines.web.rooms import ROOMS
 from pipelines.web.security import Guard
+from pipelines.web.sessions import find_session
 from pipelines.web.snapshot import Snapshot
 from pipelines.web.sound import Sounds
 from pipelines.web.store import open_store
@@ -89,7 +90,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     await run_in_threadpool(
         audit.write,
         site.store,
-        _account(request),
+        _account(request) or await run_in_threadpool(_who, request, site),
         address_of(request),
         error.action,
         error.subject or request.url.path,
@@ -117,6 +118,12 @@ async def _failed(request: Request, error: Exception) -> Response:
         is_empty = not request.app.state.site.settings.snapshot.exists()
         return _error_page(request, 503, "error_nothing_published" if is_empty else "error_ours")
     return _error_page(request, 500, "error_ours")
+
+
+def _who(request: Request, site: Site) -> Account | None:
+    """Who asked for what no room has: his session was not looked up for it."""
+    session = find_session(site.store, request.cookies.get(site.session_cookie))
+    return session.account if session else None
 
 
 def _account(request: Request) -> Account | None:

@@ -59,6 +59,7 @@ def test_a_pack_of_somebody_else_is_not_there_and_who_asks_is_noted(people: Peop
         assert person.get(path).status_code == (404 if name == "op-1" else 403), path
         assert people.last_note()["outcome"] == "refused" and people.last_note()["account_name"] == name
     assert person.get(f"/my-packs/{others}/export.zip").status_code == 404  # there is none to be taken along
+    assert people.last_note()["outcome"] == "refused" and people.last_note()["account_name"] == name
     own = made_for(people, "op-1", "criterion:greeting:kyiv-1")
     if name == "op-1":
         assert person.get(f"/my-packs/{own}/sound/{inside}").status_code == 404  # a moment of another pack
