@@ -52,6 +52,18 @@ _TEACHES_LEAST = (
 
 Span = tuple[float, float]
 
+# The centre and month of a call; calls whose day nobody knows are a month of their own.
+_MONTH = "coalesce(centre_id, '') || coalesce(strftime({}, ' %Y-%m'), '')"
+# Where calls stand or stood that are about to be published, or were since clips were planned last.
+_TOUCHED = f"""
+    select {_MONTH.format("month")} as centre_month from store.touched
+    union
+    select {_MONTH.format("started_local")} from calls semi join (select call_id from store.publications where publication > ?) using (call_id)
+"""
+_THIS_PUBLICATION = """
+    select coalesce(max(publication), 0) + if((select count(*) from store.unpublished) > 0, 1, 0) as this from store.publications
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -61,13 +73,15 @@ class Planned:
     beeps: tuple[Span, ...]
 
 
-def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
+def cut(published: Published, settings: Settings, recordings: Mapping[str, Path], *, only_touched: bool = False) -> list[Clip]:
     """Cut the clips that a reading of the warehouse suggests, and return the rows of those that exist.
 
     `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. The rows go to
-    `clips.parquet` beside the warehouse, from where publishing takes them into the view coaching_clips.
+    `clips.parquet` beside the warehouse, from where publishing takes them into the view coaching_clips. With `only_touched` the clips of months in
+    which no call is about to be published stay as they are, unless the rules changed or a file is missing.
     """
-    planned = plan(published, settings.retention_days, now())
+    months, kept = _months_to_plan(published, settings) if only_touched else (None, [])
+    planned = plan(published, settings.retention_days, now(), months)
     settings.clips.mkdir(parents=True, exist_ok=True, mode=0o700)
     of_calls = [list(group) for _, group in groupby(planned, key=lambda wanted: wanted.clip.call_id)]
     clips: list[Clip] = []
@@ -76,8 +90,42 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
         for wanted, found in zip(of_calls, of_call, strict=True):
             clips += found
             log.info("clips %d/%d %s", len(clips), len(planned), wanted[0].clip.call_id)
+    missing = _months_of(published, {wanted.clip.call_id for wanted in planned} - {clip.call_id for clip in clips})
+    clips = sorted([*clips, *kept], key=lambda clip: (clip.call_id, clip.start_s, clip.criterion_id))
     store.write_records(settings.site / "clips.parquet", Clip, clips)
+    (this,) = (row["this"] for row in published.rows(_THIS_PUBLICATION))
+    note = {"rules": _rules(settings), "publication": this, "months_to_plan_again": sorted(set(missing.values()))}
+    store.write_whole(settings.site / "clips.json", json.dumps(note).encode("utf-8"))
     return clips
+
+
+def _months_to_plan(published: Published, settings: Settings) -> tuple[list[str] | None, list[Clip]]:
+    """The months of centres in which clips may be others now, and the clips of all other months; None for all months."""
+    rows = settings.site / "clips.parquet"
+    try:
+        note = json.loads((settings.site / "clips.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None, []
+    if note.get("rules") != _rules(settings) or not store.is_whole(rows):
+        return None, []
+    clips = [clip for clip in store.read_records(rows, Clip) if clip.expires_at > now()]
+    touched = {row["centre_month"] for row in published.rows(_TOUCHED, note["publication"])}
+    month_of = _months_of(published, {clip.call_id for clip in clips})
+    touched |= {month_of[clip.call_id] for clip in clips if clip.call_id in month_of and not _is_cut(settings.site, clip)}
+    touched |= set(note["months_to_plan_again"])
+    return sorted(touched), [clip for clip in clips if clip.call_id in month_of and month_of[clip.call_id] not in touched]
+
+
+def _months_of(published: Published, ids: Iterable[str]) -> dict[str, str]:
+    """The centre and month of each of these calls that is graded."""
+    sql = f"select call_id, {_MONTH.format('started_local')} as centre_month from calls where status = 'graded' and call_id in (select unnest(?))"
+    return {row["call_id"]: row["centre_month"] for row in published.rows(sql, sorted(ids))}
+
+
+def _rules(settings: Settings) -> str:
+    """Another text when the same calls would give other clips."""
+    given = json.dumps([_not_worthy(), settings.retention_days])
+    return hashlib.sha256(Path(__file__).read_bytes() + given.encode("utf-8")).hexdigest()
 
 
 def _cut_missing(planned: Sequence[Planned], site: Path, recordings: Mapping[str, Path]) -> list[Clip]:
@@ -109,23 +157,25 @@ def remove_others(settings: Settings, clips: Iterable[Clip]) -> None:
             file.unlink(missing_ok=True)
 
 
-def plan(published: Published, retention_days: int, at: datetime) -> list[Planned]:
+def plan(published: Published, retention_days: int, at: datetime, months: Sequence[str] | None = None) -> list[Planned]:
     """The moments worth a clip, in order of call and time: decided points with a short evidence, balanced over calls and criteria.
 
-    Clips that would have expired `at` this moment are left out. Source: criterion_results, evaluations, turns and personal_data.
+    Clips that would have expired `at` this moment are left out, and with `months` those of all other months of centres. Source: criterion_results, evaluations, turns and personal_data.
     """
+    if months is not None and not months:
+        return []
     moments = published.rows(
-        """
+        f"""
         with moments as (
             select r.call_id, r.criterion_id, r.quote, r.start_s, r.end_s, r.confidence, c.duration_s, c.recording_sha256,
                    if(r.verdict = 'pass', 'good_example', 'to_improve') as kind, e.evaluated_at,
-                   coalesce(c.centre_id, '') || strftime(coalesce(c.started_at, e.evaluated_at), ' %Y-%m') as centre_month,
+                   {_MONTH.format("c.started_local")} as centre_month,
                    coalesce(list_position(?, r.criterion_id), if(list_contains(?, r.criterion_id), 100, 50)) as teaching
             from criterion_results r
             join calls c using (call_id)
             join (select call_id, max(evaluated_at) as evaluated_at from evaluations group by call_id) e using (call_id)
             where c.status = 'graded' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
-              and (r.verdict = 'fail' or r.quote is not null)
+              and (r.verdict = 'fail' or r.quote is not null) and (? or centre_month in (select unnest(?)))
               and (r.judge = 'human' or not exists (
                   select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'
               ))
@@ -138,7 +188,8 @@ def plan(published: Published, retention_days: int, at: datetime) -> list[Planne
         qualify row_number() over (partition by centre_month, criterion_id, kind order by confidence desc, call_id) <= ?
         order by call_id, start_s, criterion_id
         """,
-        list(_TEACHES_MOST), list(_TEACHES_LEAST), _not_worthy(), LEAST_CONFIDENCE, LONGEST_EVIDENCE_S, PER_CALL, PER_CRITERION,
+        list(_TEACHES_MOST), list(_TEACHES_LEAST), _not_worthy(), LEAST_CONFIDENCE, LONGEST_EVIDENCE_S,
+        months is None, list(months or []), PER_CALL, PER_CRITERION,
     )  # fmt: skip
     fresh = [m for m in moments if m["evaluated_at"] + timedelta(days=retention_days) > at]
     ids = sorted({m["call_id"] for m in fresh})

@@ -96,12 +96,15 @@ def recordings(settings: Settings) -> dict[str, Path]:
 
 
 def publish(settings: Settings, recordings: dict[str, Path]) -> None:
-    """Check the warehouse, cut clips from what passed, publish both together, then write the pages and remove what nothing refers to any more."""
+    """Check the warehouse, cut clips from what passed, publish both together, then write the pages and remove what nothing refers to any more.
+
+    Only what was loaded since something was published last is checked, cut and written; what stands in the way of that is done for all calls.
+    """
     clips: list[Clip] = []
     try:
         into_warehouse.bring(settings)
-        warehouse.publish(settings, lambda checked: clips.extend(coaching.cut(checked, settings, recordings)))
-        pages.publish_pages(settings)
+        warehouse.publish(settings, lambda checked: clips.extend(coaching.cut(checked, settings, recordings, only_touched=True)))
+        pages.publish_pages(settings, only_changed=True)
         coaching.remove_others(settings, clips)
     except OSError as error:
         raise TransientError(f"Publishing stopped: {error.filename or settings.site}: {error.strerror or error}. Run it again.") from error

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -81,6 +82,25 @@ def test_what_is_said_is_beeped_over_the_whole_stretch(settings: Settings, recor
                 s <= max(row["start_s"], wanted.clip.start_s) and e >= min(row["end_s"], wanted.clip.end_s) for s, e in wanted.beeps
             )
             assert covered or not inside
+
+
+def test_publishing_plans_the_clips_of_touched_months_and_cuts_what_is_missing(settings: Settings, recordings: dict[str, Path]) -> None:
+    def published() -> list[Clip]:
+        clips: list[Clip] = []
+        warehouse.publish(settings, lambda checked: clips.extend(coaching.cut(checked, settings, recordings, only_touched=True)))
+        return clips
+
+    first = published()
+    lost = settings.site / first[0].path
+    lost.unlink()
+    assert published() == first and lost.exists()
+    later = replace(some_calls()[0], call_id="kyiv-later", started_at=datetime(2026, 5, 4, 9, 0, tzinfo=UTC))
+    recordings[later.call_id] = record(later, settings.warehouse.parent / "recordings")
+    load_and_publish(settings, [later], recordings=settings.warehouse.parent / "recordings")
+    second = published()
+    assert [clip for clip in second if clip.call_id != later.call_id] == first
+    assert {clip.call_id for clip in second} > {clip.call_id for clip in first}
+    assert sorted(cut_clips(settings, recordings), key=str) == sorted(second, key=str)  # as planning all anew
 
 
 def test_running_twice_cuts_nothing_again(settings: Settings, recordings: dict[str, Path]) -> None:

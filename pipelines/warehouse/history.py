@@ -43,16 +43,16 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
 
 
 def put_in_place(db: duckdb.DuckDBPyConnection, table: str, moment: datetime) -> None:
-    """Replace the machine's judgements of the changed calls by the new ones; a person's stay."""
+    """Replace the machine's judgements of the changed calls by the new ones; a person's stay. The temporary table `numbers` numbers them."""
     at = JUDGED_AT[table]
     db.execute(f"delete from store.{table} where call_id in (select call_id from known) and judge = 'machine'")
     db.execute(
         f"""insert into store.{table} by name
-            select n.*, coalesce(s.{at}, cast(? as timestamptz)) as {at}
+            select n.*, coalesce(s.{at}, cast(? as timestamptz)) as {at}{", c.call_no" if table == "verdicts" else ""}
             from new_{table} as n
-            left join standing_{table} as s using ({_KEYS[table]})
-            where n.call_id in (select call_id from changed)
-            order by n.call_id""",
+            join numbers as c on c.call_id = n.call_id
+            left join standing_{table} as s on {" and ".join(f"s.{name} = n.{name}" for name in _KEYS[table].split(", "))}
+            order by c.call_no""",
         [moment],
     )
 

@@ -9,9 +9,9 @@ from models.language import LANGUAGES, lemma
 
 _WORDS = """
 create or replace temp table touched_words as
-select call_id, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
+select call_id, call_no, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
 from store.turns
-semi join touched_calls using (call_id)
+semi join touched_calls using (call_id, call_no)
 """
 
 

@@ -48,6 +48,7 @@ TABLES = {
     "evaluations": "select *, 'machine' as judge from staged_evaluations",
     "metrics": "from staged_metrics",
 }
+_NUMBERED = ("turns",)  # rows that say the number of their call too, and are looked for by it; so do verdicts, see `history`
 _KINDS = (
     "audio",
     "roles",
@@ -207,6 +208,11 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
             left join store.calls as c on c.call_id = d.call_id
             where c.content_md5 is distinct from d.content_md5"""
     )
+    # Also a call that is known gets a new number: its rows are written behind those of all others.
+    db.execute(
+        """create or replace temp table numbers as
+           select call_id, row_number() over (order by call_id) + (select coalesce(max(call_no), 0) from store.calls) as call_no from changed"""
+    )
     moment = now()
     db.execute(
         """create or replace temp table unseen as
@@ -235,13 +241,18 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
         if known:
             db.execute(f"delete from store.{table} where call_id in (select call_id from known)")
         db.execute(
-            f"insert into store.{table} by name select * from new_{table} where call_id in (select call_id from changed) order by call_id"
+            f"""insert into store.{table} by name
+                select r.*{", n.call_no" if table in _NUMBERED else ""} from new_{table} as r join numbers as n on n.call_id = r.call_id
+                order by n.call_no{", r.turn_no" if table in _NUMBERED else ""}"""
         )
     db.execute("delete from store.calls where call_id in (select call_id from known)")
     db.execute(
         """insert into store.calls by name
-           select i.* exclude (staged_id), d.content_md5, ? as loaded_at
-           from incoming as i join changed as d on d.call_id = i.call_id order by call_id""",
+           select i.* exclude (staged_id), d.content_md5, n.call_no, ? as loaded_at
+           from incoming as i
+           join changed as d on d.call_id = i.call_id
+           join numbers as n on n.call_id = i.call_id
+           order by n.call_no""",
         [moment],
     )
     return True

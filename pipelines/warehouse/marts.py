@@ -64,7 +64,11 @@ def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     """Make the rows of made.calls of all unpublished calls anew; remembers where the calls stood before, for `refresh`."""
     db.execute(
-        "create or replace temp table touched_calls as select call_id, bool_or(was_known) as was_known from store.unpublished group by call_id"
+        """create or replace temp table touched_calls as
+           select u.call_id, any_value(c.call_no) as call_no, bool_or(u.was_known) as was_known
+           from store.unpublished as u
+           left join store.calls as c using (call_id)
+           group by u.call_id"""
     )
     db.execute(
         """insert into store.touched
@@ -108,7 +112,7 @@ def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
 
 def _nothing_touched(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
-        """create or replace temp table touched_calls (call_id varchar, was_known boolean);
+        """create or replace temp table touched_calls (call_id varchar, call_no bigint, was_known boolean);
            create or replace temp table touched_months (centre_id varchar, month date);
            create or replace temp table touched_periods (centre_id varchar, period varchar, period_start date);
            create or replace temp table touched_operators (centre_id varchar, operator_id varchar, from_local timestamp)"""

@@ -26,7 +26,14 @@ from pipelines.warehouse.marts import SQL
 
 _EXAMPLES = 5
 _OF_ALL = "\n-- of all calls"
-_MOMENTS = ("loaded_at", "evaluated_at", "expires_at", "valid_from", "valid_to")  # a clip expires so many days after its evaluation
+_PASSING = (
+    "call_no",
+    "loaded_at",
+    "evaluated_at",
+    "expires_at",
+    "valid_from",
+    "valid_to",
+)  # a clip expires so many days after its evaluation
 
 
 class ChecksFailedError(MisconfiguredError):
@@ -90,7 +97,7 @@ def publish(settings: Settings, cut: Callable[[Published], object] | None = None
         _register_clip_files(db, settings)
         results += [_run_check(db, file) for file in about_clips]
         _refuse_failed(results, settings)
-        _all_is_published(db)
+        all_is_published(db)
         remove_leftovers(settings.snapshot)
         if settings.lake is not None:
             lake_copy.write(db, settings.snapshot)
@@ -115,9 +122,14 @@ def _refresh(db: duckdb.DuckDBPyConnection) -> None:
             raise
 
 
-def _all_is_published(db: duckdb.DuckDBPyConnection) -> None:
+def all_is_published(db: duckdb.DuckDBPyConnection) -> None:
+    """Nothing waits any more; which calls did is kept under the number of this publication."""
     if db.execute("select 1 from store.unpublished union all select 1 from store.touched limit 1").fetchone():
         db.execute("begin")
+        db.execute(
+            """insert into store.publications
+               select (select coalesce(max(publication), 0) + 1 from store.publications), call_id from store.unpublished group by call_id"""
+        )
         db.execute("delete from store.unpublished")
         db.execute("delete from store.touched")
         db.execute("commit")
@@ -132,10 +144,13 @@ def _check_unpublished(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> 
     of_all = [file for file, text in texts.items() if _OF_ALL in text]
     results = [_run_check(db, file) for file in of_all]
     by_call = [file for file in files if file not in of_all]
-    read = sorted(_views_by_call(db) & set(re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", " ".join(texts[file] for file in by_call))))
-    db.execute("create or replace temp table checked as select distinct call_id from store.unpublished")
+    keys = _keys_of_views(db)
+    read = sorted(set(keys) & set(re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", " ".join(texts[file] for file in by_call))))
+    db.execute(
+        "create or replace temp table checked as select distinct u.call_id, c.call_no from store.unpublished as u left join store.calls as c using (call_id)"
+    )
     for view in read:
-        db.execute(f"create temp table {view} as from main.{view} semi join checked using (call_id)")
+        db.execute(f"create temp table {view} as from main.{view} semi join checked using ({keys[view]})")
     try:
         return results + [_run_check(db, file) for file in by_call]
     finally:
@@ -143,9 +158,13 @@ def _check_unpublished(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> 
             db.execute(f"drop table temp.{view}")
 
 
-def _views_by_call(db: duckdb.DuckDBPyConnection) -> set[str]:
-    rows = db.execute("select table_name from duckdb_columns() where schema_name = 'main' and column_name = 'call_id' and not internal")
-    return {name for (name,) in rows.fetchall()}
+def _keys_of_views(db: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """By what the rows of a call are found in each view that has any: also by its number where there is one, so that no other rows are read."""
+    rows = db.execute(
+        """select table_name, string_agg(column_name, ', ' order by column_name) from duckdb_columns()
+           where schema_name = 'main' and column_name in ('call_id', 'call_no') and not internal group by table_name"""
+    )
+    return dict(rows.fetchall())
 
 
 def _refuse_failed(results: Sequence[CheckResult], settings: Settings) -> None:
@@ -158,7 +177,7 @@ def _refuse_failed(results: Sequence[CheckResult], settings: Settings) -> None:
 
 
 def contents(path: Path) -> dict[str, list[str]]:
-    """What a warehouse holds, view by view, as sorted rows without the moments of loading: equal content gives equal values."""
+    """What a warehouse holds, view by view, as sorted rows without the order and the moments of loading: equal content gives equal values."""
     db = connect(path, read_only=True)
     try:
         return {name: sorted(_rows(db, name)) for name in sorted(file.stem for file in (SQL / "marts").glob("*.sql"))}
@@ -170,7 +189,7 @@ def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
     moments = [
         c
         for (c,) in db.execute("select column_name from duckdb_columns() where schema_name = 'main' and table_name = ?", [view]).fetchall()
-        if c in _MOMENTS
+        if c in _PASSING
     ]
     columns = f"* exclude ({', '.join(moments)})" if moments else "*"
     for (row,) in db.execute(f"select r::varchar from (select {columns} from {view}) as r").fetchall():
@@ -191,8 +210,10 @@ def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     )
     columns = ", ".join(schema_of(Clip))
     new, old = f"select {columns} from cut", f"select {columns} from store.clips"
-    if db.execute(f"select 1 from (({new} except {old}) union all ({old} except {new})) limit 1").fetchone():
+    db.execute(f"create or replace temp table recut as select distinct call_id from (({new} except {old}) union all ({old} except {new}))")
+    if db.execute("select 1 from recut limit 1").fetchone():
         db.execute("begin")
+        db.execute("insert into store.unpublished select call_id, true from recut semi join store.calls using (call_id)")  # for their pages
         db.execute("delete from store.clips")
         db.execute("insert into store.clips by name select * from cut order by call_id, clip_id")
         db.execute("commit")

@@ -17,10 +17,11 @@ from typing import Any
 from pipelines.published import Published, Row, open_published
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings
-from pipelines.web import call_page, packs, sound, store, summaries
+from pipelines.web import packs, sound, store, summaries
 from pipelines.web.shown import Links, Shown, period
 from pipelines.web.templating import environment, style_and_script
 from pipelines.web.wording import Wording, wording
+from pipelines.web.written import Written, calls_with_rows
 
 log = logging.getLogger("callgrade")
 
@@ -28,14 +29,18 @@ CALLS_SHOWN = 200  # on a page of a centre or operator; each call still has a pa
 CLIPS_SHOWN = 12
 
 
-def publish_pages(settings: Settings, language: str | None = None) -> Path:
+def publish_pages(settings: Settings, language: str | None = None, *, only_changed: bool = False) -> Path:
     """Write all pages of the published copy into `settings.scorecards` and return the index.
 
+    With `only_changed` the pages of calls that are as they were when all pages were written last are not looked at; a run that was stopped,
+    another language or other templates make that all of them.
     Pages of a centre speak its main language unless a `language` is given; the index speaks English when its centres differ.
     Raises MisconfiguredError when nothing is published or the language is unknown.
     """
     with open_published(settings) as published:
         writer = _Writer(settings.scorecards)
+        written = Written(published, settings.scorecards, language)
+        only = written.behind(published) if only_changed else None
         totals = summaries.centres(published)
         operators = summaries.operators(published)
         cards = [
@@ -50,7 +55,10 @@ def publish_pages(settings: Settings, language: str | None = None) -> Path:
         index = writer.write(
             "index.html", "index.html", w, {"centres": shown, "ledger": summaries.ledger(published, None, CALLS_SHOWN), **numbers}
         )
-        writer.remove_others()
+        _call_pages(published, writer, only, language)
+        if only is None:
+            writer.remove_others()
+        written.remember()
         sound.remove_others(settings, published)
         store.forget(settings, published)
         packs.remove_expired(settings)
@@ -118,7 +126,8 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, operators: 
     w = wording(language or _profile_language(centre_id))
     shown = Shown(centre_id, w, LINKS)
     centre = shown.centre
-    calls = shown.calls(summaries.calls(published, centre_id))
+    calls = shown.calls(summaries.calls(published, centre_id, limit=CALLS_SHOWN))
+    by_each = summaries.calls_by_operator(published, centre_id, CALLS_SHOWN)
     clips = shown.clips(summaries.clips(published, centre_id))
     operators = shown.operators(operators)
     by_operator = summaries.criteria_by_operator(published, centre_id)
@@ -126,20 +135,35 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, operators: 
     ledger = summaries.ledger(published, centre_id, CALLS_SHOWN)
     writer.write("centre.html", str(centre["href"]), w, {
         "centre": centre, "total": total, "period": period(total, w), "answers": shown.answers(published, criteria), "criteria": criteria,
-        "operators": operators, "topics": summaries.topics(published, centre_id), "calls": calls[:CALLS_SHOWN],
-        "more_calls": max(len(calls) - CALLS_SHOWN, 0), "clips": clips[:CLIPS_SHOWN], "ledger": ledger,
+        "operators": operators, "topics": summaries.topics(published, centre_id), "calls": calls,
+        "more_calls": total["graded"] - len(calls), "clips": clips[:CLIPS_SHOWN], "ledger": ledger,
         "more_ledger": total["received"] - total["graded"] - len(ledger), "call_href": call_href,
     })  # fmt: skip
     for operator in operators:
-        own = [c for c in calls if c["operator_id"] == operator["operator_id"]]
-        ids = {c["call_id"] for c in own}
+        own = shown.calls(by_each[operator["operator_id"]])
         writer.write("operator.html", operator["href"], w, {
             "centre": centre, "operator": operator, "period": period(operator, w), "criteria": shown.named(by_operator[operator["operator_id"]]),
-            "calls": own[:CALLS_SHOWN], "more_calls": max(len(own) - CALLS_SHOWN, 0), "clips": [c for c in clips if c["call_id"] in ids][:CLIPS_SHOWN],
+            "calls": own, "more_calls": operator["graded"] - len(own),
+            "clips": [c for c in clips if c["operator_id"] == operator["operator_id"]][:CLIPS_SHOWN],
         })  # fmt: skip
-    for call, rows in call_page.read_calls(published, summaries.graded(published, centre_id)):
-        writer.write("call.html", call_href(call["call_id"]), w, shown.call(call, rows))
     return total | centre
+
+
+def _call_pages(published: Published, writer: _Writer, only: set[str] | None, language: str | None) -> None:
+    """Write the pages of all graded calls, or of these; the pages of these that are no graded calls any more are removed."""
+    of_centre: dict[str, Shown] = {}
+    gone = set(only or ())
+    for call, rows in calls_with_rows(published, only):
+        centre_id = call["centre_id"]
+        gone.discard(call["call_id"])
+        if centre_id is None:
+            continue
+        if centre_id not in of_centre:
+            of_centre[centre_id] = Shown(centre_id, wording(language or _profile_language(centre_id)), LINKS)
+        shown = of_centre[centre_id]
+        writer.write("call.html", call_href(call["call_id"]), shown.w, shown.call(call, rows))
+    for call_id in gone:
+        (writer.folder / call_href(call_id)).unlink(missing_ok=True)
 
 
 def _profile_language(centre_id: str) -> str:

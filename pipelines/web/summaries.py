@@ -9,13 +9,18 @@ from collections import defaultdict
 
 from pipelines.published import Published, Row
 
-_FIRST_JUDGE = "qualify row_number() over (partition by r.call_id, r.scorecard_id, r.criterion_id order by r.judge = 'human' desc) = 1"
-_COUNTS = """
-    count(*) filter (where verdict = 'pass') as passed,
-    count(*) filter (where verdict = 'fail') as failed,
-    count(*) filter (where verdict = 'unsure') as unsure,
-    max(max_points) as weight
+_COUNTS = "cast(sum(passed) as bigint) as passed, cast(sum(failed) as bigint) as failed, cast(sum(unsure) as bigint) as unsure, max(max_points) as weight"
+_DECIDED = "sum(passed + failed + unsure) > 0"
+
+# What a list shows of a call; what a person should look at comes first, the newest of it on top.
+_LISTED = """
+    select
+        f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s,
+        p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
+    from call_facts as f
+    left join abuse_procedures as p using (call_id)
 """
+_FIRST_LOOKED_AT = "f.auto_fail desc, f.needs_review desc, f.started_local desc nulls last, f.call_id"
 
 
 def centres(published: Published) -> list[Row]:
@@ -74,10 +79,12 @@ def criteria(published: Published, centre_id: str) -> list[Row]:
     """How often each criterion was passed, failed or left to a person at a centre, the heaviest first; a person's verdict counts first."""
     return published.rows(
         f"""
-        with results as (
-            select r.* from criterion_results as r join calls as c using (call_id) where c.centre_id = ? {_FIRST_JUDGE}
-        )
-        select criterion_id, {_COUNTS} from results group by criterion_id having passed + failed + unsure > 0 order by weight desc, criterion_id
+        select criterion_id, {_COUNTS}
+        from criterion_days
+        where centre_id = ?
+        group by criterion_id
+        having {_DECIDED}
+        order by weight desc, criterion_id
         """,
         centre_id,
     )
@@ -87,12 +94,11 @@ def criteria_by_operator(published: Published, centre_id: str) -> dict[str, list
     """The same for each operator of a centre."""
     rows = published.rows(
         f"""
-        with results as (
-            select r.*, c.operator_id from criterion_results as r join calls as c using (call_id)
-            where c.centre_id = ? and c.operator_id is not null {_FIRST_JUDGE}
-        )
-        select operator_id, criterion_id, {_COUNTS} from results
-        group by operator_id, criterion_id having passed + failed + unsure > 0
+        select operator_id, criterion_id, {_COUNTS}
+        from criterion_days
+        where centre_id = ? and operator_id is not null
+        group by operator_id, criterion_id
+        having {_DECIDED}
         order by operator_id, weight desc, criterion_id
         """,
         centre_id,
@@ -120,30 +126,36 @@ def topics(published: Published, centre_id: str) -> list[Row]:
 def calls(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:
     """The graded calls of a centre (or one operator) as a list shows them: what a person should look at comes first, the newest of it on top."""
     return published.rows(
-        """
-        select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, c.duration_s,
-               p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
-        from call_facts as f
-        join calls as c using (call_id)
-        left join abuse_procedures as p using (call_id)
+        f"""{_LISTED}
         where f.centre_id = ? and f.status = 'graded' and (cast(? as varchar) is null or f.operator_id = ?)
-        order by f.auto_fail desc, f.needs_review desc, f.started_local desc nulls last, f.call_id
+        order by {_FIRST_LOOKED_AT}
         limit ?
         """,
         centre_id, operator_id, operator_id, limit,
     )  # fmt: skip
 
 
-def graded(published: Published, centre_id: str) -> list[Row]:
-    """Every graded call of a centre with all columns of the view."""
-    return published.rows("select * from calls where centre_id = ? and status = 'graded' order by call_id", centre_id)
+def calls_by_operator(published: Published, centre_id: str, limit: int) -> dict[str, list[Row]]:
+    """The same for every operator of a centre at once, so many calls each."""
+    rows = published.rows(
+        f"""{_LISTED}
+        where f.centre_id = ? and f.status = 'graded' and f.operator_id is not null
+        qualify row_number() over (partition by f.operator_id order by {_FIRST_LOOKED_AT}) <= ?
+        order by f.operator_id, {_FIRST_LOOKED_AT}
+        """,
+        centre_id, limit,
+    )  # fmt: skip
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["operator_id"]].append(row)
+    return found
 
 
 def clips(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:
     """The coaching clips of a centre (or one operator), good examples and ones to improve in turn."""
     return published.rows(
         """
-        select k.*
+        select k.*, c.operator_id
         from coaching_clips as k
         join calls as c using (call_id)
         where c.centre_id = ? and (cast(? as varchar) is null or c.operator_id = ?)

@@ -75,6 +75,7 @@ select
     wall_time(c.started_at, z.timezone) as started_local,
     c.extra_json,
     c.loaded_at,
+    c.call_no,
     period_of('month', wall_time(c.started_at, z.timezone)) as month,
     s.score_pct,
     s.coverage_pct,

@@ -3,8 +3,9 @@
 select
     x.lemma,
     w.call_id,
+    w.call_no,
     list_sort(list_distinct(list(w.turn_no))) as turn_nos
 from touched_words as w
 join made.lexicon as x on x.form = w.form and x.language = w.language
-group by x.lemma, w.call_id
-order by x.lemma, w.call_id
+group by x.lemma, w.call_id, w.call_no
+order by x.lemma, w.call_no

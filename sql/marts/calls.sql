@@ -38,7 +38,8 @@ select
     text_kept,
     started_local,
     extra_json,
-    loaded_at
+    loaded_at,
+    call_no
 from made.calls;
 
 comment on view calls is 'Every call that was received: graded, quarantined (bad input) or unscoreable (sound, but nobody could judge it).';
@@ -80,3 +81,4 @@ comment on column calls.text_kept is 'redacted: personal data is masked in every
 comment on column calls.started_local is 'When the call began, on the wall clock of the centre (no time zone); days and hours are counted by it.';
 comment on column calls.extra_json is 'Columns of the call log that Callgrade does not know, as JSON.';
 comment on column calls.loaded_at is 'When this content was first loaded.';
+comment on column calls.call_no is 'The number of the call in the order of loading, another one when it is loaded anew. Joined by it beside call_id, turns and lemmas are found quickly.';

@@ -1,12 +1,13 @@
 -- grain: one row per lemma and graded call
 create or replace view lemmas as
-select lemma, call_id, turn_nos
+select lemma, call_id, turn_nos, call_no
 from made.said;
 
 comment on view lemmas is 'Which words were said in which turns, whatever their form; search it with turns_saying(phrase).';
 comment on column lemmas.lemma is 'The base form of a word, in the spelling of plain_text: lower case, ё as е.';
 comment on column lemmas.call_id is 'The call.';
 comment on column lemmas.turn_nos is 'The turns of the call in which the word was said, in order.';
+comment on column lemmas.call_no is 'The number of the call, as in calls.';
 
 -- The turns in which all words of a phrase were said, in any form and order: from turns_saying('перерасчёт за отопление').
 create or replace macro turns_saying(phrase) as table
@@ -21,11 +22,11 @@ meant as (
     where w.form <> ''
 ),
 said as (
-    select m.form, l.call_id, unnest(l.turn_nos) as turn_no
+    select m.form, l.call_id, l.call_no, unnest(l.turn_nos) as turn_no
     from lemmas as l
     join meant as m on m.lemma = l.lemma
 )
-select call_id, turn_no
+select call_id, turn_no, call_no
 from said
-group by call_id, turn_no
+group by call_id, turn_no, call_no
 having count(distinct form) = (select count(distinct form) from meant);

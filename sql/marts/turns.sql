@@ -17,7 +17,8 @@ select
     speaker,
     track,
     role_confidence,
-    interrupts
+    interrupts,
+    call_no
 from store.turns;
 
 comment on view turns is 'What was said: one speaker''s words until the other takes the floor.';
@@ -38,3 +39,4 @@ comment on column turns.speaker is 'Speaker label, local to the call.';
 comment on column turns.track is 'Audio track of the turn.';
 comment on column turns.role_confidence is 'How sure we are of the role, 0 to 1.';
 comment on column turns.interrupts is 'The turn began while another person was speaking and took the floor.';
+comment on column turns.call_no is 'The number of the call, as in calls.';

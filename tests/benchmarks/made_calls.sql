@@ -1,5 +1,6 @@
 -- Made-up calls, in the columns of the staged Parquet: one temporary table `staged_<kind>` for each kind of record. Nothing of a real call is in them.
 -- {first} and {last} bound the numbers of the calls, {per_day} are taken on a day; every value follows from the number of its call.
+-- {like} is the number of the call whose words this one repeats, its own or another's: what is said follows from it. made_turns.sql makes the turns.
 create or replace temp macro share(n, what) as (hash(n, what) % 1000003) / 1000003.0;
 create or replace temp macro one_of(list, n, what) as list[1 + cast(floor(len(list) * share(n, what)) as int)];
 -- Few words make up most of what is said.
@@ -8,19 +9,24 @@ create or replace temp macro word(n, turn_no, place) as
 
 create or replace temp table made as
 with numbered as (
-    select n, getvariable('centres')[1 + cast(floor(len(getvariable('centres')) * (n % {per_day}) / {per_day}) as int)] as centre, date '2024-01-01' + cast(n // {per_day} as int) as day
+    select
+        n,
+        {like} as like_n,
+        getvariable('centres')[1 + cast(floor(len(getvariable('centres')) * (n % {per_day}) / {per_day}) as int)] as centre,
+        date '2024-01-01' + cast(n // {per_day} as int) as day
     from range({first}, {last}) as numbers (n)
 )
 select
     n,
+    like_n,
     centre.id || '-' || strftime(day, '%Y%m%d') || '-' || lpad(cast(n % {per_day} as varchar), 5, '0') as call_id,
     centre.id as centre_id,
     centre.language as language,
     timezone(centre.timezone, day + to_seconds(cast(if(share(n, 'night') < 0.1, 86399, 28800 + 43200 * share(n, 'at')) * share(n, 'of day') as int))) as started_at,
     'op-' || lpad(cast(floor(50 * share(n, 'operator')) as varchar), 3, '0') as operator_id,
     case when share(n, 'status') < 0.97 then 'graded' when share(n, 'status') < 0.99 then 'quarantined' else 'unscoreable' end as status,
-    round(30 - 60 * ln(0.02 + 0.98 * share(n, 'length')), 2) as duration_s,
-    cast(20 + floor(41 * share(n, 'turns')) as int) as turns,
+    round(30 - 60 * ln(0.02 + 0.98 * share(like_n, 'length')), 2) as duration_s,
+    cast(20 + floor(41 * share(like_n, 'turns')) as int) as turns,
     share(n, 'abuse') < 0.04 as is_abusive
 from numbered;
 
@@ -68,58 +74,6 @@ select call_id, round(0.8 + 0.2 * share(n, 'roles'), 3) as role_confidence, 'The
 from made
 where status = 'graded';
 
-create or replace temp table staged_turns as
-with spread as (
-    select *, unnest(range(1, turns + 1)) as turn_no
-    from made
-    where status = 'graded'
-),
-timed as (
-    select
-        *,
-        2 + cast(floor(7 * share(n * 1000 + turn_no, 'length')) as int) as words,
-        round((turn_no - 1) * duration_s / turns, 3) as start_s,
-        0.95 * duration_s / turns as length_s
-    from spread
-),
-said as (
-    select
-        *,
-        list_transform(range(words), lambda w: {{
-            'text': word(n, turn_no, w),
-            'start_s': round(start_s + w * length_s / words, 3),
-            'end_s': round(start_s + (w + 0.9) * length_s / words, 3),
-            'probability': round(1 - 0.5 * share(n * 1000 + turn_no, w + 100) ** 3, 4)
-        }}) as tokens
-    from timed
-)
-select
-    call_id,
-    turn_no,
-    turn_no % 2 as track,
-    if(turn_no % 2 = 1, 'A', 'B') as speaker,
-    if(turn_no % 2 = 1, 'operator', 'client') as role,
-    0.95 as role_confidence,
-    start_s,
-    round(start_s + length_s, 3) as end_s,
-    list_transform(tokens, lambda t: struct_insert(t, raw := cast(null as varchar))) as tokens,
-    language,
-    round(0.7 + 0.3 * share(n * 1000 + turn_no, 'heard'), 4) as asr_confidence,
-    round(12 * share(n * 1000 + turn_no, 'level') - 6, 1) as voice_level_db,
-    share(n * 1000 + turn_no, 'raised') < 0.03 as raised_voice,
-    if(share(n * 1000 + turn_no, 'overlap') < 0.1, round(share(n * 1000 + turn_no, 'over'), 3), 0) as overlap_s,
-    share(n * 1000 + turn_no, 'interrupts') < 0.02 as interrupts
-from said;
-
-create or replace temp table staged_sentiments as
-select
-    call_id,
-    unnest(range(1, turns + 1)) as turn_no,
-    one_of(['neutral', 'neutral', 'neutral', 'positive', 'negative'], n * 1000 + turn_no, 'sentiment') as sentiment,
-    round(0.5 + 0.5 * share(n * 1000 + turn_no, 'sure'), 3) as confidence
-from made
-where status = 'graded';
-
 create or replace temp table staged_personal_data as
 select call_id, 4::bigint as turn_no, 'account' as kind, round(3 * duration_s / turns, 3) as start_s, round(3.5 * duration_s / turns, 3) as end_s
 from made
@@ -133,7 +87,7 @@ select
     cast(if(kind = 'abuse', 6, 5) as bigint) as turn_no,
     round(4 * duration_s / turns, 3) as start_s,
     round(5.9 * duration_s / turns, 3) as end_s,
-    if(kind = 'abuse', word(n, 6, 0), null) as quote,
+    if(kind = 'abuse', word(like_n, 6, 0), null) as quote,
     if(kind = 'abuse', 'insult', null) as severity,
     if(kind = 'abuse', 'operator', null) as target,
     0.9 as confidence,
@@ -180,7 +134,7 @@ select
     round(0.6 + 0.4 * share(n * 100 + number, 'sure'), 3) as confidence,
     if(verdict = 'pass', max_points, 0) as points,
     max_points,
-    if(verdict in ('pass', 'fail'), word(n, 2 * (number % 10) + 1, 0) || ' ' || word(n, 2 * (number % 10) + 1, 1), null) as quote,
+    if(verdict in ('pass', 'fail'), word(like_n, 2 * (number % 10) + 1, 0) || ' ' || word(like_n, 2 * (number % 10) + 1, 1), null) as quote,
     if(verdict in ('pass', 'fail'), 'operator', null) as role,
     if(verdict in ('pass', 'fail'), cast(2 * (number % 10) + 1 as bigint), null) as turn_no,
     if(verdict in ('pass', 'fail'), round(2 * (number % 10) * duration_s / turns, 3), null) as start_s,

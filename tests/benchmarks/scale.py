@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
@@ -25,70 +26,32 @@ from pipelines import warehouse
 from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
 from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
+from pipelines.warehouse import marts
 from pipelines.warehouse.file import connect, migrate
 from pipelines.warehouse.loading import TABLES
+from pipelines.warehouse.publishing import all_is_published
 from tests.benchmarks import report
 
 PER_DAY = 8000  # calls of five centres together
+FIRST_DAY = date(2024, 1, 1)  # as in made_calls.sql
 SMALL = 20  # calls of a batch as a run of every quarter of an hour has them
 WARM = 5  # times that each query is asked after the first
 KINDS = ("calls", "audio", "roles", "turns", "sentiments", "personal_data", "findings", "procedures", "verdicts", "evaluations", "metrics")
-_SYLLABLES = [
-    "ба",
-    "ва",
-    "га",
-    "да",
-    "за",
-    "ка",
-    "ла",
-    "ма",
-    "на",
-    "па",
-    "ра",
-    "са",
-    "та",
-    "ша",
-    "бо",
-    "во",
-    "го",
-    "до",
-    "ко",
-    "ло",
-    "мо",
-    "но",
-    "по",
-    "ро",
-    "со",
-    "то",
-    "ли",
-    "ми",
-    "ни",
-    "ри",
-    "ти",
-    "ки",
-    "ди",
-    "ви",
-    "те",
-    "не",
-    "ле",
-    "ме",
-    "ре",
-    "пе",
-]
-_SAID = [
-    "добрый",
-    "день",
-    "здравствуйте",
-    "спасибо",
-    "счёт",
-    "счета",
-    "перерасчёт",
-    "перерасчёта",
-    "показания",
-    "отопление",
-    "тариф",
-    "оплата",
-]
+_SYLLABLES = [c + v for c in "бвгдзклмнпрст" for v in "аеио"]
+_SAID_OFTEN = ["добрый", "день", "здравствуйте", "спасибо"]
+# Words and phrases of the business, by their place among the 4,000 words from the most to the least frequent: the 60th is said in one call of four, the
+# 600th in one of twenty.
+_SAID = {
+    "счёт": 60,
+    "показания": 70,
+    "счета": 90,
+    "оплата": 120,
+    "тариф": 300,
+    "отопление": 400,
+    "личный кабинет": 500,
+    "перерасчёт": 600,
+    "перерасчёта": 700,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +93,9 @@ def measure(settings: Settings, calls: int, days: int, threads: int) -> tuple[li
 
     if not settings.warehouse.exists():
         part("made up", lambda: build(settings, calls))
-        part("first publishing, everything checked", lambda: warehouse.publish(settings))
-    first = calls + 10_000_000  # numbers that no call in it has
+        part("copied for readers", lambda: warehouse.publish(settings))
+    staged = [int(folder.name.removeprefix("made-")) + PER_DAY for folder in settings.stage.glob("made-*")]
+    first = max([-(-calls // PER_DAY) * PER_DAY, *staged])  # the day after the last
     for day in range(days):
         batch = stage(settings, first + day * PER_DAY, PER_DAY)
         part("a day of 8,000 calls loaded", lambda batch=batch: warehouse.load(batch, settings))  # type: ignore[misc]
@@ -183,31 +147,110 @@ def _limit_threads(threads: int) -> None:
 
 
 def build(settings: Settings, calls: int) -> None:
-    """Fill an empty warehouse with made-up calls, a day at a time, as loading them would."""
+    """Fill an empty warehouse with the history that loading and publishing made-up calls day by day would leave; everything in it is published.
+
+    Only what is said on the first day is made up word by word. Calls of later days repeat the words, lengths and turns of one of its calls, in
+    the same order, so that nothing has to be sorted; all else is their own.
+    """
     db = connect(settings.warehouse)
     migrate(db)
     _prepare(db)
     for centre_id in centre_ids():
         db.execute("insert into store.centres by name select ? as centre_id, ? as name, ? as timezone",
                    [centre_id, load_centre(centre_id).name, str(load_centre(centre_id).timezone)])  # fmt: skip
-    for first in range(0, calls, PER_DAY):
-        _make(db, first, min(first + PER_DAY, calls))
-        db.execute("begin")
-        for table, sql in TABLES.items():
-            moment = ", timestamptz '2024-01-01 00:00:00+00' as evaluated_at" if table == "evaluations" else ""
-            db.execute(f"insert into store.{table} by name select *{moment} from ({sql})")
-        db.execute(
-            """insert into store.calls by name
-               select c.*, coalesce(p.status, 'graded') as status, p.step as status_step, p.reason as status_reason, 'redacted' as text_kept,
-                   md5(c.call_id) as content_md5, timestamptz '2024-01-01 00:00:00+00' as loaded_at
-               from staged_calls as c left join (select call_id, status, step, reason from staged_put_aside) as p using (call_id)"""
-        )
-        db.execute("insert into store.received select call_id, recording_sha256 from staged_calls")
-        db.execute("insert into store.unpublished select call_id, false from staged_calls")
-        db.execute("commit")
-        if first // PER_DAY % 25 == 0:
-            print(f"{first:,} of {calls:,} calls made up", file=sys.stderr, flush=True)
+    _make(db, 0, min(PER_DAY, calls))
+    _insert(db, TABLES)
+    _made_by_publishing(db)
+    db.execute(_REPEATED)
+    without_turns = {table: sql for table, sql in TABLES.items() if table != "turns"}
+    for first, last in _months(min(PER_DAY, calls), calls):
+        _make(db, first, last, repeats=True)
+        _insert(db, without_turns)
+        _made_by_publishing(db)
+        for day in range(first, last, PER_DAY):
+            _say_again(db, day, min(day + PER_DAY, last))
+        print(f"{last:,} of {calls:,} calls made up", file=sys.stderr, flush=True)
     db.close()
+
+
+def _months(first: int, calls: int) -> Iterator[tuple[int, int]]:
+    """The numbers of the calls, cut where months begin: what is made by month is made once."""
+    for day in range(1, calls // PER_DAY + 2):
+        last = min(day * PER_DAY, calls)
+        if last > first and (last == calls or (FIRST_DAY + timedelta(days=day)).day == 1):
+            yield first, last
+            first = last
+
+
+def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
+    db.execute("begin")
+    for table, sql in tables.items():
+        moment = ", timestamptz '2024-01-01 00:00:00+00' as evaluated_at" if table == "evaluations" else ""
+        numbered = f"select r.*, m.n + 1 as call_no from ({sql}) as r join made as m using (call_id)"
+        rows = {"turns": f"{numbered} order by m.n, r.turn_no", "verdicts": numbered}.get(table, sql)
+        db.execute(f"insert into store.{table} by name select *{moment} from ({rows})")
+    db.execute(
+        """insert into store.calls by name
+           select c.*, coalesce(p.status, 'graded') as status, p.step as status_step, p.reason as status_reason, 'redacted' as text_kept,
+               md5(c.call_id) as content_md5, timestamptz '2024-01-01 00:00:00+00' as loaded_at, m.n + 1 as call_no
+           from staged_calls as c
+           join made as m using (call_id)
+           left join (select call_id, status, step, reason from staged_put_aside) as p using (call_id)
+           order by m.n"""
+    )
+    db.execute(_JUDGED_BEFORE)
+    db.execute("insert into store.received select call_id, recording_sha256 from staged_calls")
+    db.execute("insert into store.unpublished select call_id, false from staged_calls")
+    db.execute("commit")
+
+
+# One call of four was judged by other rules before: the evaluation and one verdict of twelve were others.
+_JUDGED_BEFORE = """
+insert into store.past_evaluations by name
+select *, 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as evaluated_at, timestamptz '2024-01-01 00:00:00+00' as replaced_at,
+    'speech-1' as speech_model, 'rules-0' as scored_by
+from staged_evaluations where hash(call_id) % 4 = 0;
+insert into store.past_verdicts by name
+select * replace (if(verdict = 'pass', 'fail', 'pass') as verdict), 'machine' as judge, timestamptz '2024-01-01 00:00:00+00' as replaced_at
+from staged_verdicts
+where hash(call_id) % 4 = 0 and hash(call_id, criterion_id) % 12 = 0;
+"""
+
+
+def _made_by_publishing(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute("begin")
+    marts.refresh(db)
+    db.execute("commit")
+    all_is_published(db)
+
+
+_REPEATED = """
+create temp table first_day as
+select n as like_n, call_id from made where status = 'graded' order by n;
+set variable repeated = (select list(like_n order by like_n) from first_day);
+create temp table turns_again as
+select f.like_n, t.* exclude (call_id, call_no) from first_day as f join store.turns as t using (call_id) order by f.like_n, t.turn_no;
+create temp table said_again as
+select s.lemma, f.like_n, s.turn_nos from made.said as s join first_day as f using (call_id) order by s.lemma, f.like_n;
+"""
+
+
+def _say_again(db: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
+    """The turns and the search for words of one day, in the order in which loading and publishing write them."""
+    db.execute(
+        f"""create or replace temp table speaking as
+            select call_id, n + 1 as call_no, like_n from made where status = 'graded' and n >= {first} and n < {last} order by n"""
+    )
+    db.execute("begin")
+    db.execute(
+        """insert into store.turns by name
+           select s.call_id, s.call_no, a.* exclude (like_n) from turns_again as a join speaking as s using (like_n)"""
+    )
+    db.execute(
+        """insert into made.said by name
+           select a.lemma, s.call_id, s.call_no, a.turn_nos from said_again as a join speaking as s using (like_n)"""
+    )
+    db.execute("commit")
 
 
 def stage(settings: Settings, first: int, calls: int) -> Batch:
@@ -231,15 +274,32 @@ def stage(settings: Settings, first: int, calls: int) -> Batch:
 
 def _prepare(db: duckdb.DuckDBPyConnection) -> None:
     draw = random.Random(1)
-    words = ["".join(draw.choices(_SYLLABLES, k=draw.randint(1, 5))) for _ in range(4000)]
+    words = _SAID_OFTEN + ["".join(draw.choices(_SYLLABLES, k=draw.randint(1, 5))) for _ in range(4000)]
+    for said, place in _SAID.items():
+        words.insert(place, said)
     centres = [{"id": i, "language": load_centre(i).languages[0], "timezone": str(load_centre(i).timezone)} for i in centre_ids()]
     criteria = sorted(read_yaml(ROOT / "pipelines" / "score" / "criteria.yaml").names())[:15]
-    for name, value in (("vocabulary", _SAID + words), ("centres", centres), ("topics", list(TOPICS[:12])), ("criteria", criteria)):
+    for name, value in (
+        ("per_day", PER_DAY),
+        ("vocabulary", words),
+        ("centres", centres),
+        ("topics", list(TOPICS[:12])),
+        ("criteria", criteria),
+    ):
         db.execute(f"set variable {name} = ?", [value])
 
 
-def _make(db: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
-    db.execute((Path(__file__).parent / "made_calls.sql").read_text(encoding="utf-8").format(first=first, last=last, per_day=PER_DAY))
+def _make(db: duckdb.DuckDBPyConnection, first: int, last: int, *, repeats: bool = False) -> None:
+    """The temporary tables of made_calls.sql; with turns of their own unless they are to repeat those of the first day."""
+    like = (
+        "getvariable('repeated')[1 + (n % getvariable('per_day')) * len(getvariable('repeated')) // getvariable('per_day')]"
+        if repeats
+        else "n"
+    )
+    folder = Path(__file__).parent
+    db.execute((folder / "made_calls.sql").read_text(encoding="utf-8").format(first=first, last=last, per_day=PER_DAY, like=like))
+    if not repeats:
+        db.execute((folder / "made_turns.sql").read_text(encoding="utf-8"))
     db.execute("create or replace temp table staged_dropped as from staged_findings limit 0")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,8 @@ def _insert(db: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> N
         for name, kind, nullable in columns
         if name in row or not nullable
     }
+    if any(name == "call_no" for name, _, _ in columns):
+        values.setdefault("call_no", zlib.crc32(row["call_id"].encode()))
     db.execute(f"insert into store.{table} ({', '.join(values)}) values ({', '.join('?' * len(values))})", list(values.values()))
 
 

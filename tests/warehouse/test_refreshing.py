@@ -81,7 +81,7 @@ def test_a_phrase_is_found_in_any_form(settings: Settings) -> None:
     warehouse.publish(settings)
 
     def saying(phrase: str) -> list[tuple[str, int]]:
-        return [(c, n) for c, n in rows(settings.snapshot, f"from turns_saying('{phrase}') order by all")]
+        return [(c, n) for c, n in rows(settings.snapshot, f"select call_id, turn_no from turns_saying('{phrase}') order by all")]
 
     assert saying("перерасчет") == [("a", 1)]
     assert saying("отопление") == [("a", 1), ("b", 1)]

@@ -208,6 +208,24 @@ def test_a_second_run_writes_nothing_and_pages_of_gone_calls_are_removed(setting
     assert after == {file: at for file, at in before.items() if file != gone}
 
 
+def test_publishing_writes_the_pages_of_changed_calls_and_looks_at_no_others(settings: Settings) -> None:
+    first, *others = some_calls()
+    load_and_publish(settings, others)
+    pages.publish_pages(settings, only_changed=True)
+    before = sorted(file.name for file in (settings.scorecards / "calls").iterdir())
+    for file in (settings.scorecards / "calls").iterdir():
+        file.write_text("not looked at", encoding="utf-8")
+    load_and_publish(settings, [first])
+    pages.publish_pages(settings, only_changed=True)
+    texts = {file.name: file.read_text(encoding="utf-8") for file in (settings.scorecards / "calls").iterdir()}
+    written = [name for name, text in texts.items() if text != "not looked at"]
+    assert len(before) == len(texts) - 1 and len(written) == 1 and written[0] not in before
+    assert "kyiv-1" in (settings.scorecards / "centres" / "kyiv.html").read_text(encoding="utf-8")
+    (settings.scorecards / ".written.json").unlink()  # as after another version: nobody knows what they were made of
+    pages.publish_pages(settings, only_changed=True)
+    assert "not looked at" not in {file.read_text(encoding="utf-8") for file in (settings.scorecards / "calls").iterdir()}
+
+
 def test_pages_without_anything_published_say_what_to_do(settings: Settings) -> None:
     with pytest.raises(MisconfiguredError, match="callgrade grade"):
         pages.publish_pages(settings)

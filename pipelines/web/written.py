@@ -1,0 +1,82 @@
+"""Which calls' pages are behind: a note beside the pages says up to which publication they were written, and by which templates and words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from pipelines import store
+from pipelines.published import Published, Row
+from pipelines.score.scorecard import CENTRES
+from pipelines.web import call_page
+
+_AT_ONCE = 5000  # calls whose rows are looked for in one go
+_NUMBERED = "turns"  # of the views of a call's page the one whose rows lie in the order of the numbers of calls
+
+
+class Written:
+    """What was written into one folder of pages."""
+
+    def __init__(self, published: Published, folder: Path, language: str | None) -> None:
+        self._note = folder / ".written.json"
+        first = published.rows("select md5(min(call_id)) as first from store.publications where publication = 1")[0]["first"]
+        self._how = f"{_rules()} {language} {first}"  # another warehouse under the same name begins to count anew
+        (self._last,) = (row["last"] for row in published.rows("select coalesce(max(publication), 0) as last from store.publications"))
+
+    def behind(self, published: Published) -> set[str] | None:
+        """The calls that came, changed or went since the pages were written; None where that is not known, or all pages would be others now."""
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if note["how"] != self._how or note["publication"] > self._last:
+            return None
+        rows = published.rows("select distinct call_id from store.publications where publication > ?", note["publication"])
+        return {row["call_id"] for row in rows}
+
+    def remember(self) -> None:
+        """All pages of this publication are written."""
+        self._note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store.write_whole(self._note, json.dumps({"how": self._how, "publication": self._last}).encode("utf-8"))
+
+
+def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
+    """Every graded call, or only these, each with its rows of every view that its page shows.
+
+    The rows of some thousand calls are put beside first: tables with the names of the views, which are read instead of them.
+    """
+    db = published.connection
+    wanted = "" if only is None else "and call_id in (select unnest(?))"
+    given = [] if only is None else [sorted(only)]
+    ids = [row["call_id"] for row in published.rows(f"select call_id from calls where status = 'graded' {wanted} order by call_no", *given)]
+    for first in range(0, len(ids), _AT_ONCE):
+        some = ids[first : first + _AT_ONCE]
+        rows = published.rows("select * from calls where call_id in (select unnest(?)) order by call_no", some)
+        db.execute(
+            "create or replace temp table shown_calls as select call_id, call_no from calls where call_id in (select unnest(?))", [some]
+        )
+        for view in call_page.VIEWS:
+            key = "call_id, call_no" if view == _NUMBERED else "call_id"
+            db.execute(f"create temp table {view} as from main.{view} semi join shown_calls using ({key})")
+        try:
+            yield from call_page.read_calls(published, rows)
+        finally:
+            for view in call_page.VIEWS:
+                db.execute(f"drop table temp.{view}")
+
+
+@lru_cache(1)
+def _rules() -> str:
+    """Another text when the same rows would give other pages: the code, templates and strings of the pages, and the files of the centres."""
+    digest = hashlib.sha256()
+    for file in _files(Path(__file__).parent, CENTRES):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(*folders: Path) -> Sequence[Path]:
+    suffixes = (".py", ".html", ".css", ".js", ".yaml")
+    return [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in suffixes]
