@@ -29,6 +29,7 @@ _PLAIN = (
     "code_word",
     "self",
     "name_intro",
+    "public",
 )
 
 
