@@ -17,8 +17,12 @@ from fastapi.testclient import TestClient
 from pipelines.settings import ROOT, Settings
 from pipelines.web import accounts, caring
 from pipelines.web.app import make_app
+from tests.web import chromium
+from tests.web.accessible import barriers
+from tests.web.browser import Browser
 from tests.web.made_calls import Made, load_and_publish, record
 from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
+from tests.web.served import assert_clean, look, served, sign_in
 from tests.web.test_call_room import share_of_tone
 
 MORNING = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)  # eight o'clock in Odesa
@@ -155,3 +159,16 @@ def test_no_score_is_made_of_exposure_or_rest() -> None:
     assert len(scores) >= 4
     for file in scores:
         assert not re.search(r"operator_shifts|rest_rules|abuse_exposure", re.sub(r"--.*", "", file.read_text(encoding="utf-8"))), file
+
+
+@pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
+def test_the_page_of_a_threat_can_be_read_light_and_dark(carers: People) -> None:
+    with served(carers.app.state.site.settings) as address, Browser(1280, 900) as browser:
+        sign_in(browser, address, "manager")
+        browser.go(f"{address}/care/odesa")
+        look(browser, "care-hard-day", whole=True)
+        browser.go(f"{address}/care/threats/{THREATENING}")
+        look(browser, "care-threat", whole=True)
+        browser.dress(dark=True)  # a colour on itself is seen by axe in one of the two only
+        assert barriers(browser) == []
+        assert_clean(browser, address)
