@@ -90,13 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             _in_another_process(_make, settings, given.calls)
         known = prepare(settings)
         pages = [page for page in every_page(known) if given.only in page.name]
-        with loading(settings, is_on=not given.alone) as loaded, serving(settings) as (address, server):
-            ask(address, pages, given.times, server)
+        with loading(settings, is_on=not given.alone) as loaded:
+            with serving(settings) as (address, server):
+                ask(address, pages, given.times, server)
             published = loaded()
-    left_out = "".join(f"\nnot asked for: {path}" for path in not_asked(every_page(known)))
-    text = f"{left_out}\n{len(known.calls):,} calls to draw from; published meanwhile {published} times\n\n{table(pages)}"
-    figures = [{"role": p.role, "page": p.name, "seconds": p.seconds, "cpu_s": p.cpu_s} for p in pages]
-    report.publish({"benchmark": "pages", "pages": figures, "published": published}, text, given.json)
+            left_out = "".join(f"\nnot asked for: {path}" for path in not_asked(every_page(known)))
+            text = f"{left_out}\n{len(known.calls):,} calls to draw from; published meanwhile {published} times\n\n{table(pages)}"
+            figures = [{"role": p.role, "page": p.name, "seconds": p.seconds, "cpu_s": p.cpu_s} for p in pages]
+            report.publish({"benchmark": "pages", "pages": figures, "published": published}, text, given.json)
     return int(any(page.median_s > BOUND_S for page in pages))
 
 
@@ -317,7 +318,7 @@ def _disputes(store: Store, published: Published, calls: Sequence[Row]) -> None:
 
 
 def _signed_in(address: str, role: str) -> httpx2.Client:
-    person = httpx2.Client(base_url=address, timeout=120, headers={"accept-language": "en"})
+    person = httpx2.Client(base_url=address, timeout=600, headers={"accept-language": "en"})
     page = person.get("/sign-in")
     token = re.search(r'name="token" value="(\w+)"', page.text)
     assert token is not None
