@@ -17,7 +17,7 @@ from pipelines.intake.folder import read_folder
 from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import callgrade_engine, gpu, growth, peers, report, speech, stages, transcription
+from tests.benchmarks import callgrade_engine, gpu, growth, judgement, peers, report, speech, stages, transcription
 from tests.benchmarks.processes import Engine, EngineError
 from tests.benchmarks.whole import Run
 from tests.staged import call
@@ -200,11 +200,29 @@ def test_the_command_knows_its_benchmarks_and_the_page_explains_each(capsys: pyt
         assert f"WHAT={name}" in page
     with pytest.raises(SystemExit):
         transcription.main(["--engines", "whisper"])
-    for main in (transcription.main, stages.main, growth.main, gpu.main):
+    for main in (transcription.main, stages.main, judgement.main, growth.main, gpu.main):
         with pytest.raises(SystemExit):
             main(["--help"])
         options = {word.strip("[,]") for word in capsys.readouterr().out.split() if word.startswith(("--", "[--"))} - {"--help"}
         assert not {option for option in options if option not in page}
+
+
+def test_judging_is_set_beside_the_transcription_of_the_same_sound() -> None:
+    heard = judgement.Heard(Path(), {"a": 60.0, "b": 120.0}, {"transcribe": [10.0, 18.0], "audio": [1.0, 1.0]})
+    assert heard.transcription_s == pytest.approx(0.1)
+    runs = [judgement.Judging(n, 60.0 * n, {name: [1.0, 1.0 + n] for name in judgement.JUDGING}) for n in (1, 3)]
+    rows = judgement.table(heard, runs).splitlines()[2:]
+    assert rows[0] == "| 1 | 6.00 | 6.00 | 100.0 % | 2.00, 2.00, 2.00 |  |  |"
+    assert rows[1] == "| 3 | 6.00 | 4.00 | 66.7 % | 1.33, 1.33, 1.33 | 3.00 | 50.0 % |"
+
+
+@pytest.mark.slow
+def test_what_was_heard_is_judged(short_folder: Path, tmp_path: Path) -> None:
+    assert command.main(["judgement", str(short_folder), "--calls", "1,9", "--threads", "1", "--json", str(tmp_path / "found.json")]) == 0
+    found: dict[str, Any] = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert [run["calls"] for run in found["runs"]] == [1, 2]
+    assert all(set(run["stages"]) == set(judgement.JUDGING) for run in found["runs"])
+    assert found["transcription_s_per_s"] > 0
 
 
 @pytest.mark.slow

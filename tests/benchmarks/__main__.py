@@ -3,9 +3,10 @@
 transcription  Callgrade, WhisperX and faster-whisper on the same calls, by turns
 diarization    Callgrade and the pyannote pipeline that it is built on, by turns
 stages         a whole run, seconds by stage, stereo and mono calls apart
+judgement      what judging calls costs beside transcribing them, with start-up and for each further call
 growth         the cost of a call and the memory of a run of 10, 100, 1,000 calls
 gpu            on a machine with a GPU: batch sizes and compute types with the largest model at hand; elsewhere it says so
-all            the first four with their defaults
+all            the first five with their defaults
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipelines.errors import CallgradeError
 from pipelines.progress import show_progress
 from tests.benchmarks.processes import EngineError
 
-EACH = ("transcription", "diarization", "stages", "growth")
+EACH = ("transcription", "diarization", "stages", "judgement", "growth")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
