@@ -25,8 +25,8 @@ create or replace macro spreads_tried() as list_transform(range(24), lambda k: 4
 -- How much of the range each tried spread stands for, up to a constant factor.
 create or replace macro spread_share(spread) as spread ** 1.5;
 
--- Half of a 90 % interval in standard deviations: 1.645 of a normal, and a little more because scores are bounded and skewed.
-create or replace macro interval_90() as 1.7;
+-- Half of a 90 % interval in standard deviations, as of a normal: simulated operators lie in it as often as they should.
+create or replace macro interval_90() as 1.645;
 
 -- Seconds within which an answer counts as quick.
 create or replace macro quick_answer_s() as 30;
@@ -34,8 +34,8 @@ create or replace macro quick_answer_s() as 30;
 -- The client's words sound upset (mean sentiment of his turns, -1 to 1).
 create or replace macro is_upset(sentiment) as sentiment <= -0.15;
 
--- A sum or mean to six decimals, so that the order in which rows were added up never shows.
-create or replace macro settled(number) as round(number, 6);
+-- A sum or mean to six decimals and with no zero below zero, so that the order in which rows were added up never shows.
+create or replace macro settled(number) as round(number, 6) + 0;
 
 -- Mean from a sum and a count; null where nothing was counted.
 create or replace macro mean_of(total, counted) as round(total / nullif(counted, 0), 6);

@@ -37,8 +37,8 @@ doubted as materialized (
     from peers
 ),
 tried as materialized (
-    -- An operator is not ahead of the others by as much in every topic: a hundredth of the spread's variance is doubt too.
-    select d.* replace (d.doubt + s.spread ** 2 / 100 as doubt), s.spread, 1 / (d.doubt + s.spread ** 2 / 100 + s.spread ** 2) as trust
+    -- An operator is not ahead of the others by as much in every topic: 1/250 of the spread's variance is doubt too.
+    select d.* replace (d.doubt + s.spread ** 2 / 250 as doubt), s.spread, 1 / (d.doubt + s.spread ** 2 / 250 + s.spread ** 2) as trust
     from (select peer_group, operator_id, residual_pct, doubt from doubted) as d
     cross join (select unnest(spreads_tried()) as spread) as s
 ),

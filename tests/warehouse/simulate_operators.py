@@ -246,13 +246,13 @@ def compare_two(runs: int, first: float, second: float, *, same_mix: bool = Fals
     return Pair(float(apart.to_numpy().mean()), float(plainly.to_numpy().mean()))
 
 
-def run(runs: int, at_once: int = 20) -> None:
-    """Print what every scenario gives."""
+def run(runs: int, first: int = 0, at_once: int = 20) -> None:
+    """Print what every scenario gives with the seeds from `first` on."""
     print(f"{'scenario':42} {'operators':>9} {'coverage':>9} {'width':>7} {'error':>7} {'error of raw mean':>18}")
     for scenario in SCENARIOS:
         parts = []
-        for start in range(0, runs, at_once):
-            worlds = [simulate(scenario, seed, f"centre {seed}") for seed in range(start, min(start + at_once, runs))]
+        for start in range(first, first + runs, at_once):
+            worlds = [simulate(scenario, seed, f"centre {seed}") for seed in range(start, min(start + at_once, first + runs))]
             raw = pl.concat([w.calls for w in worlds]).group_by("centre_id", "operator_id").agg(raw_pct=pl.col("score_pct").mean())
             parts.append(cards_of(worlds).join(raw, on=["centre_id", "operator_id"]))
         cards = pl.concat(parts)
@@ -260,9 +260,9 @@ def run(runs: int, at_once: int = 20) -> None:
         errors = [float(cards.select((pl.col(c) - pl.col("quality_pct")).pow(2).mean().sqrt()).item()) for c in ("score_pct", "raw_pct")]
         print(f"{scenario.name:42} {len(cards):9} {coverage(cards):9.3f} {width:7.1f} {errors[0]:7.2f} {errors[1]:18.2f}", flush=True)
     for label, pair in (
-        ("equal operators, hard and easy topics", compare_two(runs, 0.0, 0.0)),
-        ("equal operators, the same topics", compare_two(runs, 0.0, 0.0, same_mix=True)),
-        ("one clearly better, hard and easy topics", compare_two(runs, 0.9, -0.9)),
+        ("equal operators, hard and easy topics", compare_two(runs, 0.0, 0.0, seed=first)),
+        ("equal operators, the same topics", compare_two(runs, 0.0, 0.0, same_mix=True, seed=first)),
+        ("one clearly better, hard and easy topics", compare_two(runs, 0.9, -0.9, seed=first)),
     ):
         print(f"{label:42} told apart by groups {pair.by_groups:.3f}, by plain means {pair.by_plain_means:.3f}", flush=True)
 
@@ -270,6 +270,8 @@ def run(runs: int, at_once: int = 20) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="How often the published intervals hold the true quality of made-up operators.")
     parser.add_argument("--runs", type=int, default=200, help="made-up centres for each scenario")
+    parser.add_argument("--seed", type=int, default=0, help="the first of so many seeds (default: %(default)s)")
+    given = parser.parse_args()
     started = time.process_time()
-    run(parser.parse_args().runs)
+    run(given.runs, given.seed)
     print(f"{time.process_time() - started:.0f} s of processor time")
