@@ -87,10 +87,12 @@ async def _sign_in_first(request: Request, error: Exception) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RefusedError)
     site: Site = request.app.state.site
+    if _account(request) is None:
+        request.state.account = await run_in_threadpool(_who, request, site)  # the error page is in this person's language
     await run_in_threadpool(
         audit.write,
         site.store,
-        _account(request) or await run_in_threadpool(_who, request, site),
+        _account(request),
         address_of(request),
         error.action,
         error.subject or request.url.path,
