@@ -34,27 +34,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="where `tests.benchmarks.scale` made its warehouse")
     parser.add_argument("--warehouse", default="scale.duckdb", help="its file (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="of DuckDB (default: %(default)s)")
+    parser.add_argument("--calls", type=int, default=200_000, help="how many calls of it, the last ones (default: %(default)s)")
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="beside-", dir=given.folder) as temporary:
-        rows = compare(given.folder / given.warehouse, Path(temporary), given.threads)
+        rows = compare(given.folder / given.warehouse, Path(temporary), given.threads, given.calls)
     print(report.markdown(["", "in the file", "Parquet beside it"], rows))
     return 0
 
 
-def compare(warehouse: Path, folder: Path, threads: int) -> list[list[str]]:
+def compare(warehouse: Path, folder: Path, threads: int, most: int) -> list[list[str]]:
     """One row a measure: the figure in the file, and in Parquet."""
     db = duckdb.connect()
     db.execute(f"set threads = {threads}")
     db.execute("set timezone = 'UTC'")
     db.execute(f"attach '{warehouse}' as made (read_only)")
-    db.execute("create table calls as select call_id, call_no, status, started_local from made.made.calls")
+    db.execute(
+        f"create table calls as select call_id, call_no, status, started_local from made.made.calls order by call_no desc limit {most}"
+    )
     db.execute(
         "create table few as select call_id, call_no from calls where status = 'graded' using sample reservoir(20 rows) repeatable (1)"
     )
     db.execute(f"attach '{folder / 'alone.duckdb'}' as alone")
     beside = f"'{folder / 'beside'}'"
-    before, last = "select * from made.store.turns where call_no <= {}", "select * from made.store.turns where call_no > {}"
-    (border,) = db.execute("select max(call_no) - 8000 from calls").fetchall()[0]
+    lowest, border = db.execute("select min(call_no), max(call_no) - 8000 from calls").fetchall()[0]
+    before = f"select * from made.store.turns where call_no between {lowest} and {border}"
+    last = f"select * from made.store.turns where call_no > {border}"
     rows = []
 
     def both(name: str, first: Callable[[], object], second: Callable[[], object]) -> None:
@@ -72,10 +76,10 @@ def compare(warehouse: Path, folder: Path, threads: int) -> list[list[str]]:
 
     both(
         "all but the last day written, CPU s",
-        in_file(f"create table alone.turns as {before.format(border)}"),
-        copied(before.format(border)),
+        in_file(f"create table alone.turns as {before}"),
+        copied(before),
     )
-    both("a day more, CPU s", in_file(f"insert into alone.turns {last.format(border)}"), copied(last.format(border)))
+    both("a day more, CPU s", in_file(f"insert into alone.turns {last}"), copied(last))
     sizes = [(folder / "alone.duckdb").stat().st_size, sum(f.stat().st_size for f in (folder / "beside").rglob("*.parquet"))]
     rows.append(["size, MB", *(f"{size / 1e6:.0f}" for size in sizes)])
     for name, question in QUESTIONS.items():
