@@ -37,7 +37,7 @@ def main() -> int:
     started, tally, said_at = time.monotonic(), Tally(), 0.0
     with tempfile.TemporaryDirectory(prefix="callgrade-crash-") as folder:
         harness = Harness(Path(folder), *([tuple(given.scene)] if given.scene else []))
-        lasting = ", ".join(f"{one.scene.name}: {one.took_s:.1f} s and {one.calls} calls" for one in harness.prepared)
+        lasting = ", ".join(f"{one.scene.name}: {one.took_s:.1f} s and {len(one.calls)} calls" for one in harness.prepared)
         print(f"{len(harness.prepared)} scenes prepared in {time.monotonic() - started:.0f} s ({lasting})", flush=True)
         for what in given.before or BEFORE:
             if what == "at-once":
@@ -56,6 +56,8 @@ def main() -> int:
                 said_at = time.monotonic()
                 print(f"{said_at - started:5.0f} s  {tally}", flush=True)
     cpu_s = sum(os.times()[:4])
+    never = sorted({call.part for one in harness.prepared for call in one.calls} - tally.parts.keys())
+    print("hit: " + ", ".join(f"{part} {n}" for part, n in sorted(tally.parts.items())) + f"; never: {', '.join(never) or 'none'}")
     print(f"{time.monotonic() - started:.0f} s ({cpu_s:.0f} s of processor time), seed {given.seed}: {tally}")
     return 1 if tally.wrong else 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.crash import killing, scenes
-from tests.crash.killing import Fault
+from tests.crash.killing import Call, Fault
 from tests.crash.made_day import SAID
 
 AGAIN = 0.15  # how often the run that follows a kill is killed as well
@@ -26,7 +26,7 @@ class Prepared:
     scene: scenes.Scene
     before: Path
     expected: dict[str, str]
-    calls: int
+    calls: tuple[Call, ...]
     took_s: float
     largest: int  # bytes of the largest file
 
@@ -36,6 +36,7 @@ class Tally:
     """What came of many faults."""
 
     killed: Counter[str] = field(default_factory=Counter)  # by scene and kind
+    parts: Counter[str] = field(default_factory=Counter)  # where the kills hit
     missed: int = 0  # the run ended before its fault
     wrong: list[str] = field(default_factory=list)
 
@@ -69,6 +70,9 @@ class Harness:
             if one.kind == "full" and died.error:
                 tally.wrong.append(f"{name}: a full disk is told by a traceback:\n{died.error}")
             tally.killed[f"{prepared.scene.name}/{one.kind}"] += 1
+            part = killing.part_hit(one, prepared.calls) if one is fault else None  # the run after it makes other calls
+            if part:
+                tally.parts[part] += 1
         self._compare(f"{name}, run again", killing.run(work, self.folder / "said"), run, prepared, tally)
 
     def cut_short(self, prepared: Prepared, kind: str, tally: Tally) -> None:
@@ -106,9 +110,9 @@ class Harness:
             tally.wrong.append("\n  ".join([f"{name}:", *wrong]))
 
     def random_faults(self, random_: random.Random) -> Iterator[tuple[Prepared, Fault, Fault | None]]:
-        """Faults without end, over all scenes."""
+        """Faults without end, over all scenes; each scene is given as much time as another."""
         while True:
-            prepared = random_.choice(self.prepared)
+            (prepared,) = random_.choices(self.prepared, [1 / one.took_s for one in self.prepared])
             given = prepared.calls, prepared.took_s, prepared.largest
             if random_.random() < FULL:
                 yield prepared, Fault("full", int(prepared.largest ** random_.uniform(0.2, 1))), None
@@ -118,8 +122,11 @@ class Harness:
 
     def _prepare(self, scene: scenes.Scene) -> Prepared:
         before = self.folder / f"before {scene.name}"
-        before.mkdir()
-        scenes.JUDGED.update(self._done(lambda: (scene.prepare(self.recordings, before), scenes.JUDGED)).gave[1])
+        if scene.after_day_one:
+            scenes.copy(self._day_one_graded(), before)
+        else:
+            before.mkdir()
+        self._prepared(scene.prepare, before)
         run = scenes.copy(before, self.folder / "run")
         died = self._done(lambda: (self._work(scene, run)(), scenes.JUDGED))
         status, judged = died.gave
@@ -130,6 +137,17 @@ class Harness:
         largest = max(file.stat().st_size for file in run.rglob("*") if file.is_file())
         shutil.rmtree(run)
         return Prepared(scene, before, expected, died.calls, died.took_s, largest)
+
+    def _day_one_graded(self) -> Path:
+        graded = self.folder / "day one graded"
+        if not graded.exists():
+            graded.mkdir()
+            self._prepared(scenes.day_one_graded, graded)
+        return graded
+
+    def _prepared(self, prepare: Callable[[Path, Path], None] | None, folder: Path) -> None:
+        if prepare is not None:
+            scenes.JUDGED.update(self._done(lambda: (prepare(self.recordings, folder), scenes.JUDGED)).gave[1])
 
     def _work(self, scene: scenes.Scene, run: Path) -> Callable[[], Any]:
         return lambda: scene.work(self.recordings, run)

@@ -16,7 +16,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ import duckdb
 
 WAIT_S = 900.0  # a child that takes longer hangs; a machine may stop to do something else meanwhile
 _WATCHED = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "tempfile.mkstemp"}
+_TOOLS = {f"pipelines.{name}" for name in ("__main__", "errors", "flow", "published", "records", "settings", "store", "warehouse.file")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,19 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A change of the file system or a statement to DuckDB: when it came, in seconds, and which part of the product was at work."""
+
+    at_s: float
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Died:
-    """How a child ended: killed, or with what it gave back or raised, after how many calls and seconds."""
+    """How a child ended: killed, or with what it gave back or raised, after which calls and how many seconds."""
 
     killed: bool
-    calls: int
+    calls: tuple[Call, ...]
     took_s: float
     gave: Any = None
     error: str = ""
@@ -83,26 +93,40 @@ def run(work: Callable[[], Any], said: Path, fault: Fault | None = None) -> Died
             if now >= deadline:
                 raise HangsError(f"The child was still running after {WAIT_S:.0f} s (fault: {fault}).")
             break
-        time.sleep(0.0005)
+        time.sleep(0.001)
     took_s = time.monotonic() - started
     if os.WIFSIGNALED(status):
         if os.WTERMSIG(status) not in (signal.SIGKILL, signal.SIGXFSZ):
             raise AssertionError(f"The child died of signal {os.WTERMSIG(status)} by itself.")
-        return Died(True, 0, took_s)
+        return Died(True, (), took_s)
     if os.WEXITSTATUS(status):
         raise AssertionError("The child could not say what became of its work.")
     calls, gave, error, printed = pickle.loads(said.read_bytes())
     return Died(False, calls, took_s, gave, error, printed)
 
 
-def any_fault(random_: random.Random, calls: int, took_s: float, largest: int) -> Fault:
-    """A fault somewhere in a run that makes so many calls, takes so long and writes files up to this size."""
+def any_fault(random_: random.Random, calls: Sequence[Call], took_s: float, largest: int) -> Fault:
+    """A fault somewhere in a run that makes these calls, takes so long and writes files up to this size.
+
+    Each part of the product is as likely as another to be killed at one of its calls, be they few or many.
+    """
     kind = random_.choice(("call", "call", "time", "time", "size"))
     if kind == "call":
-        return Fault("call", random_.randrange(1, 2 * calls) / 2)
+        part = random_.choice(sorted({call.part for call in calls}))
+        n = random_.choice([n for n, call in enumerate(calls, start=1) if call.part == part])
+        return Fault("call", n + random_.choice((0.0, 0.5)))
     if kind == "time":
         return Fault("time", random_.uniform(0, took_s))
     return Fault("size", int(largest ** random_.uniform(0, 1)))
+
+
+def part_hit(fault: Fault, calls: Sequence[Call]) -> str | None:
+    """The part of the product that a fault of kind `call` or `time` hits in a run that makes these calls; of `time` about, for no two runs take as long."""
+    if fault.kind == "call":
+        return calls[min(int(fault.at), len(calls)) - 1].part
+    if fault.kind == "time":
+        return calls[max(bisect_left([call.at_s for call in calls], fault.at) - 1, 0)].part
+    return None
 
 
 def _be_the_child(work: Callable[[], Any], said: Path, fault: Fault | None) -> None:
@@ -124,18 +148,19 @@ def _be_the_child(work: Callable[[], Any], said: Path, fault: Fault | None) -> N
         counter.stop_at = None
         if fault:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        said.write_bytes(pickle.dumps((counter.calls, gave, error, printed.getvalue())))
+        said.write_bytes(pickle.dumps((tuple(counter.calls), gave, error, printed.getvalue())))
         status = 0
     finally:
         os._exit(status)
 
 
 class _Counter:
-    """Counts what changes the file system, and every statement to DuckDB; kills this process when the count is reached."""
+    """Notes what changes the file system, and every statement to DuckDB; kills this process when the count is reached."""
 
     def __init__(self, stop_at: float | None) -> None:
-        self.calls = 0
+        self.calls: list[Call] = []
         self.stop_at = stop_at
+        self.started = time.monotonic()
 
     def watch(self) -> None:
         sys.addaudithook(self._audit)  # before the event happens
@@ -159,6 +184,19 @@ class _Counter:
 
     def _step(self, half: float) -> None:
         if half == 0.0:
-            self.calls += 1
-        if self.stop_at is not None and self.calls + half >= self.stop_at:
+            self.calls.append(Call(time.monotonic() - self.started, _part_at_work()))
+        if self.stop_at is not None and len(self.calls) + half >= self.stop_at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _part_at_work() -> str:
+    """The innermost module of the product on the stack that is no mere tool of the others; of those, whatever function of the flow uses them."""
+    frame, of_flow = sys._getframe(1), "the command"
+    while frame.f_back is not None:
+        frame = frame.f_back
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("pipelines.") and module not in _TOOLS:
+            return str(module.removeprefix("pipelines."))
+        if module == "pipelines.flow" and of_flow == "the command":
+            of_flow = f"flow.{frame.f_code.co_name}"
+    return of_flow

@@ -55,7 +55,7 @@ SAID: dict[str, list[str]] = {
 
 def make_recordings(folder: Path, call_ids: Sequence[str], also_wrong: bool) -> Path:
     """A folder as an exchange would leave it: a low tone for each call, its log and, if asked for, a row whose recording is missing."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for n, call_id in enumerate(call_ids):
         samples = 9000 * np.sin(2 * np.pi * (220 + 40 * n) * np.arange(int(_length_s(call_id) * 8000)) / 8000)
