@@ -28,14 +28,20 @@ create or replace macro spread_share(spread) as spread ** 1.5;
 -- Half of a 90 % interval in standard deviations, as of a normal: simulated operators lie in it as often as they should.
 create or replace macro interval_90() as 1.645;
 
+-- Half of the wider interval, of 95 %, by which operators are told apart: who is set below another must be so beyond doubt.
+create or replace macro interval_apart() as 1.96;
+
 -- Seconds within which an answer counts as quick.
 create or replace macro quick_answer_s() as 30;
 
 -- The client's words sound upset (mean sentiment of his turns, -1 to 1).
 create or replace macro is_upset(sentiment) as sentiment <= -0.15;
 
--- A sum or mean to six decimals and with no zero below zero, so that the order in which rows were added up never shows.
-create or replace macro settled(number) as round(number, 6) + 0;
+-- A number to so many decimals and with no zero below zero, so that the order in which rows were added up never shows.
+create or replace macro settled_to(number, decimals) as case when round(number, decimals) = 0 then 0 else round(number, decimals) end;
+
+-- The same to six decimals, for sums and means.
+create or replace macro settled(number) as settled_to(number, 6);
 
 -- Mean from a sum and a count; null where nothing was counted.
 create or replace macro mean_of(total, counted) as round(total / nullif(counted, 0), 6);

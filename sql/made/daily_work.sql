@@ -16,7 +16,7 @@ select
     settled(sum(e.expected_pct)) as expected_sum,
     settled(sum(e.usual_pct)) as usual_sum,
     settled(sum(e.line_effect_pct)) as line_effect_sum,
-    round(sum(e.mix_doubt), 9) as mix_doubt_sum,
+    settled_to(sum(e.mix_doubt), 9) as mix_doubt_sum,
     settled(sum((f.score_pct - e.expected_pct) ** 2)) as squares_sum,
     settled(sum(f.coverage_pct)) as coverage_sum,
     count(f.coverage_pct) as evaluated_calls,

@@ -129,7 +129,7 @@ select
     l.level,
     l.calls,
     settled(f.effects[l.place]) as effect_pct,
-    case when l.factor = 'operator' then round(s.usual + u.beyond_usual, 9) end as mix_doubt
+    case when l.factor = 'operator' then settled_to(s.usual + u.beyond_usual, 9) end as mix_doubt
 from levels as l
 join fit as f on f.mix_id = l.mix_id
 left join unlike as u on u.operator_level = l.level_id

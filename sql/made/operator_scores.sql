@@ -80,15 +80,17 @@ scored as materialized (
         settled(as_pct(d.usual_score_pct + p.peers_pct)) as peer_score_pct,
         settled(as_pct(d.usual_score_pct + p.own_pct)) as score_pct,
         settled(as_pct(d.usual_score_pct + p.own_pct - interval_90() * p.own_sd)) as score_low_pct,
-        settled(as_pct(d.usual_score_pct + p.own_pct + interval_90() * p.own_sd)) as score_high_pct
+        settled(as_pct(d.usual_score_pct + p.own_pct + interval_90() * p.own_sd)) as score_high_pct,
+        settled(as_pct(d.usual_score_pct + p.own_pct - interval_apart() * p.own_sd)) as apart_low_pct,
+        settled(as_pct(d.usual_score_pct + p.own_pct + interval_apart() * p.own_sd)) as apart_high_pct
     from doubted as d
     join (select *, sqrt(own_variance + greatest(own_square - own_pct ** 2, 0)) as own_sd from pooled) as p
         on p.peer_group = d.peer_group and p.operator_id = d.operator_id
 ),
 ends as (
-    select peer_group, operator_id, score_high_pct as at_pct, 1 as is_high from scored
+    select peer_group, operator_id, apart_high_pct as at_pct, 1 as is_high from scored
     union all
-    select peer_group, operator_id, score_low_pct, 0 from scored
+    select peer_group, operator_id, apart_low_pct, 0 from scored
 ),
 closed as (
     -- Going down the scale, a group is complete where an interval ends after another has begun.
