@@ -20,6 +20,7 @@ from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.published import open_published
 from pipelines.settings import Settings
 from pipelines.spreadsheet import AS_TEXT, cells
+from pipelines.sql_text import literal
 
 SUFFIXES = (".xlsx", ".parquet")
 MOST_ROWS = 1_048_575  # of a sheet, below its head
@@ -86,8 +87,7 @@ def _query_of_file(db: duckdb.DuckDBPyConnection, file: Path) -> str:
 
 
 def _write_parquet(db: duckdb.DuckDBPyConnection, query: str, part: Path) -> int:
-    path = str(part).replace("'", "''")
-    row = db.execute(f"copy (\n{query}\n) to '{path}' (format parquet, compression zstd)").fetchone()
+    row = db.execute(f"copy (\n{query}\n) to {literal(part)} (format parquet, compression zstd)").fetchone()
     return int(row[0]) if row else 0
 
 

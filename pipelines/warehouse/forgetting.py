@@ -24,6 +24,7 @@ from pipelines import store
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
+from pipelines.sql_text import literal
 from pipelines.store import Batch
 from pipelines.warehouse import lake, marts
 from pipelines.warehouse.file import connect, disk_errors_told, migrate, open_for_reading, remove_leftovers, write_lock, writers_connection
@@ -193,7 +194,7 @@ def _write_anew(path: Path, without: list[str]) -> None:
     try:
         migrate(db)
         db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
-        db.execute(f"attach '{str(path).replace(chr(39), chr(39) * 2)}' as old (read_only)")
+        db.execute(f"attach {literal(path)} as old (read_only)")
         db.execute("begin")
         for schema, table, condition in _what_stays(db, "old"):
             db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")

@@ -19,6 +19,7 @@ import duckdb
 
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.lake_address import LakeAddress
+from pipelines.sql_text import literal
 
 NAME = "lake"  # what the tables' database is called in a connection
 _LOCK = 4_207_116_001  # any number that means nothing to others who use this PostgreSQL database
@@ -116,7 +117,7 @@ def leave_nothing_behind(db: duckdb.DuckDBPyConnection) -> None:
         f"ducklake_expire_snapshots('{NAME}', older_than => now())",
         f"ducklake_cleanup_old_files('{NAME}', cleanup_all => true)",
         f"ducklake_delete_orphaned_files('{NAME}', cleanup_all => true)",
-        f"postgres_execute('catalogue', {_text(_NARROWED)})",
+        f"postgres_execute('catalogue', {literal(_NARROWED)})",
     ):
         db.execute(f"call {call}")
 
@@ -141,10 +142,10 @@ def _connected(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
     db = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     try:
         for name in ("postgres_scanner", "ducklake", *(["httpfs"] if address.is_in_bucket else [])):
-            db.execute(f"load {_text(str(extension_file(name)))}")
+            db.execute(f"load {literal(extension_file(name))}")
         db.execute("set timezone = 'UTC'")
         try:
-            db.execute(f"attach {_text(address.catalogue)} as catalogue (type postgres)")
+            db.execute(f"attach {literal(address.catalogue)} as catalogue (type postgres)")
         except duckdb.Error as error:  # whose text holds the password: it is no cause to show
             raise TransientError(f"The catalogue of {address} cannot be reached: {_reason(error, address)}.") from None
         yield db
@@ -156,9 +157,9 @@ def _attach(db: duckdb.DuckDBPyConnection, address: LakeAddress, *, read_only: b
     if not read_only and not address.is_in_bucket:
         os.makedirs(address.data, mode=0o700, exist_ok=True)
     # No rows in the catalogue: PostgreSQL would keep them after their deletion.
-    asked = "read_only" if read_only else f"data_path {_text(address.data)}, data_inlining_row_limit 0"
+    asked = "read_only" if read_only else f"data_path {literal(address.data)}, data_inlining_row_limit 0"
     try:
-        db.execute(f"attach {_text('ducklake:postgres:' + address.catalogue)} as {NAME} ({asked})")
+        db.execute(f"attach {literal('ducklake:postgres:' + address.catalogue)} as {NAME} ({asked})")
     except duckdb.InvalidInputException:
         raise NoLakeError(f"Nothing was written to the lake {address} yet.") from None
     except duckdb.Error as error:
@@ -190,10 +191,6 @@ def _holder(lock: duckdb.DuckDBPyConnection) -> str:
             where l.locktype = ''advisory'' and l.granted and l.classid::bigint * 4294967296 + l.objid::bigint = {_LOCK}')"""
     ).fetchone()
     return f"from {found[0]}" if found else "unknown"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _reason(error: Exception, address: LakeAddress) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import TransientError
+from pipelines.sql_text import literal
 from pipelines.warehouse import lake
 from pipelines.warehouse.file import connect, migrate
 
@@ -27,7 +28,7 @@ def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
     try:
         with connect(fresh) as made:
             migrate(made)
-        db.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as copy")
+        db.execute(f"attach {literal(fresh)} as copy")
         tables = db.execute(
             """select schema_name, table_name from duckdb_tables()
                where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations' order by all""",

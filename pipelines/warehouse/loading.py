@@ -19,6 +19,7 @@ from pipelines.errors import TransientError
 from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
+from pipelines.sql_text import literal
 from pipelines.store import Batch
 from pipelines.warehouse import conflicts, forgetting, history, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
@@ -183,10 +184,9 @@ def _stage_kind(db: duckdb.DuckDBPyConnection, batch: Batch, kind: str) -> None:
         db.register("nothing", empty)
         db.execute(f"create or replace temp table staged_{kind} as from nothing")
         return
-    path = str(batch.path(kind)).replace("'", "''")
     db.execute(
         f"""create or replace temp view staged_{kind} as
-            select p.* from read_parquet('{path}') as p
+            select p.* from read_parquet({literal(batch.path(kind))}) as p
             semi join (select staged_id from incoming where status = 'graded') as i on i.staged_id = p.call_id"""
     )
 

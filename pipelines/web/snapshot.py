@@ -14,15 +14,14 @@ import duckdb
 from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.published import Published, Row, T
 from pipelines.settings import Settings
+from pipelines.sql_text import literal
 from pipelines.web.places import MOST_CALLS, MOST_LISTED, Places
 
 log = logging.getLogger("callgrade")
 
 LONGEST_QUERY_S = 60.0
-PATIENCE_S = (
-    2.0  # who asks right after publishing waits so long for the new copy; after that the one of before is shown until the new one is warm,
-)
-LONGEST_OLD_S = 180.0  # but no longer than that
+# Who asks right after publishing waits so long for the new copy; after that the one of before is shown until the new one is warm, but no longer than that.
+PATIENCE_S, LONGEST_OLD_S = 2.0, 180.0
 THREADS = 2  # of DuckDB, for all requests together: judging may run on the same machine
 _CATALOG = "published"
 
@@ -44,7 +43,7 @@ class _Generation:
         try:
             # Attached to a database in memory, because connecting to the path again would find the file of before, which is still open.
             self.connection = duckdb.connect(":memory:", config={"threads": THREADS})
-            self.connection.execute(f"attach {_quoted(str(settings.snapshot))} as {_CATALOG} (read_only)")
+            self.connection.execute(f"attach {literal(settings.snapshot)} as {_CATALOG} (read_only)")
             self.connection.execute("set enable_external_access = false")
         except duckdb.IOException as error:
             raise TransientError(f"The published copy {settings.snapshot} cannot be opened now: {error}") from error
@@ -215,7 +214,3 @@ def _reading(cursor: duckdb.DuckDBPyConnection, generation: _Generation) -> Read
     cursor.execute(f"use {_CATALOG}")
     cursor.execute("set timezone = 'UTC'")
     return Reading(cursor, generation)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
