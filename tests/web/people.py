@@ -9,6 +9,7 @@ import httpx2
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from pipelines.web import accounts
 from pipelines.web.store import Store
 
 HOST = "127.0.0.1:8750"
@@ -49,8 +50,9 @@ class People:
         return Person(self.app)
 
     def person(self, name: str, password: str = PASSWORD) -> Person:
-        """Somebody who has."""
+        """Somebody who has, and reads English whatever language an earlier test chose for the account."""
         person = self.stranger()
+        accounts.set_language(self.store, accounts.named(self.store, name), None)
         answer = person.send("/sign-in", "/sign-in", name=name, password=password, next="")
         assert answer.status_code == 303, answer.text
         return person
