@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,10 +16,10 @@ def cores() -> int:
     return max(1, int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
 
 
-def on_every_core(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """The result for each item, in the order of the items, an item a core at a time.
+def on_every_core(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """The result for each item as soon as it and those before it are there, an item a core at a time.
 
     In threads: for work that spends its time outside Python (decoders, networks). Raises what the first item to fail raised.
     """
     with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(work, items))
+        yield from pool.map(work, items)

@@ -37,17 +37,18 @@ class Segmentation:
         width = int(WINDOW_S * RATE_HZ)
         starts = [self._starts(len(sound)) for sound in sounds]
         places = [(n, start) for n, own in enumerate(starts) for start in own]
-        best = np.zeros((len(places), self._model.num_frames(width)), np.int8)
 
-        def judge(first: int) -> None:
+        def judge(first: int) -> npt.NDArray[np.int8]:
             batch = np.zeros((min(self._batch_size, len(places) - first), 1, width), np.float32)
             for row, (n, start) in zip(batch, places[first:], strict=False):
                 heard = sounds[n][start : start + width]
                 row[0, : len(heard)] = heard
             with torch.inference_mode():
-                best[first : first + len(batch)] = self._model(torch.from_numpy(batch)).argmax(dim=-1).numpy()
+                judged: npt.NDArray[np.int8] = self._model(torch.from_numpy(batch)).argmax(dim=-1).numpy().astype(np.int8)
+            return judged
 
-        on_every_core(judge, range(0, len(places), self._batch_size))
+        nothing = np.zeros((0, self._model.num_frames(width)), np.int8)
+        best = np.concatenate([nothing, *on_every_core(judge, range(0, len(places), self._batch_size))])
         out, first = [], 0
         for sound, own in zip(sounds, starts, strict=True):
             out.append(self._mapping[self._of_moments(best[first : first + len(own)], own, len(sound), hop_s)])

@@ -11,7 +11,6 @@ import struct
 import tempfile
 import wave
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.cores import cores
+from models.cores import on_every_core
 from pipelines import crosstalk
 from pipelines.errors import BadRecordingError
 from pipelines.records import AudioFacts, Call, PutAside
@@ -58,13 +57,12 @@ def run(batch: Batch, settings: Settings) -> None:
     calls: list[Call] = batch.calls()
     facts: list[AudioFacts] = []
     rows: list[PutAside] = []
-    with ThreadPoolExecutor(cores()) as pool:  # not on_every_core: progress is told as it is made
-        for number, (call, found) in enumerate(zip(calls, pool.map(_look_at, calls), strict=True), 1):
-            log.info("audio %d/%d %s", number, len(calls), call.call_id)
-            if isinstance(found, BadRecordingError):
-                rows.append(put_aside("audio", call, found))
-            else:
-                facts.append(found)
+    for number, (call, found) in enumerate(zip(calls, on_every_core(_look_at, calls), strict=True), 1):
+        log.info("audio %d/%d %s", number, len(calls), call.call_id)
+        if isinstance(found, BadRecordingError):
+            rows.append(put_aside("audio", call, found))
+        else:
+            facts.append(found)
     batch.write_put_aside("audio", rows)
     batch.write("audio", facts)
 

@@ -12,14 +12,13 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from models.cores import cores
+from models.cores import on_every_core
 from pipelines import audio, store
 from pipelines.errors import BadRecordingError, MisconfiguredError
 from pipelines.published import Published, Row
@@ -85,11 +84,10 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
     settings.clips.mkdir(parents=True, exist_ok=True, mode=0o700)
     of_calls = [list(group) for _, group in groupby(planned, key=lambda wanted: wanted.clip.call_id)]
     clips: list[Clip] = []
-    with ThreadPoolExecutor(cores()) as pool:  # encoders work outside Python; a call's recording is read once, by one of them
-        of_call = pool.map(lambda wanted: _cut_missing(wanted, settings.site, recordings), of_calls)
-        for wanted, found in zip(of_calls, of_call, strict=True):
-            clips += found
-            log.info("clips %d/%d %s", len(clips), len(planned), wanted[0].clip.call_id)
+    cut_of_calls = on_every_core(lambda wanted: _cut_missing(wanted, settings.site, recordings), of_calls)
+    for wanted, found in zip(of_calls, cut_of_calls, strict=True):
+        clips += found
+        log.info("clips %d/%d %s", len(clips), len(planned), wanted[0].clip.call_id)
     missing = _months_of(published, {wanted.clip.call_id for wanted in planned} - {clip.call_id for clip in clips})
     clips = sorted([*clips, *kept], key=lambda clip: (clip.call_id, clip.start_s, clip.criterion_id))
     store.write_records(settings.site / "clips.parquet", Clip, clips)
@@ -129,7 +127,7 @@ def _rules(settings: Settings) -> str:
 
 
 def _cut_missing(planned: Sequence[Planned], site: Path, recordings: Mapping[str, Path]) -> list[Clip]:
-    """The clips of one call that exist after those were cut that do not yet."""
+    """The clips of one call that exist after those were cut that do not yet; its recording is read once for all of them."""
     missing = [wanted for wanted in planned if not _is_cut(site, wanted.clip)]
     if missing:
         call_id = missing[0].clip.call_id
@@ -193,15 +191,16 @@ def plan(published: Published, retention_days: int, at: datetime, months: Sequen
     )  # fmt: skip
     fresh = [m for m in moments if m["evaluated_at"] + timedelta(days=retention_days) > at]
     ids = sorted({m["call_id"] for m in fresh})
-    turns = _by_call(
-        published.rows("select call_id, start_s, end_s from turns where call_id in (select unnest(?)) order by call_id, start_s", ids)
-    )
-    personal = _by_call(
-        published.rows(
-            "select call_id, start_s, end_s from personal_data where call_id in (select unnest(?)) order by call_id, start_s", ids
-        )
-    )
-    return [_planned(m, turns.get(m["call_id"], []), personal.get(m["call_id"], []), retention_days) for m in fresh]
+    turns, personal = spans_of_calls(published, "turns", ids), spans_of_calls(published, "personal_data", ids)
+    return [_planned(m, turns[m["call_id"]], personal[m["call_id"]], retention_days) for m in fresh]
+
+
+def spans_of_calls(published: Published, view: str, call_ids: Sequence[str]) -> dict[str, list[Span]]:
+    """When each of these calls has a row of a view, in order: when somebody speaks, or says personal data."""
+    spans: dict[str, list[Span]] = {call_id: [] for call_id in call_ids}
+    for row in published.of_calls(view, call_ids, "call_id, start_s, end_s", "call_id, start_s, end_s"):
+        spans[row["call_id"]].append((row["start_s"], row["end_s"]))
+    return spans
 
 
 def with_context(evidence: Span, turns: Sequence[Span], duration_s: float) -> Span:
@@ -310,7 +309,3 @@ def _write_side_car(site: Path, planned: Planned) -> None:
 def _is_cut(site: Path, clip: Clip) -> bool:
     sound = site / clip.path
     return sound.exists() and sound.with_suffix(".json").exists()
-
-
-def _by_call(rows: list[Row]) -> dict[str, list[Span]]:
-    return {call_id: [(r["start_s"], r["end_s"]) for r in group] for call_id, group in groupby(rows, key=lambda r: r["call_id"])}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from pipelines import audio
-from pipelines.coaching import Span, beeps_within
+from pipelines.coaching import Span, beeps_within, spans_of_calls
 from pipelines.errors import BadRecordingError, TransientError
 from pipelines.published import Published, Row
 from pipelines.settings import Settings
@@ -46,12 +46,7 @@ def piece(settings: Settings, published: Published, pack: Row, moment: Row, call
 def pieces(settings: Settings, published: Published, pack: Row, moments: Sequence[tuple[Row, Row]]) -> list[Piece]:
     """The same for several moments, each with its call, in two looks at the published copy."""
     ids = sorted({call["call_id"] for _, call in moments})
-    turns, personal = (
-        {call_id: [(row["start_s"], row["end_s"]) for row in rows if row["call_id"] == call_id] for call_id in ids}
-        for rows in (
-            published.of_calls(view, ids, "call_id, start_s, end_s", "call_id, start_s, end_s") for view in ("turns", "personal_data")
-        )
-    )
+    turns, personal = spans_of_calls(published, "turns", ids), spans_of_calls(published, "personal_data", ids)
     is_disguised = bool(pack["is_disguised"])
     found = []
     for moment, call in moments:

@@ -22,7 +22,7 @@ import polars as pl
 
 from models.registry import sha256_of
 from pipelines import audio, store
-from pipelines.coaching import Span, beeps_within
+from pipelines.coaching import Span, beeps_within, spans_of_calls
 from pipelines.errors import BadRecordingError, TransientError
 from pipelines.published import Published, Row
 from pipelines.settings import Settings
@@ -145,8 +145,7 @@ class Staged:
 
 def personal_spans(published: Published, call_id: str) -> list[Span]:
     """When personal data is said in a call."""
-    rows = published.of_calls("personal_data", [call_id], "start_s, end_s", "start_s, end_s")
-    return [(row["start_s"], row["end_s"]) for row in rows]
+    return spans_of_calls(published, "personal_data", [call_id])[call_id]
 
 
 def peaks_of(tracks: audio.Samples) -> list[list[int]]:
