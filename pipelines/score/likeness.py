@@ -94,6 +94,7 @@ def is_another(heard: str, name: str, alike: float) -> bool:
     return any(name_likeness(heard, other) > alike for other in others if not _is_of(other, name))
 
 
+@cache
 def _is_of(other: str, name: str) -> bool:
     """Whether a name of the list is the company's own, or a part of it: "Telekom" of "Kredo Telecom"."""
     return sounds(other) in sounds(name) or name_likeness(other, name) >= SAME
