@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,8 @@ from pipelines.intake.folder import read_folder
 from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
 from tests.benchmarks import report
-from tests.benchmarks.processes import EngineError, environment
+from tests.benchmarks.processes import answer_of
+from tests.benchmarks.speech import spread_over
 from tests.benchmarks.whole import HEARING
 from tests.benchmarks.worker import Stages
 
@@ -72,13 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="callgrade-judgement-") as temporary:
         counts = [int(number) for number in given.calls.split(",")]
         order = {"folder": str(given.folder), "calls": max(counts), "profile": given.profile, "work": temporary}
-        answer = _in_a_process({"do": "hear", **order}, given.threads)
+        answer = answer_of("judgement", {"do": "hear", **order}, given.threads)
         heard = Heard(Path(answer["folder"]), answer["audio_s"], answer["stages"])
         counts = sorted({min(count, len(heard.audio_s)) for count in counts})
         runs = []
         for count in counts:
             LOGGER.info("judging %d calls", count)
-            runs.append(Judging(**_in_a_process({"do": "judge", **order, "heard": str(heard.folder), "calls": count}, given.threads)))
+            runs.append(
+                Judging(**answer_of("judgement", {"do": "judge", **order, "heard": str(heard.folder), "calls": count}, given.threads))
+            )
     result = {
         "benchmark": "judgement", "folder": str(given.folder), "threads": given.threads, "profile": given.profile, "hearing": heard.stages,
         "audio_s": sum(heard.audio_s.values()), "transcription_s_per_s": heard.transcription_s,
@@ -121,7 +123,7 @@ def hear(order: Mapping[str, Any]) -> dict[str, Any]:
     """Stage the first calls of a folder as one batch, spread over it, and hear them in this process."""
     settings = _settings(order, "heard")
     calls = read_folder(Path(order["folder"])).calls
-    calls = [calls[n * len(calls) // order["calls"]] for n in range(order["calls"])] if order["calls"] < len(calls) else calls
+    calls = spread_over(calls, order["calls"])
     asr.get_recogniser(settings.profile, settings.models_dir)
     batch = Batch(settings.stage / "heard")
     batch.write("calls", calls)
@@ -139,7 +141,7 @@ def judge(order: Mapping[str, Any]) -> dict[str, Any]:
     heard = Batch(Path(order["heard"]))
     out = {row.call_id for row in heard.put_aside()}
     calls = [call for call in heard.read("calls") if call.call_id not in out]
-    calls = [calls[n * len(calls) // order["calls"]] for n in range(order["calls"])]
+    calls = spread_over(calls, order["calls"])
     wanted = {call.call_id for call in calls}
     batch = Batch(settings.stage / "judged")
     batch.write("calls", calls)
@@ -155,16 +157,6 @@ def judge(order: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settings(order: Mapping[str, Any], name: str) -> Settings:
     return Settings.from_environment(warehouse=Path(order["work"]) / f"{name}.duckdb", profile=order["profile"])
-
-
-def _in_a_process(order: Mapping[str, Any], threads: int) -> dict[str, Any]:
-    """What another process answers to an order; raises EngineError when it fails."""
-    command = [sys.executable, "-m", "tests.benchmarks.judgement", json.dumps(order)]
-    child = subprocess.run(command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
-    if child.returncode:
-        raise EngineError(f"{order['do']} over {order['folder']} ended with status {child.returncode}; what it said stands above.")
-    answer: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
-    return answer
 
 
 if __name__ == "__main__":

@@ -33,6 +33,19 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
+def answer_of(module: str, order: Mapping[str, Any], threads: int) -> dict[str, Any]:
+    """What a module of the benchmarks answers to an order in a process of its own; its progress lines go where ours do.
+
+    Raises EngineError when the process fails.
+    """
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", json.dumps(order)]
+    child = subprocess.run(command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+    if child.returncode:
+        raise EngineError(f"{module} over {order['folder']} ended with status {child.returncode}; what it said stands above.")
+    answer: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+    return answer
+
+
 class Engine:
     """A running `worker.py`: loads its engine at once, answers requests, and ends with the `with` block."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pipelines import audio
 from pipelines.errors import MisconfiguredError
 from pipelines.intake.folder import read_folder
 from pipelines.records import Call
+
+T = TypeVar("T")
 
 ROLES = ("operator", "client")
 
@@ -65,9 +67,13 @@ def prepare(folder: Path, into: Path, limit: int | None = None) -> list[Spoken]:
     calls = [call for call in read_folder(folder).calls if reference_of(folder, call).is_file()]
     if not calls:
         raise MisconfiguredError(f"No call of {folder} has a reference/<call_id>.json; the benchmark compares with what was said.")
-    if limit is not None and limit < len(calls):
-        calls = [calls[n * len(calls) // limit] for n in range(limit)]
+    calls = spread_over(calls, len(calls) if limit is None else limit)
     return [_spoken(call, json.loads(reference_of(folder, call).read_text(encoding="utf-8")), into) for call in calls]
+
+
+def spread_over(items: Sequence[T], most: int) -> list[T]:
+    """At most so many of the items, spread evenly over all of them."""
+    return [items[n * len(items) // most] for n in range(most)] if most < len(items) else list(items)
 
 
 def reference_of(folder: Path, call: Call) -> Path:

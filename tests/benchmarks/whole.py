@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,8 @@ from typing import Any
 from models import asr
 from pipelines import flow
 from pipelines.intake.folder import read_folder
-from pipelines.settings import ROOT, Settings
-from tests.benchmarks.processes import EngineError, environment
+from pipelines.settings import Settings
+from tests.benchmarks.processes import answer_of
 from tests.benchmarks.worker import STATUS, Stages, peak_mb
 
 HEARING = ("audio", "transcribe", "diarize")
@@ -47,11 +46,7 @@ def measured(folder: Path, *, only: Sequence[str] | None = None, threads: int = 
     Raises EngineError when the process fails.
     """
     order = {"folder": str(folder), "only": only, "workers": workers, "profile": profile}
-    command = [sys.executable, "-m", "tests.benchmarks.whole", json.dumps(order)]
-    child = subprocess.run(command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
-    if child.returncode:
-        raise EngineError(f"The run over {folder} ended with status {child.returncode}; what it said stands above.")
-    return Run(**json.loads(child.stdout.splitlines()[-1]))
+    return Run(**answer_of("whole", order, threads))
 
 
 def run(order: Mapping[str, Any], warehouse: Path) -> Run:
