@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.registry import ModelError
+from pipelines import heap
 from pipelines.errors import CallgradeError, MisconfiguredError
 from pipelines.progress import show_progress
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _grade(arguments: argparse.Namespace) -> int:
+    heap.share_one_heap()
     from pipelines import flow, summary
     from pipelines.intake.folder import read_folder
 

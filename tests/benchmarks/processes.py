@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
 
+from pipelines import heap
 from pipelines.settings import ROOT
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -39,7 +40,8 @@ def answer_of(module: str, order: Mapping[str, Any], threads: int) -> dict[str, 
     Raises EngineError when the process fails.
     """
     command = [sys.executable, "-m", f"tests.benchmarks.{module}", json.dumps(order)]
-    child = subprocess.run(command, cwd=ROOT, env=environment(threads), stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
+    told = environment(threads) | {heap.NAME: "1"}  # as `callgrade grade` does before it imports anything
+    child = subprocess.run(command, cwd=ROOT, env=told, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=False)
     if child.returncode:
         raise EngineError(f"{module} over {order['folder']} ended with status {child.returncode}; what it said stands above.")
     answer: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
