@@ -143,6 +143,8 @@ def _connected(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         for name in ("postgres_scanner", "ducklake", *(["httpfs"] if address.is_in_bucket else [])):
             db.execute(f"load {literal(extension_file(name))}")
+        if address.is_in_bucket and os.environ.get("DUCKDB_S3_ENDPOINT"):
+            db.execute("set global s3_url_style = 'path'")  # a store that is not Amazon's has one host name for all its buckets
         db.execute("set timezone = 'UTC'")
         try:
             db.execute(f"attach {literal(address.catalogue)} as catalogue (type postgres)")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from pipelines import warehouse
@@ -19,7 +20,7 @@ from pipelines.settings import Settings
 from pipelines.warehouse import lake
 from pipelines.warehouse.file import open_for_writing
 from tests.staged import call, rows, stage
-from tests.warehouse import postgres
+from tests.warehouse import bucket, postgres
 
 SECRET = "Аксолотль"
 PROCESSES = multiprocessing.get_context("spawn")
@@ -67,6 +68,23 @@ def test_a_lake_holds_what_a_file_holds(site: Site, tmp_path: Path) -> None:
     before = on_lake.snapshot.stat()
     warehouse.publish(on_lake)
     assert on_lake.snapshot.stat().st_mtime_ns == before.st_mtime_ns  # nothing was new
+
+
+def test_a_lake_in_a_bucket_holds_what_a_file_holds_and_forgets_as_it_does(tmp_path: Path) -> None:
+    with postgres.running() as server, bucket.running() as store:
+        on_lake = Settings(tmp_path / "lake" / "w.duckdb", lake=parse(f"ducklake:{server}callgrade?data=s3://{store.name}/rows")[0])
+        in_file = Settings(tmp_path / "file" / "w.duckdb")
+        for settings in (on_lake, in_file):
+            assert warehouse.load(stage(settings, "b", [call("a"), call("b", client_ref="stays")], words=(SECRET, "день")), settings)
+            assert [result for result in warehouse.publish(settings) if result.failed] == []
+        assert warehouse.contents(on_lake.snapshot) == warehouse.contents(in_file.snapshot)
+        assert _held(store.objects()) == {"a", "b"}
+        for settings in (on_lake, in_file):
+            warehouse.erase_client(settings, "c-1")
+            warehouse.publish(settings)
+        assert warehouse.contents(on_lake.snapshot) == warehouse.contents(in_file.snapshot)
+        assert _held(store.objects()) == {"b"}
+        assert not (tmp_path / "lake" / "rows").exists() and not Path("s3:").exists()
 
 
 def test_two_machines_load_at_once_and_both_batches_are_there(site: Site) -> None:
@@ -125,6 +143,12 @@ def _killed_while_writing(site: Site) -> None:
         db.execute("begin")
         db.execute("insert into store.received values ('half', null)")
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _held(objects: Mapping[str, bytes]) -> set[str]:
+    """The calls that have rows in a bucket."""
+    found = [pl.read_parquet(content) for key, content in objects.items() if key.endswith(".parquet")]
+    return {call_id for rows in found if "call_id" in rows.columns for call_id in rows["call_id"]}
 
 
 def _holding(site: Site) -> list[str]:
