@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,12 +12,12 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.errors import MisconfiguredError
 from pipelines.published import Published
 from pipelines.records import Clip
 from pipelines.settings import Settings
 from pipelines.store import is_whole, schema_of
-from pipelines.warehouse import lake_copy, marts
+from pipelines.warehouse import file_copy, lake_copy, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, remove_leftovers
 from pipelines.warehouse.marts import SQL
 
@@ -104,8 +101,7 @@ def publish(settings: Settings, cut: Callable[[Published], object] | None = None
             return sorted(results, key=lambda result: result.name)
         db.execute("checkpoint")
         db.close()  # the lock is still ours, and the file is whole
-        if not settings.snapshot.exists() or not filecmp.cmp(settings.warehouse, settings.snapshot, shallow=False):
-            _copy(settings.warehouse, settings.snapshot)
+        file_copy.write(settings.warehouse, settings.snapshot)
     return sorted(results, key=lambda result: result.name)
 
 
@@ -130,8 +126,7 @@ def all_is_published(db: duckdb.DuckDBPyConnection) -> None:
             """insert into store.publications
                select (select coalesce(max(publication), 0) + 1 from store.publications), call_id from store.unpublished group by call_id"""
         )
-        db.execute("delete from store.unpublished")
-        db.execute("delete from store.touched")
+        marts.nothing_waits(db)
         db.execute("commit")
 
 
@@ -235,25 +230,3 @@ def _run_check(db: duckdb.DuckDBPyConnection, file: Path) -> CheckResult:
     names = [column[0] for column in cursor.description or ()]
     rows = cursor.fetchall()
     return CheckResult(file.stem, level, meaning, len(rows), tuple(dict(zip(names, row, strict=True)) for row in rows[:_EXAMPLES]))
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file so that a reader finds the old one or the new one, whole, whatever happens meanwhile."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with source.open("rb") as read, part.open("wb") as write:
-            shutil.copyfileobj(read, write, 1 << 20)
-            write.flush()
-            os.fsync(write.fileno())
-        os.replace(part, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise TransientError(
-            f"The copy for readers, {target}, could not be written: {error.strerror}. The copy of before is still there."
-        ) from error
