@@ -26,7 +26,7 @@ from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
 from pipelines.sql_text import literal
 from pipelines.store import Batch
-from pipelines.warehouse import lake, marts
+from pipelines.warehouse import lake, lexicon, marts
 from pipelines.warehouse.file import connect, disk_errors_told, migrate, open_for_reading, remove_leftovers, write_lock, writers_connection
 
 ON_REQUEST = "Forgotten on request"
@@ -199,7 +199,7 @@ def _write_anew(path: Path, without: list[str]) -> None:
         for schema, table, condition in _what_stays(db, "old"):
             db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
         marts.refresh_without(
-            db, "select centre_id, operator_id, month, started_local from old.made.calls semi join without_ids using (call_id)"
+            db, "select centre_id, operator_id, month, started_local, call_no from old.made.calls semi join without_ids using (call_id)"
         )
         db.execute("commit")
         db.execute("detach old")
@@ -220,7 +220,7 @@ def _delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
     db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
     db.execute(
         """create or replace temp table gone as
-           select centre_id, operator_id, month, started_local from made.calls semi join without_ids using (call_id)"""
+           select centre_id, operator_id, month, started_local, call_no from made.calls semi join without_ids using (call_id)"""
     )
     db.execute("begin")
     for schema, table, condition in _what_stays(db, lake.NAME):
@@ -240,6 +240,7 @@ def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str,
     ).fetchall()
     special = {
         "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
+        "said": f"block not in (select {lexicon.block('call_no')} from {database}.store.calls where call_id in (select call_id from without_ids))",
         "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
     }
     of_call = "call_id not in (select call_id from without_ids)"

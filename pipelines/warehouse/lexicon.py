@@ -7,23 +7,32 @@ import polars as pl
 
 from models.language import LANGUAGES, lemma
 
-_WORDS = """
-create or replace temp table touched_words as
-select call_id, call_no, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
-from store.turns
-semi join touched_calls using (call_id, call_no)
-"""
+_CALLS_OF_BLOCK = 500
+
+
+def block(call_no: str) -> str:
+    """In SQL, the block of calls in whose rows of made.said a call stands: one row a block and lemma, a tenth or twentieth of one a call and lemma."""
+    return f"({call_no} - 1) // {_CALLS_OF_BLOCK}"
+
+
+def _read_words(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        f"""create or replace temp table touched_words as
+            select call_no, {block("call_no")} as block, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
+            from store.turns
+            semi join (select call_no from store.calls where {block("call_no")} in (select block from touched_blocks)) as c using (call_no)"""
+    )
 
 
 def create(db: duckdb.DuckDBPyConnection) -> None:
     """An empty lexicon."""
     db.execute("create table made.lexicon (form varchar, language varchar, lemma varchar)")
-    db.execute(_WORDS)
+    _read_words(db)
 
 
 def learn(db: duckdb.DuckDBPyConnection) -> None:
-    """Take in the forms that are new in the turns of the temporary table `touched_calls`; their words are in `touched_words` then."""
-    db.execute(_WORDS)
+    """Take in the forms that are new in the calls of the temporary table `touched_blocks`; their words are in `touched_words` then."""
+    _read_words(db)
     new = db.execute(
         "select distinct form, language from touched_words where form <> '' except select form, language from made.lexicon order by all"
     ).fetchall()

@@ -76,6 +76,14 @@ def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
            except
            select * from store.touched"""
     )
+    db.execute(
+        f"""insert into store.touched_blocks
+            select {lexicon.block("call_no")} from made.calls semi join touched_calls using (call_id) where call_no is not null
+            union
+            select {lexicon.block("call_no")} from touched_calls where call_no is not null
+            except
+            select block from store.touched_blocks"""
+    )
     _replace(db, sql / "made" / f"{_OF_CALLS}.sql")
 
 
@@ -92,12 +100,20 @@ def refresh(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 
 
 def refresh_without(db: duckdb.DuckDBPyConnection, gone: str, sql: Path = SQL) -> None:
-    """Work out again where calls stood that are gone for good, as the query `gone` tells: centre_id, operator_id, month, started_local."""
+    """Work out again where calls stood that are gone for good, as the query `gone` tells: centre_id, operator_id, month, started_local, call_no."""
     waiting = db.execute("select 1 from store.unpublished limit 1").fetchone() is not None
     db.execute(f"insert into store.touched select centre_id, operator_id, month, min(started_local) from ({gone}) group by all")
+    db.execute(f"insert into store.touched_blocks select distinct {lexicon.block('call_no')} from ({gone}) where call_no is not null")
     refresh(db, sql)
     if not waiting:
-        db.execute("delete from store.touched")
+        nothing_waits(db)
+
+
+def nothing_waits(db: duckdb.DuckDBPyConnection) -> None:
+    """All that is unpublished has been worked out and is published."""
+    db.execute("delete from store.unpublished")
+    db.execute("delete from store.touched")
+    db.execute("delete from store.touched_blocks")
 
 
 def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
@@ -113,6 +129,7 @@ def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
 def _nothing_touched(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         """create or replace temp table touched_calls (call_id varchar, call_no bigint, was_known boolean);
+           create or replace temp table touched_blocks (block bigint);
            create or replace temp table touched_months (centre_id varchar, month date);
            create or replace temp table touched_periods (centre_id varchar, period varchar, period_start date);
            create or replace temp table touched_operators (centre_id varchar, operator_id varchar, from_local timestamp)"""
@@ -125,6 +142,9 @@ insert into store.touched
 select centre_id, operator_id, month, min(started_local) from made.calls semi join touched_calls using (call_id) group by all
 except
 select * from store.touched;
+
+create or replace temp table touched_blocks as
+select distinct block from store.touched_blocks;
 
 create or replace temp table touched_months as
 select distinct centre_id, month from store.touched;

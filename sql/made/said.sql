@@ -1,11 +1,20 @@
--- replaces, for t in touched_calls: t.was_known and m.call_id = t.call_id
--- Which lemma was said in which turns of a call. Kept in the order of the lemmas, so that one is found without reading them all.
+-- replaces, for t in touched_blocks: m.block = t.block
+-- Which lemma was said in which turns of which calls of a block. Kept in the order of the lemmas, so that one is found without reading them all.
+with places as (
+    select
+        x.lemma,
+        w.block,
+        w.call_no,
+        list_sort(list_distinct(list(w.turn_no))) as turn_nos
+    from touched_words as w
+    join made.lexicon as x on x.form = w.form and x.language = w.language
+    group by x.lemma, w.block, w.call_no
+)
+
 select
-    x.lemma,
-    w.call_id,
-    w.call_no,
-    list_sort(list_distinct(list(w.turn_no))) as turn_nos
-from touched_words as w
-join made.lexicon as x on x.form = w.form and x.language = w.language
-group by x.lemma, w.call_id, w.call_no
-order by x.lemma, w.call_no
+    lemma,
+    block,
+    list({'call_no': call_no, 'turn_nos': turn_nos} order by call_no) as calls
+from places
+group by lemma, block
+order by lemma, block

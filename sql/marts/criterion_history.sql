@@ -6,12 +6,6 @@ with verdicts as (
     union all by name
     select *
     from store.past_verdicts
-),
-
-first_seen as (
-    select call_id, min(valid_from) as valid_from
-    from evaluation_history
-    group by call_id
 )
 
 select
@@ -29,10 +23,9 @@ select
     v.end_s,
     v.judge,
     v.explanation,
-    coalesce(v.judged_at, f.valid_from) as valid_from,
+    v.judged_at as valid_from,
     v.replaced_at as valid_to
-from verdicts as v
-left join first_seen as f on f.call_id = v.call_id;
+from verdicts as v;
 
 -- The verdicts as they stood at a moment, each with since when.
 create or replace macro criterion_results_as_of(moment) as table

@@ -1,7 +1,12 @@
 -- grain: one row per lemma and graded call
 create or replace view lemmas as
-select lemma, call_id, turn_nos, call_no
-from made.said;
+select
+    s.lemma,
+    c.call_id,
+    s.call.turn_nos as turn_nos,
+    s.call.call_no as call_no
+from (select lemma, unnest(calls) as call from made.said) as s
+join store.calls as c on c.call_no = s.call.call_no;
 
 comment on view lemmas is 'Which words were said in which turns, whatever their form; search it with turns_saying(phrase).';
 comment on column lemmas.lemma is 'The base form of a word, in the spelling of plain_text: lower case, ё as е.';
@@ -22,11 +27,20 @@ meant as (
     where w.form <> ''
 ),
 said as (
-    select m.form, l.call_id, l.call_no, unnest(l.turn_nos) as turn_no
-    from lemmas as l
-    join meant as m on m.lemma = l.lemma
+    select m.form, unnest(s.calls) as call
+    from made.said as s
+    join meant as m on m.lemma = s.lemma
+),
+places as (
+    select form, call.call_no as call_no, unnest(call.turn_nos) as turn_no
+    from said
+),
+found as (
+    select call_no, turn_no
+    from places
+    group by call_no, turn_no
+    having count(distinct form) = (select count(distinct form) from meant)
 )
-select call_id, turn_no, call_no
-from said
-group by call_id, turn_no, call_no
-having count(distinct form) = (select count(distinct form) from meant);
+select c.call_id, f.turn_no, f.call_no
+from found as f
+join store.calls as c on c.call_no = f.call_no;

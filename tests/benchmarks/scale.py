@@ -26,7 +26,7 @@ from pipelines import warehouse
 from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
 from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
-from pipelines.warehouse import marts
+from pipelines.warehouse import history, lexicon, marts
 from pipelines.warehouse.file import connect, migrate
 from pipelines.warehouse.loading import TABLES
 from pipelines.warehouse.publishing import all_is_published
@@ -185,7 +185,8 @@ def _months(first: int, calls: int) -> Iterator[tuple[int, int]]:
 def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
     db.execute("begin")
     for table, sql in tables.items():
-        moment = ", timestamptz '2024-01-01 00:00:00+00' as evaluated_at" if table == "evaluations" else ""
+        given = history.JUDGED_AT.get(table)
+        moment = f", timestamptz '2024-01-01 00:00:00+00' as {given}" if given else ""
         numbered = f"select r.*, m.n + 1 as call_no from ({sql}) as r join made as m using (call_id)"
         rows = {"turns": f"{numbered} order by m.n, r.turn_no", "verdicts": numbered}.get(table, sql)
         db.execute(f"insert into store.{table} by name select *{moment} from ({rows})")
@@ -211,7 +212,8 @@ select *, 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as evaluated_
     'speech-1' as speech_model, 'rules-0' as scored_by
 from staged_evaluations where hash(call_id) % 4 = 0;
 insert into store.past_verdicts by name
-select * replace (if(verdict = 'pass', 'fail', 'pass') as verdict), 'machine' as judge, timestamptz '2024-01-01 00:00:00+00' as replaced_at
+select * replace (if(verdict = 'pass', 'fail', 'pass') as verdict), 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as judged_at,
+    timestamptz '2024-01-01 00:00:00+00' as replaced_at
 from staged_verdicts
 where hash(call_id) % 4 = 0 and hash(call_id, criterion_id) % 12 = 0;
 """
@@ -231,7 +233,7 @@ set variable repeated = (select list(like_n order by like_n) from first_day);
 create temp table turns_again as
 select f.like_n, t.* exclude (call_id, call_no) from first_day as f join store.turns as t using (call_id) order by f.like_n, t.turn_no;
 create temp table said_again as
-select s.lemma, f.like_n, s.turn_nos from made.said as s join first_day as f using (call_id) order by s.lemma, f.like_n;
+select s.lemma, f.like_n, s.turn_nos from lemmas as s join first_day as f using (call_id) order by s.lemma, f.like_n;
 """
 
 
@@ -247,8 +249,10 @@ def _say_again(db: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
            select s.call_id, s.call_no, a.* exclude (like_n) from turns_again as a join speaking as s using (like_n)"""
     )
     db.execute(
-        """insert into made.said by name
-           select a.lemma, s.call_id, s.call_no, a.turn_nos from said_again as a join speaking as s using (like_n)"""
+        f"""insert into made.said by name
+            select a.lemma, {lexicon.block("s.call_no")} as block, list({{'call_no': s.call_no, 'turn_nos': a.turn_nos}} order by s.call_no) as calls
+            from said_again as a join speaking as s using (like_n)
+            group by a.lemma, block order by a.lemma, block"""
     )
     db.execute("commit")
 

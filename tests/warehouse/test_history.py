@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines import warehouse
 from pipelines.settings import Settings
 from pipelines.store import Batch
+from pipelines.warehouse.file import SQL
 from tests.staged import call, rows, stage
+from tests.warehouse.test_marts import _insert
 
 FIRST, SECOND, THIRD = 1_700_000_000, 1_700_100_000, 1_700_200_000
 
@@ -70,3 +73,22 @@ def test_history_goes_with_the_client(settings: Settings, monkeypatch: pytest.Mo
     for view in ("evaluation_history", "criterion_history"):
         assert rows(settings.warehouse, f"select distinct call_id from {view}") == [("b",)]
     assert scores_at(settings, FIRST) == [("b", 100.0, "rules-1")]
+
+
+def test_a_verdict_from_before_its_moment_was_kept_was_given_with_the_first_evaluation() -> None:
+    db = duckdb.connect()
+    db.execute("set timezone = 'UTC'")
+    db.execute("create schema store")
+    *older, newest = sorted((SQL / "migrations").glob("000[1-7]*.sql"))
+    for file in older:
+        db.execute(file.read_text(encoding="utf-8"))
+    first, later = "2026-03-02 10:00:00+00", "2026-03-05 10:00:00+00"
+    _insert(db, "past_evaluations", {"call_id": "a", "evaluated_at": first, "replaced_at": later})
+    _insert(db, "evaluations", {"call_id": "a", "evaluated_at": later})
+    for table in ("verdicts", "past_verdicts"):
+        _insert(db, table, {"call_id": "a", "criterion_id": "greeting"})
+        _insert(db, table, {"call_id": "a", "criterion_id": "farewell", "judged_at": later})
+    db.execute(newest.read_text(encoding="utf-8"))
+    for table in ("verdicts", "past_verdicts"):
+        found = db.execute(f"select criterion_id, judged_at::varchar from store.{table} order by all").fetchall()
+        assert found == [("farewell", later), ("greeting", first)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import duckdb
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines import warehouse
 from pipelines.score.scorecard import RestRule, load_centre
 from pipelines.settings import Settings
-from pipelines.warehouse import loading, marts
+from pipelines.warehouse import lexicon, loading, marts
 from pipelines.warehouse.file import migrate
 from tests.staged import call, rows, stage
 from tests.warehouse.test_marts import _insert
@@ -27,27 +28,47 @@ _CALL = st.tuples(st.integers(0, 9), _AT, st.sampled_from(["one", "two", None]),
 @tried(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(st.lists(st.lists(_CALL, min_size=1, max_size=5, unique_by=lambda c: c[0]), min_size=2, max_size=3))
 def test_what_is_refreshed_step_by_step_is_what_is_made_at_once(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
-    """Calls come, and come again at another time, with another operator, score or abuse."""
+    """Calls come, and come again at another time, with another operator, score, words or abuse; their words lie in blocks of two calls."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lexicon, "_CALLS_OF_BLOCK", 2)
+        _refreshed_is_made(loads)
+
+
+def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
     db = duckdb.connect(config={"threads": 1})
     db.execute("set timezone = 'UTC'")
     migrate(db)
     try:
         _insert(db, "centres", {"centre_id": "c", "name": "C", "timezone": "Europe/Kyiv"})
+        numbers = count(1)  # a call that comes again gets a new one, as when it is loaded
         for load in loads:
             for number, at, operator, score, is_abusive in load:
                 call_id = f"call-{number}"
                 was_known = db.execute("select count(*) > 0 from store.calls where call_id = ?", [call_id]).fetchone()
                 for table in ("calls", "evaluations", "findings", "turns"):
                     db.execute(f"delete from store.{table} where call_id = ?", [call_id])
-                _insert(db, "calls", {"call_id": call_id, "centre_id": "c", "operator_id": operator, "started_at": at})
+                _insert(
+                    db,
+                    "calls",
+                    {
+                        "call_id": call_id,
+                        "centre_id": "c",
+                        "operator_id": operator,
+                        "started_at": at,
+                        "call_no": (call_no := next(numbers)),
+                    },
+                )
                 _insert(db, "evaluations", {"call_id": call_id, "score_pct": score})
-                _insert(db, "turns", {"call_id": call_id, "turn_no": 1, "text": "Номер счёта" if is_abusive else "Два счёта"})
+                _insert(
+                    db,
+                    "turns",
+                    {"call_id": call_id, "turn_no": 1, "call_no": call_no, "text": "Номер счёта" if is_abusive else "Два счёта"},
+                )
                 if is_abusive:
                     _insert(db, "findings", {"call_id": call_id, "kind": "abuse", "role": "client", "end_s": 9.0})
                 db.execute("insert into store.unpublished values (?, ?)", [call_id, was_known and was_known[0]])
             marts.refresh(db)
-            db.execute("delete from store.unpublished")
-            db.execute("delete from store.touched")
+            marts.nothing_waits(db)
         refreshed = contents(db)
         marts.create(db)
         marts.refresh(db)
