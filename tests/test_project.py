@@ -114,7 +114,7 @@ def test_every_package_that_the_code_imports_is_declared_and_pinned() -> None:
     """What merely comes along with another package may leave with it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     stated = project["dependencies"] + [name for extra in project["optional-dependencies"].values() for name in extra]
-    declared = {_canonical(re.split(r"[<>=!~ ;]", requirement)[0]) for requirement in stated}
+    declared = {_canonical(re.split(r"[<>=!~ ;[]", requirement)[0]) for requirement in stated}
     pinned = {
         _canonical(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line
     }
