@@ -20,6 +20,8 @@ from pipelines.warehouse import lake, lexicon
 SQL = ROOT / "sql"
 _REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
 _OF_CALLS = "calls"  # the one table that is made in the transaction of a load: nobody may see a call without its row
+_OF_WORDS = "said"
+_BLOCKS_AT_ONCE = 100  # 50,000 calls
 
 
 def in_order(sql: Path = SQL) -> list[Path]:
@@ -91,11 +93,10 @@ def refresh(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     """Work out again what the unpublished calls touch, as they stand and as they stood."""
     refresh_calls(db, sql)
     db.execute(_TOUCHED)
-    lexicon.learn(db)
+    _refresh_said(db, sql)
     for file in in_order(sql):
-        if file.parent.name == "made" and file.stem != _OF_CALLS:
+        if file.parent.name == "made" and file.stem not in (_OF_CALLS, _OF_WORDS):
             _replace(db, file)
-    db.execute("drop table touched_words")
     db.execute("update store.unpublished set was_known = true where not was_known")  # should they stay unpublished, they have rows now
 
 
@@ -114,6 +115,16 @@ def nothing_waits(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("delete from store.unpublished")
     db.execute("delete from store.touched")
     db.execute("delete from store.touched_blocks")
+
+
+def _refresh_said(db: duckdb.DuckDBPyConnection, sql: Path) -> None:
+    """Some blocks of calls at a time: a new version makes all anew, and the words of millions of calls would not fit into memory."""
+    blocks = [block for (block,) in db.execute("select distinct block from store.touched_blocks order by block").fetchall()]
+    for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
+        db.execute("create or replace temp table touched_blocks as select unnest(?) as block", [blocks[first : first + _BLOCKS_AT_ONCE]])
+        lexicon.learn(db)
+        _replace(db, sql / "made" / f"{_OF_WORDS}.sql")
+        db.execute("drop table touched_words")
 
 
 def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
@@ -142,9 +153,6 @@ insert into store.touched
 select centre_id, operator_id, month, min(started_local) from made.calls semi join touched_calls using (call_id) group by all
 except
 select * from store.touched;
-
-create or replace temp table touched_blocks as
-select distinct block from store.touched_blocks;
 
 create or replace temp table touched_months as
 select distinct centre_id, month from store.touched;

@@ -31,6 +31,7 @@ def test_what_is_refreshed_step_by_step_is_what_is_made_at_once(loads: list[list
     """Calls come, and come again at another time, with another operator, score, words or abuse; their words lie in blocks of two calls."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lexicon, "_CALLS_OF_BLOCK", 2)
+        patched.setattr(marts, "_BLOCKS_AT_ONCE", 2)
         _refreshed_is_made(loads)
 
 
