@@ -202,8 +202,7 @@ def _write_anew(path: Path, without: list[str]) -> None:
             db, "select centre_id, operator_id, month, started_local, call_no from old.made.calls semi join without_ids using (call_id)"
         )
         db.execute("commit")
-        db.execute("detach old")
-        db.execute("checkpoint")
+        db.execute("detach old; checkpoint")
     except (duckdb.CatalogException, duckdb.BinderException) as error:
         raise MisconfiguredError(
             f"{path} was made by another version ({str(error).splitlines()[0]}). Publish with this version first."
