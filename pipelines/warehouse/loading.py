@@ -227,9 +227,9 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
     known = _one(db, "select count(*) from known") > 0
     db.execute(
         """insert into store.unpublished
-           select call_id, call_id in (from known) from changed
-           union all select call_id, true from superseded
-           union all select unnest([call_id, new_id]), true from moved"""
+           select call_id from changed
+           union all select call_id from superseded
+           union all select unnest([call_id, new_id]) from moved"""
     )
     db.execute("delete from store.calls where call_id in (select call_id from superseded)")
     db.execute("update store.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
@@ -273,7 +273,7 @@ def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
             is_new = True
             db.execute("delete from store.centres where centre_id = ?", row[:1])
             db.execute("insert into store.centres values (?, ?, ?, ?, ?, ?)", row)
-            db.execute("insert into store.unpublished select call_id, true from store.calls where centre_id = ?", [centre_id])
+            db.execute("insert into store.unpublished select call_id from store.calls where centre_id = ?", [centre_id])
     return is_new
 
 

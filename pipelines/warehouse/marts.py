@@ -59,7 +59,7 @@ def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
         text = lake.fitted(db, file.read_text(encoding="utf-8"))
         db.execute(f"create table made.{file.stem} as\n{text}" if file.parent.name == "made" else text)
     db.execute("delete from store.unpublished")
-    db.execute("insert into store.unpublished select call_id, false from store.calls")
+    db.execute("insert into store.unpublished select call_id from store.calls")
     refresh_calls(db, sql)
 
 
@@ -67,7 +67,7 @@ def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     """Make the rows of made.calls of all unpublished calls anew; remembers where the calls stood before, for `refresh`."""
     db.execute(
         """create or replace temp table touched_calls as
-           select u.call_id, any_value(c.call_no) as call_no, bool_or(u.was_known) as was_known
+           select u.call_id, any_value(c.call_no) as call_no
            from store.unpublished as u
            left join store.calls as c using (call_id)
            group by u.call_id"""
@@ -97,7 +97,6 @@ def refresh(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     for file in in_order(sql):
         if file.parent.name == "made" and file.stem not in (_OF_CALLS, _OF_WORDS):
             _replace(db, file)
-    db.execute("update store.unpublished set was_known = true where not was_known")  # should they stay unpublished, they have rows now
 
 
 def refresh_without(db: duckdb.DuckDBPyConnection, gone: str, sql: Path = SQL) -> None:
@@ -139,7 +138,7 @@ def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
 
 def _nothing_touched(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
-        """create or replace temp table touched_calls (call_id varchar, call_no bigint, was_known boolean);
+        """create or replace temp table touched_calls (call_id varchar, call_no bigint);
            create or replace temp table touched_blocks (block bigint);
            create or replace temp table touched_months (centre_id varchar, month date);
            create or replace temp table touched_periods (centre_id varchar, period varchar, period_start date);

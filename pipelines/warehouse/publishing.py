@@ -208,7 +208,7 @@ def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     db.execute(f"create or replace temp table recut as select distinct call_id from (({new} except {old}) union all ({old} except {new}))")
     if db.execute("select 1 from recut limit 1").fetchone():
         db.execute("begin")
-        db.execute("insert into store.unpublished select call_id, true from recut semi join store.calls using (call_id)")  # for their pages
+        db.execute("insert into store.unpublished select call_id from recut semi join store.calls using (call_id)")  # for their pages
         db.execute("delete from store.clips")
         db.execute("insert into store.clips by name select * from cut order by call_id, clip_id")
         db.execute("commit")

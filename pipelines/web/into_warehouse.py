@@ -44,9 +44,7 @@ def bring(settings: Settings) -> int:
             db.execute("create or replace temp table judged_anew (call_id varchar)")
             _replace(db, "verdicts", ids, results, "judged_at")
             _replace(db, "evaluations", ids, evaluations, "evaluated_at")
-            db.execute(
-                "insert into store.unpublished select distinct call_id, true from judged_anew"
-            )  # what follows from them is made anew
+            db.execute("insert into store.unpublished select distinct call_id from judged_anew")  # what follows from them is made anew
         except BaseException:
             db.execute("rollback")
             raise

@@ -201,7 +201,7 @@ def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
     )
     db.execute(_JUDGED_BEFORE)
     db.execute("insert into store.received select call_id, recording_sha256 from staged_calls")
-    db.execute("insert into store.unpublished select call_id, false from staged_calls")
+    db.execute("insert into store.unpublished select call_id from staged_calls")
     db.execute("commit")
 
 

@@ -181,7 +181,7 @@ def fill(db: duckdb.DuckDBPyConnection, worlds: Sequence[World]) -> None:
            from made"""
     )
     db.unregister("made")
-    db.execute("insert into store.unpublished select call_id, true from store.calls")
+    db.execute("insert into store.unpublished select call_id from store.calls")
     marts.refresh(db)
 
 

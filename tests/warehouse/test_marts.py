@@ -128,7 +128,7 @@ def test_keywords_are_in_lower_case() -> None:
 
 def _refresh(db: duckdb.DuckDBPyConnection) -> None:
     """What publishing does for the calls that a load has changed."""
-    db.execute("insert into store.unpublished select call_id, true from store.calls")
+    db.execute("insert into store.unpublished select call_id from store.calls")
     marts.refresh(db)
 
 

@@ -45,7 +45,6 @@ def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None
         for load in loads:
             for number, at, operator, score, is_abusive in load:
                 call_id = f"call-{number}"
-                was_known = db.execute("select count(*) > 0 from store.calls where call_id = ?", [call_id]).fetchone()
                 for table in ("calls", "evaluations", "findings", "turns"):
                     db.execute(f"delete from store.{table} where call_id = ?", [call_id])
                 _insert(
@@ -67,7 +66,7 @@ def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None
                 )
                 if is_abusive:
                     _insert(db, "findings", {"call_id": call_id, "kind": "abuse", "role": "client", "end_s": 9.0})
-                db.execute("insert into store.unpublished values (?, ?)", [call_id, was_known and was_known[0]])
+                db.execute("insert into store.unpublished values (?)", [call_id])
             marts.refresh(db)
             marts.nothing_waits(db)
         refreshed = contents(db)
