@@ -7,12 +7,12 @@ import polars as pl
 
 from models.language import LANGUAGES, lemma
 
-_CALLS_OF_BLOCK = 500
+CALLS_OF_BLOCK = 500
 
 
 def block(call_no: str) -> str:
     """In SQL, the block of calls in whose rows of made.said a call stands: one row a block and lemma, a tenth or twentieth of one a call and lemma."""
-    return f"({call_no} - 1) // {_CALLS_OF_BLOCK}"
+    return f"({call_no} - 1) // {CALLS_OF_BLOCK}"
 
 
 def _read_words(db: duckdb.DuckDBPyConnection) -> None:

@@ -95,11 +95,11 @@ def _by_words(published: Published, wanted: Wanted, said: list[str], hears_perso
     forms = [sorted(_lemmas(part)) for word in said for part in word.split("-")]
     newest = published.once(
         ("newest calls", replace(wanted, text="", is_exact=False)),
-        lambda: [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT)],
+        lambda: _numbers(_newest(published, wanted, _LOOKED_AT)),
     )
     found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
     if len(found) < MOST_SHOWN and len(newest) == _LOOKED_AT:
-        newest = [call["call_id"] for call in _newest(published, wanted, _LOOKED_AT, forms=forms)]
+        newest = _numbers(_newest(published, wanted, _LOOKED_AT, forms=forms))
         found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
     return found
 
@@ -121,38 +121,33 @@ def _said_in(published: Published, wanted: Wanted, turns: Mapping[str, set[int]]
 
 
 def _newest(
-    published: Published, wanted: Wanted, size: int, done: int = 0, *, forms: Sequence[Sequence[str]] = (), columns: str = "call_id"
+    published: Published, wanted: Wanted, size: int, *, forms: Sequence[Sequence[str]] = (), columns: str = "call_id, call_no"
 ) -> list[Row]:
-    """The next calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
+    """The calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
     where, values = _of_calls(wanted)
     for one in forms:
-        # compared as an expression: the ids themselves would be looked for in every row of the calls
-        where.append(f"c.call_id || '' in ({_one_after_another('call_id', len(one))})")
+        # each form is looked for by itself, for which DuckDB skips more than for a list of them
+        where.append(f"c.call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
         values += one
-    sql = (
-        f"select {columns} from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ? offset ?"
-    )
-    return published.rows(sql, *values, size, done)
+    sql = f"select {columns} from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?"
+    return published.rows(sql, *values, size)
 
 
-def _one_after_another(columns: str, forms: int) -> str:
-    """Where the forms of a word stand: each looked for by itself, for which DuckDB skips more than for a list of them."""
-    return " union all ".join([f"select {columns} from lemmas where lemma = ?"] * forms)
+def _numbers(calls: Sequence[Row]) -> dict[int, str]:
+    return {call["call_no"]: call["call_id"] for call in calls}
 
 
-def _with_words(published: Published, ids: Sequence[str], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
+def _with_words(published: Published, calls: Mapping[int, str], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
     """Those of the calls in one of whose turns all words stand in some form, in their order, and in which turns."""
-    turns: dict[str, set[int]] = {call_id: set() for call_id in ids}
+    turns: dict[int, set[int]] = {number: set() for number in calls}
     for n, one in enumerate(forms):
-        heard: defaultdict[str, set[int]] = defaultdict(set)
-        sql = (
-            f"select call_id, turn_nos from ({_one_after_another('call_id, turn_nos', len(one))}) where call_id || '' in (select unnest(?))"
-        )
-        for row in published.rows(sql, *one, list(turns)) if turns else ():
-            heard[row["call_id"]].update(row["turn_nos"])
-        both = {call_id: numbers & heard[call_id] if n else heard[call_id] for call_id, numbers in turns.items() if call_id in heard}
-        turns = {call_id: numbers for call_id, numbers in both.items() if numbers}
-    return turns
+        heard: defaultdict[int, set[int]] = defaultdict(set)
+        for form in one if turns else ():
+            for row in published.rows("from lemma_in_calls(?, ?)", form, list(turns)):
+                heard[row["call_no"]].update(row["turn_nos"])
+        both = {number: found & heard[number] if n else heard[number] for number, found in turns.items() if number in heard}
+        turns = {number: found for number, found in both.items() if found}
+    return {calls[number]: found for number, found in turns.items()}
 
 
 def _within_calls(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
 
 from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
-from pipelines.published import Published, Row, T
+from pipelines.published import Published, T
 from pipelines.settings import Settings
 from pipelines.sql_text import literal
-from pipelines.web.places import MOST_CALLS, MOST_LISTED, Places
 
 log = logging.getLogger("callgrade")
 
@@ -34,7 +33,6 @@ class _Generation:
         self.kept: dict[Hashable, Any] = {}
         self.making: dict[Hashable, threading.Lock] = {}
         self.lock = threading.Lock()
-        self.places: Places | None = None
         self.readers = 0
         self.warming: duckdb.DuckDBPyConnection | None = None
         self.is_warm = threading.Event()
@@ -58,7 +56,6 @@ class Reading(Published):
     def __init__(self, connection: duckdb.DuckDBPyConnection, generation: _Generation) -> None:
         super().__init__(connection)
         self._generation = generation
-        self._last: tuple[tuple[str, ...], list[Row]] | None = None
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, worked out once for each published copy: for sums over all calls, which do not change in between."""
@@ -70,25 +67,6 @@ class Reading(Published):
                 generation.kept[key] = make()
         found: T = generation.kept[key]
         return found
-
-    def of_calls(
-        self, view: str, call_ids: Sequence[str], order: str, columns: str = "*", more: str = "true", values: Sequence[object] = ()
-    ) -> list[Row]:
-        """The rows of some calls in a view, found by their places where these are known."""
-        places = self._generation.places
-        known = places is not None and 0 < len(call_ids) <= MOST_CALLS
-        source = places.source(view, self._places_of(places, tuple(call_ids))) if places is not None and known else None
-        if source is None:
-            return super().of_calls(view, call_ids, order, columns, more, values)
-        # not `=` or `in (...)`: these are looked for before the places, in every row
-        of_these = "list_contains(?, call_id)" if len(call_ids) < MOST_LISTED else "call_id || '' in (select unnest(?))"
-        return self.rows(f"select {columns} from {source} where {of_these} and {more} order by {order}", list(call_ids), *values)
-
-    def _places_of(self, places: Places, call_ids: tuple[str, ...]) -> list[Row]:
-        """The places of the calls; those asked for last are remembered, as a page asks for several views of the same ones."""
-        if self._last is None or self._last[0] != call_ids:
-            self._last = (call_ids, places.of(self.connection, call_ids))
-        return self._last[1]
 
     @property
     def generation(self) -> tuple[int, ...]:
@@ -183,8 +161,6 @@ class Snapshot:
         cursor = generation.connection.cursor()
         generation.warming = cursor
         try:
-            with suppress(duckdb.Error):  # a copy of another version is read without
-                generation.places = Places(cursor, _CATALOG)
             warm(_reading(cursor, generation))
         except (duckdb.Error, CallgradeError) as error:
             log.debug("warming was given up: %s", error)  # whoever asks for a page works it out then, or is told what is wrong

@@ -9,12 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipelines import store
-from pipelines.published import Published, Row
+from pipelines.published import NUMBERED, Published, Row
 from pipelines.score.scorecard import CENTRES
 from pipelines.web import call_page
 
 _AT_ONCE = 5000  # calls whose rows are looked for in one go
-_NUMBERED = "turns"  # of the views of a call's page the one whose rows lie in the order of the numbers of calls
 
 
 class Written:
@@ -59,7 +58,7 @@ def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tup
             "create or replace temp table shown_calls as select call_id, call_no from calls where call_id in (select unnest(?))", [some]
         )
         for view in call_page.VIEWS:
-            key = "call_id, call_no" if view == _NUMBERED else "call_id"
+            key = "call_id, call_no" if view in NUMBERED else "call_id"
             db.execute(f"create temp table {view} as from main.{view} semi join shown_calls using ({key})")
         try:
             yield from call_page.read_calls(published, rows)

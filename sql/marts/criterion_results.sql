@@ -16,7 +16,8 @@ select
     end_s,
     judge,
     explanation,
-    explanation_json
+    explanation_json,
+    call_no
 from store.verdicts;
 
 comment on view criterion_results is 'Each question of a scorecard answered for each call, with its evidence.';
@@ -37,3 +38,4 @@ comment on column criterion_results.judge is 'machine or human.';
 comment on column criterion_results.explanation is 'Why, in one sentence; the machine''s are in English.';
 comment on column criterion_results.explanation_json is
     'The same as JSON: the key of a sentence in pipelines/web/strings and the values in it; {} for a person''s own words.';
+comment on column criterion_results.call_no is 'The number of the call, as in calls.';

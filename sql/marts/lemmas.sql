@@ -44,3 +44,16 @@ found as (
 select c.call_id, f.turn_no, f.call_no
 from found as f
 join store.calls as c on c.call_no = f.call_no;
+
+-- In which of the calls with these numbers a lemma was said, and in which turns: from lemma_in_calls('счётчик', [17, 18]).
+create or replace macro lemma_in_calls(wanted, call_nos) as table
+select
+    s.call.call_no as call_no,
+    s.call.turn_nos as turn_nos
+from (
+    select unnest(calls) as call
+    from made.said
+    -- the blocks are those of pipelines/warehouse/lexicon.py
+    where lemma = wanted and block in (select distinct (unnest(call_nos) - 1) // 500)
+) as s
+where s.call.call_no in (select unnest(call_nos));

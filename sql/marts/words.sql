@@ -7,9 +7,10 @@ select
     t.word.text as text,
     t.word.start_s as start_s,
     t.word.end_s as end_s,
-    t.word.probability as probability
+    t.word.probability as probability,
+    t.call_no
 from (
-    select call_id, turn_no, unnest(words) as word, generate_subscripts(words, 1) as position
+    select call_id, call_no, turn_no, unnest(words) as word, generate_subscripts(words, 1) as position
     from store.turns
 ) as t;
 
@@ -21,3 +22,4 @@ comment on column words.text is 'The word with its punctuation, as in turns.text
 comment on column words.start_s is 'Start of the word, in seconds from the start of the recording.';
 comment on column words.end_s is 'End of the word, in seconds.';
 comment on column words.probability is 'How sure the recogniser is of the word, 0 to 1.';
+comment on column words.call_no is 'The number of the call, as in calls.';

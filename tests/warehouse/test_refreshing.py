@@ -30,7 +30,7 @@ _CALL = st.tuples(st.integers(0, 9), _AT, st.sampled_from(["one", "two", None]),
 def test_what_is_refreshed_step_by_step_is_what_is_made_at_once(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
     """Calls come, and come again at another time, with another operator, score, words or abuse; their words lie in blocks of two calls."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(lexicon, "_CALLS_OF_BLOCK", 2)
+        patched.setattr(lexicon, "CALLS_OF_BLOCK", 2)
         patched.setattr(marts, "_BLOCKS_AT_ONCE", 2)
         _refreshed_is_made(loads)
 
@@ -108,6 +108,23 @@ def test_a_phrase_is_found_in_any_form(settings: Settings) -> None:
     assert saying("отопление") == [("a", 1), ("b", 1)]
     assert saying("нет отопления") == [("a", 1), ("b", 1)]
     assert saying("перерасчёт тариф") == []
+
+
+def test_a_lemma_is_found_among_some_calls_wherever_their_blocks_lie(settings: Settings) -> None:
+    count = 2 * lexicon.CALLS_OF_BLOCK + 3
+    said = [("Перерасчёта", "нет.") if n % 3 else ("Тариф", "другой.") for n in range(count)]
+    for words in sorted(set(said)):
+        ids = [call(f"c{n:04}") for n in range(count) if said[n] == words]
+        warehouse.load(stage(settings, words[0], ids, words=words), settings)
+    warehouse.publish(settings)
+    numbers = [n for (n,) in rows(settings.snapshot, "select call_no from calls order by call_no")]
+    for some in (numbers, numbers[:1], numbers[498:502], numbers[::7], []):
+        among = f"select call_no, turn_nos from lemma_in_calls('перерасчет', {some}::bigint[]) order by all"
+        expected = (
+            f"select call_no, turn_nos from lemmas where lemma = 'перерасчет' and list_contains({some}::bigint[], call_no) order by all"
+        )
+        assert rows(settings.snapshot, among) == rows(settings.snapshot, expected), some[:3]
+    assert rows(settings.snapshot, f"select count(*) from lemma_in_calls('перерасчет', {numbers})") == [(sum("нет." in w for w in said),)]
 
 
 def test_a_centres_own_rest_rule_holds_for_calls_of_before_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
