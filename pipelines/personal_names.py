@@ -1,4 +1,4 @@
-"""Finds personal data made of names: people and code words; addresses are found in `personal_addresses`."""
+"""Finds the names of people; addresses are found in `personal_addresses`, code words in `personal_code_words`."""
 
 from __future__ import annotations
 
@@ -15,56 +15,7 @@ from pipelines.personal_words import Heard, Item, name_parts
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
 _NAME_WORDS = 3  # family name, first name, patronymic
-_CODE_WORDS = 4  # a code word stands no farther from the words that announce it
 _SAME_NAME = 85.0  # two spellings of one name, in per cent
-
-
-def find_code_words(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
-    """The client's code word: what he says after naming it, or his short answer to the question for it."""
-    spans: list[Span] = []
-    secret: set[str] = set()
-    for n, h in enumerate(heard):
-        said = None if h.role == "operator" else _code_word(h, taken[n])
-        if said:
-            spans.append(Span(n, *said, "code_word"))
-            secret |= {h.items[k].word for k in range(*said)}
-    for n, h in enumerate(heard):
-        mine = {k for s in spans if s.turn == n for k in range(s.first, s.last)}
-        for k, item in enumerate(h.items):
-            if k not in mine and k not in taken[n] and len(item.word) > 3 and item.word in secret:
-                spans.append(Span(n, k, k + 1, "code_word"))
-    return spans
-
-
-def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
-    """The code word of a client's turn: after the words "code word", or the last free word of an answer to the question for it."""
-    words, asked = h.vocabulary, "code_word" in h.asked
-    if any(item.kind == "code_word" for item in h.items):
-        return None
-    unnamed: tuple[int, int] | None = None
-    for first, last in _sentences(h.items):
-        forgotten = any(words.has("code_forgotten", h.items[k].word) for k in range(first, last))
-        if forgotten or h.items[last - 1].text.endswith("?"):
-            if asked and forgotten:
-                return None
-            continue
-        named = [k for k in range(first, last) if words.has("code_word", h.items[k].word) and _names_code_word(h, k, asked)]
-        start = named[-1] + 1 if named else first
-        end = min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last  # no stop was heard: he goes on
-        free = [k for k in range(start, end) if k not in taken and not _is_plain(h, k)]
-        if named and not free and start == last < len(h.items) and not _is_plain(h, last):
-            return last, last + 1  # "Кодовое слово. Ромашка."
-        if named and free:
-            return free[-1], free[-1] + 1
-        if asked and free and unnamed is None and not any(("name" in h.asked and _person(h, k)) or _is_counted(h, k) for k in free):
-            unnamed = free[-1], free[-1] + 1
-    return unnamed
-
-
-def _names_code_word(h: Heard, at: int, asked: bool) -> bool:
-    """Whether the client speaks of his code word here; "слово" alone counts in an answer, just before the end of the sentence."""
-    closes = bool(h.asked) and at + 1 < len(h.items) and h.items[at + 1].ends_sentence
-    return asked or closes or "code_word" in h.vocabulary.cues_of(h.items[at].word)
 
 
 def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[Span]:
@@ -89,7 +40,7 @@ def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: 
 def _names_in(h: Heard) -> set[int]:
     items, words = h.items, h.vocabulary
     asked = "name" in h.asked and h.role != "operator"
-    hits: set[int] = _bare_answer(h) if asked else set()
+    hits: set[int] = _bare_answer(h) | _begun_answer(h) if asked else set()
     for k, item in enumerate(items):
         if item.kind is not None or not item.word or words.has("not_names", item.word):
             continue
@@ -158,10 +109,35 @@ def _bare_answer(h: Heard) -> set[int]:
         for k, i in enumerate(h.items)
         if i.kind is None and i.word and not words.has("fillers", i.word) and not words.has("common", i.word)
     ]
-    is_name = 1 <= len(rest) <= _NAME_WORDS and rest[-1] - rest[0] == len(rest) - 1 and not any(_is_counted(h, k) for k in rest)
+    is_name = 1 <= len(rest) <= _NAME_WORDS and rest[-1] - rest[0] == len(rest) - 1 and not any(is_counted(h, k) for k in rest)
     asks_back = any(i.text.endswith("?") for i in h.items)
     known = any({"Name", "Surn", "Patr", "?"} & parts_of(h, h.items[k].word) for k in rest)
     return set(rest) if is_name and known and not asks_back else set()
+
+
+def _begun_answer(h: Heard) -> set[int]:
+    """The words that an answer to the question for a name begins with, where the first is a name or no known word.
+
+    Names are what is misheard most: "Мезенцева Дарья Ильинична" comes as "мединцева, даря и линично".
+    """
+    words, found = h.vocabulary, list[int]()
+    for k, item in enumerate(h.items):
+        if item.kind is not None or not item.word or is_counted(h, k) or len(found) == _NAME_WORDS:
+            break
+        if words.has("common", item.word) or words.has("fillers", item.word):
+            if found and len(item.word) > 1:
+                break
+        elif not found and not {"Name", "Surn", "?"} & parts_of(h, item.word):
+            break
+        else:
+            found.append(k)
+        if found and (item.ends_sentence or (len(found) > 1 and item.text.endswith(","))):
+            break
+    if not found:
+        return set()
+    is_question = next((i.text.endswith("?") for i in h.items[found[0] :] if i.ends_sentence), False)
+    asks_back = is_question and not h.items[found[-1]].text.endswith(",")  # unlike "Ковальчук Марина, записали?"
+    return set() if asks_back else set(range(found[0], found[-1] + 1))
 
 
 def _is_insult(h: Heard, word: str) -> bool:
@@ -228,7 +204,8 @@ def parts_of(h: Heard, word: str) -> set[str]:
     return found
 
 
-def _person(h: Heard, at: int) -> bool:
+def is_person(h: Heard, at: int) -> bool:
+    """Whether the word is written and known as a person's name."""
     return h.items[at].is_capital and bool(_PERSON & parts_of(h, h.items[at].word))
 
 
@@ -246,12 +223,14 @@ def _is_clearly_name(h: Heard, item: Item) -> bool:
     return bool(names) and (names[0] if is_telling else all(names) and len(item.word) >= 4)
 
 
-def _is_plain(h: Heard, at: int) -> bool:
+def is_plain(h: Heard, at: int) -> bool:
+    """Whether the word is of every day, or already masked."""
     item, words = h.items[at], h.vocabulary
     return item.kind is not None or not item.word or any(words.has(name, item.word) for name in ("common", "fillers", "code_word", "self"))
 
 
-def _is_counted(h: Heard, at: int) -> bool:
+def is_counted(h: Heard, at: int) -> bool:
+    """Whether the word is a number or what is counted."""
     return is_numeric(h, at) or h.vocabulary.has("units", h.items[at].word) or h.vocabulary.has("thousands", h.items[at].word)
 
 
@@ -261,7 +240,8 @@ def _same_name(one: str, other: str) -> bool:
     return min(len(one), len(other)) >= 4 and one[:3] == other[:3] and fuzz.ratio(one, other) >= _SAME_NAME
 
 
-def _sentences(items: Sequence[Item]) -> list[tuple[int, int]]:
+def sentences(items: Sequence[Item]) -> list[tuple[int, int]]:
+    """Where each sentence begins and ends."""
     ends = [k + 1 for k, item in enumerate(items) if item.ends_sentence]
     if not ends or ends[-1] != len(items):
         ends.append(len(items))
@@ -269,7 +249,7 @@ def _sentences(items: Sequence[Item]) -> list[tuple[int, int]]:
 
 
 def _sentence_length(items: Sequence[Item], at: int) -> int:
-    return next(b - a for a, b in _sentences(items) if a <= at < b)
+    return next(b - a for a, b in sentences(items) if a <= at < b)
 
 
 def _runs(hits: set[int], items: Sequence[Item]) -> list[tuple[int, int]]:

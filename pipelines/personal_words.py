@@ -25,6 +25,8 @@ PARTS = {"Name", "Surn", "Patr", "Geox", "Anum"}
 ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "ул", "д", "кв", "г", "вул", "буд", "им"}  # their full stop ends no sentence
 ANSWERS = 3  # turns in which a question may still be answered
 SHORT_REQUEST = 6  # words: "Номер договора и фамилия." asks though nothing in it says so
+LISTED = 3  # so many words for what may be asked ask in a longer sentence too: "Фамилия, имя, серия с номером паспорта" whose question mark was not heard
+LONGEST_LIST = 12
 _EDGES = re.compile(r"^[^\w\[+*#@]+|[^\w\]*#@]+$")
 _CYRILLIC = re.compile(r"[а-яіїєґ]")
 
@@ -110,9 +112,11 @@ def _asks(items: Sequence[Item], vocabulary: Vocabulary) -> set[str]:
     for n, item in enumerate(items, 1):
         if item.ends_sentence or n == len(items):
             sentence = items[start:n]
-            cues = {kind for k, i in enumerate(sentence) for kind in vocabulary.cues_of(i.word) if not _tells_own(sentence, k, vocabulary)}
+            named = [vocabulary.cues_of(i.word) for k, i in enumerate(sentence) if not _tells_own(sentence, k, vocabulary)]
+            cues = {kind for kinds in named for kind in kinds}
             is_request = any(vocabulary.has("request", i.word) for i in sentence) or item.text.endswith("?")
-            is_bare = len(sentence) <= SHORT_REQUEST and not any(c.isdigit() for i in sentence for c in i.text)
+            most = LONGEST_LIST if sum(map(bool, named)) >= LISTED else SHORT_REQUEST
+            is_bare = len(sentence) <= most and not any(c.isdigit() for i in sentence for c in i.text)
             found |= cues if is_request or is_bare else cues & {"code_word"}
             start = n
     return found

@@ -1,7 +1,7 @@
 """Personal data is masked before anything is stored or shown: what a client dictated becomes `[ACCOUNT]`, `[NAME]` and the like.
 
-Numbers are found in `personal_numbers`, names, addresses and code words in `personal_names`; docs/personal-data.md says what is masked
-and what stays. A missed number costs more than a masked word too many.
+Each `personal_` module finds one kind; docs/personal-data.md says what is masked and what stays. A missed number costs more than a masked
+word too many.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from functools import cache
 from models import language as languages
 from pipelines.personal_addresses import find_addresses
 from pipelines.personal_case import restore_capitals
+from pipelines.personal_code_words import find_code_words
 from pipelines.personal_echoes import find_echoes
-from pipelines.personal_names import find_code_words, find_names
+from pipelines.personal_names import find_names
 from pipelines.personal_numbers import Span, find_emails, find_numbers
 from pipelines.personal_words import listen
 from pipelines.records import PersonalData, Token, Turn

@@ -123,6 +123,27 @@ def test_the_name_that_the_operator_gives_as_his_own_stays_and_the_clients_goes(
     assert texts == ["Здравствуйте, меня зовут Олеся, слушаю вас.", "Меня зовут [NAME] у меня вопрос.", "Слушаю, [NAME]", "Спасибо, Олеся."]
 
 
+@pytest.mark.parametrize(
+    ("language", "question", "answer"),
+    [
+        ("ru", "скажите, фамилия, имя, отчества и дата прождения", "вологтин, стипам и рилович, а дальше что?"),
+        ("uk", "Назвіть прізвище та ім'я.", "Так, кавльчук марена, записали?"),
+        ("ru", "фамилия, имя, очество и серия с номером поспорта пожалуйста", "кажевнекова анна"),
+    ],
+)
+def test_a_name_that_was_misheard_is_masked_in_the_answer_and_where_it_is_read_back(language: str, question: str, answer: str) -> None:
+    """Recognition writes names in lower case and in words that no dictionary knows, and loses the question mark."""
+    name = answer.removeprefix("Так, ").split(",")[0]
+    _, said, back = masked(("operator", question), ("client", answer), ("operator", f"так, {name}, одну хвилину"), language=language)
+    assert "[NAME]" in said and name not in said
+    assert name not in back or " " not in name
+
+
+@pytest.mark.parametrize("reply", ["Зачекайте, зараз знайду.", "А навіщо вам це?", "Ну, кудтась, яку я вам?"])
+def test_what_does_not_answer_the_question_for_a_name_stays(reply: str) -> None:
+    assert masked(("operator", "Назвіть прізвище та ім'я."), ("client", reply), language="uk")[1] == reply
+
+
 def test_an_insult_that_is_also_a_family_name_stays_for_the_judge() -> None:
     assert masked(("client", "Я про этих козлов говорю. Козлы! Ты, баран!")) == ["Я про этих козлов говорю. Козлы! Ты, баран!"]
     assert masked(("operator", "Ваша фамилия?"), ("client", "Козлов Иван Петрович."))[1] == "[NAME]"
