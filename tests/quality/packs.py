@@ -16,7 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,13 +85,13 @@ def checked(settings: Settings, folder: Path, reference: dict[str, Any], scratch
     files = dict(packed(settings, keys, reference["language"]))
     until = datetime.fromisoformat(json.loads(files["pack.json"])["expires_at"])
     secret -= {str(until.year), str((until - timedelta(days=1)).day), str(until.day)}  # the page says how long the pack is kept
-    texts = [re.sub("<style>.*</style>", "", content.decode(), flags=re.S) for file, content in files.items() if not file.endswith(".ogg")]
+    texts = [_said(file, content) for file, content in files.items() if not file.endswith(".ogg")]
     sounds = [content for file, content in files.items() if file.endswith(".ogg")]
     heard: list[str] = []
     for content in sounds:
         (scratch / "again.ogg").write_bytes(content)
         heard += words_of(understood(scratch / "again.ogg", name, settings))
-    read = {word for text in texts for word in words_of(_said(text))}
+    read = {word for text in texts for word in words_of(text)}
     return secret & read, secret & set(heard), len(sounds), len(heard)
 
 
@@ -111,11 +111,24 @@ def _without_personal(turn: dict[str, Any]) -> str:
     return text
 
 
-def _said(text: str) -> str:
-    """A file without what it says of times and ids: numbers there are nobody's."""
-    return re.sub(
-        r'"(call_id|start_s|end_s|beeps|pack_id|expires_at|audio)": (\[[^\]]*\]+|[^,\n]*)|\d+:\d\d|audio/[\w-]+\.ogg|<[^>]*>', " ", text
-    )
+def _said(name: str, content: bytes) -> str:
+    """The words of a file of the pack without what it says of times and ids: numbers there are nobody's."""
+    text = content.decode("utf-8")
+    if name.endswith(".json"):
+        return " ".join(_strings(json.loads(text)))
+    return re.sub(r"<style>.*</style>|\d+:\d\d|audio/[\w-]+\.ogg|<[^>]*>", " ", text, flags=re.DOTALL)
+
+
+def _strings(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key not in ("call_id", "pack_id", "expires_at", "audio"):
+                yield from _strings(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _strings(value)
+    elif isinstance(part, str):
+        yield part
 
 
 if __name__ == "__main__":
