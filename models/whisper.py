@@ -201,13 +201,22 @@ def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[HeardWord,
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
-    words = []
+    words: list[HeardWord] = []
     for item in alignment:
         text = item["word"].strip()
         if text and any(c.isalnum() for c in text):
             start = min(float(item["start"]), length_s)
-            words.append(HeardWord(start, max(start, min(float(item["end"]), length_s)), text, float(item["probability"])))
+            word = HeardWord(start, max(start, min(float(item["end"]), length_s)), text, float(item["probability"]))
+            if (
+                words and not item["word"][0].isspace()
+            ):  # "м'ясо", "что-то" and "1,5" come in two parts, the second without the space before a word
+                word = _joined(words.pop(), word)
+            words.append(word)
     return tuple(words)
+
+
+def _joined(first: HeardWord, rest: HeardWord) -> HeardWord:
+    return HeardWord(first.start_s, rest.end_s, first.text + rest.text, (first.probability + rest.probability) / 2)
 
 
 def _compression(text: str) -> float:

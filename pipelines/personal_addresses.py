@@ -11,6 +11,7 @@ from pipelines.personal_words import Heard
 
 _TOLD_WORDS = 3  # "I live at ..." stands no farther before the address
 _ANSWER_WORDS = 6  # a bare answer is no longer
+_STREET_WORDS = 5  # a house is told so soon after its street
 
 
 def find_addresses(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
@@ -50,7 +51,12 @@ def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
     if item.kind is not None or not item.word:
         return False
     anchor = words.has("street", item.word) or words.has("house", item.word) or words.has("settlement", item.word)
-    if anchor or any(c.isdigit() for c in item.text) or number_of(item.word, words, loosely=asked) is not None:
+    if (
+        anchor
+        or any(c.isdigit() for c in item.text)
+        or number_of(item.word, words, loosely=asked) is not None
+        or _is_misheard_number(h, at)
+    ):
         return True
     if words.has("common", item.word) or words.has("not_names", item.word):
         return False
@@ -65,6 +71,7 @@ def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
     # "провулок тихий одинадцять", "живу на сонячній п'ять": what stands between a street, or where somebody lives, and a number is its name
     is_placed = beside or (asked and h.role != "operator" and any(is_numeric(h, j) for j in (at + 1, at + 2) if j < len(h.items)))
     near = any(is_numeric(h, j) for j in (at - 2, at - 1, at + 1, at + 2) if 0 <= j < len(h.items))
+    near |= any(_is_misheard_number(h, j) for j in range(at + 1, min(at + _STREET_WORDS, len(h.items))))
     return is_placed and near and not words.has("public", item.word)
 
 
@@ -117,10 +124,18 @@ def _is_plain_address(h: Heard, first: int, last: int) -> bool:
     words, run = h.vocabulary, range(first, last)
     if h.role == "operator" or (last < len(h.items) and words.has("units", h.items[last].word)):
         return False
-    numbers = [k for k in run if is_numeric(h, k)]
-    names = [k for k in run if not _is_anchor(h, k) and not is_numeric(h, k)]
+    numbers = [k for k in run if is_numeric(h, k) or _is_misheard_number(h, k)]
+    names = [k for k in run if not _is_anchor(h, k) and k not in numbers]
     street = any(words.has("street", h.items[k].word) for k in run)
     return bool(numbers and names) and (street or _is_told(h, first))
+
+
+def _is_misheard_number(h: Heard, at: int) -> bool:
+    """Whether an unknown word stands where the number of a house does: "Лесная улица, дом восьм"."""
+    words = h.vocabulary
+    before = [i.word for i in h.items[max(0, at - _STREET_WORDS) : at]]
+    is_placed = bool(before) and words.has("house", before[-1]) and any(words.has("street", word) for word in before[:-1])
+    return is_placed and h.items[at].kind is None and "?" in parts_of(h, h.items[at].word) and not words.has("common", h.items[at].word)
 
 
 def _is_anchor(h: Heard, at: int) -> bool:

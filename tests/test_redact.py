@@ -139,6 +139,19 @@ def test_a_name_that_was_misheard_is_masked_in_the_answer_and_where_it_is_read_b
     assert name not in back or " " not in name
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "да, запишите, заречная улица, дом семнадцц, спасибо"),
+        ("uk", "пишіть, вулиця зарічна, будинок вісімнадц, дякую"),
+    ],
+)
+def test_an_address_whose_number_was_misheard_is_masked(language: str, text: str) -> None:
+    (said,) = masked(("client", text), language=language)
+    assert "[ADDRESS]" in said
+    assert "зар" not in said and "дц" not in said
+
+
 @pytest.mark.parametrize("reply", ["Зачекайте, зараз знайду.", "А навіщо вам це?", "Ну, кудтась, яку я вам?"])
 def test_what_does_not_answer_the_question_for_a_name_stays(reply: str) -> None:
     assert masked(("operator", "Назвіть прізвище та ім'я."), ("client", reply), language="uk")[1] == reply

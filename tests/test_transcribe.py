@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from models import asr
+from models import asr, whisper
 from pipelines import audio, chunks, invented, spoken_language, transcribe
 from pipelines.records import AudioFacts, Call, Finding, Interval, Word
 from pipelines.settings import Settings
@@ -82,6 +82,15 @@ def test_words_lie_inside_the_speech_and_in_order(intervals: list[Interval]) -> 
         assert word.start_s <= word.end_s
         assert any(i.start_s - 0.01 <= word.start_s and word.end_s <= i.end_s + 0.01 for i in intervals)
     assert [w.start_s for w in found] == sorted(w.start_s for w in found)
+
+
+def test_what_the_engine_gives_in_parts_is_one_word() -> None:
+    """It begins a new item at each hyphen, apostrophe and comma, but a word begins with a space."""
+    items = [" М", "'ясо", ",", " і", " що", "-то", " за", " 1", ",5", " кг", ",", " а", " -", " да", "!"]
+    alignment = [{"word": item, "start": float(n), "end": n + 0.5, "probability": 0.9, "tokens": []} for n, item in enumerate(items)]
+    found = whisper._words(alignment, 14.0)
+    assert [word.text for word in found] == ["М'ясо,", "і", "що-то", "за", "1,5", "кг,", "а", "- да!"]
+    assert [(word.start_s, word.end_s) for word in found][:3] == [(0.0, 1.5), (3.0, 3.5), (4.0, 5.5)]
 
 
 @pytest.mark.parametrize(

@@ -222,12 +222,17 @@ def serving(settings: Settings) -> Iterator[tuple[str, int]]:
 
 @contextmanager
 def loading(settings: Settings, *, is_on: bool) -> Iterator[Callable[[], int]]:
-    """Calls are staged, loaded and published by another process while the block runs; what is given tells how often they were published so far."""
+    """Calls are loaded, published and staged by another process while the block runs; what is given tells how often they were published so far.
+
+    The first day is staged before: making it up takes longer than loading it.
+    """
     context = multiprocessing.get_context("spawn")
-    stop, count = context.Event(), context.Value("i", 0)
-    child = context.Process(target=_load, args=(settings, stop, count), daemon=False)
+    stop, is_staged, count = context.Event(), context.Event(), context.Value("i", 0)
+    child = context.Process(target=_load, args=(settings, stop, is_staged, count), daemon=False)
     if is_on:
         child.start()
+        while child.is_alive() and not is_staged.wait(1):
+            pass
     try:
         yield lambda: int(count.value)
     finally:
@@ -262,10 +267,11 @@ def _make(settings: Settings, calls: int) -> None:
     warehouse.publish(settings)
 
 
-def _load(settings: Settings, stop: Event, count: object) -> None:
+def _load(settings: Settings, stop: Event, is_staged: Event, count: object) -> None:
     first = 20_000_000 + random.Random(time.time_ns()).randrange(1000) * scale.PER_DAY  # numbers that no call in it has
     for day in range(1000):
         batch = scale.stage(settings, first + day * scale.PER_DAY, scale.PER_DAY)
+        is_staged.set()
         if stop.is_set():
             return
         warehouse.load(batch, settings)
