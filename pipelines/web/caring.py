@@ -11,7 +11,7 @@ from typing import Any
 
 from models.registry import sha256_of
 from pipelines.published import Published, Row
-from pipelines.web import moments
+from pipelines.web import quotes
 from pipelines.web.pack_export import write
 from pipelines.web.templating import environment, style_and_script
 from pipelines.web.wording import LANGUAGES, Wording
@@ -73,7 +73,7 @@ def hours(published: Published, centre_id: str) -> list[Row]:
 
 def considerate(published: Published, centre_id: str) -> list[Row]:
     """Calls of the latest weeks in which the client left with kind words, the kindest first; each with those words, personal data masked."""
-    return moments.quoted(published, published.rows(
+    return quotes.quoted(published, published.rows(
         f"""
         with kind as (
             select c.call_id, c.operator_id, c.started_local, c.topic, c.text_kept, m.client_sentiment_end
@@ -115,7 +115,7 @@ def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> R
     """What was said against somebody in a call, with its times, what came before and after it, and how the call went on."""
     columns = "finding_no, severity, target, role, turn_no, start_s, end_s, quote, confidence"
     found = published.of_calls("findings", [call["call_id"]], "start_s", columns, "kind = 'abuse'")
-    quoted = moments.quoted(
+    quoted = quotes.quoted(
         published,
         [f | {"call_id": call["call_id"], "text_kept": call["text_kept"]} for f in found],
         hears_personal_data=hears_personal_data,
@@ -125,7 +125,7 @@ def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> R
     columns = "turn_no, role, start_s, end_s, text"
     turns = published.of_calls("turns", [call["call_id"]], "turn_no", columns, "list_contains(?, turn_no)", [shown])
     if call["text_kept"] == "raw" and not hears_personal_data:
-        masked = {t["turn_no"]: t["text"] for t in moments.context(published, call["call_id"], 0.0, call["duration_s"] or 1e9)}
+        masked = {t["turn_no"]: t["text"] for t in quotes.context(published, call["call_id"], 0.0, call["duration_s"] or 1e9)}
         turns = [t | {"text": masked.get(t["turn_no"], "[…]")} for t in turns]
     procedure = published.of_calls("abuse_procedures", [call["call_id"]], "outcome", "outcome, warned_at_s, ended_notice_at_s")
     return {

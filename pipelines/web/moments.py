@@ -10,9 +10,8 @@ from typing import Any
 
 from models.language import languages_of_script, words_of
 from models.phrases import lemmas
-from pipelines.coaching import Span
 from pipelines.published import Published, Row
-from pipelines.web.masking import masked
+from pipelines.web.quotes import quoted, texts
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
@@ -242,72 +241,14 @@ def found(published: Published, key: str) -> Row | None:
     return calls[0] | rows[0] if calls and rows else None
 
 
-def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bool = False) -> list[Row]:
-    """The rows with personal data masked in their quotes, where the words of the call were kept raw."""
-    raw = [] if hears_personal_data else sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
-    if not raw:
-        return list(rows)
-    words, personal = _words(published, raw), _personal(published, raw)
-    return [
-        row | {"quote": _within(words[row["call_id"]], personal[row["call_id"]], row["start_s"], row["end_s"]) if row["quote"] else None}
-        if row["call_id"] in raw else row
-        for row in rows
-    ]  # fmt: skip
-
-
-def context(published: Published, call_id: str, start_s: float, end_s: float) -> list[Row]:
-    """The turns of a piece of a call, each with the words that can be heard in it, personal data masked whoever reads it."""
-    return contexts(published, {call_id: [(start_s, end_s)]})[call_id, start_s, end_s]
-
-
-def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict[tuple[str, float, float], list[Row]]:
-    """The same for pieces of several calls at once, by call, start and end."""
-    ids = list(pieces)
-    said, personal = _words(published, ids), _personal(published, ids)
-    turns = _by_call(published.of_calls("turns", ids, "call_id, start_s, turn_no", "call_id, turn_no, role, start_s, end_s"))
-    found = {}
-    for call_id, spans in pieces.items():
-        for start_s, end_s in spans:
-            words: dict[int, list[Row]] = defaultdict(list)
-            for word in said[call_id]:
-                if word["start_s"] < end_s and word["end_s"] > start_s:
-                    words[word["turn_no"]].append(word)
-            found[call_id, start_s, end_s] = [
-                {name: turn[name] for name in ("turn_no", "role", "start_s", "end_s")}
-                | {"text": masked(words[turn["turn_no"]], personal[call_id])}
-                for turn in turns[call_id]
-                if turn["start_s"] < end_s and turn["end_s"] > start_s and words[turn["turn_no"]]
-            ]
-    return found
-
-
-def _within(words: Sequence[Row], personal: Sequence[Row], start_s: float, end_s: float) -> str:
-    return masked([w for w in words if start_s - 0.01 <= w["start_s"] and w["end_s"] <= end_s + 0.01], personal) or "[…]"
-
-
-def _words(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
-    return _by_call(published.of_calls("words", ids, "call_id, turn_no, word_no"))
-
-
-def _personal(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
-    return _by_call(published.of_calls("personal_data", ids, "call_id, start_s"))
-
-
-def _by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row["call_id"]].append(row)
-    return found
-
-
 def _really_said(published: Published, rows: list[Row], said: list[str], wanted: Wanted, hears_personal_data: bool) -> list[Row]:
     """The first rows whose turn holds every word; what a reader may not see is not found either."""
     forms_of = [_lemmas(word) for word in said]
     is_text = wanted.source == "turn" and (hears_personal_data or all(row["text_kept"] != "raw" for row in rows))
-    texts = {} if is_text else _texts(published, rows, hears_personal_data)
+    readable = {} if is_text else texts(published, rows, hears_personal_data)
     kept: list[Row] = []
     for row in rows:
-        turned = {"text": row["quote"], "language": row["language"]} if is_text else texts.get((row["call_id"], row["turn_no"]))
+        turned = {"text": row["quote"], "language": row["language"]} if is_text else readable.get((row["call_id"], row["turn_no"]))
         if turned is None:
             continue
         heard = words_of(turned["text"])
@@ -321,20 +262,6 @@ def _really_said(published: Published, rows: list[Row], said: list[str], wanted:
             if len(kept) == MOST_SHOWN:
                 break
     return kept
-
-
-def _texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) -> dict[tuple[str, int], Row]:
-    """The turns of these rows as they may be read."""
-    ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
-    found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
-    texts = {(turn["call_id"], turn["turn_no"]): turn for turn in found}
-    raw = [] if hears_personal_data else sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
-    if raw:
-        words, personal = _words(published, raw), _personal(published, raw)
-        for (call_id, turn_no), turn in texts.items():
-            if call_id in words:
-                turn["text"] = masked([w for w in words[call_id] if w["turn_no"] == turn_no], personal[call_id])
-    return texts
 
 
 @lru_cache(maxsize=2000)

@@ -26,7 +26,7 @@ from pipelines.__main__ import main
 from pipelines.published import open_published
 from pipelines.records import Call, Turn
 from pipelines.settings import Settings
-from pipelines.web import moments, pack_export, pack_sound, packs, pages, proposals, voice
+from pipelines.web import moments, pack_export, pack_sound, packs, pages, proposals, quotes, voice
 from pipelines.web.accounts import Account
 from pipelines.web.packs import Balance
 from pipelines.web.sound import NoSoundError, Sounds
@@ -183,7 +183,7 @@ def packed(settings: Settings, keys: Iterable[str], language: str, *, is_disguis
         for moment in packs.moments_of(store, pack_id):
             call = published.rows("select * from calls where call_id = ?", moment["call_id"])[0]
             piece = pack_sound.piece(settings, published, pack, moment, call)
-            talk = [t | {"pieces": [t["text"]], "is_it": True} for t in moments.context(published, call["call_id"], *piece.span)]
+            talk = [t | {"pieces": [t["text"]], "is_it": True} for t in quotes.context(published, call["call_id"], *piece.span)]
             rows.append(
                 moment | {"title": "x", "piece": piece, "talk": talk, "file": pack_sound.cut(sounds, published, moment, call, piece)}
             )

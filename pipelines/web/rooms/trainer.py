@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from pipelines.published import Row
 from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals
+from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals, quotes
 from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.moments import Wanted
 from pipelines.web.proposals import Proposal
@@ -235,7 +235,7 @@ def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Ro
     spans = {
         call_id: [pieces[row["moment_id"]].span for row in there if row["call_id"] == call_id] for call_id in {r["call_id"] for r in there}
     }
-    talks = moments.contexts(visit.published, spans)
+    talks = quotes.contexts(visit.published, spans)
     found = []
     for row in rows:
         call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
