@@ -264,6 +264,27 @@ def test_what_a_scoundrel_somebody_else_is_accuses_nobody_in_the_call(language: 
 
 
 @pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "утащил велосипед, вот мерзавец какой, прямо со двора, спасибо вам, держитесь, есть ещё вопросы"),
+        ("uk", "забрав гаманець, ось негідник який, просто в метро, дякую вам, тримайтеся"),
+    ],
+)
+def test_thanks_in_the_same_breath_do_not_make_it_the_operator(language: str, text: str) -> None:
+    """Recognition often writes a whole answer as one sentence."""
+    assert {f.target for f in abuse_in_turn(said(text, language))} <= {"other"}
+
+
+def test_an_operator_is_not_accused_by_a_word_that_recognition_was_unsure_of() -> None:
+    clear = replace(said("Ну вы и дура.", turn_no=2), role="operator")
+    tokens = tuple(replace(token, probability=0.5 if "дура" in token.text else 0.95) for token in clear.tokens)
+    (sure,), (unsure,) = find_abuse([clear]), find_abuse([replace(clear, tokens=tokens)])
+    assert sure.confidence > 0.6 > unsure.confidence
+    (client,) = find_abuse([replace(clear, role="client", tokens=tokens)])
+    assert client.confidence > 0.6
+
+
+@pytest.mark.parametrize(
     ("text", "language", "severity"),
     [
         ("Мы вашего мастера с лестницы скинем.", "ru", "threat"),
