@@ -25,6 +25,7 @@ class Published:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self._last: tuple[str, int | None] | None = None
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """The rows of one query as dictionaries; moments come back as time zone aware datetimes.
@@ -44,11 +45,22 @@ class Published:
         self, view: str, call_ids: Sequence[str], order: str, columns: str = "*", more: str = "true", values: Sequence[object] = ()
     ) -> list[Row]:
         """The rows of some calls in a view that has a row or several for each, in an order; `more` is what else must hold, with its values."""
-        these = f"call_id in ({', '.join('?' * len(call_ids))})"
+        if not call_ids:
+            return []
+        these, given = f"call_id in ({', '.join('?' * len(call_ids))})", list[object](call_ids)
         if view in NUMBERED:  # in the order of these numbers: DuckDB skips what cannot hold them, and the ids of a centre begin alike
-            these = f"call_no in (select call_no from calls where {these})"
-        sql = f"select {columns} from {view} where {these} and {more} order by {order}"
-        return self.rows(sql, *call_ids, *values) if call_ids else []
+            if len(call_ids) == 1:
+                these, given = "call_no = ?", [self._number_of(call_ids[0])]
+            else:
+                these = f"call_no in (select call_no from calls where {these})"
+        return self.rows(f"select {columns} from {view} where {these} and {more} order by {order}", *given, *values)
+
+    def _number_of(self, call_id: str) -> int | None:
+        """The number of a call; the one asked for last is remembered, as a page asks for several views of it."""
+        if self._last is None or self._last[0] != call_id:
+            found = self.rows("select call_no from calls where call_id = ?", call_id)
+            self._last = call_id, found[0]["call_no"] if found else None
+        return self._last[1]
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives; a reading that is kept for longer works it out once."""

@@ -7,12 +7,15 @@ of `callgrade grade` heard and judged (its stage lies beside the warehouse: `FIL
 from __future__ import annotations
 
 import argparse
+import random
 import sys
+from functools import partial
 from pathlib import Path
 
 from tests.quality.curves import curves, decisions, reliability
 from tests.quality.figures import grouped
-from tests.quality.replay import replay, staged
+from tests.quality.noise import misheard
+from tests.quality.replay import judged_again, replay, staged
 from tests.quality.table import criteria, summary
 
 
@@ -21,13 +24,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.quality", description="Judgement measured against references.")
     parser.add_argument("folder", type=Path, help="recordings, calls.csv and reference/<call_id>.json")
     parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
+    parser.add_argument(
+        "--noise", type=float, default=0.0, metavar="SHARE", help="so many of the words misheard or lost, 0 to 1: judged anew"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="which words (default: %(default)s)")
     arguments = parser.parse_args()
-    judged = list(staged(arguments.folder, arguments.stage)) if arguments.stage else replay(arguments.folder)
+    spoil = partial(misheard, rate=arguments.noise, draw=random.Random(arguments.seed))
+    if arguments.stage is None:
+        judged = replay(arguments.folder, spoil=spoil)
+    elif arguments.noise:
+        judged = list(judged_again(arguments.folder, arguments.stage, spoil))
+    else:
+        judged = list(staged(arguments.folder, arguments.stage))
     if not judged:
         print(f"No call of {arguments.folder} with a reference was judged.", file=sys.stderr)
         return 1
     groups, made = grouped(judged), decisions(judged)
-    heading = "recognised speech" if arguments.stage else "reference transcripts"
+    heading = ("recognised speech" if arguments.stage else "reference transcripts") + (
+        f", {arguments.noise:.0%} more misheard" if arguments.noise else ""
+    )
     print(f"## {len(judged)} calls, {heading}\n\n{summary(groups)}\n\n### By criterion\n\n{criteria(groups['all'])}\n")
     print(f"### Confidence\n\n{reliability(made)}\n\n### Coverage and accuracy\n\n{curves(made)}")
     return 0

@@ -5,7 +5,7 @@ So judgement is measured apart from recognition. What was recognised is measured
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,14 @@ class Judged:
     scored: Scored
 
 
-def replay(folder: Path, only: Iterable[str] = (), calibration: Calibration | None = None) -> list[Judged]:
-    """The calls of a folder that have a reference, judged from its words; only some of them where ids are given."""
+def replay(
+    folder: Path, only: Iterable[str] = (), calibration: Calibration | None = None, spoil: Callable[[Turn], Turn] = lambda turn: turn
+) -> list[Judged]:
+    """The calls of a folder that have a reference, judged from its words, or from what `spoil` makes of them; only some where ids are given."""
     wanted = set(only)
     references = read_references(folder)
     calls = [call for call in read_folder(folder).calls if call.call_id in references and (not wanted or call.call_id in wanted)]
-    return [replay_call(call, references[call.call_id], calibration=calibration) for call in calls]
+    return [replay_call(call, references[call.call_id], calibration=calibration, spoil=spoil) for call in calls]
 
 
 def replay_call(
@@ -45,9 +47,10 @@ def replay_call(
     is_masked: bool = True,
     calibration: Calibration | None = None,
     keep_raw: bool = False,
+    spoil: Callable[[Turn], Turn] = lambda turn: turn,
 ) -> Judged:
     """One call judged from the words of its reference; `sentiments` where they were read before, `keep_raw` as with `--keep-text raw`."""
-    spoken = [_turn(call.call_id, n, turn) for n, turn in enumerate(reference["turns"], 1)]
+    spoken = [spoil(_turn(call.call_id, n, turn)) for n, turn in enumerate(reference["turns"], 1)]
     turns, personal = redact_turns(spoken, keep_raw=keep_raw, centre_id=call.centre_id) if is_masked else (spoken, [])
     holds = tuple(Hold(h["start_s"], h["end_s"], "music" if h["sound"] == "music" else "silence") for h in reference["holds"])
     speech = tuple(Interval(0, t.start_s, t.end_s) for t in spoken)
@@ -69,6 +72,20 @@ def staged(folder: Path, stage: Path) -> Iterator[Judged]:
                     own["sentiments"], own["findings"], own["procedures"][0], own["verdicts"], own["evaluations"][0], own["metrics"][0]
                 )
                 yield Judged(call, references[call.call_id], own["turns"], scored)
+
+
+def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> Iterator[Judged]:
+    """The same calls judged anew from what `spoil` makes of the turns that were recognised."""
+    references = read_references(folder)
+    for file in sorted(stage.rglob("verdicts.parquet")):
+        batch = Batch(file.parent)
+        rows = {kind: batch.read(kind) for kind in ("audio", "roles", "turns", "dropped", "personal_data")}
+        for call in batch.calls():
+            if call.call_id in references:
+                own = {kind: [row for row in some if row.call_id == call.call_id] for kind, some in rows.items()}
+                turns = [spoil(turn) for turn in own["turns"]]
+                scored = score_call(call, own["audio"][0], turns, next(iter(own["roles"]), None), own["dropped"], own["personal_data"])
+                yield Judged(call, references[call.call_id], tuple(turns), scored)
 
 
 def _turn(call_id: str, number: int, turn: Reference) -> Turn:

@@ -1,0 +1,36 @@
+"""Noise for measuring spoils words as asked, and nothing else."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.quality.noise import misheard
+from tests.spoken import dialogue
+
+WORDS = st.lists(
+    st.sampled_from(["Здравствуйте,", "чем", "могу", "помочь?", "[ACCOUNT]", "do", "o", "п'ять", "12."]), min_size=1, max_size=30
+)
+
+
+@given(WORDS, st.floats(0, 1), st.integers(0, 99))
+def test_masks_and_the_order_of_words_stay(words: list[str], rate: float, seed: int) -> None:
+    (turn,) = dialogue(("client", " ".join(words)))
+    spoiled = misheard(turn, rate, random.Random(seed))
+    assert 1 <= len(spoiled.tokens) <= len(turn.tokens)
+    starts = [token.start_s for token in spoiled.tokens]
+    assert starts == sorted(starts)
+    if rate < 1:
+        kept = [token.text for token in spoiled.tokens if token.text.startswith("[")]
+        assert kept == [word for word in words if word.startswith("[")]
+
+
+def test_about_as_many_words_are_spoiled_as_were_asked_for() -> None:
+    (turn,) = dialogue(("client", "перерасчёт " * 3000))
+    assert misheard(turn, 0.0, random.Random(1)) == turn
+    spoiled = misheard(turn, 0.06, random.Random(1))
+    lost, changed = 3000 - len(spoiled.tokens), sum(token.text.rstrip(",.") != "перерасчёт" for token in spoiled.tokens)
+    assert 30 < lost < 100
+    assert 70 < changed < 170
