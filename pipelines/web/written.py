@@ -53,17 +53,14 @@ def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tup
     ids = [row["call_id"] for row in published.rows(f"select call_id from calls where status = 'graded' {wanted} order by call_no", *given)]
     for first in range(0, len(ids), _AT_ONCE):
         some = ids[first : first + _AT_ONCE]
-        rows = published.rows("select * from calls where call_id in (select unnest(?)) order by call_no", some)
-        db.execute(
-            "create or replace temp table shown_calls as select call_id, call_no from calls where call_id in (select unnest(?))", [some]
-        )
+        db.execute("create temp table calls as from main.calls where call_id in (select unnest(?))", [some])
         for view in call_page.VIEWS:
             key = "call_id, call_no" if view in NUMBERED else "call_id"
-            db.execute(f"create temp table {view} as from main.{view} semi join shown_calls using ({key})")
+            db.execute(f"create temp table {view} as from main.{view} semi join temp.calls using ({key})")
         try:
-            yield from call_page.read_calls(published, rows)
+            yield from call_page.read_calls(published, published.rows("from temp.calls order by call_no"))
         finally:
-            for view in call_page.VIEWS:
+            for view in ("calls", *call_page.VIEWS):
                 db.execute(f"drop table temp.{view}")
 
 
