@@ -10,14 +10,28 @@ model says of an operator's words is not asked at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from models.abuse_lexicon import AbuseLexicon, load_lexicon, normalise
+from models.abuse_lexicon import AbuseLexicon, load_lexicon
 from pipelines.records import Finding, Turn
 from pipelines.score.reading import NOTHING_READ, Likely, Reading
+from pipelines.score.sentences import (
+    Word,
+    addressed,
+    beside,
+    directed,
+    in_sentence,
+    is_about_self,
+    is_called,
+    is_near,
+    is_reported,
+    is_told,
+    listed,
+    phrase_spans,
+    words_of_turn,
+)
 
 DETECTOR = "abuse-lexicon-1"
 MODEL_DETECTOR = "abuse-model-1"
@@ -26,11 +40,8 @@ _MODEL_SUPPORT = 0.5  # how much nearer to certainty a word comes whose sentence
 TORN_S, NO_PAUSE_S = 1.0, 0.1  # words so near a change of voice with hardly a pause may have been torn from the other's sentence
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
 ACCUSED_HEARD = 0.6  # an operator's words that recognition was less sure of accuse nobody: they stay under what decides (those that were really said: 0.69 and more)
-_PAUSE = re.compile(r"[,;:—–-]$")
-_STOP = re.compile(r"[.!?…]$")
 _GROUPS: tuple[tuple[str, ...], ...] = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
 _MISHEARD = 0.85  # how much less a word counts that recognition wrote in another way
-_NEAR = 3  # words between an address and the word it colours
 
 
 class Languages(Protocol):
@@ -38,15 +49,6 @@ class Languages(Protocol):
 
     @property
     def languages(self) -> Sequence[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    text: str
-    token: int
-    sentence: int
-    pause_before: bool
-    pause_after: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,13 @@ def _with_model(turn: Turn, found: Sequence[Finding], read: Sequence[Likely], sp
 
 def _meant_for(turn: Turn, one: Likely, spare: Sequence[str]) -> str | None:
     """Whom a sentence means that the model takes for abuse; None where it tells somebody's words, or is about the speaker."""
-    words = _words(turn)
+    words = words_of_turn(turn)
     inside = [k for k, word in enumerate(words) if one.first <= word.token < one.last]
     if len(inside) < 2:
         return None  # one word is the lexicon's business
     met: set[str] = set()
     for lexicon in (load_lexicon(*codes) for codes in _lexicons(turn.language, spare)):
-        if any(_is_reported(words, k, lexicon) for k in inside):
+        if any(is_reported(words, k, lexicon) for k in inside):
             return None
         met |= {
             name
@@ -138,7 +140,7 @@ def _nobodys(finding: Finding) -> Finding:
 
 def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Finding]:
     """The findings of one turn, one a severity; see `find_abuse`."""
-    words = _words(turn)
+    words = words_of_turn(turn)
     best: dict[str, _Hit] = {}
     for codes in _lexicons(turn.language, other_languages):
         for hit in _all_hits(words, load_lexicon(*codes), turn):
@@ -150,7 +152,7 @@ def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Findi
 
 def sounds_like(turn: Turn, *hints: str) -> bool:
     """Whether a turn has a word of every named hint list of its lexicons: a reason to doubt, never a proof."""
-    words = [word.text for word in _words(turn)]
+    words = [word.text for word in words_of_turn(turn)]
     return any(all(any(load_lexicon(*codes).has(hint, w) for w in words) for hint in hints) for codes in _lexicons(turn.language, ()))
 
 
@@ -161,7 +163,7 @@ def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
     return groups if any(language in group for group in groups) else [*_GROUPS]
 
 
-def _finding(turn: Turn, words: Sequence[_Word], hit: _Hit) -> Finding:
+def _finding(turn: Turn, words: Sequence[Word], hit: _Hit) -> Finding:
     first, last = words[hit.first].token, words[hit.last].token + 1
     heard = min(t.probability for t in turn.tokens[first:last])
     # a word that the recogniser half guessed is half a proof
@@ -183,26 +185,7 @@ def _finding(turn: Turn, words: Sequence[_Word], hit: _Hit) -> Finding:
     )
 
 
-def _words(turn: Turn) -> list[_Word]:
-    found: list[_Word] = []
-    sentence, pause = 0, True
-    for number, token in enumerate(turn.tokens):
-        pieces = token.text.split() or [""]
-        for piece in pieces:
-            stop, rest = bool(_STOP.search(piece)), bool(_PAUSE.search(piece))
-            text = "" if piece.startswith("[") else normalise(piece)
-            if text:
-                found.append(_Word(text, number, sentence, pause, stop or rest))
-            elif found and not found[-1].pause_after:
-                found[-1] = _Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
-            pause = stop or rest or not text
-            sentence += stop
-    if found:
-        found[-1] = _Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
-    return found
-
-
-def _all_hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
+def _all_hits(words: Sequence[Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
     """The hits of the words as written, and those of the words as they may have been meant, which are less sure."""
     found = _hits(words, lexicon, turn)
     if turn.role == "operator":
@@ -214,9 +197,9 @@ def _all_hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list
     return found
 
 
-def _as_meant(words: Sequence[_Word], lexicon: AbuseLexicon, language: str) -> tuple[list[_Word], dict[int, int]]:
+def _as_meant(words: Sequence[Word], lexicon: AbuseLexicon, language: str) -> tuple[list[Word], dict[int, int]]:
     """The words with misheard insults put right, and where: first → last word of each."""
-    meant: list[_Word] = list(words)
+    meant: list[Word] = list(words)
     spans: dict[int, int] = {}
     for i, word in enumerate(words):
         if (i - 1 in spans and spans[i - 1] == i) or lexicon.has("insults", word.text):
@@ -230,9 +213,9 @@ def _as_meant(words: Sequence[_Word], lexicon: AbuseLexicon, language: str) -> t
     return meant, spans
 
 
-def _hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
+def _hits(words: Sequence[Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
     by_operator = turn.role == "operator"
-    harmless = {i for first, last in _phrase_spans(words, lexicon, "phrases_harmless") for i in range(first, last + 1)}
+    harmless = {i for first, last in phrase_spans(words, lexicon, "phrases_harmless") for i in range(first, last + 1)}
     found: list[_Hit] = []
     for name, severity, confidence, weight in (
         ("threats", "threat", 0.85, 5),
@@ -240,8 +223,8 @@ def _hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hi
         ("phrases_insult", "insult", 0.8, 3),
         ("dismissals", "insult", 0.75, 1),
     ):
-        for first, last in _phrase_spans(words, lexicon, name):
-            if not harmless.issuperset(range(first, last + 1)) and not _is_reported(words, first, lexicon):
+        for first, last in phrase_spans(words, lexicon, name):
+            if not harmless.issuperset(range(first, last + 1)) and not is_reported(words, first, lexicon):
                 found.append(_Hit(first, last, severity, _target(words, last, lexicon, by_operator, "operator"), confidence, weight))
     for i, word in enumerate(words):
         if i not in harmless and not lexicon.has("harmless", word.text) and (hit := _word_hit(words, i, lexicon, by_operator)):
@@ -249,37 +232,37 @@ def _hits(words: Sequence[_Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hi
     return found
 
 
-def _word_hit(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool) -> _Hit | None:
+def _word_hit(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: bool) -> _Hit | None:
     text = words[i].text
-    if _is_reported(words, i, lexicon):
+    if is_reported(words, i, lexicon):
         return None
     is_masked = lexicon.masked.fullmatch(text) is not None
-    called, near = _is_called(words, i), _is_near(words, i, lexicon, "you_nominative")
-    at_you = _addressed(words, i, lexicon)
+    called, near = is_called(words, i), is_near(words, i, lexicon, "you_nominative")
+    at_you = addressed(words, i, lexicon)
     if is_masked or lexicon.has("obscene", text):
         target = _target(words, i, lexicon, by_operator, "other")
         return _Hit(i, i, "profanity", target, 0.92 if at_you and not is_masked else 0.8, 3)
     if lexicon.has("insults", text):
         return _insult(words, i, lexicon, by_operator, at_you, called)
-    if _is_about_self(words, i, lexicon):
+    if is_about_self(words, i, lexicon):
         return None
     if lexicon.has("insults_addressed", text) and (
-        near or _beside(words, i, lexicon, "insults_adjectives") or (called and not _listed(words, i))
+        near or beside(words, i, lexicon, "insults_adjectives") or (called and not listed(words, i))
     ):
         return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.85 if near else 0.72, 2)
-    if lexicon.has("company_insults", text) and (called or (at_you and not _is_near(words, i, lexicon, "they"))):
+    if lexicon.has("company_insults", text) and (called or (at_you and not is_near(words, i, lexicon, "they"))):
         return _Hit(i, i, "insult", "client" if by_operator else "company", 0.75, 2)
     if lexicon.has("insults_adjectives", text) and near:
         return _Hit(i, i, "insult", _target(words, i, lexicon, by_operator, "operator"), 0.75, 1)
-    if lexicon.has("obscene_mild", text) and _directed(words, i, lexicon) and not by_operator:
+    if lexicon.has("obscene_mild", text) and directed(words, i, lexicon) and not by_operator:
         return _Hit(i, i, "profanity", _target(words, i, lexicon, by_operator, "operator"), 0.7, 1)
     return None
 
 
-def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
-    if _is_told(words, i, lexicon) or (not called and _is_near(words, i, lexicon, "they", before_only=True)):
+def _insult(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
+    if is_told(words, i, lexicon) or (not called and is_near(words, i, lexicon, "they", before_only=True)):
         return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
-    if _is_about_self(words, i, lexicon):
+    if is_about_self(words, i, lexicon):
         return None
     size = sum(w.sentence == words[i].sentence for w in words)
     if at_you or called or size <= 3:
@@ -288,122 +271,15 @@ def _insult(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: 
     return None
 
 
-def _is_told(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
-    """Told of somebody who is not there: "what a scoundrel", the word for "what a" behind as Slavic speech has it, and no "you" beside it."""
-    follows = i + 1 < len(words) and words[i + 1].sentence == words[i].sentence and lexicon.has("what_a", words[i + 1].text)
-    # recognition writes commas for stops: "вот гад какой, прямо из рук вытащил, спасибо вам" thanks somebody else
-    beside = [k for k in _clause(words, i) if k != i]
-    return follows and not any(lexicon.has(name, words[k].text) for k in beside for name in ("you_one", "you_many", "you_any"))
-
-
-def _clause(words: Sequence[_Word], i: int) -> range:
-    """The words around one, from pause to pause."""
-    first = last = i
-    while first > 0 and not words[first].pause_before and words[first - 1].sentence == words[i].sentence:
-        first -= 1
-    while last + 1 < len(words) and not words[last].pause_after and words[last + 1].sentence == words[i].sentence:
-        last += 1
-    return range(first, last + 1)
-
-
-def _target(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, by_operator: bool, otherwise: str) -> str:
-    one, many = _in_sentence(words, i, lexicon, "you_one"), _in_sentence(words, i, lexicon, "you_many")
-    verb = _in_sentence(words, i, lexicon, "you_any")
+def _target(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: bool, otherwise: str) -> str:
+    one, many = in_sentence(words, i, lexicon, "you_one"), in_sentence(words, i, lexicon, "you_many")
+    verb = in_sentence(words, i, lexicon, "you_any")
     if by_operator:
         return "client" if one or many or verb or otherwise == "operator" else "other"
     if one:
         return "operator"
     if many:
-        return (
-            "company" if _in_sentence(words, i, lexicon, "everyone") or _in_sentence(words, i, lexicon, "company_insults") else "operator"
-        )
+        return "company" if in_sentence(words, i, lexicon, "everyone") or in_sentence(words, i, lexicon, "company_insults") else "operator"
     if verb:
         return "operator"
-    return "other" if _is_near(words, i, lexicon, "they", before_only=True) else otherwise
-
-
-def _in_sentence(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:
-    return any(w.sentence == words[i].sentence and k != i and lexicon.has(name, w.text) for k, w in enumerate(words))
-
-
-def _addressed(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
-    return any(_in_sentence(words, i, lexicon, name) for name in ("you_one", "you_many", "you_any"))
-
-
-def _directed(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
-    """Said to somebody, not only in front of somebody: вы, ты, a verb of theirs, or вам with no preposition."""
-    if any(_in_sentence(words, i, lexicon, name) for name in ("you_nominative", "you_any")):
-        return True
-    near = [k for k in range(max(0, i - 4), min(len(words), i + 5)) if words[k].sentence == words[i].sentence]
-    return any(
-        lexicon.has("you_dative", words[k].text) and not (k and len(words[k - 1].text) <= 2 and words[k - 1].text in ("к", "у", "по", "о"))
-        for k in near
-    )
-
-
-def _is_near(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str, before_only: bool = False) -> bool:
-    """Whether a word of a list stands within reach in the same sentence, a pause between them or none."""
-    last = i if before_only else min(len(words), i + _NEAR + 1)
-    return any(
-        words[k].sentence == words[i].sentence and k != i and lexicon.has(name, words[k].text) for k in range(max(0, i - _NEAR), last)
-    )
-
-
-def _beside(words: Sequence[_Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:
-    return any(0 <= k < len(words) and words[k].sentence == words[i].sentence and lexicon.has(name, words[k].text) for k in (i - 1, i + 1))
-
-
-def _is_called(words: Sequence[_Word], i: int) -> bool:
-    """Whether the word, with at most one word beside it, stands between pauses, as a name called does."""
-    if words[i].pause_before and words[i].pause_after:
-        return True
-    if words[i].pause_before and i + 1 < len(words) and words[i + 1].pause_after:
-        return True
-    return words[i].pause_after and i > 0 and words[i - 1].pause_before
-
-
-def _listed(words: Sequence[_Word], i: int) -> bool:
-    """Whether the word is one of an enumeration: bread, chicken, milk."""
-    alone = [
-        words[k].pause_before and words[k].pause_after
-        for k in (i - 1, i + 1)
-        if 0 <= k < len(words) and words[k].sentence == words[i].sentence
-    ]
-    return bool(alone) and all(alone)
-
-
-def _is_reported(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
-    """Whether somebody else's words are told: he called me a fool."""
-    before = [k for k in range(max(0, i - 6), i) if words[k].sentence == words[i].sentence]
-    told = [k for k in before if lexicon.has("reporting", words[k].text)]
-    # what did you say, idiot: then the speaker is the one who insults
-    if any(not any(lexicon.has("you_nominative", words[j].text) for j in (k - 2, k - 1) if j >= 0) for k in told):
-        return True
-    around = range(words[i].sentence - 1, words[i].sentence + 2)
-    return any(w.sentence in around and lexicon.has("quoting", w.text) for w in words)
-
-
-def _is_about_self(words: Sequence[_Word], i: int, lexicon: AbuseLexicon) -> bool:
-    near = [k for k in range(max(0, i - 3), min(len(words), i + 2)) if k != i and words[k].sentence == words[i].sentence]
-    return (
-        any(lexicon.has("self", words[k].text) for k in near)
-        and not any(lexicon.has(name, words[k].text) for k in near for name in ("you_nominative", "you_one"))
-        and not (words[i].pause_before and words[i].pause_after)
-    )
-
-
-def _phrase_spans(words: Sequence[_Word], lexicon: AbuseLexicon, name: str) -> list[tuple[int, int]]:
-    """Spans of word numbers where a phrase of a list stands; phrases do not run over the end of a sentence."""
-    line, starts = "", []
-    for word in words:
-        starts.append(len(line))
-        line += word.text + " "
-        if word.pause_after:
-            following = [w for w in words if w.sentence == word.sentence]
-            line += ". " if following and following[-1] is word else ", "
-    spans = []
-    for match in lexicon.phrases[name].finditer(line):
-        inside = [k for k, at in enumerate(starts) if match.start() <= at < match.end()]
-        if inside:
-            spans.append((inside[0], inside[-1]))
-    return spans
+    return "other" if is_near(words, i, lexicon, "they", before_only=True) else otherwise
