@@ -207,9 +207,8 @@ def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[HeardWord,
         if text and any(c.isalnum() for c in text):
             start = min(float(item["start"]), length_s)
             word = HeardWord(start, max(start, min(float(item["end"]), length_s)), text, float(item["probability"]))
-            if (
-                words and not item["word"][0].isspace()
-            ):  # "м'ясо", "что-то" and "1,5" come in two parts, the second without the space before a word
+            # "м'ясо", "что-то" and "1,5" come in two parts, the second without the space before a word
+            if words and not item["word"][0].isspace():
                 word = _joined(words.pop(), word)
             words.append(word)
     return tuple(words)

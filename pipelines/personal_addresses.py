@@ -50,13 +50,8 @@ def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
     item, words = h.items[at], h.vocabulary
     if item.kind is not None or not item.word:
         return False
-    anchor = words.has("street", item.word) or words.has("house", item.word) or words.has("settlement", item.word)
-    if (
-        anchor
-        or any(c.isdigit() for c in item.text)
-        or number_of(item.word, words, loosely=asked) is not None
-        or _is_misheard_number(h, at)
-    ):
+    numeric = any(c.isdigit() for c in item.text) or number_of(item.word, words, loosely=asked) is not None
+    if numeric or _is_anchor(h, at) or _is_misheard_number(h, at):
         return True
     if words.has("common", item.word) or words.has("not_names", item.word):
         return False

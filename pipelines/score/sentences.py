@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.abuse_lexicon import AbuseLexicon, normalise
 from pipelines.records import Turn
 
 _PAUSE = re.compile(r"[,;:—–-]$")
 _STOP = re.compile(r"[.!?…]$")
+_YOU = ("you_one", "you_many", "you_any")
 _NEAR = 3  # words between an address and the word it colours
 
 
@@ -37,11 +38,11 @@ def words_of_turn(turn: Turn) -> list[Word]:
             if text:
                 found.append(Word(text, number, sentence, pause, stop or rest))
             elif found and not found[-1].pause_after:
-                found[-1] = Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
+                found[-1] = replace(found[-1], pause_after=True)
             pause = stop or rest or not text
             sentence += stop
     if found:
-        found[-1] = Word(found[-1].text, found[-1].token, found[-1].sentence, found[-1].pause_before, True)
+        found[-1] = replace(found[-1], pause_after=True)
     return found
 
 
@@ -49,11 +50,10 @@ def is_told(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
     """Told of somebody who is not there: "what a scoundrel", the word for "what a" behind as Slavic speech has it, and no "you" beside it."""
     follows = i + 1 < len(words) and words[i + 1].sentence == words[i].sentence and lexicon.has("what_a", words[i + 1].text)
     # recognition writes commas for stops: "вот гад какой, прямо из рук вытащил, спасибо вам" thanks somebody else
-    beside = [k for k in clause(words, i) if k != i]
-    return follows and not any(lexicon.has(name, words[k].text) for k in beside for name in ("you_one", "you_many", "you_any"))
+    return follows and not any(lexicon.has(name, words[k].text) for k in _clause(words, i) if k != i for name in _YOU)
 
 
-def clause(words: Sequence[Word], i: int) -> range:
+def _clause(words: Sequence[Word], i: int) -> range:
     """The words around one, from pause to pause."""
     first = last = i
     while first > 0 and not words[first].pause_before and words[first - 1].sentence == words[i].sentence:
@@ -70,7 +70,7 @@ def in_sentence(words: Sequence[Word], i: int, lexicon: AbuseLexicon, name: str)
 
 def addressed(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
     """Whether the sentence speaks to somebody."""
-    return any(in_sentence(words, i, lexicon, name) for name in ("you_one", "you_many", "you_any"))
+    return any(in_sentence(words, i, lexicon, name) for name in _YOU)
 
 
 def directed(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:

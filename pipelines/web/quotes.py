@@ -12,7 +12,7 @@ from pipelines.web.masking import masked
 
 def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bool = False) -> list[Row]:
     """The rows with personal data masked in their quotes, where the words of the call were kept raw."""
-    raw = [] if hears_personal_data else sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
+    raw = [] if hears_personal_data else _kept_raw(rows)
     if not raw:
         return list(rows)
     words, personal = _words(published, raw), _personal(published, raw)
@@ -49,6 +49,24 @@ def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict
     return found
 
 
+def texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) -> dict[tuple[str, int], Row]:
+    """The turns of these rows as they may be read."""
+    ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
+    found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
+    read = {(turn["call_id"], turn["turn_no"]): turn for turn in found}
+    raw = [] if hears_personal_data else _kept_raw(rows)
+    if raw:
+        words, personal = _words(published, raw), _personal(published, raw)
+        for (call_id, turn_no), turn in read.items():
+            if call_id in words:
+                turn["text"] = masked([w for w in words[call_id] if w["turn_no"] == turn_no], personal[call_id])
+    return read
+
+
+def _kept_raw(rows: Sequence[Row]) -> list[str]:
+    return sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
+
+
 def _within(words: Sequence[Row], personal: Sequence[Row], start_s: float, end_s: float) -> str:
     return masked([w for w in words if start_s - 0.01 <= w["start_s"] and w["end_s"] <= end_s + 0.01], personal) or "[…]"
 
@@ -66,17 +84,3 @@ def _by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
     for row in rows:
         found[row["call_id"]].append(row)
     return found
-
-
-def texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) -> dict[tuple[str, int], Row]:
-    """The turns of these rows as they may be read."""
-    ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
-    found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
-    read = {(turn["call_id"], turn["turn_no"]): turn for turn in found}
-    raw = [] if hears_personal_data else sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
-    if raw:
-        words, personal = _words(published, raw), _personal(published, raw)
-        for (call_id, turn_no), turn in read.items():
-            if call_id in words:
-                turn["text"] = masked([w for w in words[call_id] if w["turn_no"] == turn_no], personal[call_id])
-    return read

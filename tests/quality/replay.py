@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines.intake.folder import read_folder
 from pipelines.records import AudioFacts, Call, Hold, Interval, Token, Turn, TurnSentiment
@@ -61,31 +62,31 @@ def replay_call(
 
 def staged(folder: Path, stage: Path) -> Iterator[Judged]:
     """The calls of a folder that have a reference, as the batches under `stage` judged them from recognised speech."""
-    references = read_references(folder)
-    for file in sorted(stage.rglob("verdicts.parquet")):
-        batch = Batch(file.parent)
-        rows = {kind: batch.read(kind) for kind in ("turns", "sentiments", "findings", "procedures", "verdicts", "evaluations", "metrics")}
-        for call in batch.calls():
-            if call.call_id in references:
-                own = {kind: tuple(row for row in some if row.call_id == call.call_id) for kind, some in rows.items()}
-                scored = Scored(
-                    own["sentiments"], own["findings"], own["procedures"][0], own["verdicts"], own["evaluations"][0], own["metrics"][0]
-                )
-                yield Judged(call, references[call.call_id], own["turns"], scored)
+    for call, reference, own in _staged(
+        folder, stage, ("turns", "sentiments", "findings", "procedures", "verdicts", "evaluations", "metrics")
+    ):
+        scored = Scored(own["sentiments"], own["findings"], own["procedures"][0], own["verdicts"], own["evaluations"][0], own["metrics"][0])
+        yield Judged(call, reference, own["turns"], scored)
 
 
 def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> Iterator[Judged]:
     """The same calls judged anew from what `spoil` makes of the turns that were recognised."""
+    for call, reference, own in _staged(folder, stage, ("audio", "roles", "turns", "dropped", "personal_data")):
+        turns = tuple(spoil(turn) for turn in own["turns"])
+        scored = score_call(call, own["audio"][0], turns, next(iter(own["roles"]), None), own["dropped"], own["personal_data"])
+        yield Judged(call, reference, turns, scored)
+
+
+def _staged(folder: Path, stage: Path, kinds: Sequence[str]) -> Iterator[tuple[Call, Reference, dict[str, tuple[Any, ...]]]]:
+    """Each judged call under `stage` that has a reference, with its own rows of some kinds."""
     references = read_references(folder)
     for file in sorted(stage.rglob("verdicts.parquet")):
         batch = Batch(file.parent)
-        rows = {kind: batch.read(kind) for kind in ("audio", "roles", "turns", "dropped", "personal_data")}
+        rows = {kind: batch.read(kind) for kind in kinds}
         for call in batch.calls():
             if call.call_id in references:
-                own = {kind: [row for row in some if row.call_id == call.call_id] for kind, some in rows.items()}
-                turns = [spoil(turn) for turn in own["turns"]]
-                scored = score_call(call, own["audio"][0], turns, next(iter(own["roles"]), None), own["dropped"], own["personal_data"])
-                yield Judged(call, references[call.call_id], tuple(turns), scored)
+                own = {kind: tuple(row for row in some if row.call_id == call.call_id) for kind, some in rows.items()}
+                yield call, references[call.call_id], own
 
 
 def _turn(call_id: str, number: int, turn: Reference) -> Turn:

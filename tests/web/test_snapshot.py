@@ -72,7 +72,8 @@ def test_rows_of_calls_are_those_that_looking_through_all_finds(copied: Settings
                 found = reading.of_calls(view, ids, ", ".join(columns))
                 assert found == [row for row in rows if row["call_id"] in ids], (view, ids)
         more = ("call_id, turn_no", "call_id, turn_no", "role = ? and turn_no > ?", ["client", 1])
-        assert reading.of_calls("turns", every, *more) != []
+        expected = reading.rows("select call_id, turn_no from turns where role = 'client' and turn_no > 1 order by all")
+        assert reading.of_calls("turns", every, *more) == expected != []
     site.close()
 
 
