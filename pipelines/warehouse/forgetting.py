@@ -26,7 +26,7 @@ from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
 from pipelines.sql_text import literal
 from pipelines.store import Batch
-from pipelines.warehouse import lake, lexicon, marts
+from pipelines.warehouse import lake, marts
 from pipelines.warehouse.file import connect, disk_errors_told, migrate, open_for_reading, remove_leftovers, write_lock, writers_connection
 
 ON_REQUEST = "Forgotten on request"
@@ -239,7 +239,7 @@ def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str,
     ).fetchall()
     special = {
         "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
-        "said": f"block not in (select {lexicon.block('call_no')} from {database}.store.calls where call_id in (select call_id from without_ids))",
+        "said": f"block not in (select call_block(call_no) from {database}.store.calls where call_id in (select call_id from without_ids))",
         "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
     }
     of_call = "call_id not in (select call_id from without_ids)"

@@ -7,20 +7,13 @@ import polars as pl
 
 from models.language import LANGUAGES, lemma
 
-CALLS_OF_BLOCK = 500
-
-
-def block(call_no: str) -> str:
-    """In SQL, the block of calls in whose rows of made.said a call stands: one row a block and lemma, a tenth or twentieth of one a call and lemma."""
-    return f"({call_no} - 1) // {CALLS_OF_BLOCK}"
-
 
 def _read_words(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
-        f"""create or replace temp table touched_words as
-            select call_no, {block("call_no")} as block, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
+        """create or replace temp table touched_words as
+            select call_no, call_block(call_no) as block, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
             from store.turns
-            semi join (select call_no from store.calls where {block("call_no")} in (select block from touched_blocks)) as c using (call_no)"""
+            semi join (select call_no from store.calls where call_block(call_no) in (select block from touched_blocks)) as c using (call_no)"""
     )
 
 
@@ -30,8 +23,8 @@ def create(db: duckdb.DuckDBPyConnection) -> None:
     _read_words(db)
 
 
-def learn(db: duckdb.DuckDBPyConnection) -> None:
-    """Take in the forms that are new in the calls of the temporary table `touched_blocks`; their words are in `touched_words` then."""
+def learn(db: duckdb.DuckDBPyConnection) -> bool:
+    """Take in the forms that are new in the calls of the temporary table `touched_blocks`; their words are in `touched_words` then, if there are any."""
     _read_words(db)
     new = db.execute(
         "select distinct form, language from touched_words where form <> '' except select form, language from made.lexicon order by all"
@@ -40,3 +33,4 @@ def learn(db: duckdb.DuckDBPyConnection) -> None:
     db.register("learned", pl.DataFrame(rows, schema={"form": pl.String, "language": pl.String, "lemma": pl.String}, orient="row"))
     db.execute("insert into made.lexicon select form, language, plain_text(lemma) from learned")
     db.unregister("learned")
+    return db.execute("select 1 from touched_words where form <> '' limit 1").fetchone() is not None

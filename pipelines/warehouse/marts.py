@@ -43,7 +43,11 @@ def digest(sql: Path = SQL) -> str:
 
 
 def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
-    """Make macros, tables and views from their files, and remove those that no file defines any more; every call is to be published again."""
+    """Make macros, tables and views from their files, and remove those that no file defines any more; every call is to be published again.
+
+    Tables are made without rows by `limit 0`, not by inserting none: after an ordered insert of no row, DuckDB 1.5.5 does not see what a larger one (more
+    than 122,880 rows) puts into the same table in the same transaction, until the file is opened again.
+    """
     files = in_order(sql)
     kept = {file.stem for file in files if file.parent.name == "marts"}
     for (name,) in db.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall():
@@ -57,7 +61,7 @@ def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     lexicon.create(db)
     for file in files:
         text = lake.fitted(db, file.read_text(encoding="utf-8"))
-        db.execute(f"create table made.{file.stem} as\n{text}" if file.parent.name == "made" else text)
+        db.execute(f"create table made.{file.stem} as\n{text}\nlimit 0" if file.parent.name == "made" else text)
     db.execute("delete from store.unpublished")
     db.execute("insert into store.unpublished select call_id from store.calls")
     refresh_calls(db, sql)
@@ -79,10 +83,10 @@ def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
            select * from store.touched"""
     )
     db.execute(
-        f"""insert into store.touched_blocks
-            select {lexicon.block("call_no")} from made.calls semi join touched_calls using (call_id) where call_no is not null
+        """insert into store.touched_blocks
+            select call_block(call_no) from made.calls semi join touched_calls using (call_id) where call_no is not null
             union
-            select {lexicon.block("call_no")} from touched_calls where call_no is not null
+            select call_block(call_no) from touched_calls where call_no is not null
             except
             select block from store.touched_blocks"""
     )
@@ -103,7 +107,7 @@ def refresh_without(db: duckdb.DuckDBPyConnection, gone: str, sql: Path = SQL) -
     """Work out again where calls stood that are gone for good, as the query `gone` tells: centre_id, operator_id, month, started_local, call_no."""
     waiting = db.execute("select 1 from store.unpublished limit 1").fetchone() is not None
     db.execute(f"insert into store.touched select centre_id, operator_id, month, min(started_local) from ({gone}) group by all")
-    db.execute(f"insert into store.touched_blocks select distinct {lexicon.block('call_no')} from ({gone}) where call_no is not null")
+    db.execute(f"insert into store.touched_blocks select distinct call_block(call_no) from ({gone}) where call_no is not null")
     refresh(db, sql)
     if not waiting:
         nothing_waits(db)
@@ -121,19 +125,22 @@ def _refresh_said(db: duckdb.DuckDBPyConnection, sql: Path) -> None:
     blocks = [block for (block,) in db.execute("select distinct block from store.touched_blocks order by block").fetchall()]
     for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
         db.execute("create or replace temp table touched_blocks as select unnest(?) as block", [blocks[first : first + _BLOCKS_AT_ONCE]])
-        lexicon.learn(db)
-        _replace(db, sql / "made" / f"{_OF_WORDS}.sql")
+        is_anything_said = lexicon.learn(db)
+        _replace(
+            db, sql / "made" / f"{_OF_WORDS}.sql", with_rows=is_anything_said
+        )  # inserting none would hide those of the next blocks: see `create`
         db.execute("drop table touched_words")
 
 
-def _replace(db: duckdb.DuckDBPyConnection, file: Path) -> None:
+def _replace(db: duckdb.DuckDBPyConnection, file: Path, *, with_rows: bool = True) -> None:
     text = file.read_text(encoding="utf-8")
     found = _REPLACES.match(text)
     if found is None:
         raise ValueError(f"{file}: the first line must be `-- replaces, for t in TABLE: CONDITION` on m, the rows of this table.")
     touched, condition = found.groups()
     db.execute(f"delete from made.{file.stem} as m using {touched} as t where {condition}")
-    db.execute(f"insert into made.{file.stem} by name\n{text}")
+    if with_rows:
+        db.execute(f"insert into made.{file.stem} by name\n{text}")
 
 
 def _nothing_touched(db: duckdb.DuckDBPyConnection) -> None:

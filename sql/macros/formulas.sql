@@ -4,6 +4,9 @@
 create or replace macro plain_text(said) as
     trim(regexp_replace(replace(lower(translate(nfc_normalize(said), '’ʼ`', '''''''')), 'ё', 'е'), '[^\p{L}\p{N}'']+', ' ', 'g'));
 
+-- The block of calls, by their number, in whose rows of made.said a call stands: one row a block and lemma, a twentieth of one a call and lemma.
+create or replace macro call_block(call_no) as ((call_no - 1) // 500);
+
 -- The calendar time on the wall of the centre, for a moment and the centre's time zone.
 create or replace macro wall_time(moment, zone) as (moment at time zone coalesce(zone, 'UTC'));
 

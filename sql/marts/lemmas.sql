@@ -53,7 +53,6 @@ select
 from (
     select unnest(calls) as call
     from made.said
-    -- the blocks are those of pipelines/warehouse/lexicon.py
-    where lemma = wanted and block in (select distinct (unnest(call_nos) - 1) // 500)
+    where lemma = wanted and block in (select distinct call_block(unnest(call_nos)))
 ) as s
 where s.call.call_no in (select unnest(call_nos));

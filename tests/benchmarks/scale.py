@@ -26,7 +26,7 @@ from pipelines import warehouse
 from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
 from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
-from pipelines.warehouse import history, lexicon, marts
+from pipelines.warehouse import history, marts
 from pipelines.warehouse.file import connect, migrate
 from pipelines.warehouse.loading import TABLES
 from pipelines.warehouse.publishing import all_is_published
@@ -249,8 +249,8 @@ def _say_again(db: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
            select s.call_id, s.call_no, a.* exclude (like_n) from turns_again as a join speaking as s using (like_n)"""
     )
     db.execute(
-        f"""insert into made.said by name
-            select a.lemma, {lexicon.block("s.call_no")} as block, list({{'call_no': s.call_no, 'turn_nos': a.turn_nos}} order by s.call_no) as calls
+        """insert into made.said by name
+            select a.lemma, call_block(s.call_no) as block, list({'call_no': s.call_no, 'turn_nos': a.turn_nos} order by s.call_no) as calls
             from said_again as a join speaking as s using (like_n)
             group by a.lemma, block order by a.lemma, block"""
     )
