@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule
 
+from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines.errors import MisconfiguredError, TransientError
 
@@ -39,6 +40,12 @@ RETRIES = ExceptionRetryPolicy(
 )
 # A bad recording is no error here: its step puts it aside with the reason, and the batch goes on without it.
 
+
+def give_way(_: object) -> None:
+    """Before a task does anything: whoever looks at pages on this machine goes first."""
+    let_people_go_first()
+
+
 DEFAULTS: dict[str, Any] = {
     "owner": "callgrade",
     "retries": 4,
@@ -46,6 +53,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=15),
+    "on_execute_callback": give_way,
     "execution_timeout": timedelta(hours=3),  # a batch holds half an hour of sound: even one slow core is done by then
 }
 

@@ -1,14 +1,17 @@
-"""How many cores the work of this process may use, and work shared out among them."""
+"""How many cores the work of this process may use, work shared out among them, and who goes first."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_NICENESS = 10  # of -20 to 19: a tenth of the processor when others want it, all of it when nobody does
 
 
 def cores() -> int:
@@ -23,3 +26,13 @@ def on_every_core(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """
     with ThreadPoolExecutor(cores()) as pool:
         yield from pool.map(work, items)
+
+
+def let_people_go_first() -> None:
+    """Give way to what people wait for on this machine (pages, queries), from this thread and all that it starts from now on.
+
+    For work in the background, before it imports what starts threads; it cannot be taken back. Elsewhere than on Linux, where 0 is not the thread
+    that asks but all of them, it does nothing.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))

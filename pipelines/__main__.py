@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines import heap
 from pipelines.errors import CallgradeError, MisconfiguredError
@@ -130,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _grade(arguments: argparse.Namespace) -> int:
     heap.share_one_heap()
+    let_people_go_first()
     from pipelines import flow, summary
     from pipelines.intake.folder import read_folder
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from models.cores import let_people_go_first
 from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.published import Published, T
 from pipelines.settings import Settings
@@ -22,13 +23,14 @@ LONGEST_QUERY_S = 60.0
 # Who asks right after publishing waits so long for the new copy; after that the one of before is shown until the new one is warm, but no longer than that.
 PATIENCE_S, LONGEST_OLD_S = 2.0, 180.0
 THREADS = 2  # of DuckDB, for all requests together: judging may run on the same machine
+WARMING_THREADS = 1  # of a copy that is made warm while the one of before is read: the thread that does it, and no other
 _CATALOG = "published"
 
 
 class _Generation:
     """One file that was published, open until the last request that reads it is done."""
 
-    def __init__(self, settings: Settings, mark: tuple[int, ...]) -> None:
+    def __init__(self, settings: Settings, mark: tuple[int, ...], threads: int) -> None:
         self.mark = mark
         self.kept: dict[Hashable, Any] = {}
         self.making: dict[Hashable, threading.Lock] = {}
@@ -40,7 +42,7 @@ class _Generation:
         self.is_old = False
         try:
             # Attached to a database in memory, because connecting to the path again would find the file of before, which is still open.
-            self.connection = duckdb.connect(":memory:", config={"threads": THREADS})
+            self.connection = duckdb.connect(":memory:", config={"threads": threads})
             self.connection.execute(f"attach {literal(settings.snapshot)} as {_CATALOG} (read_only)")
             self.connection.execute("set enable_external_access = false")
         except duckdb.IOException as error:
@@ -133,6 +135,7 @@ class Snapshot:
             if fresh is not None and fresh is self._next and (fresh.is_warm.is_set() or time.monotonic() > fresh.opened_s + LONGEST_OLD_S):
                 self._retire(self._current)
                 self._current, self._next = fresh, None
+                fresh.connection.execute(f"set threads = {THREADS}")
             assert self._current is not None
             self._current.readers += 1
             return self._current
@@ -145,7 +148,7 @@ class Snapshot:
             if (
                 self._next is None
             ):  # one that is being warmed is waited for, even when another was published meanwhile: else none might ever get warm
-                fresh = _Generation(self._settings, mark)
+                fresh = _Generation(self._settings, mark, THREADS if self._current is None else WARMING_THREADS)
                 if self._warm is None:
                     fresh.is_warm.set()
                 else:
@@ -158,6 +161,10 @@ class Snapshot:
             return self._next
 
     def _warm_up(self, generation: _Generation, warm: Callable[[Reading], object]) -> None:
+        with self._lock:
+            is_waited_for = generation is self._current
+        if not is_waited_for:
+            let_people_go_first()
         cursor = generation.connection.cursor()
         generation.warming = cursor
         try:

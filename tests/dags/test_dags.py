@@ -57,6 +57,10 @@ def test_the_models_share_the_gpu_and_writers_queue_for_the_warehouse(bag) -> No
     assert {name for name, pool in pools.items() if pool == "warehouse"} == {"grade.load", "publish", "forget", "erase"}
 
 
+def test_every_task_gives_way_to_people_at_their_pages(bag) -> None:  # type: ignore[no-untyped-def]
+    assert [task.task_id for dag in bag.dags.values() for task in dag.tasks if not task.has_on_execute_callback] == []
+
+
 def test_batches_go_their_own_ways_in_the_order_of_the_flow(bag) -> None:  # type: ignore[no-untyped-def]
     tasks = bag.dags["grade_calls"].task_dict
     assert tasks["grade.load"].get_closest_mapped_task_group() is not None
