@@ -15,6 +15,7 @@ from pipelines.web.quotes import quoted, texts
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
+_LOOKED_AT_FOR_ONE = 400  # the same for one criterion
 _LOOKED_AT = 1500  # calls that are looked through for words: the newest, then the newest that hold them in some form
 _READ_FIRST = 80  # turns of which it is compared first whether the words may be read there; then twice as many
 SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
@@ -32,9 +33,10 @@ _MOMENT = {
     "turn": f"""{_NONE} as criterion_id, {_NONE} as finding_kind, {_NONE} as severity, cast(turn_no as varchar) as number,
         role, turn_no, start_s, end_s, text as quote, {_NONE} as kind""",
 }
-# Of a person's and the machine's verdict the person's, where it decides.
-_FIRST_DECIDED = """ qualify row_number() over (partition by call_id, scorecard_id, criterion_id order by judge = 'human' desc) = 1
-    and verdict in ('pass', 'fail') and start_s is not null and end_s > start_s"""
+# Of a person's and the machine's verdict the person's. People judge few calls.
+_COUNTS = """(judge = 'human' or (call_no, scorecard_id, criterion_id) not in
+        (select (call_no, scorecard_id, criterion_id) from criterion_results where judge = 'human'))
+    and end_s > start_s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,12 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
 
 
 def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
-    """What was judged or noticed: where any point will do, in the newest calls if they hold enough, else from one look through all."""
-    if wanted.source == "criterion" and wanted.criterion_id is None:
-        calls = _newest(published, wanted, _LOOKED_AT_FIRST, columns=_CALL)
+    """What was judged, in the newest calls if they hold enough, or noticed; else from one look through all."""
+    if wanted.source == "criterion":
+        first = _LOOKED_AT_FOR_ONE if wanted.criterion_id else _LOOKED_AT_FIRST
+        calls = _newest(published, wanted, first, columns=_CALL)
         found = _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
-        if len(found) >= MOST_SHOWN or len(calls) < _LOOKED_AT_FIRST:
+        if len(found) >= MOST_SHOWN or len(calls) < first:
             return found
     calls = _with_marks(published, wanted)
     return _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
@@ -159,11 +162,7 @@ def _within_calls(
     """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
     view, columns, more, values = "criterion_results", _MOMENT["criterion"], "true", list[Any]()
     if wanted.source == "criterion":
-        if wanted.criterion_id:
-            more, values = "criterion_id = ?", [wanted.criterion_id]
-        more += _FIRST_DECIDED
-        if wanted.verdict:
-            more, values = f"{more} and verdict = ?", [*values, wanted.verdict]
+        more, values = _points(wanted)
     elif wanted.source == "finding":
         view, columns, more, values = "findings", _MOMENT["finding"], *_findings(wanted)
         more += " and end_s > start_s"
@@ -186,13 +185,8 @@ def _with_marks(published: Published, wanted: Wanted) -> list[Row]:
         inner, inner_values = _findings(wanted)
         marked = f"select call_id from findings where {inner} and end_s > start_s"
     else:
-        chosen = {"criterion_id": wanted.criterion_id, "verdict": wanted.verdict}
-        inner_values = [value for value in chosen.values() if value]
-        inner = " and ".join([f"r.{name} = ?" for name, value in chosen.items() if value] or ["true"])
-        # What the machine said and a person said otherwise is no such moment; people judge few calls.
-        marked = f"""select call_id from criterion_results as r
-            where {inner} and r.verdict in ('pass', 'fail') and r.start_s is not null and r.end_s > r.start_s
-                and (r.judge = 'human' or r.call_id || r.scorecard_id || r.criterion_id not in (select call_id || scorecard_id || criterion_id from criterion_results where judge = 'human'))"""
+        inner, inner_values = _points(wanted)
+        marked = f"select call_id from criterion_results where {inner}"
     sql = f"""select {_CALL} from calls as c where c.call_id in ({marked}) and {" and ".join(where)}
               order by c.started_local desc nulls last, c.call_id limit ?"""
     return published.rows(sql, *inner_values, *values, MOST_SHOWN)
@@ -209,6 +203,14 @@ def _of_calls(wanted: Wanted) -> tuple[list[str], list[Any]]:
         where.append("c.call_id in (select call_id from abuse_procedures where outcome = ?)")
         values.append(wanted.outcome)
     return where, values
+
+
+def _points(wanted: Wanted) -> tuple[str, list[Any]]:
+    """What must hold of a verdict."""
+    chosen = {"criterion_id": wanted.criterion_id, "verdict": wanted.verdict}
+    equal = [f"{name} = ?" for name, value in chosen.items() if value]
+    decided = [] if wanted.verdict else ["verdict in ('pass', 'fail')"]
+    return " and ".join([*equal, *decided, _COUNTS]), [value for value in chosen.values() if value]
 
 
 def _findings(wanted: Wanted) -> tuple[str, list[Any]]:
@@ -236,8 +238,8 @@ def found(published: Published, key: str) -> Row | None:
         return None
     calls = published.of_calls("calls", [call_id], "call_id", _CALL)
     view = {"criterion": "criterion_results", "finding": "findings", "turn": "turns"}[source]
-    more = f"criterion_id = ?{_FIRST_DECIDED}" if source == "criterion" else f"{column} = ? and end_s > start_s"
-    rows = published.of_calls(view, [call_id], "start_s", _MOMENT[source], more, [number if column == "criterion_id" else int(number)])
+    more, values = _points(Wanted((), number)) if source == "criterion" else (f"{column} = ? and end_s > start_s", [int(number)])
+    rows = published.of_calls(view, [call_id], "start_s", _MOMENT[source], more, values)
     return calls[0] | rows[0] if calls and rows else None
 
 
