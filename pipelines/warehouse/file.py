@@ -142,6 +142,7 @@ def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection
         hint = " Close the program that has it open; to look at the data, open the published copy." if "lock" in str(error) else ""
         raise TransientError(f"{path} cannot be opened: {_first_line(error)}.{hint}") from error
     connection.execute("set timezone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")  # which DuckDB shows in a process that was spawned, taking it for a session
     return connection
 
 

@@ -15,8 +15,7 @@ from pipelines.web.quotes import quoted, texts
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
-_LOOKED_AT_FOR_ONE = 400  # the same for one criterion
-_LOOKED_AT = 1500  # calls that are looked through for words: the newest, then the newest that hold them in some form
+_LOOKED_AT = 1500  # the same for one criterion, and for words: there then the newest that hold them in some form
 _READ_FIRST = 80  # turns of which it is compared first whether the words may be read there; then twice as many
 SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
 SEVERITIES = ("profanity", "insult", "threat")
@@ -83,10 +82,10 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
 def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
     """What was judged, in the newest calls if they hold enough, or noticed; else from one look through all."""
     if wanted.source == "criterion":
-        first = _LOOKED_AT_FOR_ONE if wanted.criterion_id else _LOOKED_AT_FIRST
-        calls = _newest(published, wanted, first, columns=_CALL)
-        found = _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
-        if len(found) >= MOST_SHOWN or len(calls) < first:
+        newest = _LOOKED_AT if wanted.criterion_id else _LOOKED_AT_FIRST
+        calls = _newest(published, wanted, newest, columns=_CALL)
+        found = _of(calls, _judged_in_newest(published, wanted, newest))
+        if len(found) >= MOST_SHOWN or len(calls) < newest:
             return found
     calls = _with_marks(published, wanted)
     return _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
@@ -126,13 +125,26 @@ def _newest(
     published: Published, wanted: Wanted, size: int, *, forms: Sequence[Sequence[str]] = (), columns: str = "call_id, call_no"
 ) -> list[Row]:
     """The calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
+    sql, values = _newest_of(wanted, forms)
+    return published.rows(f"select {columns} {sql}", *values, size)
+
+
+def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
+    """The rest of a query for the newest calls, after its columns; what comes last is how many."""
     where, values = _of_calls(wanted)
     for one in forms:
         # each form is looked for by itself, for which DuckDB skips more than for a list of them
         where.append(f"c.call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
         values += one
-    sql = f"select {columns} from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?"
-    return published.rows(sql, *values, size)
+    return f"from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?", values
+
+
+def _judged_in_newest(published: Published, wanted: Wanted, size: int) -> list[Row]:
+    """The points of the newest calls that were judged so; with their calls named in the query DuckDB reads less than with a list of ids."""
+    newest, of_calls = _newest_of(wanted)
+    judged, of_points = _points(wanted)
+    sql = f"select call_id, {_MOMENT['criterion']} from criterion_results where call_no in (select call_no {newest}) and {judged} order by start_s"
+    return published.rows(sql, *of_calls, size, *of_points)
 
 
 def _numbers(calls: Sequence[Row]) -> dict[int, str]:
@@ -141,15 +153,15 @@ def _numbers(calls: Sequence[Row]) -> dict[int, str]:
 
 def _with_words(published: Published, calls: Mapping[int, str], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
     """Those of the calls in one of whose turns all words stand in some form, in their order, and in which turns."""
-    turns: dict[int, set[int]] = {number: set() for number in calls}
-    for n, one in enumerate(forms):
-        heard: defaultdict[int, set[int]] = defaultdict(set)
-        for form in one if turns else ():
-            for row in published.rows("from lemma_in_calls(?, ?)", form, list(turns)):
-                heard[row["call_no"]].update(row["turn_nos"])
-        both = {number: found & heard[number] if n else heard[number] for number, found in turns.items() if number in heard}
-        turns = {number: found for number, found in both.items() if found}
-    return {calls[number]: found for number, found in turns.items()}
+    turns_of: dict[str, dict[int, set[int]]] = defaultdict(dict)
+    for row in published.rows("from lemmas_in_calls(?, ?)", sorted({form for one in forms for form in one}), list(calls)):
+        turns_of[row["lemma"]][row["call_no"]] = set(row["turn_nos"])
+    found = {}
+    for number, call_id in calls.items():
+        heard = [set[int]().union(*(turns_of[form].get(number, ()) for form in one)) for one in forms]
+        if turns := set.intersection(*heard):
+            found[call_id] = turns
+    return found
 
 
 def _within_calls(
@@ -171,11 +183,19 @@ def _within_calls(
     if turns is not None:
         places = [f"{call_id} {number}" for call_id, numbers in turns.items() for number in numbers]
         more, values = f"list_contains(?, call_id || ' ' || turn_no) and {more}", [places, *values]
+    rows = published.of_calls(view, ids, "start_s", f"call_id, {columns}", more, values)
+    known = {
+        call["call_id"]: call for call in calls or published.of_calls("calls", sorted({row["call_id"] for row in rows}), "call_id", _CALL)
+    }
+    return _of([known[call_id] for call_id in ids if call_id in known], rows)
+
+
+def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """The rows, each with what is known of its call, in the order of the calls."""
     by_call: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in published.of_calls(view, ids, "start_s", f"call_id, {columns}", more, values):
+    for row in rows:
         by_call[row["call_id"]].append(row)
-    known = {call["call_id"]: call for call in calls or published.of_calls("calls", list(by_call), "call_id", _CALL)}
-    return [known[call_id] | row for call_id in ids if call_id in known for row in by_call[call_id]]
+    return [call | row for call in calls for row in by_call[call["call_id"]]]
 
 
 def _with_marks(published: Published, wanted: Wanted) -> list[Row]:

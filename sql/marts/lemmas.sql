@@ -45,14 +45,20 @@ select c.call_id, f.turn_no, f.call_no
 from found as f
 join store.calls as c on c.call_no = f.call_no;
 
--- In which of the calls with these numbers a lemma was said, and in which turns: from lemma_in_calls('счётчик', [17, 18]).
-create or replace macro lemma_in_calls(wanted, call_nos) as table
+-- In which of the calls with these numbers each of some lemmas was said, and in which turns: from lemmas_in_calls(['счётчик', 'газ'], [17, 18]).
+create or replace macro lemmas_in_calls(wanted, call_nos) as table
+with chosen as materialized (
+    select unnest(call_nos) as call_no
+)
 select
+    s.lemma,
     s.call.call_no as call_no,
     s.call.turn_nos as turn_nos
 from (
-    select unnest(calls) as call
+    select
+        lemma,
+        unnest(calls) as call
     from made.said
-    where lemma = wanted and block in (select distinct call_block(unnest(call_nos)))
+    where list_contains(wanted, lemma) and block in (select call_block(call_no) from chosen)
 ) as s
-where s.call.call_no in (select unnest(call_nos));
+semi join chosen on chosen.call_no = s.call.call_no;
