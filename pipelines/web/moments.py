@@ -21,7 +21,7 @@ SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "
 SEVERITIES = ("profanity", "insult", "threat")
 KINDS = ("good_example", "to_improve")
 
-_CALL = "call_id, centre_id, operator_id, topic, client_type, started_local, duration_s, recording_sha256, text_kept"
+_CALL = "call_id, call_no, centre_id, operator_id, topic, client_type, started_local, duration_s, recording_sha256, text_kept"
 _NONE = "cast(null as varchar)"
 # Of a row of each view: what it is a moment of, where, and whether it is a good one.
 _MOMENT = {
@@ -83,50 +83,57 @@ def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
     """What was judged, in the newest calls if they hold enough, or noticed; else from one look through all."""
     if wanted.source == "criterion":
         newest = _LOOKED_AT if wanted.criterion_id else _LOOKED_AT_FIRST
-        calls = _newest(published, wanted, newest, columns=_CALL)
+        calls = _newest(published, wanted, newest)
         found = _of(calls, _judged_in_newest(published, wanted, newest))
         if len(found) >= MOST_SHOWN or len(calls) < newest:
             return found
-    calls = _with_marks(published, wanted)
-    return _within_calls(published, wanted, [call["call_id"] for call in calls], calls=calls)
+    return _within_calls(published, wanted, _with_marks(published, wanted))
 
 
 def _by_words(published: Published, wanted: Wanted, said: list[str], hears_personal_data: bool) -> list[Row]:
     """What was said, in the newest calls that hold all words in some form; the view lemmas finds their turns without reading them."""
-    forms = [sorted(_lemmas(part)) for word in said for part in word.split("-")]
-    newest = published.once(
-        ("newest calls", replace(wanted, text="", is_exact=False)),
-        lambda: _numbers(_newest(published, wanted, _LOOKED_AT)),
-    )
-    found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
+    wanted_forms = [_lemmas(part) for word in said for part in word.split("-")]
+    rows = published.rows("from lemmas_said(?)", sorted(frozenset[str]().union(*wanted_forms)))
+    forms = [sorted(one & {row["lemma"] for row in rows}) for one in wanted_forms]
+    if not all(forms):
+        return []
+    plain = replace(wanted, text="", is_exact=False)
+
+    def look() -> list[Row]:
+        return _newest(published, plain, _LOOKED_AT)
+
+    newest = published.once(("newest calls", plain), look) if plain.is_empty else look()
+    found = _said_in(published, wanted, newest, forms, said, hears_personal_data)
     if len(found) < MOST_SHOWN and len(newest) == _LOOKED_AT:
-        newest = _numbers(_newest(published, wanted, _LOOKED_AT, forms=forms))
-        found = _said_in(published, wanted, _with_words(published, newest, forms), said, hears_personal_data)
+        found = _said_in(published, wanted, _newest(published, wanted, _LOOKED_AT, forms), forms, said, hears_personal_data)
     return found
 
 
-def _said_in(published: Published, wanted: Wanted, turns: Mapping[str, set[int]], said: list[str], hears_personal_data: bool) -> list[Row]:
-    """The moments in these turns of calls where the words stand, as far as a reader may see them; no more are read than are shown."""
+def _said_in(
+    published: Published, wanted: Wanted, calls: Sequence[Row], forms: Sequence[Sequence[str]], said: list[str], hears_personal_data: bool
+) -> list[Row]:
+    """The moments of these calls where the words stand, as far as a reader may see them; no more turns are read than are shown."""
+    turns = _with_words(published, calls, forms)
+    calls = [call for call in calls if call["call_id"] in turns]
     found: list[Row] = []
-    some: dict[str, set[int]] = {}
-    most = _READ_FIRST
-    for n, (call_id, numbers) in enumerate(turns.items(), 1):
-        some[call_id] = numbers
-        if sum(map(len, some.values())) >= most or n == len(turns):
-            rows = _within_calls(published, wanted, list(some), some)
+    some: list[Row] = []
+    most, turns_of_some = _READ_FIRST, 0
+    for call in calls:
+        some.append(call)
+        turns_of_some += len(turns[call["call_id"]])
+        if turns_of_some >= most or call is calls[-1]:
+            rows = _within_calls(published, wanted, some, turns)
             found += _really_said(published, rows, said, wanted, hears_personal_data)
             if len(found) >= MOST_SHOWN:
                 break
-            some, most = {}, 2 * most
+            some, most, turns_of_some = [], 2 * most, 0
     return found
 
 
-def _newest(
-    published: Published, wanted: Wanted, size: int, *, forms: Sequence[Sequence[str]] = (), columns: str = "call_id, call_no"
-) -> list[Row]:
+def _newest(published: Published, wanted: Wanted, size: int, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
     """The calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
     sql, values = _newest_of(wanted, forms)
-    return published.rows(f"select {columns} {sql}", *values, size)
+    return published.rows(f"select {_CALL} {sql}", *values, size)
 
 
 def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
@@ -147,30 +154,21 @@ def _judged_in_newest(published: Published, wanted: Wanted, size: int) -> list[R
     return published.rows(sql, *of_calls, size, *of_points)
 
 
-def _numbers(calls: Sequence[Row]) -> dict[int, str]:
-    return {call["call_no"]: call["call_id"] for call in calls}
-
-
-def _with_words(published: Published, calls: Mapping[int, str], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
-    """Those of the calls in one of whose turns all words stand in some form, in their order, and in which turns."""
+def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
+    """In which turns of the calls all words stand in some form, by call; those without such a turn are left out."""
     turns_of: dict[str, dict[int, set[int]]] = defaultdict(dict)
-    for row in published.rows("from lemmas_in_calls(?, ?)", sorted({form for one in forms for form in one}), list(calls)):
+    wanted = sorted({form for one in forms for form in one})
+    for row in published.rows("from lemmas_in_calls(?, ?)", wanted, [call["call_no"] for call in calls]):
         turns_of[row["lemma"]][row["call_no"]] = set(row["turn_nos"])
     found = {}
-    for number, call_id in calls.items():
-        heard = [set[int]().union(*(turns_of[form].get(number, ()) for form in one)) for one in forms]
+    for call in calls:
+        heard = [set[int]().union(*(turns_of[form].get(call["call_no"], ()) for form in one)) for one in forms]
         if turns := set.intersection(*heard):
-            found[call_id] = turns
+            found[call["call_id"]] = turns
     return found
 
 
-def _within_calls(
-    published: Published,
-    wanted: Wanted,
-    ids: Sequence[str],
-    turns: Mapping[str, set[int]] | None = None,
-    calls: Sequence[Row] | None = None,
-) -> list[Row]:
+def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None) -> list[Row]:
     """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
     view, columns, more, values = "criterion_results", _MOMENT["criterion"], "true", list[Any]()
     if wanted.source == "criterion":
@@ -180,14 +178,11 @@ def _within_calls(
         more += " and end_s > start_s"
     else:
         view, columns, more = "turns", f"{_MOMENT['turn']}, language", "end_s > start_s"
+    ids = [call["call_id"] for call in calls]
     if turns is not None:
-        places = [f"{call_id} {number}" for call_id, numbers in turns.items() for number in numbers]
+        places = [f"{call_id} {number}" for call_id in ids for number in turns[call_id]]
         more, values = f"list_contains(?, call_id || ' ' || turn_no) and {more}", [places, *values]
-    rows = published.of_calls(view, ids, "start_s", f"call_id, {columns}", more, values)
-    known = {
-        call["call_id"]: call for call in calls or published.of_calls("calls", sorted({row["call_id"] for row in rows}), "call_id", _CALL)
-    }
-    return _of([known[call_id] for call_id in ids if call_id in known], rows)
+    return _of(calls, published.of_calls(view, ids, "start_s", f"call_id, {columns}", more, values))
 
 
 def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:

@@ -45,6 +45,12 @@ select c.call_id, f.turn_no, f.call_no
 from found as f
 join store.calls as c on c.call_no = f.call_no;
 
+-- Those of some lemmas that were said in any call: from lemmas_said(['счётчик', 'газ']).
+create or replace macro lemmas_said(wanted) as table
+select distinct lemma
+from made.lexicon
+where list_contains(wanted, lemma);
+
 -- In which of the calls with these numbers each of some lemmas was said, and in which turns: from lemmas_in_calls(['счётчик', 'газ'], [17, 18]).
 create or replace macro lemmas_in_calls(wanted, call_nos) as table
 with chosen as materialized (

@@ -150,6 +150,10 @@ def test_lemmas_are_found_among_some_calls_wherever_their_blocks_lie(settings: S
         ("перерасчет", sum("нет." in w for w in said)),
         ("тариф", sum("Тариф" in w for w in said)),
     ]
+    assert rows(settings.snapshot, "select lemma from lemmas_said(['перерасчет', 'тариф', 'никто']) order by all") == [
+        ("перерасчет",),
+        ("тариф",),
+    ]
 
 
 def test_a_centres_own_rest_rule_holds_for_calls_of_before_too(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
