@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Protocol
 
 from models.abuse_lexicon import AbuseLexicon, load_lexicon
@@ -39,7 +40,8 @@ MODEL_CONFIDENCE = 0.58  # what the model finds alone; the procedure tries both 
 _MODEL_SUPPORT = 0.5  # how much nearer to certainty a word comes whose sentence the model is sure of
 TORN_S, NO_PAUSE_S = 1.0, 0.1  # words so near a change of voice with hardly a pause may have been torn from the other's sentence
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
-ACCUSED_HEARD = 0.6  # an operator's words that recognition was less sure of accuse nobody: they stay under what decides (those that were really said: 0.69 and more)
+ACCUSED_HEARD = 0.6  # an operator's words that recognition was less sure of accuse nobody: they stay under what decides (those that were really said: 0.69 and more),
+BESIDE_HEARD = 2  # and so do those it was sure of among words that it was not (median of so many on each side): "Crate Hotel, a con." was "Kredo Telecom. Goodbye!"
 _GROUPS: tuple[tuple[str, ...], ...] = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
 _MISHEARD = 0.85  # how much less a word counts that recognition wrote in another way
 
@@ -168,7 +170,8 @@ def _finding(turn: Turn, words: Sequence[Word], hit: _Hit) -> Finding:
     heard = min(t.probability for t in turn.tokens[first:last])
     # a word that the recogniser half guessed is half a proof
     confidence = hit.confidence * (1.0 if heard >= 0.4 else 0.85) * (0.85 if turn.role == "unknown" else 1.0)
-    if turn.role == "operator" and heard < ACCUSED_HEARD:
+    around = median(t.probability for t in turn.tokens[max(0, first - BESIDE_HEARD) : last + BESIDE_HEARD])
+    if turn.role == "operator" and min(heard, around) < ACCUSED_HEARD:
         confidence = min(confidence, LEAST_CONFIDENCE)
     return Finding(
         call_id=turn.call_id,

@@ -285,6 +285,17 @@ def test_an_operator_is_not_accused_by_a_word_that_recognition_was_unsure_of() -
 
 
 @pytest.mark.parametrize(
+    ("believed", "accused"), [((0.9, 0.9, 0.9, 0.9, 0.3, 0.2, 0.8), False), ((0.9, 0.9, 0.9, 0.9, 0.7, 0.3, 0.8), True)]
+)
+def test_a_word_among_words_that_were_hardly_heard_accuses_no_operator(believed: tuple[float, ...], accused: bool) -> None:
+    """What stands at the end of a misheard name of a company is a piece of that name."""
+    clear = replace(said("Thank you for calling Hotel, a con.", "en"), role="operator")
+    tokens = tuple(replace(token, probability=p) for token, p in zip(clear.tokens, believed, strict=True))
+    (found,) = find_abuse([replace(clear, tokens=tokens)])
+    assert (found.confidence >= 0.6) == accused
+
+
+@pytest.mark.parametrize(
     ("text", "language", "severity"),
     [
         ("Мы вашего мастера с лестницы скинем.", "ru", "threat"),
