@@ -170,9 +170,10 @@ def _finding(turn: Turn, words: Sequence[Word], hit: _Hit) -> Finding:
     heard = min(t.probability for t in turn.tokens[first:last])
     # a word that the recogniser half guessed is half a proof
     confidence = hit.confidence * (1.0 if heard >= 0.4 else 0.85) * (0.85 if turn.role == "unknown" else 1.0)
-    around = median(t.probability for t in turn.tokens[max(0, first - BESIDE_HEARD) : last + BESIDE_HEARD])
-    if turn.role == "operator" and min(heard, around) < ACCUSED_HEARD:
-        confidence = min(confidence, LEAST_CONFIDENCE)
+    if turn.role == "operator":
+        around = median(t.probability for t in turn.tokens[max(0, first - BESIDE_HEARD) : last + BESIDE_HEARD])
+        if min(heard, around) < ACCUSED_HEARD:
+            confidence = min(confidence, LEAST_CONFIDENCE)
     return Finding(
         call_id=turn.call_id,
         kind="abuse",

@@ -11,7 +11,7 @@ from typing import Any
 from models.language import languages_of_script, words_of
 from models.phrases import lemmas
 from pipelines.published import Published, Row
-from pipelines.web.quotes import quoted, texts
+from pipelines.web.quotes import by_call, quoted, texts
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
@@ -94,7 +94,8 @@ def _by_words(published: Published, wanted: Wanted, said: list[str], hears_perso
     """What was said, in the newest calls that hold all words in some form; the view lemmas finds their turns without reading them."""
     wanted_forms = [_lemmas(part) for word in said for part in word.split("-")]
     rows = published.rows("from lemmas_said(?)", sorted(frozenset[str]().union(*wanted_forms)))
-    forms = [sorted(one & {row["lemma"] for row in rows}) for one in wanted_forms]
+    ever_said = {row["lemma"] for row in rows}
+    forms = [sorted(one & ever_said) for one in wanted_forms]
     if not all(forms):
         return []
     plain = replace(wanted, text="", is_exact=False)
@@ -175,7 +176,6 @@ def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], tu
         more, values = _points(wanted)
     elif wanted.source == "finding":
         view, columns, more, values = "findings", _MOMENT["finding"], *_findings(wanted)
-        more += " and end_s > start_s"
     else:
         view, columns, more = "turns", f"{_MOMENT['turn']}, language", "end_s > start_s"
     ids = [call["call_id"] for call in calls]
@@ -187,21 +187,15 @@ def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], tu
 
 def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
     """The rows, each with what is known of its call, in the order of the calls."""
-    by_call: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_call[row["call_id"]].append(row)
-    return [call | row for call in calls for row in by_call[call["call_id"]]]
+    found = by_call(rows)
+    return [call | row for call in calls for row in found[call["call_id"]]]
 
 
 def _with_marks(published: Published, wanted: Wanted) -> list[Row]:
     """The newest calls that hold such moments, as many as are shown."""
     where, values = _of_calls(wanted)
-    if wanted.source == "finding":
-        inner, inner_values = _findings(wanted)
-        marked = f"select call_id from findings where {inner} and end_s > start_s"
-    else:
-        inner, inner_values = _points(wanted)
-        marked = f"select call_id from criterion_results where {inner}"
+    view, (inner, inner_values) = ("findings", _findings(wanted)) if wanted.source == "finding" else ("criterion_results", _points(wanted))
+    marked = f"select call_id from {view} where {inner}"
     sql = f"""select {_CALL} from calls as c where c.call_id in ({marked}) and {" and ".join(where)}
               order by c.started_local desc nulls last, c.call_id limit ?"""
     return published.rows(sql, *inner_values, *values, MOST_SHOWN)
@@ -231,7 +225,10 @@ def _points(wanted: Wanted) -> tuple[str, list[Any]]:
 def _findings(wanted: Wanted) -> tuple[str, list[Any]]:
     """What must hold of a finding."""
     kinds: list[Any] = [[wanted.finding_kind] if wanted.finding_kind else list(SHOWN_FINDINGS)]
-    return ("list_contains(?, kind) and severity = ?", [*kinds, wanted.severity]) if wanted.severity else ("list_contains(?, kind)", kinds)
+    held, values = (
+        ("list_contains(?, kind) and severity = ?", [*kinds, wanted.severity]) if wanted.severity else ("list_contains(?, kind)", kinds)
+    )
+    return f"{held} and end_s > start_s", values
 
 
 def key_of(source: str, row: Row) -> str:

@@ -32,7 +32,7 @@ def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict
     """The same for pieces of several calls at once, by call, start and end."""
     ids = list(pieces)
     said, personal = _words(published, ids), _personal(published, ids)
-    turns = _by_call(published.of_calls("turns", ids, "call_id, start_s, turn_no", "call_id, turn_no, role, start_s, end_s"))
+    turns = by_call(published.of_calls("turns", ids, "call_id, start_s, turn_no", "call_id, turn_no, role, start_s, end_s"))
     found = {}
     for call_id, spans in pieces.items():
         for start_s, end_s in spans:
@@ -72,14 +72,15 @@ def _within(words: Sequence[Row], personal: Sequence[Row], start_s: float, end_s
 
 
 def _words(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
-    return _by_call(published.of_calls("words", ids, "call_id, turn_no, word_no"))
+    return by_call(published.of_calls("words", ids, "call_id, turn_no, word_no"))
 
 
 def _personal(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
-    return _by_call(published.of_calls("personal_data", ids, "call_id, start_s"))
+    return by_call(published.of_calls("personal_data", ids, "call_id, start_s"))
 
 
-def _by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
+def by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
+    """The rows of each call, in their order."""
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row["call_id"]].append(row)
