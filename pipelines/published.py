@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 Row = dict[str, Any]
 T = TypeVar("T")
 
-NUMBERED = ("calls", "turns", "words", "criterion_results")  # views that know the number of the call
+NUMBERED = ("calls", "turns", "words", "speech_acts", "criterion_results")  # views that know the number of the call
 
 
 class Published:

@@ -203,6 +203,27 @@ class Finding:
     detector: str = ""
 
 
+# In the order of a call. What would blame somebody (forbidden words, personal data given away) is a finding or a point of the scorecard, never here.
+SPEECH_ACTS = (
+    "greeting", "company", "self_name", "offer_help", "callback_intro", "identify", "clarify", "empathy", "hold_ask", "hold_thanks", "solution",
+    "self_service", "redirect", "night_notice", "warn_abuse", "end_notice", "anything_else", "thanks", "farewell",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechAct:
+    """What the operator clearly did with the words of one turn; at most one row a turn and act."""
+
+    call_id: str
+    turn_no: int
+    act: str  # one of SPEECH_ACTS
+    role: Role  # operator, or unknown
+    start_s: float
+    end_s: float
+    quote: str
+    confidence: float
+
+
 @dataclass(frozen=True, slots=True)
 class Procedure:
     """How the warn-before-hang-up rule went in one call."""

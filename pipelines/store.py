@@ -42,6 +42,7 @@ KINDS: dict[str, type] = {
     "turns": records.Turn,
     "personal_data": records.PersonalData,
     "sentiments": records.TurnSentiment,
+    "speech_acts": records.SpeechAct,
     "findings": records.Finding,
     "procedures": records.Procedure,
     "verdicts": records.Verdict,

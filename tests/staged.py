@@ -22,6 +22,7 @@ from pipelines.records import (
     PersonalData,
     Procedure,
     PutAside,
+    SpeechAct,
     Token,
     Turn,
     TurnSentiment,
@@ -70,6 +71,7 @@ def stage(
     batch.write("personal_data", [PersonalData(i, 2, "account", 5.6, 7.0) for i in ids])
     batch.write("sentiments", [TurnSentiment(i, 1, "neutral", 0.8) for i in ids])
     abuse = [Finding(i, "abuse", "client", 2, 5.0, 5.5, "Тупая", "insult", "operator", 0.9, "lexicon") for i in ids]
+    batch.write("speech_acts", [SpeechAct(i, 1, "greeting", "operator", 0.0, 1.8, " ".join(words[:2]), 0.95) for i in ids])
     batch.write("findings", abuse)
     batch.write("dropped", [Finding(i, "dropped_speech", "unknown", None, 20.0, 22.0, None) for i in ids])
     batch.write("procedures", [Procedure(i, "calmed", 8.0, None, 0.8, "The client calmed down.") for i in ids])

@@ -24,13 +24,14 @@ from pipelines.records import (
     PersonalData,
     Procedure,
     PutAside,
-    Role,
+    SpeechAct,
     Turn,
     TurnSentiment,
     Verdict,
 )
+from pipelines.score import noticed
 from pipelines.score.abuse import find_abuse
-from pipelines.score.acts import Act, find_acts
+from pipelines.score.acts import find_acts
 from pipelines.score.calibration import Calibration
 from pipelines.score.compliance import judge, points_of
 from pipelines.score.conversation import find_events, measure
@@ -44,7 +45,6 @@ from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
 
 log = logging.getLogger("callgrade")
-_CLEARLY_FORBIDDEN = 0.84
 _ROLE_SURE = 0.6
 _READ_TOGETHER = 100  # calls
 _HEARING = ("asr.py", "asr_onnx.py", "whisper.py", "diarizer.py")  # these hear, they do not judge; see `speech_model`
@@ -56,6 +56,7 @@ class Scored:
     """Everything the score step says of one call."""
 
     sentiments: tuple[TurnSentiment, ...]
+    acts: tuple[SpeechAct, ...]
     findings: tuple[Finding, ...]
     procedure: Procedure
     verdicts: tuple[Verdict, ...]
@@ -76,7 +77,7 @@ def score_call(
     calibration: Calibration | None = None,
     reading: Reading | None = None,
 ) -> Scored:
-    """Judge one call: sentiment, findings, procedure, verdicts, evaluation and measures.
+    """Judge one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and measures.
 
     Args:
         call: the call as intake accepted it; its centre says what is asked of it.
@@ -108,8 +109,8 @@ def score_call(
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
     topic = judge_topic(call, turns, centre, acts)
     client_type = judge_client_type(turns, topic, abuse, moods, centre)
-    findings = [*abuse, *_forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
-    findings += _personal(turns, personal_data) + _suspect_mapping(call, audio, roles)
+    findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
+    findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
     findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
     language = call_language(call, turns, centre)
     verdicts = judge(
@@ -141,7 +142,8 @@ def score_call(
         scored_by=rules_version(),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )
-    return Scored(moods, tuple(findings), procedure, tuple(verdicts), evaluate(call, centre, verdicts, procedure, roles), metrics)
+    did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
+    return Scored(moods, tuple(did), tuple(findings), procedure, tuple(verdicts), evaluation, metrics)
 
 
 def evaluate(call: Call, centre: Centre, verdicts: Sequence[Verdict], procedure: Procedure, roles: CallRoles | None = None) -> Evaluation:
@@ -182,12 +184,13 @@ def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Score every call of a batch and write sentiments, findings, procedures, verdicts, evaluations and metrics.
+    """Score every call of a batch and write sentiments, speech acts, findings, procedures, verdicts, evaluations and metrics.
 
     A call without a recognised word is put aside as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
     """
     scored, put_aside = score_batch(batch, settings)
     batch.write("sentiments", [s for one in scored for s in one.sentiments])
+    batch.write("speech_acts", [a for one in scored for a in one.acts])
     batch.write("findings", [f for one in scored for f in one.findings])
     batch.write("procedures", [one.procedure for one in scored])
     batch.write("verdicts", [v for one in scored for v in one.verdicts])
@@ -259,51 +262,3 @@ def _by_call(rows: Iterable[K]) -> defaultdict[str, list[K]]:
     for row in rows:
         found[key(row)].append(row)
     return found
-
-
-def _forbidden(turns: Sequence[Turn], acts: Iterable[Act]) -> list[Finding]:
-    by_no = {t.turn_no: t for t in turns}
-    found = []
-    for act in acts:
-        turn = by_no[act.turn_no]
-        if act.act == "forbidden" and act.confidence >= _CLEARLY_FORBIDDEN and turn.role == "operator":
-            tokens = turn.tokens[act.first : act.last]
-            found.append(
-                Finding(
-                    call_id=turn.call_id,
-                    kind="forbidden_phrase",
-                    role=turn.role,
-                    turn_no=turn.turn_no,
-                    start_s=tokens[0].start_s,
-                    end_s=max(t.end_s for t in tokens),
-                    quote=turn.quote(act.first, act.last),
-                    confidence=act.confidence,
-                    detector="acts-1",
-                )
-            )
-    return found
-
-
-def _personal(turns: Sequence[Turn], personal_data: Iterable[PersonalData]) -> list[Finding]:
-    """Where personal data was said, without what was said."""
-    role_of: dict[int, Role] = {t.turn_no: t.role for t in turns}
-    return [
-        Finding(
-            call_id=d.call_id,
-            kind="personal_data",
-            role=role_of.get(d.turn_no, "unknown"),
-            turn_no=d.turn_no,
-            start_s=d.start_s,
-            end_s=d.end_s,
-            quote=None,
-            detector=f"redact:{d.kind}",
-        )
-        for d in personal_data
-    ]
-
-
-def _suspect_mapping(call: Call, audio: AudioFacts, roles: CallRoles | None) -> list[Finding]:
-    if roles is None or not roles.is_mapping_suspect:
-        return []
-    sure = roles.role_confidence
-    return [Finding(call.call_id, "channel_mapping", "unknown", None, 0.0, audio.duration_s, None, confidence=sure, detector="roles")]

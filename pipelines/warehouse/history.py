@@ -22,10 +22,12 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
     versions = "m.speech_model, m.scored_by"
     for table, key in _KEYS.items():
         columns = ", ".join(f"j.{name}" for name in _columns_of_both(db, table) if name != JUDGED_AT[table])
-        joined, added, also = "", "", ""
+        joined, added, met, also = "", "", "", ""
         if table == "evaluations":
             joined, added, also = "left join {}metrics as m on m.call_id = j.call_id", f", {versions}", f", {versions}"
-        old = f"""from store.{table} as j {joined.format("store.")}
+        else:  # what the rules changed is asked of what was replaced alone, not of all that stands
+            met, also = f"left join new_{table} as n on {_same('n', 'j', key)}", ", n.verdict as replaced_by"
+        old = f"""from store.{table} as j {joined.format("store.")} {met}
                   where j.judge = 'machine' and j.call_id in (select call_id from known)"""
         db.execute(
             f"""create or replace temp table outlived as
@@ -51,7 +53,7 @@ def put_in_place(db: duckdb.DuckDBPyConnection, table: str, moment: datetime) ->
             select n.*, coalesce(s.{at}, cast(? as timestamptz)) as {at}{", c.call_no" if table == "verdicts" else ""}
             from new_{table} as n
             join numbers as c on c.call_id = n.call_id
-            left join standing_{table} as s on {" and ".join(f"s.{name} = n.{name}" for name in _KEYS[table].split(", "))}
+            left join standing_{table} as s on {_same("s", "n", _KEYS[table])}
             order by c.call_no""",
         [moment],
     )
@@ -59,6 +61,10 @@ def put_in_place(db: duckdb.DuckDBPyConnection, table: str, moment: datetime) ->
 
 def _of(key: str) -> str:
     return ", ".join(f"j.{name}" for name in key.split(", "))
+
+
+def _same(one: str, other: str, key: str) -> str:
+    return " and ".join(f"{one}.{name} = {other}.{name}" for name in key.split(", "))
 
 
 def _columns_of_both(db: duckdb.DuckDBPyConnection, table: str) -> list[str]:

@@ -41,6 +41,7 @@ TABLES = {
         from staged_turns as t
         left join staged_sentiments as s on s.call_id = t.call_id and s.turn_no = t.turn_no""",
     "personal_data": "from staged_personal_data",
+    "speech_acts": "from staged_speech_acts",
     "findings": """
         select *, row_number() over (partition by call_id order by start_s, end_s, kind, turn_no, quote, severity, detector) as finding_no
         from (from staged_findings union by name from staged_dropped)""",
@@ -49,13 +50,14 @@ TABLES = {
     "evaluations": "select *, 'machine' as judge from staged_evaluations",
     "metrics": "from staged_metrics",
 }
-_NUMBERED = ("turns",)  # rows that say the number of their call too, and are looked for by it; so do verdicts, see `history`
+_NUMBERED = ("turns", "speech_acts")  # rows that say the number of their call too, and are looked for by it; so do verdicts, see `history`
 _KINDS = (
     "audio",
     "roles",
     "turns",
     "sentiments",
     "personal_data",
+    "speech_acts",
     "findings",
     "dropped",
     "procedures",

@@ -1,69 +1,29 @@
-"""Moments of calls that a trainer looks for: points of the scorecard, things noticed, and words that were said; what is shown of them is masked."""
+"""Moments of calls that a trainer looks for: points of the scorecard, things done or noticed, and words that were said; what is shown is masked."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from models.language import languages_of_script, words_of
 from models.phrases import lemmas
 from pipelines.published import Published, Row
+from pipelines.records import SPEECH_ACTS
 from pipelines.web.quotes import by_call, quoted, texts
+from pipelines.web.wanted import CALL, MOMENT, VIEWS, Wanted, points
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
-_LOOKED_AT = 1500  # the same for one criterion, and for words: there then the newest that hold them in some form
+_LOOKED_AT = 1500  # the same for one criterion or act, and for words: there then the newest that hold them in some form
 _READ_FIRST = 80  # turns of which it is compared first whether the words may be read there; then twice as many
-SHOWN_FINDINGS = ("abuse", "forbidden_phrase", "raised_voice", "interruption", "dead_air")
-SEVERITIES = ("profanity", "insult", "threat")
+_BY_NUMBER = (
+    "criterion",
+    "act",
+)  # their views lie in the order of calls, so that those of the newest calls are found without reading the others
 KINDS = ("good_example", "to_improve")
-
-_CALL = "call_id, call_no, centre_id, operator_id, topic, client_type, started_local, duration_s, recording_sha256, text_kept"
-_NONE = "cast(null as varchar)"
-# Of a row of each view: what it is a moment of, where, and whether it is a good one.
-_MOMENT = {
-    "criterion": f"""criterion_id, {_NONE} as finding_kind, {_NONE} as severity, criterion_id as number,
-        role, turn_no, start_s, end_s, quote, if(verdict = 'pass', 'good_example', 'to_improve') as kind""",
-    "finding": f"""{_NONE} as criterion_id, kind as finding_kind, severity, cast(finding_no as varchar) as number,
-        role, turn_no, start_s, end_s, quote, if(role = 'operator', 'to_improve', null) as kind""",
-    "turn": f"""{_NONE} as criterion_id, {_NONE} as finding_kind, {_NONE} as severity, cast(turn_no as varchar) as number,
-        role, turn_no, start_s, end_s, text as quote, {_NONE} as kind""",
-}
-# Of a person's and the machine's verdict the person's. People judge few calls.
-_COUNTS = """(judge = 'human' or (call_no, scorecard_id, criterion_id) not in
-        (select (call_no, scorecard_id, criterion_id) from criterion_results where judge = 'human'))
-    and end_s > start_s"""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is looked for; what is None or empty does not matter."""
-
-    centres: tuple[str, ...]
-    criterion_id: str | None = None
-    verdict: str | None = None
-    finding_kind: str | None = None
-    severity: str | None = None
-    outcome: str | None = None
-    topic: str | None = None
-    client_type: str | None = None
-    operator_id: str | None = None
-    text: str = ""
-    is_exact: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(getattr(self, f.name) for f in fields(self) if f.name not in ("centres", "is_exact"))
-
-    @property
-    def source(self) -> str:
-        """Where the moments come from."""
-        if self.finding_kind or self.severity:
-            return "finding"
-        return "turn" if self.text and not (self.criterion_id or self.verdict) else "criterion"
 
 
 def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = False) -> list[Row]:
@@ -80,11 +40,11 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
 
 
 def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
-    """What was judged, in the newest calls if they hold enough, or noticed; else from one look through all."""
-    if wanted.source == "criterion":
-        newest = _LOOKED_AT if wanted.criterion_id else _LOOKED_AT_FIRST
+    """What was judged or done, in the newest calls if they hold enough, or noticed; else from one look through all."""
+    if wanted.source in _BY_NUMBER:
+        newest = _LOOKED_AT if wanted.criterion_id or wanted.act else _LOOKED_AT_FIRST
         calls = _newest(published, wanted, newest)
-        found = _of(calls, _judged_in_newest(published, wanted, newest))
+        found = _of(calls, _marked_in_newest(published, wanted, newest))
         if len(found) >= MOST_SHOWN or len(calls) < newest:
             return found
     return _within_calls(published, wanted, _with_marks(published, wanted))
@@ -134,12 +94,13 @@ def _said_in(
 def _newest(published: Published, wanted: Wanted, size: int, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
     """The calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
     sql, values = _newest_of(wanted, forms)
-    return published.rows(f"select {_CALL} {sql}", *values, size)
+    return published.rows(f"select {CALL} {sql}", *values, size)
 
 
 def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
     """The rest of a query for the newest calls, after its columns; what comes last is how many."""
-    where, values = _of_calls(wanted)
+    held, values = wanted.of_calls()
+    where = [held]
     for one in forms:
         # each form is looked for by itself, for which DuckDB skips more than for a list of them
         where.append(f"c.call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
@@ -147,12 +108,13 @@ def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str
     return f"from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?", values
 
 
-def _judged_in_newest(published: Published, wanted: Wanted, size: int) -> list[Row]:
-    """The points of the newest calls that were judged so; with their calls named in the query DuckDB reads less than with a list of ids."""
+def _marked_in_newest(published: Published, wanted: Wanted, size: int) -> list[Row]:
+    """The marks of the newest calls; with their calls named in the query DuckDB reads less than with a list of ids."""
     newest, of_calls = _newest_of(wanted)
-    judged, of_points = _points(wanted)
-    sql = f"select call_id, {_MOMENT['criterion']} from criterion_results where call_no in (select call_no {newest}) and {judged} order by start_s"
-    return published.rows(sql, *of_calls, size, *of_points)
+    held, of_rows = wanted.of_rows()
+    source = wanted.source
+    sql = f"select call_id, {MOMENT[source]} from {VIEWS[source]} where call_no in (select call_no {newest}) and {held} order by start_s"
+    return published.rows(sql, *of_calls, size, *of_rows)
 
 
 def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
@@ -171,18 +133,13 @@ def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequ
 
 def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None) -> list[Row]:
     """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
-    view, columns, more, values = "criterion_results", _MOMENT["criterion"], "true", list[Any]()
-    if wanted.source == "criterion":
-        more, values = _points(wanted)
-    elif wanted.source == "finding":
-        view, columns, more, values = "findings", _MOMENT["finding"], *_findings(wanted)
-    else:
-        view, columns, more = "turns", f"{_MOMENT['turn']}, language", "end_s > start_s"
+    more, values = wanted.of_rows()
+    columns = f"call_id, {MOMENT[wanted.source]}{', language' if wanted.source == 'turn' else ''}"
     ids = [call["call_id"] for call in calls]
     if turns is not None:
         places = [f"{call_id} {number}" for call_id in ids for number in turns[call_id]]
         more, values = f"list_contains(?, call_id || ' ' || turn_no) and {more}", [places, *values]
-    return _of(calls, published.of_calls(view, ids, "start_s", f"call_id, {columns}", more, values))
+    return _of(calls, published.of_calls(VIEWS[wanted.source], ids, "start_s", columns, more, values))
 
 
 def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
@@ -193,42 +150,11 @@ def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
 
 def _with_marks(published: Published, wanted: Wanted) -> list[Row]:
     """The newest calls that hold such moments, as many as are shown."""
-    where, values = _of_calls(wanted)
-    view, (inner, inner_values) = ("findings", _findings(wanted)) if wanted.source == "finding" else ("criterion_results", _points(wanted))
-    marked = f"select call_id from {view} where {inner}"
-    sql = f"""select {_CALL} from calls as c where c.call_id in ({marked}) and {" and ".join(where)}
+    where, values = wanted.of_calls()
+    held, of_rows = wanted.of_rows()
+    sql = f"""select {CALL} from calls as c where c.call_id in (select call_id from {VIEWS[wanted.source]} where {held}) and {where}
               order by c.started_local desc nulls last, c.call_id limit ?"""
-    return published.rows(sql, *inner_values, *values, MOST_SHOWN)
-
-
-def _of_calls(wanted: Wanted) -> tuple[list[str], list[Any]]:
-    """What must hold of a call."""
-    where, values = ["c.status = 'graded'", "list_contains(?, c.centre_id)"], list[Any]([list(wanted.centres)])
-    for column in ("topic", "client_type", "operator_id"):
-        if getattr(wanted, column):
-            where.append(f"c.{column} = ?")
-            values.append(getattr(wanted, column))
-    if wanted.outcome:
-        where.append("c.call_id in (select call_id from abuse_procedures where outcome = ?)")
-        values.append(wanted.outcome)
-    return where, values
-
-
-def _points(wanted: Wanted) -> tuple[str, list[Any]]:
-    """What must hold of a verdict."""
-    chosen = {"criterion_id": wanted.criterion_id, "verdict": wanted.verdict}
-    equal = [f"{name} = ?" for name, value in chosen.items() if value]
-    decided = [] if wanted.verdict else ["verdict in ('pass', 'fail')"]
-    return " and ".join([*equal, *decided, _COUNTS]), [value for value in chosen.values() if value]
-
-
-def _findings(wanted: Wanted) -> tuple[str, list[Any]]:
-    """What must hold of a finding."""
-    kinds: list[Any] = [[wanted.finding_kind] if wanted.finding_kind else list(SHOWN_FINDINGS)]
-    held, values = (
-        ("list_contains(?, kind) and severity = ?", [*kinds, wanted.severity]) if wanted.severity else ("list_contains(?, kind)", kinds)
-    )
-    return f"{held} and end_s > start_s", values
+    return published.rows(sql, *of_rows, *values, MOST_SHOWN)
 
 
 def key_of(source: str, row: Row) -> str:
@@ -245,13 +171,21 @@ def found(published: Published, key: str) -> Row | None:
     """The moment of a key, in a call that was looked up before."""
     source, _, rest = key.partition(":")
     number, _, call_id = rest.partition(":")
-    column = {"criterion": "criterion_id", "finding": "finding_no", "turn": "turn_no"}.get(source)
-    if column is None or (column != "criterion_id" and not (number.isascii() and number.isdigit() and len(number) < 7)):
-        return None
-    calls = published.of_calls("calls", [call_id], "call_id", _CALL)
-    view = {"criterion": "criterion_results", "finding": "findings", "turn": "turns"}[source]
-    more, values = _points(Wanted((), number)) if source == "criterion" else (f"{column} = ? and end_s > start_s", [int(number)])
-    rows = published.of_calls(view, [call_id], "start_s", _MOMENT[source], more, values)
+    if source == "criterion":
+        more, values = points(number)
+    else:
+        number, _, act = number.partition(".")
+        if (
+            source not in VIEWS
+            or not (number.isascii() and number.isdigit() and len(number) < 7)
+            or (source == "act") != (act in SPEECH_ACTS)
+        ):
+            return None
+        more, values = f"{'finding_no' if source == 'finding' else 'turn_no'} = ? and end_s > start_s", list[Any]([int(number)])
+        if act:
+            more, values = f"{more} and act = ?", [*values, act]
+    calls = published.of_calls("calls", [call_id], "call_id", CALL)
+    rows = published.of_calls(VIEWS[source], [call_id], "start_s", MOMENT[source], more, values)
     return calls[0] | rows[0] if calls and rows else None
 
 

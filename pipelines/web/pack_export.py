@@ -63,8 +63,8 @@ def _side_car(pack: Row, rows: Sequence[Row]) -> dict[str, Any]:
         "expires_at": datetime.fromtimestamp(pack["expires_at"], UTC).isoformat(),
         "moments": [
             {
-                "audio": row["name"], "call_id": row["call_id"], "kind": row["kind"], "criterion_id": row["criterion_id"], "finding_kind": row["finding_kind"],
-                "severity": row["severity"], "start_s": row["piece"].span[0], "end_s": row["piece"].span[1], "beeps": row["piece"].beeps, "notes": row["notes"],
+                "audio": row["name"], "call_id": row["call_id"], "kind": row["kind"], "criterion_id": row["criterion_id"], "act": row["act"],
+                "finding_kind": row["finding_kind"], "severity": row["severity"], "start_s": row["piece"].span[0], "end_s": row["piece"].span[1], "beeps": row["piece"].beeps, "notes": row["notes"],
                 "turns": [{"role": t["role"], "start_s": t["start_s"], "end_s": t["end_s"], "text": t["text"]} for t in row["talk"]],
             }
             for row in rows

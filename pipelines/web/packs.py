@@ -108,15 +108,20 @@ def add(store: Store, pack: Row, found: Sequence[Row]) -> int:
             if same or count >= MOST_MOMENTS or moment["centre_id"] != pack["centre_id"] or not moment["recording_sha256"]:
                 continue
             db.execute(
-                """insert into pack_moments (pack_id, moment_id, position, call_id, recording_sha256, kind, criterion_id, finding_kind, severity, start_s, end_s)
-                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                """insert into pack_moments (pack_id, moment_id, position, call_id, recording_sha256, kind, criterion_id, act, finding_kind, severity, start_s, end_s)
+                   values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 [
-                    pack["pack_id"], secrets.token_hex(8), last + 1, moment["call_id"], moment["recording_sha256"], moment["kind"] or "to_improve",
-                    moment["criterion_id"], moment["finding_kind"], moment["severity"], moment["start_s"], moment["end_s"],
+                    pack["pack_id"], secrets.token_hex(8), last + 1, moment["call_id"], moment["recording_sha256"], _kind_of(moment),
+                    moment["criterion_id"], moment["act"], moment["finding_kind"], moment["severity"], moment["start_s"], moment["end_s"],
                 ],
             )  # fmt: skip
             added += 1
     return added
+
+
+def _kind_of(moment: Row) -> str:
+    """What a moment is put in as: one that only says what an operator did is no mistake until somebody says so."""
+    return str(moment["kind"] or ("good_example" if moment["act"] else "to_improve"))
 
 
 def change(store: Store, pack_id: str, *, title: str, notes: str, operator_id: str | None, is_disguised: bool, expires: date) -> None:

@@ -114,7 +114,8 @@ def _decided(published: Published, centre_id: str) -> list[Row]:
             from calls c, latest where c.centre_id = ? and c.status = 'graded' and c.started_local >= latest.first and c.recording_sha256 is not null
         ), decided as (
         select
-            s.call_id, s.centre_id, s.operator_id, s.recording_sha256, r.criterion_id, cast(null as varchar) as finding_kind, cast(null as varchar) as severity,
+            s.call_id, s.centre_id, s.operator_id, s.recording_sha256, r.criterion_id, cast(null as varchar) as act, cast(null as varchar) as finding_kind,
+            cast(null as varchar) as severity,
             r.start_s, r.end_s, r.confidence, if(r.verdict = 'pass', 'good_example', 'to_improve') as kind,
             cast(date_trunc('month', s.started_local) as date) as month, cast(s.started_local as date) as day,
             s.call_id in (select call_id from findings where kind = 'abuse' and role = 'client') as is_abusive

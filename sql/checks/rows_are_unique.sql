@@ -9,6 +9,11 @@ from findings
 group by call_id, finding_no
 having count(*) > 1
 union all
+select 'speech_acts', call_id, concat_ws('/', turn_no, act), count(*)
+from speech_acts
+group by call_id, turn_no, act
+having count(*) > 1
+union all
 select 'criterion_results', call_id, concat_ws('/', scorecard_id, criterion_id, judge), count(*)
 from criterion_results
 group by call_id, scorecard_id, criterion_id, judge

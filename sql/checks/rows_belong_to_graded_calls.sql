@@ -7,6 +7,8 @@ from (
     union all
     select 'findings', call_id from findings
     union all
+    select 'speech_acts', call_id from speech_acts
+    union all
     select 'abuse_procedures', call_id from abuse_procedures
     union all
     select 'criterion_results', call_id from criterion_results

@@ -7,6 +7,8 @@ from (
     union all
     select 'findings', call_id, start_s, end_s from findings
     union all
+    select 'speech_acts', call_id, start_s, end_s from speech_acts
+    union all
     select 'criterion_results', call_id, start_s, end_s from criterion_results
     union all
     select 'personal_data', call_id, start_s, end_s from personal_data

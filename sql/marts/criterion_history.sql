@@ -1,7 +1,7 @@
 -- grain: one row per call, scorecard, criterion, judge and stretch of time in which the verdict stood unchanged
 create or replace view criterion_history as
 with verdicts as (
-    select v.*, cast(null as timestamptz) as replaced_at
+    select v.*, cast(null as timestamptz) as replaced_at, cast(null as varchar) as replaced_by
     from store.verdicts as v
     union all by name
     select *
@@ -24,7 +24,8 @@ select
     v.judge,
     v.explanation,
     v.judged_at as valid_from,
-    v.replaced_at as valid_to
+    v.replaced_at as valid_to,
+    v.replaced_by
 from verdicts as v;
 
 -- The verdicts as they stood at a moment, each with since when.
@@ -48,3 +49,4 @@ comment on column criterion_history.judge is 'machine or human.';
 comment on column criterion_history.explanation is 'Why, in one sentence.';
 comment on column criterion_history.valid_from is 'Since when it stood.';
 comment on column criterion_history.valid_to is 'When another took its place, or the question was asked no more; empty while it stands.';
+comment on column criterion_history.replaced_by is 'The verdict that took its place; empty while it stands, or where the question was asked no more.';

@@ -95,6 +95,29 @@ select
 from (select *, unnest(if(is_abusive, ['abuse', 'raised_voice'], if(share(n, 'finds') < 0.5, ['interruption', 'dead_air'], []))) as kind from made)
 where status = 'graded';
 
+create or replace temp table staged_speech_acts as
+with asked as (
+    select *, unnest(getvariable('acts')) as act, unnest(range(1, len(getvariable('acts')) + 1)) as number
+    from made
+    where status = 'graded'
+)
+select
+    call_id,
+    cast(2 * (number % 10) + 1 as bigint) as turn_no,
+    act,
+    'operator' as role,
+    round(2 * (number % 10) * duration_s / turns, 3) as start_s,
+    round((2 * (number % 10) + 0.9) * duration_s / turns, 3) as end_s,
+    word(like_n, 2 * (number % 10) + 1, 0) || ' ' || word(like_n, 2 * (number % 10) + 1, 1) as quote,
+    0.9 as confidence
+from asked
+where
+    case
+        when act in ('warn_abuse', 'end_notice') then is_abusive
+        when act in ('callback_intro', 'redirect', 'night_notice') then share(n, act) < 0.05
+        else share(n, act) < 0.7
+    end;
+
 create or replace temp table staged_procedures as
 select
     call_id,

@@ -31,10 +31,12 @@ from fastapi.routing import APIRoute
 from models.cores import let_people_go_first
 from pipelines import warehouse
 from pipelines.published import Published, Row, open_published
+from pipelines.records import SPEECH_ACTS
 from pipelines.settings import ROOT, Settings
 from pipelines.web import accounts, disputing, moments, packs
 from pipelines.web.rooms import ROOMS
 from pipelines.web.store import Store, open_store
+from pipelines.web.wanted import Wanted
 from tests.benchmarks import report, scale
 from tests.benchmarks.processes import EngineError
 
@@ -131,7 +133,7 @@ def every_page(known: Known) -> list[Asked]:
 
         return made
 
-    calls, operators, centres, words = known.calls, known.operators, known.centres, list(WORDS)
+    calls, operators, centres, words, acts = known.calls, known.operators, known.centres, list(WORDS), list(SPEECH_ACTS)
     paths: dict[str, tuple[Sequence[object], str]] = {
         "overview": ([""], "/"),
         "a centre": (centres, "/centres/{it}"),
@@ -151,6 +153,7 @@ def every_page(known: Known) -> list[Asked]:
         "training": ([""], "/trainer"),
         "moments by criterion": (operators, "/trainer/moments?criterion=greeting&verdict=fail&operator={operator_id}&centre={centre_id}"),
         "moments by verdict": (centres, "/trainer/moments?verdict=fail&centre={it}"),
+        "moments by act": (acts, "/trainer/moments?act={it}"),
         "moments noticed": (centres, "/trainer/moments?finding=abuse&severity=insult&centre={it}"),
         "moments by words": (words, "/trainer/moments?text={it}"),
         "a pack": (known.packs, "/trainer/packs/{it}"),
@@ -163,7 +166,7 @@ def every_page(known: Known) -> list[Asked]:
     may = {
         "administrator": tuple(paths),
         "manager": tuple(name for name in paths if name != "accounts"),
-        "trainer": ("overview", "a centre", "operators", "an operator", "a call", "training", "moments by criterion", "moments by words", "a pack"),
+        "trainer": ("overview", "a centre", "operators", "an operator", "a call", "training", "moments by criterion", "moments by act", "moments by words", "a pack"),
         "analyst": ("overview", "a centre", "operators", "operators by week", "calibration", "an operator", "a call"),
     }  # fmt: skip
     pages = [Asked(role, name, of(*paths[name]), (404,) if "refused" in name else (200,)) for role, names in may.items() for name in names]
@@ -305,7 +308,7 @@ def _let_in(store: Store, own: Row) -> None:
 
 def _pack(store: Store, published: Published, centre_id: str, operator_id: str | None = None) -> str:
     account = accounts.named(store, "pages.trainer")
-    found = moments.search(published, moments.Wanted((centre_id,), verdict="pass"))[:PACK_MOMENTS]
+    found = moments.search(published, Wanted((centre_id,), verdict="pass"))[:PACK_MOMENTS]
     until = date.today() + timedelta(days=packs.DAYS_KEPT)
     pack_id = packs.make(store, account, centre_id, "A pack", until, operator_id=operator_id)
     pack = packs.find(store, account, pack_id)

@@ -23,6 +23,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines import warehouse
+from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
 from pipelines.settings import ROOT, Settings
 from pipelines.store import Batch
@@ -36,7 +37,20 @@ PER_DAY = 8000  # calls of five centres together
 FIRST_DAY = date(2024, 1, 1)  # as in made_calls.sql
 SMALL = 20  # calls of a batch as a run of every quarter of an hour has them
 WARM = 5  # times that each query is asked after the first
-KINDS = ("calls", "audio", "roles", "turns", "sentiments", "personal_data", "findings", "procedures", "verdicts", "evaluations", "metrics")
+KINDS = (
+    "calls",
+    "audio",
+    "roles",
+    "turns",
+    "sentiments",
+    "personal_data",
+    "speech_acts",
+    "findings",
+    "procedures",
+    "verdicts",
+    "evaluations",
+    "metrics",
+)
 _SYLLABLES = [c + v for c in "бвгдзклмнпрст" for v in "аеио"]
 _SAID_OFTEN = ["добрый", "день", "здравствуйте", "спасибо"]
 # Words and phrases of the business, by their place among the 4,000 words from the most to the least frequent: the 60th is said in one call of four, the
@@ -213,7 +227,7 @@ select *, 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as evaluated_
 from staged_evaluations where hash(call_id) % 4 = 0;
 insert into store.past_verdicts by name
 select * replace (if(verdict = 'pass', 'fail', 'pass') as verdict), 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as judged_at,
-    timestamptz '2024-01-01 00:00:00+00' as replaced_at
+    timestamptz '2024-01-01 00:00:00+00' as replaced_at, verdict as replaced_by
 from staged_verdicts
 where hash(call_id) % 4 = 0 and hash(call_id, criterion_id) % 12 = 0;
 """
@@ -289,6 +303,7 @@ def _prepare(db: duckdb.DuckDBPyConnection) -> None:
         ("centres", centres),
         ("topics", list(TOPICS[:12])),
         ("criteria", criteria),
+        ("acts", list(SPEECH_ACTS)),
     ):
         db.execute(f"set variable {name} = ?", [value])
 

@@ -63,9 +63,17 @@ def replay_call(
 def staged(folder: Path, stage: Path) -> Iterator[Judged]:
     """The calls of a folder that have a reference, as the batches under `stage` judged them from recognised speech."""
     for call, reference, own in _staged(
-        folder, stage, ("turns", "sentiments", "findings", "procedures", "verdicts", "evaluations", "metrics")
+        folder, stage, ("turns", "sentiments", "speech_acts", "findings", "procedures", "verdicts", "evaluations", "metrics")
     ):
-        scored = Scored(own["sentiments"], own["findings"], own["procedures"][0], own["verdicts"], own["evaluations"][0], own["metrics"][0])
+        scored = Scored(
+            own["sentiments"],
+            own["speech_acts"],
+            own["findings"],
+            own["procedures"][0],
+            own["verdicts"],
+            own["evaluations"][0],
+            own["metrics"][0],
+        )
         yield Judged(call, reference, own["turns"], scored)
 
 

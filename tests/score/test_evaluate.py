@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from models.language import LANGUAGES, load
 from pipelines.errors import BadRecordingError
-from pipelines.records import CallRoles, PersonalData
+from pipelines.records import SPEECH_ACTS, CallRoles, PersonalData
 from pipelines.score.evaluate import rules_version, run, score_call
 from pipelines.settings import Settings
 from pipelines.store import Batch
@@ -50,6 +51,28 @@ def test_personal_data_is_found_without_being_quoted() -> None:
     assert [(f.role, f.turn_no, f.quote, f.detector) for f in found] == [("client", 4, None, "redact:account")]
 
 
+def test_what_the_operator_clearly_did_has_its_words_and_blames_nobody() -> None:
+    turns = turns_of(*GOOD[:-1], ("operator", "Отстаньте, тупица! Спасибо за звонок, до свидания."))
+    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=moods_of(turns))
+    did = {(a.turn_no, a.act): a for a in scored.acts}
+    assert {(1, "greeting"), (1, "company"), (len(turns), "farewell")} <= did.keys()
+    assert len(did) == len(scored.acts)  # one row a turn and act
+    for act in scored.acts:
+        turn = turns[act.turn_no - 1]
+        assert turn.role == "operator" and act.quote in turn.shown_text and turn.start_s <= act.start_s < act.end_s <= turn.end_s
+    assert {act.act for act in scored.acts} <= set(SPEECH_ACTS)
+
+
+def test_thanks_for_waiting_are_no_request_to_wait() -> None:
+    turns = turns_of(*GOOD[:2], ("operator", "Спасибо, что подождали. Заявка принята."), *GOOD[2:])
+    did = {(a.turn_no, a.act): a.quote for a in score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=moods_of(turns)).acts}
+    assert did[3, "hold_thanks"] == "Спасибо, что подождали." and (3, "hold_ask") not in did
+
+
+def test_every_act_that_is_looked_for_can_be_told_or_blames() -> None:
+    assert {name for code in LANGUAGES for name in load(code).acts} - set(SPEECH_ACTS) == {"forbidden", "discloses"}
+
+
 def test_a_call_without_words_is_unscoreable_and_says_what_to_do() -> None:
     with pytest.raises(BadRecordingError, match="No word was recognised") as error:
         score_call(call_of("irkutsk"), audio_of([]), [])
@@ -75,7 +98,10 @@ def test_the_step_writes_its_kinds_and_puts_the_wordless_call_aside(tmp_path: Pa
         batch.write(kind, [])
     settings = Settings(warehouse=tmp_path / "w.duckdb")
     run(batch, settings)
-    first = {kind: batch.path(kind).read_bytes() for kind in ("sentiments", "findings", "procedures", "verdicts", "evaluations", "metrics")}
+    first = {
+        kind: batch.path(kind).read_bytes()
+        for kind in ("sentiments", "speech_acts", "findings", "procedures", "verdicts", "evaluations", "metrics")
+    }
     assert [e.call_id for e in batch.read("evaluations")] == ["c-1"]
     assert [(p.call_id, p.status, p.recording) for p in batch.put_aside()] == [("c-2", "unscoreable", "c-2.wav")]
     run(batch, settings)

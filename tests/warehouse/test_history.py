@@ -58,6 +58,30 @@ def test_newer_rules_that_say_the_same_keep_the_verdicts_and_are_named(settings:
     assert rows(settings.warehouse, "select epoch(valid_from)::bigint, valid_to from criterion_history") == [(FIRST, None)]
 
 
+def test_what_newer_rules_changed_is_told_with_what_took_its_place(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for at, verdict in ((FIRST, "pass"), (SECOND, "fail"), (THIRD, "unsure")):
+        judge(settings, monkeypatch, at, f"rules-{at}", call("a"), call("b", disconnect_party="client"), verdict=verdict)
+    changed = (
+        "select call_id, verdict, replaced_by, epoch(valid_to)::bigint from criterion_history where replaced_by <> verdict order by all"
+    )
+    expected = [(one, *step) for one in "ab" for step in (("fail", "unsure", THIRD), ("pass", "fail", SECOND))]
+    assert rows(settings.warehouse, changed) == expected
+    assert rows(settings.warehouse, "select count(*) from criterion_history where replaced_by is null and valid_to is not null") == [(0,)]
+    _without_what_took_its_place(settings)
+    assert rows(settings.warehouse, changed) == expected  # told by the moments, for what was replaced by an older version
+
+
+def _without_what_took_its_place(settings: Settings) -> None:
+    """The file as it was before migration 0009, and brought to this version again."""
+    with duckdb.connect(str(settings.warehouse)) as db:
+        db.execute("set timezone = 'UTC'")
+        for view in ("criterion_history", "criterion_results_as_of"):
+            db.execute(f"drop {'view' if view == 'criterion_history' else 'macro table'} {view}")
+        db.execute("alter table store.past_verdicts drop column replaced_by")
+        db.execute((SQL / "migrations" / "0009_what_took_its_place.sql").read_text(encoding="utf-8"))
+        db.execute((SQL / "marts" / "criterion_history.sql").read_text(encoding="utf-8"))
+
+
 def test_a_row_of_the_log_that_was_corrected_is_no_new_judgement(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     judge(settings, monkeypatch, FIRST, "rules-1", call("a"))
     assert judge(settings, monkeypatch, SECOND, "rules-1", call("a", operator_id="op-9"))

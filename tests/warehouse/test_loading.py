@@ -244,6 +244,7 @@ def test_every_field_of_a_staged_record_has_a_column(settings: Settings, loaded:
         "roles",
         "turns",
         "personal_data",
+        "speech_acts",
         "findings",
         "procedures",
         "verdicts",

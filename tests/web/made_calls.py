@@ -28,6 +28,7 @@ from pipelines.records import (
     PersonalData,
     Procedure,
     PutAside,
+    SpeechAct,
     Token,
     Turn,
     TurnSentiment,
@@ -55,6 +56,7 @@ class Made:
     disconnect_party: str = "client"
     verdicts: Sequence[tuple[str, str, int | None, str]] = ()  # criterion, verdict, turn, words of the turn ("" for the whole turn)
     abuse: Sequence[tuple[int, str, str]] = ()  # turn, words, severity
+    acts: Sequence[tuple[int, str, str]] = ()  # turn, words, act
     outcome: str = "not_needed"
     warned_turn: int | None = None
     hold_after: int | None = None
@@ -101,7 +103,7 @@ def load_and_publish(settings: Settings, calls: Sequence[Made], put_aside: Seque
     """Stage the calls as one batch, load it and publish."""
     batch = Batch(settings.stage / "made")
     rows: dict[str, list[object]] = {name: [] for name in (
-        "calls", "audio", "roles", "turns", "personal_data", "sentiments", "findings", "dropped", "procedures", "verdicts", "evaluations", "metrics"
+        "calls", "audio", "roles", "turns", "personal_data", "sentiments", "speech_acts", "findings", "dropped", "procedures", "verdicts", "evaluations", "metrics"
     )}  # fmt: skip
     for made in calls:
         _add(rows, made, recordings)
@@ -156,6 +158,9 @@ def _add(rows: dict[str, list[object]], made: Made, recordings: Path | None) -> 
         rows["findings"].append(
             Finding(made.call_id, "abuse", turns[number - 1].role, number, start_s, finish_s, quote, severity, "operator", 0.9, "lexicon")
         )
+    for number, words, act in made.acts:
+        quote, start_s, finish_s = made.place(turns, number, words)
+        rows["speech_acts"].append(SpeechAct(made.call_id, number, act, turns[number - 1].role, start_s, finish_s, quote, 0.95))
     warned_s = turns[made.warned_turn - 1].start_s if made.warned_turn else None
     rows["procedures"].append(Procedure(made.call_id, made.outcome, warned_s, None, 0.9, "Judged from the words of the operator."))
     decided = applicable = points = 0.0
@@ -195,7 +200,7 @@ def some_calls() -> list[Made]:
             ("client", "Добрий день. Хочу дізнатися свій баланс, рахунок [ACCOUNT]"),
             ("operator", "Дякую. На вашому рахунку переплата двісті гривень."),
             ("client", "Дякую, гарного дня."),
-        ], verdicts=[*good, ("anything_else", "unsure", None, ""), ("hold_announced", "na", None, "")], sentiment=(0.1, 0.6), topic="balance"),
+        ], acts=[(1, "Доброго дня,", "greeting")], verdicts=[*good, ("anything_else", "unsure", None, ""), ("hold_announced", "na", None, "")], sentiment=(0.1, 0.6), topic="balance"),
         Made("kyiv-2", "kyiv", "uk", [
             ("operator", "Доброго дня, слухаю вас."),
             ("client", "Ви там зовсім здуріли з цими тарифами? Ідіоти ви всі!"),
@@ -205,6 +210,8 @@ def some_calls() -> list[Made]:
             ("operator", "Дякую за очікування. Перерахунок зроблено."),
             ("client", "Зрозуміло, дякую."),
         ], operator_id="op-2", client_type="opinionated", abuse=[(2, "Ідіоти ви всі!", "insult")], outcome="calmed", warned_turn=3, hold_after=5,
+            acts=[(1, "Доброго дня,", "greeting"), (3, "Прошу без образ,", "warn_abuse"), (5, "Зачекайте хвилину, будь ласка.", "hold_ask"),
+                  (6, "Дякую за очікування.", "hold_thanks")],
             verdicts=[("greeting", "pass", 1, "Доброго дня,"), ("company_named", "fail", None, ""), ("abuse_procedure", "pass", 3, "Прошу без образ,"),
                       ("hold_thanked", "pass", 6, "Дякую за очікування."), ("empathy_shown", "unsure", None, "")], sentiment=(-0.7, 0.1)),
         Made("irkutsk-1", "irkutsk", "ru", [

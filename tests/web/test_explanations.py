@@ -39,6 +39,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         batch.write(kind, [])
     for kind in ("sentiments", "findings", "verdicts"):
         batch.write(kind, getattr(scored, kind))
+    batch.write("speech_acts", scored.acts)
     for kind in ("procedure", "evaluation"):
         batch.write(f"{kind}s", [getattr(scored, kind)])
     batch.write("metrics", [scored.metrics])

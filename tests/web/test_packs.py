@@ -31,6 +31,7 @@ from pipelines.web.accounts import Account
 from pipelines.web.packs import Balance
 from pipelines.web.sound import NoSoundError, Sounds
 from pipelines.web.store import open_store
+from pipelines.web.wanted import Wanted
 from pipelines.web.wording import wording
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import People
@@ -159,10 +160,10 @@ def test_a_pack_of_a_warehouse_that_kept_words_raw_is_masked_all_the_same(tmp_pa
     record(raw, tmp_path / "recordings")
     load_and_publish(settings, [raw], recordings=tmp_path / "recordings")
     with open_published(settings) as published:
-        wanted = moments.Wanted(("kyiv",), text="12345", is_exact=True)
+        wanted = Wanted(("kyiv",), text="12345", is_exact=True)
         assert moments.search(published, wanted) == []  # what may not be read is not found either
         assert len(moments.search(published, wanted, hears_personal_data=True)) == 1
-        others = moments.search(published, moments.Wanted(("kyiv",), text="рахунок"))
+        others = moments.search(published, Wanted(("kyiv",), text="рахунок"))
         assert others and all("12345" not in row["quote"] for row in others)
     everything = b"".join(content for _, content in packed(settings, ["turn:2:kyiv-1"], "en"))
     assert b"12345" not in everything and b"[ACCOUNT]" in everything

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.settings import Settings
 from pipelines.web import moments, packs
-from pipelines.web.moments import Wanted
+from pipelines.web.wanted import Wanted
 from tests.web.people import People, Person, title_of
 
 HTML = '<img src=x onerror=alert(1)> {{ 7*7 }} </textarea><script>alert("x")</script>'
@@ -45,8 +45,16 @@ def moment_ids(answer: httpx2.Response) -> list[str]:
     ("operator=op-1&criterion=solution_given", {"criterion:solution_given:kyiv-1"}),
     ("client_type=opinionated&criterion=greeting", {"criterion:greeting:kyiv-2"}),
     ("text=%5B%5D()|*~-_", set()),
+    ("act=hold_thanks", {"act:6.hold_thanks:kyiv-2"}),
+    ("act=greeting&topic=balance", {"act:1.greeting:kyiv-1"}),
+    ("act=greeting&criterion=abuse_procedure", {"act:1.greeting:kyiv-2"}),  # in calls where that point was decided
+    ("act=hold_ask&text=хвилини", {"act:5.hold_ask:kyiv-2"}),
+    ("act=hold_ask&text=перерахунок", set()),  # said in another turn
+    ("act=hold_ask&finding=abuse", {"finding:1:kyiv-2"}),
+    ("act=empathy&finding=abuse", set()),
+    ("act=forbidden", set()),
 ])  # fmt: skip
-def test_moments_are_found_by_what_was_judged_noticed_and_said(people: People, asked: str, found: set[str]) -> None:
+def test_moments_are_found_by_what_was_judged_done_noticed_and_said(people: People, asked: str, found: set[str]) -> None:
     answer = people.person("trainer").get(f"/trainer/moments?{asked}")
     assert answer.status_code == 200
     assert set(keys_of(answer)) == found

@@ -38,11 +38,15 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
     look(browser, "trainer-moments", whole=True)
     browser.leave_by(".keep button.main")
     assert browser.run("location.pathname") == path and browser.run("document.querySelectorAll('.moments > li').length") == before + 1
-    for page in ("/trainer", path, "/trainer/moments?criterion=greeting"):
+    for page in ("/trainer", path, "/trainer/moments?criterion=greeting", "/trainer/moments?act=hold_thanks"):
         browser.resize(360, 800)
         browser.go(address + page)
         assert not browser.is_wider_than_its_window(), page
     browser.resize(1280, 900)
+    browser.fill("#f-operator", "op-2")  # what was asked for before stays
+    browser.leave_by(".sieve button.main")
+    assert browser.run("document.querySelector('#f-act').selectedOptions[0].text === document.querySelector('.found b').textContent")
+    look(browser, "trainer-moments-by-act", whole=True)
     assert_clean(browser, address)
     with zipfile.ZipFile(io.BytesIO(people.person("trainer").get(f"{path}/export.zip").content)) as book:
         book.extractall(tmp_path)

@@ -10,15 +10,16 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from pipelines.published import Row
+from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals, quotes
 from pipelines.web.call_page import PLACEHOLDER
-from pipelines.web.moments import Wanted
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
 from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError
 from pipelines.web.visit import NavItem, Visit, may
+from pipelines.web.wanted import SEVERITIES, SHOWN_FINDINGS, Wanted
 
 router = APIRouter()
 NAV = (NavItem("/trainer", "trainer_room", "coach"),)
@@ -48,14 +49,14 @@ def start(visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
 
 @router.get("/trainer/moments")
 def search(
-    visit: Annotated[Visit, may("coach")], centre: str = "", criterion: str = "", verdict: str = "", finding: str = "", severity: str = "",
-    outcome: str = "", topic: str = "", client_type: str = "", operator: str = "", text: str = "", exact: str = "", pack: str = "",
+    visit: Annotated[Visit, may("coach")], centre: str = "", criterion: str = "", verdict: str = "", act: str = "", finding: str = "",
+    severity: str = "", outcome: str = "", topic: str = "", client_type: str = "", operator: str = "", text: str = "", exact: str = "", pack: str = "",
 ) -> HTMLResponse:  # fmt: skip
     """Moments that fit what was asked, each to be heard, read in its call, or put into a pack."""
     chosen = visit.centre(centre) if centre else None
     wanted = Wanted(
         (chosen,) if chosen else tuple(visit.centres()), criterion[:100] or None, verdict if verdict in ("pass", "fail") else None,
-        finding if finding in moments.SHOWN_FINDINGS else None, severity if severity in moments.SEVERITIES else None, outcome[:100] or None,
+        act if act in SPEECH_ACTS else None, finding if finding in SHOWN_FINDINGS else None, severity if severity in SEVERITIES else None, outcome[:100] or None,
         topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
     )  # fmt: skip
     rows = [] if wanted.is_empty else moments.search(visit.published, wanted, hears_personal_data=visit.account.hears_personal_data)
@@ -64,7 +65,7 @@ def search(
     return visit.page(
         "rooms/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(visit, centres[r["centre_id"]], r) for r in rows],
         is_full=len(rows) == moments.MOST_SHOWN, pack=into, packs=packs.of_account(visit.store, visit.account),
-        criteria=_criteria(list(centres.values())), findings=moments.SHOWN_FINDINGS, severities=moments.SEVERITIES, **_values(visit),
+        criteria=_criteria(list(centres.values())), acts=SPEECH_ACTS, findings=SHOWN_FINDINGS, severities=SEVERITIES, **_values(visit),
     )  # fmt: skip
 
 
@@ -263,6 +264,8 @@ def _title(shown: Shown, row: Row) -> str:
     w = shown.w
     if row["criterion_id"]:
         return shown.title(row["criterion_id"])
+    if row["act"]:
+        return w.label("acts", row["act"])
     if row["severity"]:
         return f"{w.label('finding_kinds', row['finding_kind'])}: {w.label('severities', row['severity'])}"
     return w.label("finding_kinds", row["finding_kind"]) if row["finding_kind"] else w("moment_words")
