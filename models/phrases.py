@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 from rapidfuzz import fuzz, process
 
+from models.dictionaries import is_known, lemmas
+
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where PyYAML was built with it, is ten times faster
 APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "‘": "'", "ё": "е"})
 _GAP = 2  # other words that may stand between two words of a phrase
@@ -71,7 +73,8 @@ class Unit:
 
     def joined_score(self, word: str) -> float:
         """How well several words said as one fit a long option."""
-        return max((r / 100 for o in self.options if len(o) >= _LONG and (r := fuzz.ratio(word, o)) >= _LEAST_UNKNOWN), default=0.0)
+        near = _vocabulary(self.language).near_joined(word)
+        return max((near.get(option, 0.0) for option in self.options), default=0.0) if near else 0.0
 
 
 @lru_cache(maxsize=20_000)
@@ -160,13 +163,17 @@ class _Vocabulary:
         self.stems: list[str] = []
         self.bare: list[str] = []  # words and lemmas that may be misheard, with the option each stands for
         self.option_of: list[str] = []
+        self.long: list[str] = []
         self.met: dict[str, tuple[int, dict[str, float]]] = {}
+        self.met_joined: dict[str, tuple[int, dict[str, float]]] = {}
 
     def add(self, option: str) -> None:
         """Wait for one more word."""
         if option in self.known:
             return
         self.known[option] = len(self.known)
+        if len(option) >= _LONG:
+            self.long.append(option)
         if option.endswith("*"):
             self.stems.append(option)
             return
@@ -193,12 +200,24 @@ class _Vocabulary:
         self.met[word] = (len(self.known), scores)
         return scores
 
+    def near_joined(self, word: str) -> dict[str, float]:
+        """The long options that several words said as one may be, with scores 0 to 1."""
+        size, scores = self.met_joined.get(word, (-1, {}))
+        if size == len(self.long):
+            return scores
+        if len(self.met_joined) > 50_000:
+            self.met_joined.clear()
+        found = process.extract(word, self.long, scorer=fuzz.ratio, score_cutoff=_LEAST_UNKNOWN, limit=None)
+        scores = {option: score / 100 for option, score, _ in found}
+        self.met_joined[word] = (len(self.long), scores)
+        return scores
+
     def _compare(self, word: str) -> dict[str, float]:
         bare = word.replace("-", "")
         scores: dict[str, float] = {}
         forms = lemmas(word, self.language)
         if word[:1] != "[" and len(bare) >= _FUZZY_LENGTH:
-            least = _LEAST_KNOWN if _is_known(word, self.language) else _LEAST_UNKNOWN
+            least = _LEAST_KNOWN if is_known(word, self.language) else _LEAST_UNKNOWN
             for heard in dict.fromkeys((bare, forms[0].replace("-", ""))):
                 for _, score, index in process.extract(heard, self.bare, scorer=fuzz.ratio, score_cutoff=least, limit=None):
                     option = self.option_of[index]
@@ -225,35 +244,3 @@ def _near_options(words: tuple[str, ...], language: str, _: int) -> frozenset[st
 @cache
 def _vocabulary(language: str) -> _Vocabulary:
     return _Vocabulary(language)
-
-
-@lru_cache(maxsize=200_000)
-def lemmas(word: str, language: str) -> tuple[str, ...]:
-    """All likely dictionary forms of a word, the likeliest first; the word itself when the dictionary does not know it."""
-    if not word or word[0] == "[":
-        return (word,)
-    if language in ("ru", "uk"):
-        forms = [p.normal_form.replace("ё", "е") for p in morph(language).parse(word) if p.score >= 0.05]
-        return tuple(dict.fromkeys(forms)) or (word,)
-    if language in ("hu", "en"):
-        import simplemma
-
-        return (simplemma.lemmatize(word, lang=language).lower(),)
-    return (word,)
-
-
-@lru_cache(maxsize=200_000)
-def _is_known(word: str, language: str) -> bool:
-    if language in ("ru", "uk"):
-        return bool(morph(language).word_is_known(word))
-    import simplemma
-
-    return bool(simplemma.is_known(word, lang=language))
-
-
-@cache
-def morph(language: str) -> Any:
-    """The morphological dictionary of Russian or Ukrainian."""
-    import pymorphy3
-
-    return pymorphy3.MorphAnalyzer(lang=language)

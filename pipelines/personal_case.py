@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
+from models.dictionaries import entry
 from models.language import is_first_name
 from pipelines.numbers_spoken import number_of
 from pipelines.personal_words import Heard, Item, Vocabulary, name_parts
@@ -61,10 +62,7 @@ def restore_capitals(heard: Heard) -> Heard:
 @lru_cache(maxsize=50_000)
 def is_proper(word: str, code: str) -> bool:
     """Whether a dictionary has the word with a capital only: `margaret`, not `grant`."""
-    from simplemma.strategies import DEFAULT_DICTIONARY_FACTORY
-
-    known = DEFAULT_DICTIONARY_FACTORY.get_dictionary(code)
-    plain, written = known.get(word), known.get(word.capitalize())
+    plain, written = entry(word, code), entry(word.capitalize(), code)
     return (plain is None and written is not None and written[:1].isupper()) or (plain is not None and plain[:1].isupper())
 
 

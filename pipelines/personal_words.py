@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 from models import language as languages
+from models.dictionaries import is_known
+from models.phrases import LOADER
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Role, Turn
 
@@ -162,9 +164,7 @@ def vocabulary_for(items: list[Item], code: str) -> Vocabulary:
 def name_parts(word: str, code: str) -> frozenset[str]:
     """Which of Name, Surn, Patr, Geox, Anum the word's likely readings have; `?` for a word that the dictionary does not know."""
     if code not in ("ru", "uk"):
-        import simplemma
-
-        unknown = word.isalpha() and not simplemma.is_known(word, lang=code)
+        unknown = word.isalpha() and not is_known(word, code)
         return frozenset({"Name"} if languages.is_first_name(word, code) else ()) | frozenset({"?"} if unknown else ())
     found: set[str] = set()
     parses = languages.parses(word, code)
@@ -195,7 +195,7 @@ def _vocabulary(codes: tuple[str, ...]) -> Vocabulary:
 @cache
 def _read(code: str) -> dict[str, Any]:
     path = FOLDER / f"{code}.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     for name, of, needed in (("cues", data.get("cues", {}), CUES), ("the file", data, (*LISTS, "number_words"))):
         missing = sorted(set(needed) - set(of))
         if missing:

@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from models import language as languages
+from models.phrases import LOADER
 from pipelines.errors import MisconfiguredError
 from pipelines.numbers_spoken import number_runs
 from pipelines.personal_words import items_of, vocabulary_for
@@ -201,7 +202,7 @@ def _names_company(centre_id: str, words: Sequence[str], code: str) -> bool:
 @cache
 def _role_phrases(code: str) -> dict[str, tuple[str, ...]]:
     path = PHRASES / f"{code}.yaml"
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     for kind, phrases in data.items():
         if kind not in KINDS:
             raise MisconfiguredError(f"{path}: {kind!r} is not a kind of evidence; allowed are {', '.join(KINDS)}.")

