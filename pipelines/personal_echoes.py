@@ -17,7 +17,8 @@ _LEAST_LETTERS = 4  # shorter words are said for many reasons
 
 
 def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
-    """Runs of the same words as a piece of personal data: two or more of them with a telling one, or the only word that it had."""
+    """Runs of the same words as a piece of personal data: two or more of them with a telling one, the only word that it had, or one that
+    stands beside what is masked as the same already: of "кажевникова анна" the first name was found by itself."""
     found: list[Span] = []
     spans = list(spans)
     said = {
@@ -25,11 +26,15 @@ def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[s
         for s in spans
         if s.kind in _KINDS
     }
+    masked: dict[tuple[int, str], set[int]] = {}
+    for s in spans:
+        masked.setdefault((s.turn, s.kind), set()).update(range(s.first, s.last))
     for kind, words in sorted(said):
         for n, h in enumerate(heard):
             for first, last in _runs(h, frozenset(words), taken[n]):
                 telling = [k for k in range(first, last) if _is_telling(h, k, kind)]
-                if telling and (last - first >= min(2, len(words))):
+                beside = masked.get((n, kind), set())
+                if telling and (last - first >= min(2, len(words)) or first - 1 in beside or last in beside):
                     found.append(Span(n, first, last, kind))
     return found + _dates(heard, spans, taken)
 

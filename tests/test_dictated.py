@@ -104,6 +104,26 @@ def test_an_echo_in_lower_case_is_masked_and_words_of_every_day_are_not() -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "again"),
+    [
+        ("Кажевнекова Анна", "кажевнекова анна"),
+        ("Кажевнекова Анна", "анна кажевнекова"),
+        ("Лисовых Пётр Петрович", "лисовых пётр петрович"),
+        ("Дзвонік Олена", "дзвонік олена"),
+    ],
+)
+def test_a_family_name_that_no_dictionary_has_is_masked_beside_the_first_name_it_is_read_back_with(name: str, again: str) -> None:
+    lines: list[Line] = [("operator", "Фамилия и имя?"), ("client", f"{name}."), ("operator", f"записала {again}, всё верно?")]
+    said = redact_turns(dialogue(*lines))[0][2].text.lower()
+    assert not any(part in said for part in again.split()) and "записала" in said and "верно" in said
+
+
+def test_a_word_of_a_name_far_from_any_name_stays_a_word() -> None:
+    lines: list[Line] = [("operator", "Фамилия и имя?"), ("client", "Горький Пётр."), ("operator", "Пётр, у вас кофе горький или вода?")]
+    assert "горький" in redact_turns(dialogue(*lines))[0][2].text
+
+
+@pytest.mark.parametrize(
     ("language", "question", "answer"),
     [
         ("ru", "С кем я говорю?", "Да какая разница, что со светом?"),
