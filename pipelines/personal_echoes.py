@@ -17,8 +17,10 @@ _LEAST_LETTERS = 4  # shorter words are said for many reasons
 
 
 def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
-    """Runs of the same words as a piece of personal data: two or more of them with a telling one, the only word that it had, or one that
-    stands beside what is masked as the same already: of "кажевникова анна" the first name was found by itself."""
+    """Runs of the same words as a piece of personal data: two or more of them with a telling one, the only word that it had, or a neighbour.
+
+    A neighbour stands beside what is masked as the same already: of "кажевникова анна" the first name was found by itself.
+    """
     found: list[Span] = []
     spans = list(spans)
     said = {

@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,8 @@ from pipelines.warehouse.marts import SQL
 LOCK_TIMEOUT_S = 600.0
 _POLL_S = 0.2
 _SAY_AFTER_S = 2.0
-_VIEWS = "~views"  # the row of store.migrations that remembers which macros and views the file has
+# The rows of store.migrations that remember which macros and views the file has, and from which its tables of the schema `made` were worked out.
+_VIEWS, _MADE = "~views", "~made"
 
 log = logging.getLogger("callgrade")
 
@@ -158,7 +159,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     connection.execute(lake.fitted(connection, table))
     applied = dict(connection.execute("select name, sha256 from store.migrations order by name").fetchall())
     files = sorted((sql / "migrations").glob("*.sql"))
-    missing = sorted(set(applied) - {file.name for file in files} - {_VIEWS})
+    missing = sorted(set(applied) - {file.name for file in files} - {_VIEWS, _MADE})
     if missing:
         raise MisconfiguredError(
             f"The warehouse was made by a newer version: it knows migration {missing[0]}, which is not in sql/migrations."
@@ -166,32 +167,35 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     for file in files:
         digest = _digest(file)
         if file.name not in applied:
-            later = [name for name in applied if name > file.name and name != _VIEWS]
+            later = [name for name in applied if name > file.name and name not in (_VIEWS, _MADE)]
             if later:
                 raise MisconfiguredError(
                     f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number."
                 )
-            _apply(connection, partial(connection.execute, lake.fitted(connection, file.read_text(encoding="utf-8"))), file.name, digest)
+            _apply(connection, partial(connection.execute, lake.fitted(connection, file.read_text(encoding="utf-8"))), {file.name: digest})
         elif applied[file.name] != digest:
             raise MisconfiguredError(
                 f"sql/migrations/{file.name} was changed after it was applied. Put it back as it was and add a new migration instead."
             )
-    digest = marts.digest(sql)
-    if applied.get(_VIEWS) != digest:
-        _apply(connection, lambda: marts.create(connection, sql), _VIEWS, digest)
+    wanted = {_VIEWS: marts.digest(sql), _MADE: marts.digest_of_made(sql)}
+    if applied.get(_MADE) != wanted[_MADE]:
+        _apply(connection, lambda: marts.create(connection, sql), wanted)
+    elif applied.get(_VIEWS) != wanted[_VIEWS]:
+        _apply(connection, lambda: marts.create_views(connection, sql), wanted)
 
 
-def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], name: str, digest: str) -> None:
+def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], applied: Mapping[str, str]) -> None:
     connection.execute("begin")
     try:
         change()
-        connection.execute(
-            """merge into store.migrations
-               using (select ? as name, ? as sha256, cast(? as timestamptz) as applied_at) as applied using (name)
-               when matched then update
-               when not matched then insert""",
-            [name, digest, now()],
-        )
+        for name, digest in applied.items():
+            connection.execute(
+                """merge into store.migrations
+                   using (select ? as name, ? as sha256, cast(? as timestamptz) as applied_at) as applied using (name)
+                   when matched then update
+                   when not matched then insert""",
+                [name, digest, now()],
+            )
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")

@@ -2,7 +2,7 @@
 
 `sql/made/<table>.sql` is the query of a table in the schema `made`; its first line says which rows a refresh replaces. A load puts the ids of
 the calls that it changed into store.unpublished. From these follow the centres, months, periods and operators that are touched, and only
-their rows are worked out again. A changed text of any query makes all tables anew.
+their rows are worked out again. A changed query of such a table, or of a view that it reads, makes all of them anew; another view changes alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pipelines.warehouse import lake, lexicon
 
 SQL = ROOT / "sql"
 _REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
+_COMMENTS = re.compile(r"comment on [^;]*? is\s+'(?:[^']|'')*';\s*")
 _OF_CALLS = "calls"  # the one table that is made in the transaction of a load: nobody may see a call without its row
 _OF_WORDS = "said"
 _BLOCKS_AT_ONCE = 100  # 50,000 calls
@@ -26,6 +27,12 @@ _BLOCKS_AT_ONCE = 100  # 50,000 calls
 
 def in_order(sql: Path = SQL) -> list[Path]:
     """The files of sql/made and sql/marts, each after what it reads; in every process in the same order, which their digest depends on."""
+    files, reads = _files(sql)
+    return [files[name] for name in TopologicalSorter(reads).static_order()]
+
+
+def _files(sql: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    """The queries of tables that are made and of views by name, and which of them each reads."""
     files = {f"made.{file.stem}": file for file in sorted((sql / "made").glob("*.sql"))} | {
         file.stem: file for file in sorted((sql / "marts").glob("*.sql"))
     }
@@ -33,7 +40,7 @@ def in_order(sql: Path = SQL) -> list[Path]:
         name: sorted({m for m in re.findall(r"\b(?:from|join)\s+((?:made\.)?\w+)\b(?!\.)", _code(file)) if m in files} - {name})
         for name, file in files.items()
     }
-    return [files[name] for name in TopologicalSorter(reads).static_order()]
+    return files, reads
 
 
 def digest(sql: Path = SQL) -> str:
@@ -42,29 +49,51 @@ def digest(sql: Path = SQL) -> str:
     return hashlib.sha256("".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files).encode()).hexdigest()
 
 
+def digest_of_made(sql: Path = SQL) -> str:
+    """One checksum of what the rows of the tables that are made follow from: their queries, the views that these read, and the macros; no comments."""
+    files, reads = _files(sql)
+    used, waiting = set[str](), {name for name in files if name.startswith("made.")}
+    while waiting:
+        used |= waiting
+        waiting = {name for one in waiting for name in reads[one]} - used
+    texts = [_code(file) for file in [*sorted((sql / "macros").glob("*.sql")), *(files[name] for name in sorted(used))]]
+    return hashlib.sha256(" ".join(_COMMENTS.sub("", "\n".join(texts)).split()).encode()).hexdigest()
+
+
 def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     """Make macros, tables and views from their files, and remove those that no file defines any more; every call is to be published again.
 
     Tables are made without rows by `limit 0`, not by inserting none: after an ordered insert of no row, DuckDB 1.5.5 does not see what a larger one (more
     than 122,880 rows) puts into the same table in the same transaction, until the file is opened again.
     """
-    files = in_order(sql)
-    kept = {file.stem for file in files if file.parent.name == "marts"}
-    for (name,) in db.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall():
-        if name not in kept:
-            db.execute(f"drop view {name}")
+    _drop_old_views(db, sql)
     db.execute("drop schema if exists made cascade")
     db.execute("create schema made")
     for file in sorted((sql / "macros").glob("*.sql")):
         db.execute(lake.fitted(db, file.read_text(encoding="utf-8")))
     _nothing_touched(db)
     lexicon.create(db)
-    for file in files:
+    for file in in_order(sql):
         text = lake.fitted(db, file.read_text(encoding="utf-8"))
         db.execute(f"create table made.{file.stem} as\n{text}\nlimit 0" if file.parent.name == "made" else text)
     db.execute("delete from store.unpublished")
     db.execute("insert into store.unpublished select call_id from store.calls")
     refresh_calls(db, sql)
+
+
+def create_views(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
+    """The macros and views anew, for a version in which no table that is made became another: no call is published again for that."""
+    _drop_old_views(db, sql)
+    for file in [*sorted((sql / "macros").glob("*.sql")), *in_order(sql)]:
+        if file.parent.name != "made":
+            db.execute(lake.fitted(db, file.read_text(encoding="utf-8")))
+
+
+def _drop_old_views(db: duckdb.DuckDBPyConnection, sql: Path) -> None:
+    kept = {file.stem for file in (sql / "marts").glob("*.sql")}
+    for (name,) in db.execute("select view_name from duckdb_views() where not internal and schema_name = 'main'").fetchall():
+        if name not in kept:
+            db.execute(f"drop view {name}")
 
 
 def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:

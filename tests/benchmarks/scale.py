@@ -202,7 +202,8 @@ def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
         given = history.JUDGED_AT.get(table)
         moment = f", timestamptz '2024-01-01 00:00:00+00' as {given}" if given else ""
         numbered = f"select r.*, m.n + 1 as call_no from ({sql}) as r join made as m using (call_id)"
-        rows = {"turns": f"{numbered} order by m.n, r.turn_no", "verdicts": numbered}.get(table, sql)
+        by_turn = f"{numbered} order by m.n, r.turn_no"
+        rows = {"turns": by_turn, "speech_acts": by_turn, "verdicts": numbered}.get(table, sql)
         db.execute(f"insert into store.{table} by name select *{moment} from ({rows})")
     db.execute(
         """insert into store.calls by name

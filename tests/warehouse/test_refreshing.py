@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -168,3 +170,41 @@ def test_a_centres_own_rest_rule_holds_for_calls_of_before_too(settings: Setting
     warehouse.publish(settings)
     assert rows(settings.snapshot, "select abusive_in_a_row, abusive_calls, abuse_s from rest_rules") == [(1, 3, 60.0)]
     assert rows(settings.snapshot, due) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("file", "changed", "are_all_new"),
+    [
+        ("marts/criterion_history.sql", ("v.replaced_by\n", "v.replaced_by,\n    1 as one_more\n"), False),
+        ("marts/speech_acts.sql", ("'The call.'", "'Which call.'"), False),
+        ("made/daily_work.sql", ("select", "select -- a word of explanation\n"), False),
+        ("marts/evaluations.sql", ("'The scorecard.'", "'Which scorecard.'"), False),
+        ("made/criterion_days.sql", ("as failed", "+ 0 as failed"), True),
+        ("marts/evaluations.sql", ("from store.evaluations", "from store.evaluations where true"), True),  # made.calls reads it
+        ("macros/formulas.sql", (";", "; create or replace macro one_more() as 1;"), True),
+    ],
+)
+def test_a_new_version_makes_everything_anew_only_where_rows_may_become_others(
+    tmp_path: Path, file: str, changed: tuple[str, str], are_all_new: bool
+) -> None:
+    shutil.copytree(marts.SQL, sql := tmp_path / "sql")
+    with duckdb.connect() as db:
+        db.execute("set timezone = 'UTC'")
+        migrate(db, sql)
+        _insert(db, "calls", {"call_id": "a", "centre_id": "c", "started_at": "2026-03-02 10:00:00+00", "call_no": 1})
+        _insert(db, "evaluations", {"call_id": "a", "score_pct": 50.0})
+        db.execute("insert into store.unpublished values ('a')")
+        marts.refresh(db, sql)
+        marts.nothing_waits(db)
+        before = contents(db)
+        text = (sql / file).read_text(encoding="utf-8")
+        assert changed[0] in text
+        (sql / file).write_text(text.replace(*changed, 1), encoding="utf-8")
+        migrate(db, sql)
+        waiting = db.execute("select count(*) from store.unpublished").fetchone()
+        assert waiting == (1 if are_all_new else 0,)
+        if file == "marts/criterion_history.sql":
+            assert db.execute("select one_more from criterion_history").fetchall() == []
+        if are_all_new:
+            marts.refresh(db, sql)
+        assert contents(db) == before
