@@ -55,11 +55,20 @@ def writers_connection(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
         with lake.open_for_writing(settings.lake, timeout_s) as connection:
             yield connection
         return
+    if not settings.warehouse.exists():
+        _begin(settings.warehouse)
     connection = connect(settings.warehouse)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _begin(path: Path) -> None:
+    """An empty file, whole from when it has its name: one whose first 12 kB a full disk cut short could never be opened again."""
+    fresh = path.with_name(f".{path.name}.fresh")
+    connect(fresh).close()
+    os.replace(fresh, path)
 
 
 @contextmanager

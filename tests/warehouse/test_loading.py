@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from pipelines import store, warehouse
 from pipelines.errors import MisconfiguredError
 from pipelines.records import PutAside
-from pipelines.settings import Settings
+from pipelines.settings import ROOT, Settings
 from pipelines.warehouse import file as warehouse_file
 from tests.staged import call, change, rows, stage, statuses
 
@@ -192,6 +194,23 @@ def test_work_is_skipped_only_for_the_same_row_recording_and_versions(settings: 
     assert not warehouse.already_graded(settings, [call("a")], speech_model="speech-1", scored_by="rules-2")
     assert not warehouse.already_graded(settings, [call("a", operator_id="op-2")], speech_model="speech-1")
     assert not warehouse.already_graded(settings, [call("a", sound="other")], speech_model="speech-1")
+
+
+@pytest.mark.parametrize("full_at", [0, 4096, 8638, 12_287, 20_000])
+def test_a_disk_that_is_full_when_the_file_is_begun_keeps_nobody_from_beginning_again(settings: Settings, full_at: int) -> None:
+    """A file of DuckDB begins with three headers, 12,288 bytes; cut short within them it can never be opened."""
+    batch = stage(settings, "b", [call("a")])
+    load = (
+        "import resource, signal, sys; from pathlib import Path; from pipelines import warehouse; from pipelines.settings import Settings; "
+        "from pipelines.store import Batch; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), -1)); "
+        "warehouse.load(Batch(Path(sys.argv[2])), Settings(warehouse=Path(sys.argv[1])))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-B", "-c", load, settings.warehouse, batch.folder, str(full_at)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ended.returncode != 0 and "TransientError" in ended.stderr
+    assert warehouse.load(batch, settings) and statuses(settings) == {"a": "graded"}
 
 
 def test_an_old_migration_may_not_change(tmp_path: Path) -> None:
