@@ -191,12 +191,16 @@ def _dictates(turn: Turn) -> bool:
 
 
 def _names_company(centre_id: str, words: Sequence[str], code: str) -> bool:
+    names = _company_names(centre_id)
+    return any(languages.find_phrase(words, name, c) for c in {code, *names} & set(languages.LANGUAGES) for name in names.get(c, ()))
+
+
+@cache
+def _company_names(centre_id: str) -> Mapping[str, Sequence[str]]:
+    """By language; none of a centre that has no profile."""
     from pipelines.score.scorecard import centre_ids, load_centre
 
-    if centre_id not in centre_ids():
-        return False
-    names = load_centre(centre_id).company_names
-    return any(languages.find_phrase(words, name, c) for c in {code, *names} & set(languages.LANGUAGES) for name in names.get(c, ()))
+    return load_centre(centre_id).company_names if centre_id in centre_ids() else {}
 
 
 @cache
