@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -42,10 +41,10 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
 def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
     """What was judged or done, in the newest calls if they hold enough, or noticed; else from one look through all."""
     if wanted.source in _BY_NUMBER:
-        newest = _LOOKED_AT if wanted.criterion_id or wanted.act else _LOOKED_AT_FIRST
-        calls = _newest(published, wanted, newest)
-        found = _of(calls, _marked_in_newest(published, wanted, newest))
-        if len(found) >= MOST_SHOWN or len(calls) < newest:
+        size = _LOOKED_AT if wanted.criterion_id or wanted.act else _LOOKED_AT_FIRST
+        calls = _newest(published, wanted)[:size]
+        found = _of(calls, _marked_in(published, wanted, calls))
+        if len(found) >= MOST_SHOWN or len(calls) < size:
             return found
     return _within_calls(published, wanted, _with_marks(published, wanted))
 
@@ -58,15 +57,10 @@ def _by_words(published: Published, wanted: Wanted, said: list[str], hears_perso
     forms = [sorted(one & ever_said) for one in wanted_forms]
     if not all(forms):
         return []
-    plain = replace(wanted, text="", is_exact=False)
-
-    def look() -> list[Row]:
-        return _newest(published, plain, _LOOKED_AT)
-
-    newest = published.once(("newest calls", plain), look) if plain.is_empty else look()
+    newest = _newest(published, wanted)
     found = _said_in(published, wanted, newest, forms, said, hears_personal_data)
     if len(found) < MOST_SHOWN and len(newest) == _LOOKED_AT:
-        found = _said_in(published, wanted, _newest(published, wanted, _LOOKED_AT, forms), forms, said, hears_personal_data)
+        found = _said_in(published, wanted, _newest_with(published, wanted, forms), forms, said, hears_personal_data)
     return found
 
 
@@ -91,30 +85,37 @@ def _said_in(
     return found
 
 
-def _newest(published: Published, wanted: Wanted, size: int, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
-    """The calls that may hold such moments, the newest first; with `forms` only those that hold all words in some form."""
-    sql, values = _newest_of(wanted, forms)
-    return published.rows(f"select {CALL} {sql}", *values, size)
+def _newest(published: Published, wanted: Wanted) -> list[Row]:
+    """The newest calls of which what is wanted of calls holds; those of whole centres are looked up once a published copy."""
+    if not wanted.is_of_any_call:
+        return _newest_with(published, wanted)
+    return published.once(("newest calls", wanted.centres), lambda: _newest_with(published, wanted))
 
 
-def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
-    """The rest of a query for the newest calls, after its columns; what comes last is how many."""
+def _newest_with(published: Published, wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
+    """The newest calls that may hold such moments; with `forms` those that hold all words in some form, and every mark."""
     held, values = wanted.of_calls()
     where = [held]
+    if forms:
+        all_marks, more = wanted.of_their_calls()
+        where.append(all_marks)
+        values += more
     for one in forms:
         # each form is looked for by itself, for which DuckDB skips more than for a list of them
-        where.append(f"c.call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
+        where.append(f"call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
         values += one
-    return f"from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?", values
+    sql = f"select {CALL} from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?"
+    return published.rows(sql, *values, _LOOKED_AT)
 
 
-def _marked_in_newest(published: Published, wanted: Wanted, size: int) -> list[Row]:
-    """The marks of the newest calls; with their calls named in the query DuckDB reads less than with a list of ids."""
-    newest, of_calls = _newest_of(wanted)
-    held, of_rows = wanted.of_rows()
-    source = wanted.source
-    sql = f"select call_id, {MOMENT[source]} from {VIEWS[source]} where call_no in (select call_no {newest}) and {held} order by start_s"
-    return published.rows(sql, *of_calls, size, *of_rows)
+def _marked_in(published: Published, wanted: Wanted, calls: Sequence[Row]) -> list[Row]:
+    """The marks of some of the newest calls, told by their numbers."""
+    numbers = [call["call_no"] for call in calls]
+    held, values = wanted.of_rows()
+    also, more = wanted.of_their_calls(numbers)
+    sql = f"""select call_id, {MOMENT[wanted.source]} from {VIEWS[wanted.source]}
+              where call_no in (select unnest(?)) and {held} and {also} order by start_s"""
+    return published.rows(sql, numbers, *values, *more)
 
 
 def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
@@ -133,7 +134,9 @@ def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequ
 
 def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None) -> list[Row]:
     """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
-    more, values = wanted.of_rows()
+    held, values = wanted.of_rows()
+    also, others = wanted.of_their_calls([call["call_no"] for call in calls])
+    more, values = f"{held} and {also}", [*values, *others]
     columns = f"call_id, {MOMENT[wanted.source]}{', language' if wanted.source == 'turn' else ''}"
     ids = [call["call_id"] for call in calls]
     if turns is not None:
@@ -152,9 +155,10 @@ def _with_marks(published: Published, wanted: Wanted) -> list[Row]:
     """The newest calls that hold such moments, as many as are shown."""
     where, values = wanted.of_calls()
     held, of_rows = wanted.of_rows()
-    sql = f"""select {CALL} from calls as c where c.call_id in (select call_id from {VIEWS[wanted.source]} where {held}) and {where}
+    also, of_others = wanted.of_their_calls()
+    sql = f"""select {CALL} from calls as c where {where} and c.call_id in (select call_id from {VIEWS[wanted.source]} where {held}) and {also}
               order by c.started_local desc nulls last, c.call_id limit ?"""
-    return published.rows(sql, *of_rows, *values, MOST_SHOWN)
+    return published.rows(sql, *values, *of_rows, *of_others, MOST_SHOWN)
 
 
 def key_of(source: str, row: Row) -> str:

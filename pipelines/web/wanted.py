@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -66,8 +67,13 @@ class Wanted:
         """What must hold of a row of the view of these moments."""
         return self._of_rows(self.source)
 
+    @property
+    def is_of_any_call(self) -> bool:
+        """Whether nothing but the centres is asked of a call."""
+        return not (self.topic or self.client_type or self.operator_id or self.outcome)
+
     def of_calls(self) -> Condition:
-        """What must hold of a call c; one that is looked for by several marks holds each of them somewhere."""
+        """What must hold of a call c itself."""
         where, values = ["c.status = 'graded'", "list_contains(?, c.centre_id)"], list[Any]([list(self.centres)])
         for column in ("topic", "client_type", "operator_id"):
             if getattr(self, column):
@@ -76,10 +82,16 @@ class Wanted:
         if self.outcome:
             where.append("c.call_id in (select call_id from abuse_procedures where outcome = ?)")
             values.append(self.outcome)
-        for source in self._marks[1:]:
+        return " and ".join(where), values
+
+    def of_their_calls(self, numbers: Sequence[int] = ()) -> Condition:
+        """What must hold of a row's call beyond that: with several marks, each stands in it somewhere; `numbers` are those of the calls in question."""
+        where, values = ["true"], list[Any]()
+        for source in self._marks[1:]:  # never findings, which know no numbers of calls
             held, more = self._of_rows(source)
-            where.append(f"c.call_id in (select call_id from {VIEWS[source]} where {held})")
-            values += more
+            near = "call_no in (select unnest(?)) and " if numbers else ""
+            where.append(f"call_id in (select call_id from {VIEWS[source]} where {near}{held})")
+            values += [list(numbers), *more] if numbers else more
         return " and ".join(where), values
 
     def _of_rows(self, source: str) -> Condition:

@@ -53,6 +53,12 @@ def moment_ids(answer: httpx2.Response) -> list[str]:
     ("act=hold_ask&finding=abuse", {"finding:1:kyiv-2"}),
     ("act=empathy&finding=abuse", set()),
     ("act=forbidden", set()),
+    ("act=hold_ask&criterion=hold_thanked&text=зачекайте", {"act:5.hold_ask:kyiv-2"}),
+    ("act=hold_ask&criterion=hold_thanked&verdict=fail&text=зачекайте", set()),
+    ("act=greeting&criterion=farewell&verdict=fail", {"act:1.greeting:kyiv-1"}),
+    ("finding=abuse&act=hold_ask&criterion=hold_thanked", {"finding:1:kyiv-2"}),
+    ("finding=abuse&act=hold_ask&criterion=hold_thanked&text=ідіоти", {"finding:1:kyiv-2"}),
+    ("finding=abuse&act=hold_ask&criterion=night_rule&text=ідіоти", set()),
 ])  # fmt: skip
 def test_moments_are_found_by_what_was_judged_done_noticed_and_said(people: People, asked: str, found: set[str]) -> None:
     answer = people.person("trainer").get(f"/trainer/moments?{asked}")
