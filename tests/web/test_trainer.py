@@ -53,6 +53,7 @@ def moment_ids(answer: httpx2.Response) -> list[str]:
     ("act=hold_ask&finding=abuse", {"finding:1:kyiv-2"}),
     ("act=empathy&finding=abuse", set()),
     ("act=forbidden", set()),
+    ("act=greeting&topic=roaming", set()),  # nobody called about it
     ("act=hold_ask&criterion=hold_thanked&text=зачекайте", {"act:5.hold_ask:kyiv-2"}),
     ("act=hold_ask&criterion=hold_thanked&verdict=fail&text=зачекайте", set()),
     ("act=greeting&criterion=farewell&verdict=fail", {"act:1.greeting:kyiv-1"}),
