@@ -12,7 +12,7 @@ from models.language import languages_of_script, words_of
 from pipelines.published import Published, Row
 from pipelines.records import SPEECH_ACTS
 from pipelines.web.quotes import by_call, quoted, texts
-from pipelines.web.wanted import CALL, MOMENT, VIEWS, Wanted, points
+from pipelines.web.wanted import CALL, MOMENT, VIEWS, Condition, Wanted, points
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
@@ -43,7 +43,7 @@ def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
     if wanted.source in _BY_NUMBER:
         size = _LOOKED_AT if wanted.criterion_id or wanted.act else _LOOKED_AT_FIRST
         calls = _newest(published, wanted)[:size]
-        found = _of(calls, _marked_in(published, wanted, calls))
+        found = _of(calls, _marked_in(published, wanted, calls, size))
         if len(found) >= MOST_SHOWN or len(calls) < size:
             return found
     return _within_calls(published, wanted, _with_marks(published, wanted))
@@ -94,6 +94,12 @@ def _newest(published: Published, wanted: Wanted) -> list[Row]:
 
 def _newest_with(published: Published, wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
     """The newest calls that may hold such moments; with `forms` those that hold all words in some form, and every mark."""
+    sql, values = _newest_of(wanted, forms)
+    return published.rows(f"select {CALL} {sql}", *values, _LOOKED_AT)
+
+
+def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
+    """The rest of a query for the newest calls, after its columns; what comes last is how many."""
     held, values = wanted.of_calls()
     where = [held]
     if forms:
@@ -104,18 +110,25 @@ def _newest_with(published: Published, wanted: Wanted, forms: Sequence[Sequence[
         # each form is looked for by itself, for which DuckDB skips more than for a list of them
         where.append(f"call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
         values += one
-    sql = f"select {CALL} from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?"
-    return published.rows(sql, *values, _LOOKED_AT)
+    return f"from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?", values
 
 
-def _marked_in(published: Published, wanted: Wanted, calls: Sequence[Row]) -> list[Row]:
-    """The marks of some of the newest calls, told by their numbers."""
-    numbers = [call["call_no"] for call in calls]
+def _marked_in(published: Published, wanted: Wanted, calls: Sequence[Row], size: int) -> list[Row]:
+    """The marks of the newest calls.
+
+    Those of whole centres lie together, and DuckDB finds them soonest by a list of their numbers (23 instead of 60 ms). Those of an operator lie
+    everywhere: there it reads less when it finds the calls by itself (80 instead of 300 ms).
+    """
+    if wanted.is_of_any_call:
+        numbers: Condition = "select unnest(?)", [[call["call_no"] for call in calls]]
+    else:
+        newest, of_calls = _newest_of(wanted)
+        numbers = f"select call_no {newest}", [*of_calls, size]
     held, values = wanted.of_rows()
     also, more = wanted.of_their_calls(numbers)
     sql = f"""select call_id, {MOMENT[wanted.source]} from {VIEWS[wanted.source]}
-              where call_no in (select unnest(?)) and {held} and {also} order by start_s"""
-    return published.rows(sql, numbers, *values, *more)
+              where call_no in ({numbers[0]}) and {held} and {also} order by start_s"""
+    return published.rows(sql, *numbers[1], *values, *more)
 
 
 def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
@@ -135,7 +148,7 @@ def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequ
 def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None) -> list[Row]:
     """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
     held, values = wanted.of_rows()
-    also, others = wanted.of_their_calls([call["call_no"] for call in calls])
+    also, others = wanted.of_their_calls(("select unnest(?)", [[call["call_no"] for call in calls]]))
     more, values = f"{held} and {also}", [*values, *others]
     columns = f"call_id, {MOMENT[wanted.source]}{', language' if wanted.source == 'turn' else ''}"
     ids = [call["call_id"] for call in calls]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -84,14 +83,14 @@ class Wanted:
             values.append(self.outcome)
         return " and ".join(where), values
 
-    def of_their_calls(self, numbers: Sequence[int] = ()) -> Condition:
-        """What must hold of a row's call beyond that: with several marks, each stands in it somewhere; `numbers` are those of the calls in question."""
+    def of_their_calls(self, numbers: Condition | None = None) -> Condition:
+        """What must hold of a row's call beyond that: with several marks, each stands in it somewhere; `numbers` asks for the calls in question."""
         where, values = ["true"], list[Any]()
         for source in self._marks[1:]:  # never findings, which know no numbers of calls
             held, more = self._of_rows(source)
-            near = "call_no in (select unnest(?)) and " if numbers else ""
+            near, of_near = (f"call_no in ({numbers[0]}) and ", numbers[1]) if numbers else ("", [])
             where.append(f"call_id in (select call_id from {VIEWS[source]} where {near}{held})")
-            values += [list(numbers), *more] if numbers else more
+            values += [*of_near, *more]
         return " and ".join(where), values
 
     def _of_rows(self, source: str) -> Condition:
