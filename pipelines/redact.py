@@ -19,6 +19,7 @@ from pipelines.personal_code_words import find_code_words
 from pipelines.personal_echoes import find_echoes
 from pipelines.personal_names import find_names
 from pipelines.personal_numbers import Span, find_emails, find_numbers
+from pipelines.personal_tails import with_tails
 from pipelines.personal_words import listen
 from pipelines.records import PersonalData, Token, Turn
 from pipelines.settings import Settings
@@ -33,6 +34,7 @@ log = logging.getLogger("callgrade")
 def run(batch: Batch, settings: Settings) -> None:
     """Write `turns` (masked) and `personal_data` of the batch, then wipe the unmasked files unless raw text is kept."""
     centre_of = {call.call_id: call.centre_id for call in batch.calls()}
+    audio = {facts.call_id: facts for facts in batch.read("audio")}
     spoken: dict[str, list[Turn]] = defaultdict(list)
     for turn in batch.read("spoken_turns"):
         if turn.call_id in centre_of:
@@ -43,7 +45,7 @@ def run(batch: Batch, settings: Settings) -> None:
         log.info("redact %d/%d %s", n, len(spoken), call_id)
         masked, data = redact_turns(spoken[call_id], keep_raw=settings.keep_text == "raw", centre_id=centre_of[call_id])
         turns += masked
-        found += data
+        found += with_tails(data, masked, audio[call_id]) if call_id in audio else data
     batch.write("turns", turns)
     batch.write("personal_data", found)
     batch.write_put_aside("redact", [])

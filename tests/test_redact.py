@@ -240,6 +240,7 @@ def staged(settings: Settings, calls_folder: Path) -> Batch:
     batch = Batch(settings.stage / settings.keep_text)
     batch.write("calls", [call_of(reference)])
     batch.write_put_aside("intake", [])
+    batch.write("audio", [])
     batch.write("spoken_turns", true_turns(reference))
     return batch
 
