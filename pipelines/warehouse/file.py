@@ -31,6 +31,7 @@ _POLL_S = 0.2
 _SAY_AFTER_S = 2.0
 # The rows of store.migrations that remember which macros and views the file has, and from which its tables of the schema `made` were worked out.
 _VIEWS, _MADE = "~views", "~made"
+_OURS = {_VIEWS, _MADE}
 
 log = logging.getLogger("callgrade")
 
@@ -168,7 +169,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     connection.execute(lake.fitted(connection, table))
     applied = dict(connection.execute("select name, sha256 from store.migrations order by name").fetchall())
     files = sorted((sql / "migrations").glob("*.sql"))
-    missing = sorted(set(applied) - {file.name for file in files} - {_VIEWS, _MADE})
+    missing = sorted(set(applied) - {file.name for file in files} - _OURS)
     if missing:
         raise MisconfiguredError(
             f"The warehouse was made by a newer version: it knows migration {missing[0]}, which is not in sql/migrations."
@@ -176,7 +177,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     for file in files:
         digest = _digest(file)
         if file.name not in applied:
-            later = [name for name in applied if name > file.name and name not in (_VIEWS, _MADE)]
+            later = [name for name in applied if name > file.name and name not in _OURS]
             if later:
                 raise MisconfiguredError(
                     f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number."
@@ -186,11 +187,12 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
             raise MisconfiguredError(
                 f"sql/migrations/{file.name} was changed after it was applied. Put it back as it was and add a new migration instead."
             )
-    wanted = {_VIEWS: marts.digest(sql), _MADE: marts.digest_of_made(sql)}
-    if applied.get(_MADE) != wanted[_MADE]:
-        _apply(connection, lambda: marts.create(connection, sql), wanted)
-    elif applied.get(_VIEWS) != wanted[_VIEWS]:
-        _apply(connection, lambda: marts.create_views(connection, sql), wanted)
+    views = marts.digest(sql)
+    if applied.get(_VIEWS) == views:  # as at nearly every opening: nothing can be made of other queries then
+        return
+    made = marts.digest_of_made(sql)
+    change = marts.create_views if applied.get(_MADE) == made else marts.create
+    _apply(connection, lambda: change(connection, sql), {_VIEWS: views, _MADE: made})
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], applied: Mapping[str, str]) -> None:

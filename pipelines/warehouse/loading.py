@@ -51,7 +51,7 @@ TABLES = {
     "metrics": "from staged_metrics",
 }
 _NUMBERED = ("turns", "speech_acts")  # rows that say the number of their call too, and are looked for by it; so do verdicts, see `history`
-_KINDS = (
+KINDS = (  # staged beside the calls themselves
     "audio",
     "roles",
     "turns",
@@ -129,7 +129,7 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
             raise store.CutShortError(f"{', '.join(broken)}: cut short")
         forgotten = _stage_received(db, batch, settings)
         conflicts.settle(db)
-        for kind in _KINDS:
+        for kind in KINDS:
             _stage_kind(db, batch, kind)
         for table, sql in TABLES.items():
             db.execute(f"create or replace temp table new_{table} as {sql}")

@@ -36,6 +36,7 @@ from pipelines.records import (
 )  # fmt: skip
 from pipelines.settings import Settings
 from pipelines.store import Batch
+from pipelines.warehouse.loading import KINDS
 
 WORD_S = 0.4
 
@@ -102,9 +103,7 @@ def cut_clips(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
 def load_and_publish(settings: Settings, calls: Sequence[Made], put_aside: Sequence[PutAside] = (), recordings: Path | None = None) -> None:
     """Stage the calls as one batch, load it and publish."""
     batch = Batch(settings.stage / "made")
-    rows: dict[str, list[object]] = {name: [] for name in (
-        "calls", "audio", "roles", "turns", "personal_data", "sentiments", "speech_acts", "findings", "dropped", "procedures", "verdicts", "evaluations", "metrics"
-    )}  # fmt: skip
+    rows: dict[str, list[object]] = {name: [] for name in ("calls", *KINDS)}
     for made in calls:
         _add(rows, made, recordings)
     for kind, records in rows.items():
