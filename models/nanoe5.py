@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import private_files
 from models.registry import ChangedWeightsError, MissingWeightsError, sha256_of
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _save(model: TransformerEncoderModelSpec, out_dir: Path) -> None:
     with tempfile.TemporaryDirectory(dir=out_dir) as folder:
         model.save(folder)
         for file in Path(folder).iterdir():
-            file.chmod(0o644)
+            file.chmod(private_files.file_mode())
             file.replace(out_dir / file.name)
 
 
@@ -244,7 +245,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(content)
-        os.chmod(name, 0o644)
+        os.chmod(name, private_files.file_mode())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from models import private_files
 from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines import heap
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
+        private_files.apply_umask()
         with show_progress():
             status: int = arguments.run(arguments)
             return status

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models import private_files
 from models.cores import on_every_core
 from pipelines import crosstalk
 from pipelines.errors import BadRecordingError
@@ -289,7 +290,7 @@ def _write(samples: Samples, out: Path) -> None:
                 file.writeframes(np.ascontiguousarray(pcm.T).tobytes())
         else:
             _write_opus(pcm, name)
-        os.chmod(name, 0o644)
+        os.chmod(name, private_files.file_mode())
         os.replace(name, out)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from models import language as languages
+from models import private_files
 from pipelines.errors import MisconfiguredError
 from pipelines.published import Published, Row
 from pipelines.records import AudioFacts, Call, CallRoles, Hold, Interval, PersonalData, Token, Turn
@@ -102,7 +103,7 @@ def replay(case: Mapping[str, Any], settings: Settings | None = None) -> Outcome
 
 def write_new(settings: Settings, folder: Path) -> list[Path]:
     """Write the cases that were upheld and have no file yet into a folder; the files. One that is there is never written again: it is frozen."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     written = []
     for row in open_store(settings).rows("select * from regression_cases order by case_id"):
         target = folder / f"{row['case_id']}.yaml"

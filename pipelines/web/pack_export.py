@@ -36,7 +36,7 @@ def archive(pack: Row, moments: Sequence[Row], centre: str, w: Wording) -> bytes
 def write(book: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
     """Add a file to a zip, always with the same time and rights."""
     entry = zipfile.ZipInfo(name, _TIME)
-    entry.external_attr = 0o644 << 16
+    entry.external_attr = 0o600 << 16
     entry.compress_type = how
     book.writestr(entry, content)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.published import Published, Row, open_published
+from models import private_files
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings
 from pipelines.web import packs, sound, store, summaries
@@ -108,7 +109,7 @@ class _Writer:
         target = self.folder / path
         self.written.add(target)
         if not target.exists() or target.read_text(encoding="utf-8") != text:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_files.make_folder(target.parent)
             part = target.with_suffix(".part")
             part.write_text(text, encoding="utf-8")
             os.replace(part, target)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models import private_files
 from models.registry import sha256_of
 from pipelines import audio, store
 from pipelines.coaching import Span, beeps_within, spans_of_calls
@@ -76,13 +77,12 @@ class Sounds:
         recording = self._staged.recording(call["call_id"])
         if recording is None or self._sum(recording) != call["recording_sha256"]:
             raise NoSoundError("sound_gone")  # another file lies there now: its personal data would not be beeped
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.make_folder(self.folder)
         part = self.folder / f".{target.sound.stem}.part.ogg"
         try:
             with _RENDERING:
                 audio.cut_clip(recording, 0.0, audio.MAX_LENGTH_S, beeps_within((0.0, audio.MAX_LENGTH_S), personal), part)
                 peaks = peaks_of(audio.decode(part).tracks)
-            part.chmod(0o600)
             store.write_whole(target.peaks, json.dumps(peaks).encode())
             os.replace(part, target.sound)
         except BadRecordingError as error:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from models import private_files
 
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.published import Published
@@ -33,9 +34,9 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._held: sqlite3.Connection | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it holds the hashes of passwords
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, private_files.file_mode()))
         with self._open() as db:
             db.execute("pragma journal_mode = wal")
             self._migrate(db)
@@ -115,6 +116,7 @@ def forget(settings: Settings, published: Published) -> None:
     if not forgotten:
         return
     store = open_store(settings)
+    private_files.tighten(settings.site)
     with store.writing() as db:
         db.create_function("is_forgotten", 1, lambda call_id: call_id_sha256(call_id) in forgotten, deterministic=True)
         tables = db.execute("select m.name from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table' and c.name = 'call_id'")

@@ -28,6 +28,7 @@ from urllib.parse import quote
 import httpx2
 from fastapi.routing import APIRoute
 
+from models import private_files
 from models.cores import let_people_go_first
 from pipelines import warehouse
 from pipelines.published import Published, Row, open_published
@@ -79,6 +80,7 @@ class Asked:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve, ask, print median and 95th percentile a page; 1 when a median is over the bound."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pages", description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000, help="calls of a warehouse that is made (default: %(default)s)")
     parser.add_argument("--in", dest="folder", type=Path, help="where scale.duckdb lies, or is made (default: a temporary folder)")

@@ -12,6 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from models import private_files
 from tests.quality.curves import curves, decisions, reliability
 from tests.quality.figures import grouped
 from tests.quality.noise import misheard
@@ -21,6 +22,7 @@ from tests.quality.table import criteria, summary
 
 def main() -> int:
     """Measure one folder; exit status 1 when it has no call with a reference."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.quality", description="Judgement measured against references.")
     parser.add_argument("folder", type=Path, help="recordings, calls.csv and reference/<call_id>.json")
     parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
