@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.redact import mask_text
 from pipelines.web import call_page, cases, disputing, effective, people_verdicts
 from pipelines.web.disputing import LONGEST_REASON, SHORTEST_REASON, NotDisputableError
+from pipelines.web.masking import mask_typed
 from pipelines.web.people_verdicts import LONGEST_NOTE, LONGEST_QUOTE, NoEvidenceError
 from pipelines.web.visit import NavItem, Visit, call_path, may
 
@@ -48,7 +48,7 @@ def dispute(visit: Annotated[Visit, may("dispute")]) -> Response:
     turn = visit.given("turn")
     turn_no = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 6 else None
     try:
-        reason = _reason(visit, call)
+        reason = _reason(visit)
         disputing.open_dispute(visit.store, visit.account, call, marked, reason, turn_no)
     except NotDisputableError as error:
         return _new(visit, call, criterion_id, _say(visit, error), 400)
@@ -76,7 +76,7 @@ def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> 
     point = _machine_point(visit, found)
     decision = visit.given("decision")
     try:
-        reason = _reason(visit, call)
+        reason = _reason(visit)
         answer, case = None, None
         if decision == "uphold":
             if visit.given("verdict") not in UPHELD_WITH:
@@ -147,8 +147,8 @@ def _machine_point(visit: Visit, found: Row) -> Row | None:
     return rows[0] if rows else None
 
 
-def _reason(visit: Visit, call: Row) -> str:
-    return mask_text(disputing.reason_given(visit.given("reason", 4000)), call["language"] or "ru")
+def _reason(visit: Visit) -> str:
+    return mask_typed(disputing.reason_given(visit.given("reason", 4000)))
 
 
 def _say(visit: Visit, error: Exception) -> str:

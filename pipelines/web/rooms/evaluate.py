@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.redact import mask_text
 from pipelines.web import call_page, effective, people_verdicts, reviewing
+from pipelines.web.masking import mask_typed
 from pipelines.web.people_verdicts import LONGEST_NOTE, LONGEST_QUOTE, VERDICTS, NoEvidenceError, Said
 from pipelines.web.shown import Shown
 from pipelines.web.visit import Visit, call_path, may
@@ -38,7 +39,7 @@ def keep(visit: Annotated[Visit, may("review")]) -> Response:
             continue
         try:
             answer = people_verdicts.said(name, verdict, turn, quote, note, turns, call["duration_s"] or 0.0)
-            answers.append(_masked(answer, call))
+            answers.append(replace(answer, note=mask_typed(answer.note)))
         except NoEvidenceError as error:
             problems[name] = visit.w(str(error), quote=LONGEST_QUOTE, note=LONGEST_NOTE)
     if problems or not answers:
@@ -116,11 +117,6 @@ def _score(visit: Visit, call: Row) -> list[Row]:
     columns = "call_id, score_pct, auto_fail, needs_review"
     rows = visit.published.of_calls("evaluations", [call["call_id"]], "scorecard_id", columns, "judge = 'machine'")
     return rows[:1] or [{"call_id": call["call_id"], "score_pct": None, "auto_fail": False, "needs_review": False}]
-
-
-def _masked(answer: Said, call: Row) -> Said:
-    note = mask_text(answer.note, call["language"] or "ru") if answer.note else ""
-    return Said(answer.criterion_id, answer.verdict, answer.quote, answer.role, answer.turn_no, answer.start_s, answer.end_s, note)
 
 
 def _in_language(criterion: Any, code: str) -> str:

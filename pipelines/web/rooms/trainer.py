@@ -14,6 +14,7 @@ from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals, quotes
 from pipelines.web.call_page import PLACEHOLDER
+from pipelines.web.masking import mask_typed
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
 from pipelines.web.snapshot import Reading
@@ -79,7 +80,8 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
     proposal = next((p for p in _proposed(visit.published, centre_id) if p.key == wanted), None) if wanted else None
     if wanted and proposal is None:
         visit.refuse(404, "pack_changed", wanted, centre_id)
-    title = visit.given("title", packs.LONGEST_TITLE)
+    found = proposal.moments if proposal else _found(visit, keys)
+    title = mask_typed(visit.given("title", packs.LONGEST_TITLE))
     if proposal:
         title = title or _named(visit, visit.shown(centre_id), proposal)["title"]
     pack_id = packs.make(
@@ -88,7 +90,7 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
         operator_id=proposal.subject if proposal and proposal.about == "operator" else None,
     )  # fmt: skip
     pack = _pack(visit, pack_id)
-    packs.add(visit.store, pack, proposal.moments if proposal else _found(visit, keys))
+    packs.add(visit.store, pack, found)
     visit.note("pack_made", pack_id, centre_id)
     return visit.go(f"/trainer/packs/{pack_id}")
 
@@ -113,8 +115,9 @@ def change(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
         packs.remove(visit.site.settings, visit.store, pack_id)
         visit.note("pack_removed", pack_id, pack["centre_id"])
         return visit.go("/trainer")
+    title = visit.given("title", packs.LONGEST_TITLE) or pack["title"]
     packs.change(
-        visit.store, pack_id, title=visit.given("title", packs.LONGEST_TITLE) or pack["title"], notes=visit.given("notes", packs.LONGEST_NOTES),
+        visit.store, pack_id, title=title if title == pack["title"] else mask_typed(title), notes=mask_typed(visit.given("notes", packs.LONGEST_NOTES)),
         operator_id=visit.given("operator", 100) or None, is_disguised=visit.given("disguised") == "1",
         expires=_day(visit, visit.given("until"), packs.day_of(pack["expires_at"])),
     )  # fmt: skip
@@ -143,7 +146,9 @@ def change_moment(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coa
     elif what in ("up", "down"):
         packs.move(visit.store, pack_id, moment_id, -1 if what == "up" else 1)
     else:
-        packs.change_moment(visit.store, pack_id, moment_id, kind=visit.given("kind"), notes=visit.given("notes", packs.LONGEST_NOTES))
+        packs.change_moment(
+            visit.store, pack_id, moment_id, kind=visit.given("kind"), notes=mask_typed(visit.given("notes", packs.LONGEST_NOTES))
+        )
     visit.note("pack_changed", pack_id, pack["centre_id"])
     return visit.go(f"/trainer/packs/{pack_id}#m-{moment_id}" if what != "out" else f"/trainer/packs/{pack_id}")
 
