@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from models import registry
@@ -23,11 +24,13 @@ from models.cores import cores
 from models.grouping import in_groups
 from pipelines import audio, coaching, diarize, redact, transcribe, turns, warehouse
 from pipelines.errors import TransientError
+from pipelines.published import Published
 from pipelines.records import Call, Clip, PutAside
 from pipelines.score import evaluate
 from pipelines.settings import Settings, now
 from pipelines.store import Batch, CutShortError
-from pipelines.web import into_warehouse, pages
+from pipelines.warehouse.forgetting import ForgottenCall
+from pipelines.web import forgetting, into_warehouse, pages
 
 Step = Callable[[Batch, Settings], None]
 
@@ -112,19 +115,34 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
 
 def erase_client(settings: Settings, client_ref: str) -> None:
     """Forget a client for good, the pages made anew without; run it again should it be stopped."""
-    warehouse.erase_client(settings, client_ref)
-    _pages_anew(settings)
+    warehouse.erase_client(settings, client_ref, partial(_forget_elsewhere, settings, on_request=True))
+    _finish_forgetting(settings)
 
 
 def forget_old(settings: Settings) -> None:
     """Forget the calls that are older than `retention_days`, the pages made anew without."""
-    warehouse.forget_before(settings, (now() - timedelta(days=settings.retention_days)).date())
-    _pages_anew(settings)
+    day = (now() - timedelta(days=settings.retention_days)).date()
+    warehouse.forget_before(settings, day, partial(_forget_elsewhere, settings, on_request=False))
+    _finish_forgetting(settings)
 
 
-def _pages_anew(settings: Settings) -> None:
+def _forget_elsewhere(settings: Settings, calls: Sequence[ForgottenCall], *, on_request: bool) -> None:
+    """Remove what the web application stores of these calls, and their pages."""
+    pages.remove_pages(settings, [call.call_id for call in calls])
+    forgetting.forget(settings, calls, on_request=on_request)
+
+
+def _finish_forgetting(settings: Settings) -> None:
+    """Remove what an earlier run left, and write the pages anew; those that cannot be written are removed, since they may quote what was forgotten."""
+    with warehouse.open_for_reading(settings) as db:
+        if db is not None:
+            forgetting.sweep(settings, Published(db), with_audit=True)
     if settings.snapshot.exists():
-        pages.publish_pages(settings)
+        try:
+            pages.publish_pages(settings)
+        except Exception:
+            pages.remove_all(settings)
+            raise
 
 
 def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:

@@ -253,6 +253,12 @@ def is_whole(path: Path) -> bool:
     return len(foot) == 8 and foot[4:] == _TAIL and int.from_bytes(foot[:4], "little") + 12 <= size
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files of dead writers in a folder and all below it."""
+    for part in folder.rglob(".*.part"):
+        _remove_if_left(part)
+
+
 def _remove_if_left(part: Path) -> None:
     """Remove a temporary file whose writer is dead: a living one holds its lock."""
     try:

@@ -203,6 +203,18 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     _apply(connection, lambda: change(connection, sql), {_VIEWS: views, _MADE: made})
 
 
+def is_current(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> bool:
+    """Whether a file has the tables, macros and views of this version."""
+    try:
+        applied = dict(connection.execute("select name, sha256 from store.migrations").fetchall())
+    except duckdb.CatalogException:
+        return False
+    return applied == {file.name: _digest(file) for file in (sql / "migrations").glob("*.sql")} | {
+        _VIEWS: marts.digest(sql),
+        _MADE: marts.digest_of_made(sql),
+    }
+
+
 def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], applied: Mapping[str, str]) -> None:
     connection.execute("begin")
     try:

@@ -58,7 +58,7 @@ def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expec
     centre = load_centre(call["centre_id"])
     turns = _anonymous(_turns(published, call_id))
     hour = call["started_local"].hour if call["started_local"] is not None else None
-    case_id = hmac.new(key, f"case {call_id} {criterion_id}".encode(), hashlib.sha256).hexdigest()[:12]
+    case_id = case_id_of(key, call_id, criterion_id)
     case = {
         "format": FORMAT, "case_id": case_id, "centre": centre.centre_id, "scorecard_version": centre.scorecard.version, "criterion": criterion_id,
         "expected": expected, "machine_said": machine_verdict, "started_hour": hour, "language": call["language"],
@@ -72,6 +72,11 @@ def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expec
         ],
     }  # fmt: skip
     return {"case_id": case_id, "case_json": json.dumps(case, ensure_ascii=False)}
+
+
+def case_id_of(key: bytes, call_id: str, criterion_id: str) -> str:
+    """The id of the case of a call and criterion, which only this site can tell."""
+    return hmac.new(key, f"case {call_id} {criterion_id}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def replay(case: Mapping[str, Any], settings: Settings | None = None) -> Outcome:

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,14 @@ def peaks_of(tracks: audio.Samples) -> list[list[int]]:
     loudness = np.maximum.reduceat(np.abs(tracks), np.minimum(edges, max(length - 1, 0)), axis=1)
     top = max(float(np.percentile(loudness, 99)), 1e-4)
     return [[int(v) for v in np.clip(row / top * 100, 0, 100)] for row in loudness]
+
+
+def remove(settings: Settings, recordings: Collection[str]) -> None:
+    """Remove the renderings of recordings, given by their sha256, also what a stopped server left half written."""
+    parts = {_recording_part(recording_sha256) for recording_sha256 in recordings}
+    for file in (settings.site / "sound").glob("*"):
+        if file.name.lstrip(".").split("-")[0] in parts:
+            file.unlink(missing_ok=True)
 
 
 def remove_others(settings: Settings, published: Published) -> None:

@@ -10,7 +10,8 @@ import pytest
 from pipelines import coaching, warehouse
 from pipelines.published import Published, open_published
 from pipelines.settings import now
-from pipelines.web import into_warehouse, people_verdicts, store
+from pipelines.warehouse.forgetting import ForgottenCall
+from pipelines.web import forgetting, into_warehouse, people_verdicts
 from tests.web.people import People, title_of
 
 HOSTILE = '<script>alert("x")</script>'
@@ -169,10 +170,6 @@ def clips_planned(published: Published) -> set[tuple[str, str | None]]:
 def test_what_was_said_of_a_call_is_forgotten_with_it(judging: People) -> None:
     fill(judging, "second", "irkutsk-1", verdict_greeting="fail")
 
-    class Gone:
-        def rows(self, sql: str) -> list[dict[str, str]]:
-            return [{"call_id_sha256": store.call_id_sha256("irkutsk-1")}]
-
-    store.forget(judging.app.state.site.settings, Gone())  # type: ignore[arg-type]
+    forgetting.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)
     assert people_verdicts.everything(judging.store, ["irkutsk-1"]) == []
     assert judging.store.rows("select 1 from people_evaluations where call_id = 'irkutsk-1'") == []
