@@ -69,7 +69,7 @@ def test_an_administrator_lets_somebody_in_with_the_keyboard_alone(browser: Brow
     browser.call("Input.insertText", text="keyboard")
     browser.press("Tab")
     browser.press("t")  # the role that begins so
-    for _ in range(2):  # operator's id, the first centre
+    for _ in range(3):  # operator's id, whether it is new, the first centre
         browser.press("Tab")
     browser.press(" ")
     browser.run("window.left = true, document.querySelector('#f-name').focus()")

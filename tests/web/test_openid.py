@@ -8,6 +8,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from fastapi.testclient import TestClient
 
 from pipelines.errors import MisconfiguredError
 from pipelines.settings import Settings
-from pipelines.web import accounts, openid, store
+from pipelines.web import accounts, administration, openid, store
+from pipelines.web.administration import Fields
 from pipelines.web.app import make_app
 from pipelines.web.openid_rules import Rules, read_rules
 from tests.web.openid_provider import CLIENT, SECRET, Claims, Provider
@@ -109,7 +111,7 @@ def test_who_has_no_role_stays_out(sites: People, honest: Provider, caplog: pyte
     operator, answer = came_in(sites, honest)
     assert answer.status_code == 303 and "op-1" in operator.get("/me").text
     found = accounts.named(sites.store, "op")
-    accounts.change(sites.store, found.account_id, centres=["kyiv"], hears_personal_data=False, is_active=False)
+    administration.edit(sites.store, None, found.account_id, replace(Fields.of(found), is_active=False))
     assert operator.get("/me").status_code == 303 and came_in(sites, honest)[1].status_code == 403
 
 
