@@ -32,6 +32,7 @@ _ALIASES = {"center": "centre", "centre_id": "centre", "center_id": "centre"}
 _LOCAL_FORMATS = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M")
 _DATES_ALLOWED = "2024-10-21T08:47:00+08:00, 2024-10-21 08:47:00 or 21.10.2024 08:47"
 _MAX_ID_LENGTH = 200
+DOT_SEGMENTS = (".", "..")  # browsers resolve them, quoted or not, so no link could lead to such an id
 _MAX_WAIT_S = 86_400.0
 
 
@@ -143,6 +144,8 @@ def _read_row(
     call_id = _call_id(values.get("call_id", ""), problems)
     centre_id = _centre(values.get("centre", "") or centre or "", centre_ids, problems)
     started_at = _started_at(values.get("started_at", ""), centre_id, zone_of, problems)
+    if values.get("operator_id") in DOT_SEGMENTS:
+        problems.errors.append(f"operator_id {show(values['operator_id'])} cannot be an id: in the address of a page it means a folder")
     if not values.get("recording"):
         problems.errors.append("recording is empty")
     if len(row.fields) != len(columns):
@@ -174,6 +177,9 @@ def _read_row(
 def _call_id(value: str, problems: _Problems) -> str:
     if not value:
         problems.errors.append("call_id is empty")
+    elif value in DOT_SEGMENTS:
+        problems.errors.append(f"call_id {show(value)} cannot be an id: in the address of a page it means a folder")
+        return ""
     elif len(value) > _MAX_ID_LENGTH or not value.isprintable():
         problems.errors.append(f"call_id {show(value)} must be at most {_MAX_ID_LENGTH} printable characters")
         return ""
