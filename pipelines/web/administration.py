@@ -67,7 +67,8 @@ def edit(store: Store, by: Account | None, account_id: int, fields: Fields) -> t
             "update accounts set role = ?, operator_id = ?, hears_personal_data = ?, is_active = ? where account_id = ?",
             [fields.role, fields.operator_id, fields.hears_personal_data, fields.is_active, account_id],
         )
-        if not db.execute("select 1 from accounts where role = 'administrator' and is_active").fetchone():
+        is_left = db.execute("select 1 from accounts where role = 'administrator' and is_active").fetchone()
+        if before.role == "administrator" and before.is_active and not is_left:
             raise AccountError("account_last", "This is the last administrator; somebody must be able to add accounts.")
         accounts.set_centres(db, account_id, fields.centres)
         if not fields.is_active:
