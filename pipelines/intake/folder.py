@@ -14,7 +14,7 @@ from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
 from pipelines.errors import BadRecordingError, MisconfiguredError
-from pipelines.intake.call_log import DOT_SEGMENTS, BrokenRow, CallLog, LogRow, nearest, read_log, show
+from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log, show
 from pipelines.intake.recordings import FoundFile, Recordings, leaves_folder
 from pipelines.records import Call, PutAside
 from pipelines.score.scorecard import centre_ids, load_centre
@@ -190,7 +190,7 @@ def _sort_without_log(sorting: _Sorting, centre: str) -> None:
     stems = Counter(PurePosixPath(f.relative).stem for f in files)
     for n, file in enumerate(files, start=1):
         stem = PurePosixPath(file.relative).stem
-        call_id = stem if stems[stem] == 1 and stem.isprintable() and stem not in DOT_SEGMENTS else file.relative
+        call_id = stem if stems[stem] == 1 and stem.isprintable() else file.relative
         LOGGER.info("intake %d/%d %s", n, len(files), call_id)
         try:
             sha256 = _identify(file, sorting.recordings)

@@ -22,6 +22,9 @@ def spellings(name: str) -> Iterator[str]:
             yield name + space * n
             yield space * n + name
             yield space * n + name + space * n
+    for n in range(200):  # a limit that cuts at 64 characters and a look-up that strips afterwards see different names
+        filler = "".join("\t" if n >> at & 1 else " " for at in range(64 - len(name)))
+        yield f"{name}{filler}x"
     for n in range(1, min(2 ** len(name), 64)):
         yield "".join(c.upper() if n >> at & 1 else c for at, c in enumerate(name))
     wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in name)

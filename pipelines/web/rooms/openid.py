@@ -84,4 +84,5 @@ def _back(request: Request, site: Site) -> str:
 def _failed(request: Request, site: Site, error: OpenIdError) -> Response:
     log.warning("OpenID: a sign-in was refused: %s", error)
     audit.write(site.store, None, address_of(request), "sign_in", f"by OpenID: {error}", outcome="refused")
-    return sign_in_form(request, 429 if isinstance(error, TooManyTriesError) else 401, wording(language_of(request))("openid_failed"))
+    status = 429 if isinstance(error, TooManyTriesError) else 401
+    return sign_in_form(request, status, wording(language_of(request))("openid_failed"), next_path=error.next_path)
