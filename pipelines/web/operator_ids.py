@@ -10,7 +10,7 @@ from pipelines.published import Published
 from pipelines.web.accounts import EVERY_CENTRE, Account, AccountError
 from pipelines.web.store import Row
 
-LONGEST = 100
+LONGEST = 200
 MOST_NEAR = 3
 MOST_OFFERED = 2000  # a longer list would make the page heavy; every id may still be typed
 
