@@ -65,7 +65,7 @@ class Account:
         return EVERY_CENTRE in self.centres or (centre_id is not None and centre_id in self.centres)
 
     def covers(self, centres: Collection[str]) -> bool:
-        """Whether all of these centres are the account's own; "every centre" is covered only by itself, and no centre at all by nothing less."""
+        """Whether all of these centres are the account's own. Only an account of every centre covers "every centre", and an empty collection."""
         return EVERY_CENTRE in self.centres or (bool(centres) and self.centres.issuperset(centres))
 
     def sees_call(self, call: Row) -> bool:

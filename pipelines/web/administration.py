@@ -16,6 +16,10 @@ from pipelines.web.store import Store
 Change = tuple[str, str]  # an action of the audit and its subject
 
 
+class NotAllowedError(AccountError):
+    """An administrator tried to reach an account, or to give something, beyond what they have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fields:
     """What can be changed of an account."""
@@ -38,7 +42,7 @@ def may_manage(by: Account | None, account: Account) -> bool:
 
 
 def add(store: Store, by: Account | None, name: str, fields: Fields, password: str) -> Account:
-    """A new account. Raises AccountError when something does not fit, or is more than `by` may give."""
+    """A new account. Raises AccountError when something does not fit, NotAllowedError when it is more than `by` may give."""
     accounts.check_fields(fields.role, fields.centres, fields.operator_id)
     _check_given(by, None, fields)
     return accounts.add(store, name, fields.role, password, fields.centres, fields.operator_id, fields.hears_personal_data)
@@ -47,7 +51,8 @@ def add(store: Store, by: Account | None, name: str, fields: Fields, password: s
 def edit(store: Store, by: Account | None, account_id: int, fields: Fields) -> tuple[Account, Account]:
     """Change an account; what it was before and what it is now. Whoever is closed out is signed out everywhere.
 
-    Raises AccountError when `by` may not change this account or give so much, when something does not fit, or when no administrator would be left.
+    Raises NotAllowedError when `by` may not change this account or give so much, AccountError when something does not fit or no administrator would
+    be left.
     """
     with store.writing() as db:  # who may do it is looked at in the transaction that does it
         actor, before = _both(db, by, account_id)
@@ -81,8 +86,8 @@ def edit(store: Store, by: Account | None, account_id: int, fields: Fields) -> t
 def reset_password(store: Store, by: Account | None, account_id: int, password: str) -> Account:
     """Give an account a new password; it is signed out everywhere.
 
-    Raises AccountError when `by` may not, or the account signs in through an OpenID provider. Who learns a password can do what the account
-    can, so an account that hears personal data is out of reach for an administrator who does not.
+    Raises NotAllowedError when `by` may not, AccountError when the account signs in through an OpenID provider. Who learns a password can do what the
+    account can, so an account that hears personal data is out of reach for an administrator who does not.
     """
     named = accounts.find(store, account_id)
     if named is None:
@@ -130,7 +135,7 @@ def centres_text(account: Account) -> str:
 
 
 def _both(db: sqlite3.Connection, by: Account | None, account_id: int) -> tuple[Account | None, Account]:
-    """Who changes an account and the account, as they are inside the transaction. Raises AccountError when the one may not change the other."""
+    """Who changes an account and the account, as they are inside the transaction. Raises NotAllowedError when the one may not change the other."""
     actor = accounts.find_in(db, by.account_id) if by else None
     account = accounts.find_in(db, account_id)
     if account is None or (by and not (actor and actor.is_active and may_manage(actor, account))):
@@ -138,8 +143,8 @@ def _both(db: sqlite3.Connection, by: Account | None, account_id: int) -> tuple[
     return actor, account
 
 
-def _not_yours() -> AccountError:
-    return AccountError("account_not_yours", "There is no such account, or it has centres that are not yours.")
+def _not_yours() -> NotAllowedError:
+    return NotAllowedError("account_not_yours", "There is no such account, or it has centres that are not yours.")
 
 
 def _check_given(by: Account | None, was: Fields | None, fields: Fields) -> None:
@@ -147,11 +152,11 @@ def _check_given(by: Account | None, was: Fields | None, fields: Fields) -> None
     if by is None:
         return
     if not by.covers(fields.centres):
-        raise AccountError("account_centres_beyond", "An administrator can give only centres of their own.")
+        raise NotAllowedError("account_centres_beyond", "An administrator can give only centres of their own.")
     if ROLES.index(fields.role) > ROLES.index(by.role):
-        raise AccountError("account_role_beyond", "An administrator can give only roles up to their own.")
+        raise NotAllowedError("account_role_beyond", "An administrator can give only roles up to their own.")
     if fields.hears_personal_data and not by.hears_personal_data and not (was and was.hears_personal_data):
-        raise AccountError(
+        raise NotAllowedError(
             "account_unmasked_beyond",
             "Only an administrator who hears personal data may give that, or the password of an account that has it.",
         )

@@ -37,8 +37,8 @@ def write(
         )
 
 
-def told_apart(action: str, *, unmasked: bool) -> str:
-    """The action by which the audit keeps that somebody heard, opened or exported something: another one where personal data was not covered."""
+def variant(action: str, *, unmasked: bool) -> str:
+    """The action for hearing, opening or exporting something: one of its own where personal data was not masked."""
     return f"{action}_unmasked" if unmasked else action
 
 

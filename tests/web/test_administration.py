@@ -72,23 +72,26 @@ def test_an_administrator_sees_only_accounts_whose_centres_are_all_their_own(rea
 
 
 def test_nobody_becomes_more_than_they_are_nor_makes_anybody_more(reach: People) -> None:
+    refused = {"account_name": "local", "outcome": "refused", "centre_id": None}
     local = reach.person("local")
     for name in ("local", "near"):
         before = accounts.named(reach.store, name)
         for changed in ({"centre": "*"}, {"centre": ["kyiv", "irkutsk"]}, {"centre": "irkutsk"}, {"hears_personal_data": "1"}):
             answer = edited(reach, local, name, **changed)
-            assert answer.status_code == 400 and 'role="alert"' in answer.text, changed
+            assert answer.status_code == 403 and 'role="alert"' in answer.text, changed
+            assert reach.last_note() | {"centre_id": None} == refused | {"action": "account_changed", "subject": name}
         assert accounts.named(reach.store, name) == before
     for fields in ({"centre": "*"}, {"centre": ["kyiv", "irkutsk"]}, {"centre": "kyiv", "hears_personal_data": "1"}):
         answer = local.send("/accounts", "/accounts", name="puppet", role="administrator", **fields)
-        assert answer.status_code == 400 and 'role="alert"' in answer.text, fields
+        assert answer.status_code == 403 and 'role="alert"' in answer.text, fields
+        assert reach.last_note() | {"centre_id": None} == refused | {"action": "account_added", "subject": "puppet"}
     with pytest.raises(accounts.MisconfiguredError):
         accounts.named(reach.store, "puppet")
 
 
 def test_a_password_opens_no_more_than_the_administrator_has(reach: People) -> None:
     answer = reach.person("local").send(page_of(reach, "listener"), "/accounts", new_password="1")
-    assert answer.status_code == 400 and "<code>" not in answer.text
+    assert answer.status_code == 403 and "<code>" not in answer.text and reach.last_note()["outcome"] == "refused"
     reach.person("listener")
     assert "<code>" in reach.person("local-hears").send(page_of(reach, "listener"), "/accounts", new_password="1").text
     accounts.set_password(reach.store, accounts.named(reach.store, "listener"), PASSWORD)

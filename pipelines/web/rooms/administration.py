@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.score.scorecard import centre_ids
-from pipelines.web import accounts, administration, operator_ids
+from pipelines.web import accounts, administration, audit, operator_ids
 from pipelines.web.accounts import EVERY_CENTRE, Account, AccountError
-from pipelines.web.administration import Change, Fields
+from pipelines.web.administration import Change, Fields, NotAllowedError
 from pipelines.web.store import Row
 from pipelines.web.visit import NavItem, Visit, may
 
@@ -47,7 +47,7 @@ def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
         fields = _fields(visit, typed, None)
         made = administration.add(visit.store, visit.account, typed.name, fields, password)
     except AccountError as error:
-        return _list_page(visit, 400, error, typed=typed)
+        return _list_page(visit, _status(visit, error, "account_added", typed.name), error, typed=typed)
     _note(visit, administration.added(made), made)
     return _list_page(visit, made=made, password=password)
 
@@ -67,14 +67,14 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
         try:
             administration.reset_password(visit.store, visit.account, account_id, password)
         except AccountError as error:
-            return _page(visit, account, 400, error)
+            return _page(visit, account, _status(visit, error, "password_changed", account.name), error)
         _note(visit, [("password_changed", account.name)], account)
         return _page(visit, account, made=account, password=password)
     typed = _typed(visit, Typed(role=account.role, operator_id=account.operator_id or ""))
     try:
         before, after = administration.edit(visit.store, visit.account, account_id, _fields(visit, typed, account))
     except AccountError as error:
-        return _page(visit, account, 400, error, typed=typed)
+        return _page(visit, account, _status(visit, error, "account_changed", account.name), error, typed=typed)
     _note(visit, administration.changes(before, after), before, after)
     return visit.go(f"/accounts/{account_id}?done=1")
 
@@ -113,6 +113,14 @@ def _fields(visit: Visit, typed: Typed, account: Account | None) -> Fields:
 def _note(visit: Visit, changes: list[Change], *states: Account) -> None:
     for action, subject in changes:
         visit.note(action, subject, administration.centre_of(*states))
+
+
+def _status(visit: Visit, error: AccountError, action: str, name: str) -> int:
+    """The status of a form that was not taken: 400, or 403 for what is beyond this administrator, which the audit keeps."""
+    if not isinstance(error, NotAllowedError):
+        return 400
+    audit.write(visit.store, visit.account, visit.address, action, accounts.canonical(name), outcome="refused")
+    return 403
 
 
 def _list_page(
