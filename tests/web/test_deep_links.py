@@ -29,7 +29,10 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Pe
     """A site of calls with odd ids."""
     settings = Settings.from_environment(warehouse=tmp_path_factory.mktemp("odd") / "odd.duckdb")
     lines = [("operator", "Добрий день."), ("client", "Добрий день.")]
-    load_and_publish(settings, [Made(call_id, "kyiv", "uk", lines, operator_id=f"op {call_id[:90]}") for call_id in IDS])
+    load_and_publish(
+        settings,
+        [Made(call_id, "kyiv", "uk", lines, operator_id=f"op {call_id[:90]}", verdicts=[("greeting", "pass", 1, "")]) for call_id in IDS],
+    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         app = make_app(settings, {HOST})
@@ -59,7 +62,9 @@ def test_every_call_opens_by_its_link_and_through_signing_in(odd: tuple[Settings
                 assert opened.status_code == 200 and opened.url.raw_path == path.encode(), call_id
                 assert call_id in unescape(opened.text)
                 links = {unescape(link) for link in re.findall(r'href="(/operators/[^"]+)"', opened.text)}
-                assert {browser.get(link).status_code for link in links} == {200}, call_id
+                links |= {f"/{page}/{quote(call_id, safe='')}" for page in ("evaluate", "compared", "peaks")}
+                found = {link: browser.get(link).status_code for link in links}
+                assert set(found.values()) == {200}, found
             listed = browser.get("/centres/kyiv/queue?kind=unsure").text + browser.get("/centres/kyiv").text
             assert {browser.get(unescape(link)).status_code for link in re.findall(r'href="(/calls/[^"#]+)', listed)} <= {200}
 
