@@ -11,9 +11,10 @@ LONGEST_SUBJECT = 200
 LONGEST_CHANGE = 2000  # of what an account was and became: both values are there in full
 HEARING_S = 600.0  # a player asks for a recording piece by piece: within that time it is one hearing
 ACTIONS = (
-    "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_unmasked", "heard_clip", "exported", "exported_unmasked", "reviewed", "sent_form",
-    "account_added", "account_changed", "account_role_changed", "account_centres_changed", "account_operator_changed", "account_unmasked_given",
-    "account_unmasked_withdrawn", "account_closed", "account_opened", "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened", "evidence_opened_unmasked",
+    "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_clip", "exported", "reviewed", "sent_form", "account_added", "account_changed",
+    "account_role_changed", "account_centres_changed", "account_operator_changed", "account_unmasked_given", "account_unmasked_withdrawn",
+    "account_closed", "account_opened", "heard_unmasked", "exported_unmasked", "evidence_opened_unmasked",
+    "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened",
     "evaluated", "disputed", "dispute_decided",
 )  # fmt: skip
 
