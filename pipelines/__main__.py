@@ -15,6 +15,7 @@ from models.registry import ModelError
 from pipelines import heap
 from pipelines.errors import CallgradeError, MisconfiguredError
 from pipelines.progress import show_progress
+from pipelines.records import Medium
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
 
 _WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
@@ -51,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--keep-text", choices=KEEP_TEXT, help="raw keeps personal data readable in the warehouse (default: redacted)")
     grade.add_argument(
         "--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)"
+    )
+    grade.add_argument(
+        "--transcripts",
+        action="store_true",
+        help="FOLDER holds CALL_ID.json files with the turns of each call, from another recogniser or typed, instead of recordings",
     )
     grade.set_defaults(run=_grade)
 
@@ -142,7 +148,8 @@ def _grade(arguments: argparse.Namespace) -> int:
         recordings=arguments.folder,
         call_log=arguments.log,
     )
-    intake = read_folder(settings.recordings, settings.call_log, arguments.centre)
+    medium: Medium = "transcript" if arguments.transcripts else "recording"
+    intake = read_folder(settings.recordings, settings.call_log, arguments.centre, medium=medium)
     flow.grade(intake.calls, intake.put_aside, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))
     return 0 if summary.holds_any(settings) else 1
