@@ -11,7 +11,7 @@ HEARING_S = 600.0  # a player asks for a recording piece by piece: within that t
 ACTIONS = (
     "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_clip", "exported", "reviewed", "sent_form", "account_added", "account_changed",
     "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened",
-    "evaluated", "disputed", "dispute_decided",
+    "evaluated", "blind_waived", "disputed", "dispute_decided",
 )  # fmt: skip
 
 

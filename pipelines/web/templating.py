@@ -18,7 +18,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 # What the server gives to anybody, by name: nothing of a folder is served that is not named here.
 STATIC = {
     "style.css": ("text/css", ("style.css", "rooms/rooms.css", "rooms/trainer.css", "rooms/people.css")),
-    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js")),
+    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js", "rooms/session.js")),
     "call.js": ("text/javascript", ("rooms/call.js",)),
     "evaluate.js": ("text/javascript", ("rooms/evaluate.js",)),
     "trainer.js": ("text/javascript", ("rooms/trainer.js",)),

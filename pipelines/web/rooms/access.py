@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -11,9 +11,12 @@ from starlette.concurrency import run_in_threadpool
 
 from pipelines.errors import MisconfiguredError
 from pipelines.score.scorecard import centre_ids
-from pipelines.web import accounts, audit, sessions
+from pipelines.web import accounts, audit, resend, sessions
+from pipelines.web.rooms.session import send_again
 from pipelines.web.visit import MOST_FIELDS, TOKEN_FIELD, NavItem, RefusedError, Site, Visit, address_of, language_of, may, render
 from pipelines.web.wording import LANGUAGES, clock, wording
+
+AnswerT = TypeVar("AnswerT", bound=Response)
 
 router = APIRouter()
 NAV = (NavItem("/audit", "audit", "see_audit"), NavItem("/accounts", "accounts", "manage_accounts"))
@@ -37,6 +40,9 @@ async def sign_in(request: Request) -> Response:
     cookie = request.cookies.get(_FORM_COOKIE, "")
     if not cookie or not sessions.is_form_token(site.store, cookie, fields.get(TOKEN_FIELD)):
         raise RefusedError(403, "sent_form", "/sign-in")
+    request.state.carried = resend.of_sign_in(form)
+    if fields.get("signed_in_elsewhere") == "1":
+        return await run_in_threadpool(_go_on, request, site)
     return await run_in_threadpool(_sign_in, request, site, fields)
 
 
@@ -154,14 +160,30 @@ def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
     chosen = request.query_params.get("language")
     if account.language is None and chosen in LANGUAGES:
         accounts.set_language(site.store, account, chosen)
+    if (carried := request.state.carried) is not None:
+        token = sessions.open_session(site.store, account, request.cookies.get(site.session_cookie))
+        session = sessions.find_session(site.store, token)
+        assert session is not None
+        return _with_cookie(site, send_again(request, site, session, carried), token)
     answer = RedirectResponse(local_path(fields.get("next", "")) or "/", 303)
     answer.delete_cookie(_FORM_COOKIE)
     return with_session(site, account, answer, request.cookies.get(site.session_cookie))
 
 
+def _go_on(request: Request, site: Site) -> Response:
+    """Send on what the sign-in form carries, for somebody who signed in in another window."""
+    session = sessions.find_session(site.store, request.cookies.get(site.session_cookie))
+    if session is None or request.state.carried is None:
+        return sign_in_form(request, 401, wording(language_of(request))("signed_in_nowhere"))
+    return send_again(request, site, session, request.state.carried)
+
+
 def with_session(site: Site, account: accounts.Account, answer: RedirectResponse, replaced: str | None = None) -> RedirectResponse:
     """An answer that opens a session for an account."""
-    token = sessions.open_session(site.store, account, replaced)
+    return _with_cookie(site, answer, sessions.open_session(site.store, account, replaced))
+
+
+def _with_cookie(site: Site, answer: AnswerT, token: str) -> AnswerT:
     answer.set_cookie(
         site.session_cookie, token, max_age=int(sessions.LONGEST_S), path="/", secure=site.is_https, httponly=True, samesite="lax"
     )
@@ -177,6 +199,7 @@ def sign_in_form(request: Request, status: int, problem: str = "", name: str = "
     values = {
         "visit": None, "account": None, "here": "/sign-in", "token": sessions.form_token(site.store, cookie), "problem": problem, "name": name[:64],
         "chosen": request.query_params.get("language") in LANGUAGES, "next": local_path(request.query_params.get("next", "")) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
+        "carried": getattr(request.state, "carried", None),
         "openid": site.openid.rules.button or w("openid_provider") if site.openid else None,
     }  # fmt: skip
     answer = HTMLResponse(render("rooms/sign_in.html", w, values), status)

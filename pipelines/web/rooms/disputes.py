@@ -63,9 +63,10 @@ def all_of_them(visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse
 
 
 @router.get("/disputes/{dispute_id}")
-def one(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse:
-    """A dispute with what it is about, and the form to decide it."""
-    return _one(visit, _found(visit, dispute_id))
+def one(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> Response:
+    """A dispute with what it is about, and the form to decide it; before that, a call of the blind sample has to be judged."""
+    found = _found(visit, dispute_id)
+    return visit.to_blind_form(found["call_id"]) if found["call_id"] in visit.withheld else _one(visit, found)
 
 
 @router.post("/disputes/{dispute_id}")
@@ -73,6 +74,8 @@ def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> 
     """Uphold or reject a dispute."""
     found = _found(visit, dispute_id)
     call = visit.call(found["call_id"], "dispute_decided")
+    if call["call_id"] in visit.withheld:
+        return visit.to_blind_form(call["call_id"])
     point = _machine_point(visit, found)
     decision = visit.given("decision")
     try:
@@ -163,4 +166,12 @@ def _say(visit: Visit, error: Exception) -> str:
 
 
 def _listed(visit: Visit, rows: list[Row]) -> list[Row]:
-    return [row | {"title": visit.shown(row["centre_id"]).title(row["criterion_id"]), "href": call_path(row["call_id"])} for row in rows]
+    return [
+        row
+        | {
+            "title": visit.shown(row["centre_id"]).title(row["criterion_id"]),
+            "href": call_path(row["call_id"]),
+            "is_withheld": row["call_id"] in visit.withheld,
+        }
+        for row in rows
+    ]

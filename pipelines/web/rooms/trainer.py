@@ -12,13 +12,13 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pipelines.published import Row
 from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals, quotes
+from pipelines.web import audit, blind, moments, pack_export, pack_sound, packs, proposals, quotes
 from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
 from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError
-from pipelines.web.visit import NavItem, Visit, may
+from pipelines.web.visit import NavItem, Visit, evaluate_path, may
 from pipelines.web.wanted import SEVERITIES, SHOWN_FINDINGS, Wanted
 
 router = APIRouter()
@@ -60,6 +60,7 @@ def search(
         topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
     )  # fmt: skip
     rows = [] if wanted.is_empty else moments.search(visit.published, wanted, hears_personal_data=visit.account.hears_personal_data)
+    rows = blind.without(rows, visit.withheld)
     into = packs.find(visit.store, visit.account, pack) if pack else None
     centres = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
     return visit.page(
@@ -239,8 +240,12 @@ def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Ro
     talks = quotes.contexts(visit.published, spans)
     found = []
     for row in rows:
+        if row["call_id"] in visit.withheld:
+            hidden = {"title": visit.w("blind_call"), "call": None, "kind": None, "severity": None, "notes": "", "is_withheld": True}
+            found.append(row | hidden | {"href": evaluate_path(row["call_id"])})
+            continue
         call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
-        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"])}
+        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"]), "is_withheld": False}
         if piece is not None:
             talk = talks[row["call_id"], *piece.span]
             values |= {
