@@ -21,7 +21,8 @@ from tests.web.test_attacks import crawled
 
 # what pages say of a result, in English
 TELLS = re.compile(
-    r"\d ?%|critical failure|Undecided|[Gg]oes to a person|judged by|warned|calmed|hung up|good example|to improve|The machine said|insult", re.I
+    r"\d ?%|critical failure|Undecided|[Gg]oes to a person|judged by|warned|calmed|hung up|good example|to improve|The machine said|insult",
+    re.I,
 )
 
 
@@ -136,7 +137,9 @@ def test_an_evaluation_that_was_begun_blind_stays_blind_when_the_sample_moves_on
 def test_a_call_with_a_threat_is_never_withheld(tmp_path: Path) -> None:
     settings = Settings.from_environment(warehouse=tmp_path / "threat.duckdb")
     lines = [("operator", "Добрий день."), ("client", "Я приїду і вас приб'ю"), ("operator", "До побачення.")]
-    threat = Made("kyiv-threat", "kyiv", "uk", lines, abuse=[(2, "", "threat")], outcome="tolerated", verdicts=[("greeting", "pass", 1, "")])
+    threat = Made(
+        "kyiv-threat", "kyiv", "uk", lines, abuse=[(2, "", "threat")], outcome="tolerated", verdicts=[("greeting", "pass", 1, "")]
+    )
     load_and_publish(settings, [some_calls()[0], threat])
     app = make_app(settings, {HOST})
     accounts.add(app.state.site.store, "manager", "manager", PASSWORD, ["kyiv"])

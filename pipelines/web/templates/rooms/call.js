@@ -91,7 +91,7 @@
   sound.addEventListener("timeupdate", function () {
     var at = sound.currentTime, passed = before === null ? 0 : at - before, isHeard = !sound.paused && !sound.seeking && !sound.muted && sound.volume > 0;
     before = isHeard ? at : null;
-    if (isHeard && passed > 0 && passed < 2 * sound.playbackRate) played += passed;
+    if (!sound.seeking && passed > 0 && passed < 2 * sound.playbackRate) played += passed;
     if (played >= REPORT_S) report();
   });
   sound.addEventListener("seeking", function () { before = null; });

@@ -6,10 +6,7 @@
 
   function setCurrent(item) {
     current = item;
-    asked.forEach(function (one) {
-      one.classList.toggle("current", one === item);
-      one.querySelector(".quotes-here").hidden = one !== item;
-    });
+    asked.forEach(function (one) { one.classList.toggle("current", one === item); });  /* nothing moves, or a click could miss what it aims at */
     chosen.value = target.value = item.dataset.criterion;
   }
   function byId(id) { return asked.find(function (item) { return item.dataset.criterion === id; }) || asked[0]; }
@@ -66,5 +63,5 @@
   setCurrent(byId(chosen.value));
   answered();
   var wrong = form.querySelector("[autofocus]");
-  if (wrong) { wrong.focus({ preventScroll: true }); wrong.scrollIntoView({ block: "center" }); }
+  if (wrong) { wrong.focus({ preventScroll: true }); wrong.scrollIntoView({ block: "center", behavior: "instant" }); }
 })();
