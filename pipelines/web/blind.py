@@ -65,5 +65,11 @@ def blanked(rows: Iterable[Row], hidden: Container[str]) -> list[Row]:
     return [row | _blank(row) if row["call_id"] in hidden else row for row in rows]
 
 
+def audited(rows: Iterable[Row], hidden: Container[str]) -> list[Row]:
+    """The rows of the audit; what names a criterion of a hidden call, such as a dispute of a failed one, names the call only."""
+    named = [(row, str(row["subject"] or "").rpartition(" ")[0]) for row in rows]
+    return [row | {"subject": call_id} if call_id in hidden else row for row, call_id in named]
+
+
 def _blank(row: Row) -> Row:
     return {name: empty for name, empty in _RESULTS.items() if name in row}

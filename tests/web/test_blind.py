@@ -93,11 +93,24 @@ def test_a_dispute_of_a_withheld_call_waits_for_the_evaluation(judging: People) 
     assert judging.person("op-2").send("/dispute", call_id="irkutsk-2", criterion_id="greeting", reason=reason).status_code == 303
     number = judging.store.rows("select max(dispute_id) as n from disputes")[0]["n"]
     second = judging.person("second")
+    assert (
+        "irkutsk-2" in second.get("/audit?action=disputed").text and "irkutsk-2 greeting" not in second.get("/audit?action=disputed").text
+    )
     page = second.get("/disputes").text
     assert "Greeting" not in page and reason not in page and f"/disputes/{number}" in page
     assert second.get(f"/disputes/{number}").headers["location"] == "/evaluate/irkutsk-2"
     assert second.send(f"/disputes/{number}", decision="reject", reason=reason).headers["location"] == "/evaluate/irkutsk-2"
     assert judging.store.rows("select 1 from dispute_decisions where dispute_id = ?", number) == []
+
+
+def test_a_moment_of_a_withheld_call_gets_into_no_pack(judging: People) -> None:
+    second, key = judging.person("second"), "criterion:abuse_procedure:kyiv-2"
+    assert second.send("/trainer/packs", title="x", centre="kyiv", moment=key).status_code == 404
+    pack = judging.person("trainer").send("/trainer/packs", title="Lessons", centre="kyiv", moment=key).headers["location"]
+    page = second.get(pack).text
+    assert "to be evaluated blind" in page and "Прошу без образ" not in page and "Abuse procedure" not in page
+    with zipfile.ZipFile(io.BytesIO(second.get(f"{pack}/export.zip").content)) as book:
+        assert "Прошу без образ" not in book.read("index.html").decode()
 
 
 def test_submitting_shows_the_results_and_counts_as_blind(judging: People) -> None:

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from pipelines.errors import MisconfiguredError
 from pipelines.score.scorecard import centre_ids
-from pipelines.web import accounts, audit, resend, sessions
+from pipelines.web import accounts, audit, blind, resend, sessions
 from pipelines.web.rooms.session import send_again
 from pipelines.web.visit import MOST_FIELDS, TOKEN_FIELD, NavItem, RefusedError, Site, Visit, address_of, language_of, may, render
 from pipelines.web.wording import LANGUAGES, clock, wording
@@ -141,7 +141,7 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
 def audit_page(visit: Annotated[Visit, may("see_audit")], action: str = "", name: str = "") -> HTMLResponse:
     """Who heard, exported and was refused what, newest first."""
     rows = audit.latest(visit.store, visit.account, SHOWN, action if action in audit.ACTIONS else None, accounts.fold(name) or None)
-    return visit.page("rooms/audit.html", rows=rows, actions=audit.ACTIONS, action=action, name=name)
+    return visit.page("rooms/audit.html", rows=blind.audited(rows, visit.withheld), actions=audit.ACTIONS, action=action, name=name)
 
 
 def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:

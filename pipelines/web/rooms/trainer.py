@@ -210,7 +210,7 @@ def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
     made = []
     for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
         call = visit.call(moments.call_of(key), "pack_changed")
-        found = moments.found(visit.published, key)
+        found = None if call["call_id"] in visit.withheld else moments.found(visit.published, key)
         if found is None:
             visit.refuse(404, "pack_changed", key, call["centre_id"])
         made.append(found)

@@ -75,7 +75,10 @@
     var form = event.target, button = event.submitter;
     if (event.defaultPrevented || form.method !== "post" || form.dataset.checked || !template() || !form.querySelector("textarea, input:not([type=hidden])")) return;
     event.preventDefault();
+    if (form.dataset.waiting) return;  /* pressed twice */
+    form.dataset.waiting = "1";
     Promise.resolve(form.pending).then(ensure).catch(function () { told(template().dataset.offline); return false; }).then(function (isReady) {
+      delete form.dataset.waiting;
       if (!isReady) { form.dispatchEvent(new CustomEvent("callgrade:not-sent")); return; }
       form.dataset.checked = "1";
       if (button && button.isConnected) form.requestSubmit(button); else form.requestSubmit();
