@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from pipelines.settings import Settings
 from pipelines.web import accounts, sessions
+from pipelines.web.store import open_store
 from tests.web import chromium
 from tests.web.browser import Browser
+from tests.web.openid_provider import CLIENT, SECRET, Provider
 from tests.web.people import PASSWORD, People
 from tests.web.served import assert_clean, look, served, sign_in
 
@@ -95,6 +100,32 @@ def test_who_signs_in_in_another_window_goes_on_here(browser: Browser, judged_at
     browser.until("!window.left && document.readyState === 'complete'")
     assert browser.run("location.pathname") == "/compared/irkutsk-1"
     browser.complaints.clear()
+
+
+def test_who_comes_in_by_openid_signs_in_again_in_a_new_window(judged: Settings, tmp_path: Path) -> None:
+    settings = Settings.from_environment(warehouse=tmp_path / "judged.duckdb")
+    shutil.copy(judged.warehouse, settings.warehouse)
+    shutil.copytree(judged.site, settings.site)
+    provider = Provider()
+    provider.person = {"sub": "1", "preferred_username": "olena", "groups": ["qa"]}
+    (settings.site / "secret").write_text(SECRET + "\n")
+    (settings.site / "openid.yaml").write_text(
+        f"issuer: {provider.issuer}\nclient_id: {CLIENT}\nsecret_file: secret\nbutton: Staff\nlet_in:\n  - {{group: qa, role: manager, centres: [irkutsk]}}\n"
+    )
+    try:
+        with served(settings) as address, Browser() as browser:  # one of its own: the new window covers it
+            browser.go(f"{address}/sign-in/openid?next=%2Fevaluate%2Firkutsk-1")
+            browser.click("input[name=verdict_greeting][value=fail]")
+            kept = open_store(settings)
+            with kept.writing() as db:
+                db.execute("delete from sessions")
+            browser.click("#evaluation .actions button.main")
+            browser.until("document.querySelector('dialog[open]')")
+            browser.leave_by("dialog a[target=_blank]")  # the form itself leads on, once the other window is signed in
+            assert browser.run("location.pathname") == "/compared/irkutsk-1"
+            assert kept.rows("select verdict from people_verdicts") == [{"verdict": "fail"}]
+    finally:
+        provider.close()
 
 
 def test_a_dispute_outlives_its_session_too(browser: Browser, judged_at: str, judging: People) -> None:
