@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipelines.web import accounts
@@ -70,11 +72,21 @@ def test_the_sign_in_page_fits_a_phone(browser: Browser, address: str, language:
     assert found == []
 
 
+def test_pages_that_are_files_fit_a_phone_too(browser: Browser, scorecards: Path) -> None:
+    browser.resize(WIDTH, 800)
+    found = []
+    for page in sorted(scorecards.rglob("*.html")):
+        browser.go(page.as_uri())
+        found += [f"{page.name}: {what}" for what in too_wide(browser) + too_wide(browser, WIDE)]
+    browser.resize(1280, 900)
+    assert found == []
+
+
 def test_pages_bring_their_font_along(browser: Browser, address: str) -> None:
     sign_in(browser, address, "manager")
     browser.run("document.fonts.ready.then(() => 0)")
     loaded = browser.run("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replace(/\"/g, '') + ' ' + f.weight)")
     assert sorted(loaded) == ["Source Sans Pro 100 499", "Source Sans Pro 500 900"]
     assert browser.run("getComputedStyle(document.body).fontFamily").startswith('"Source Sans Pro"')
-    assert all(url.startswith((address, "data:")) for url in browser.requests)
+    assert all(url.startswith((address, "data:", "file:")) for url in browser.requests)
     assert browser.complaints == []

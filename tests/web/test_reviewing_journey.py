@@ -62,6 +62,15 @@ def test_an_evaluation_outlives_its_session(browser: Browser, judged_at: str, ju
     assert focused(browser) == "note_greeting" and "Your session has ended" in browser.run(
         "document.querySelector('.session-bar').textContent"
     )
+    browser.click(".session-bar button")  # signing in at once saves the draft, too
+    browser.until("document.querySelector('dialog[open]')")
+    browser.fill("#again-password", PASSWORD)
+    browser.click("dialog button.main")
+    browser.until("!document.querySelector('dialog') && !document.querySelector('.session-bar')")
+    browser.until("document.querySelector('[data-draft]').textContent.startsWith('Draft saved')")
+    assert "Ещё раз" in str(judging.store.rows("select answers_json from evaluation_drafts"))
+
+    end_sessions(judging)
     browser.click("#evaluation .actions button.main")
     browser.until("document.querySelector('dialog[open]')")
     assert focused(browser) == "password"

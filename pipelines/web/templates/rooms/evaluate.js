@@ -33,7 +33,7 @@
   });
 
   /* The draft: saved a moment after the last change, one request at a time, and on leaving the page. */
-  var DELAY_MS = 800, timer = null, isDirty = false, isSaving = false, isSubmitting = false, told = document.querySelector("[data-draft]");
+  var DELAY_MS = 800, timer = null, isDirty = false, isSaving = false, isSubmitting = false, isRefused = false, told = document.querySelector("[data-draft]");
   function body() { return new URLSearchParams(new FormData(form)); }
   function changed() {
     isDirty = true;
@@ -44,14 +44,16 @@
     if (isSaving || isSubmitting || !isDirty) return;
     isDirty = false; isSaving = true;
     form.pending = window.callgrade.send("/evaluate/draft", body).then(function (answer) {
+      isRefused = answer.status === 403;
       if (answer.ok) told.textContent = told.dataset.saved + " " + new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
       else { isDirty = true; told.textContent = told.dataset.unsaved; }
     }, function () { isDirty = true; told.textContent = told.dataset.unsaved; }).finally(function () {
       isSaving = false;
-      if (isDirty) { clearTimeout(timer); timer = setTimeout(save, 10 * DELAY_MS); }
+      if (isDirty && !isRefused) { clearTimeout(timer); timer = setTimeout(save, 10 * DELAY_MS); }
     });
   }
   form.addEventListener("input", changed);
+  document.addEventListener("callgrade:signed-in", function () { if (isRefused && isDirty) changed(); });
   document.addEventListener("submit", function (event) {  /* a draft that is still under way is waited for: `pending` */
     if (event.target === form || event.target.action.endsWith("/evaluate/discard")) { isSubmitting = true; clearTimeout(timer); }
   }, true);

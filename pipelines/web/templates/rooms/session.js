@@ -1,6 +1,6 @@
 /* A session that ends while somebody fills in a form: the form stays, the person signs in again in a dialog, and the form is sent with the new token. */
 (function () {
-  var POLL_MS = 2000, waiting = null;
+  var POLL_MS = 3000, waiting = null;
   function template() { return document.getElementById("sign-in-again"); }
   function refresh(token) {
     document.querySelectorAll("input[name=token]").forEach(function (field) { field.value = token; });
@@ -14,7 +14,10 @@
       return answer.redirected ? { account: null } : answer.json();  /* to the sign-in page */
     }).then(function (found) {
       var isMine = found.account !== null && found.account === template().dataset.account;
-      if (isMine) { refresh(found.token); told(null); }
+      if (isMine) {
+        refresh(found.token); told(null);
+        document.dispatchEvent(new CustomEvent("callgrade:signed-in"));
+      }
       return { isMine: isMine, isOther: found.account !== null && !isMine };
     });
   }
