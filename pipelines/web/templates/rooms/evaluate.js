@@ -45,7 +45,7 @@
     isDirty = false; isSaving = true;
     form.pending = window.callgrade.send("/evaluate/draft", body).then(function (answer) {
       isRefused = answer.status === 403;
-      if (answer.ok) told.textContent = told.dataset.saved + " " + new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+      if (answer.ok) told.textContent = told.dataset.saved + " " + new Date().toLocaleTimeString({ en: "en-GB" }[document.documentElement.lang] || document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
       else { isDirty = true; told.textContent = told.dataset.unsaved; }
     }, function () { isDirty = true; told.textContent = told.dataset.unsaved; }).finally(function () {
       isSaving = false;
