@@ -103,6 +103,7 @@ def test_who_signs_in_in_another_window_goes_on_here(browser: Browser, judged_at
         token = sessions.open_session(judging.store, accounts.named(judging.store, name))
         browser.run("window.left = true")
         browser.call("Network.setCookie", name="callgrade", value=token, url=judged_at, httpOnly=True)
+        browser.run("window.dispatchEvent(new Event('focus'))")  # the person comes back to this window
         if not is_theirs:  # nobody's form is sent in somebody else's name
             browser.until("document.querySelector('dialog .note').textContent.includes('Sign in as third')")
             assert browser.run("location.pathname") == "/evaluate/irkutsk-1"

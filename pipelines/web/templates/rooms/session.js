@@ -1,6 +1,6 @@
 /* A session that ends while somebody fills in a form: the form stays, the person signs in again in a dialog, and the form is sent with the new token. */
 (function () {
-  var POLL_MS = 3000, waiting = null;
+  var POLL_MS = 3000, LONGEST_POLL_MS = 600000, waiting = null;
   function template() { return document.getElementById("sign-in-again"); }
   function refresh(token) {
     document.querySelectorAll("input[name=token]").forEach(function (field) { field.value = token; });
@@ -9,9 +9,10 @@
   }
   /* The session as the server knows it; its token goes into the forms of this page if it is that of the person the page was made for. */
   function session() {
-    return fetch("/sign-in/session").then(function (answer) {
+    return fetch("/sign-in/session", { redirect: "manual" }).then(function (answer) {
+      if (answer.type === "opaqueredirect") return { account: null };  /* to the sign-in page */
       if (!answer.ok) throw new Error(answer.status);
-      return answer.redirected ? { account: null } : answer.json();  /* to the sign-in page */
+      return answer.json();
     }).then(function (found) {
       var isMine = found.account !== null && found.account === template().dataset.account;
       if (isMine) {
@@ -67,7 +68,13 @@
       dialog.querySelector("[data-cancel]").addEventListener("click", function () { end(false); });
       dialog.addEventListener("cancel", function () { end(false); });
       window.addEventListener("focus", look);
-      poll = setInterval(look, POLL_MS);
+      dialog.querySelectorAll("a[target=_blank]").forEach(function (link) {  /* the provider, in another window */
+        link.addEventListener("click", function () {
+          clearInterval(poll);
+          poll = setInterval(look, POLL_MS);
+          setTimeout(function () { clearInterval(poll); }, LONGEST_POLL_MS);
+        });
+      });
       dialog.showModal();
     });
     return waiting;
