@@ -24,6 +24,7 @@ from pipelines.web.store import Store, open_store, store_path
 
 log = logging.getLogger("callgrade")
 _AT_ONCE = 500
+_OF_CALLS = "subject is not null and action not glob 'account_*'"  # entries of the audit whose subject may name a call
 
 
 def forget(settings: Settings, calls: Collection[ForgottenCall], *, on_request: bool) -> None:
@@ -59,7 +60,7 @@ def sweep(settings: Settings, published: Published, *, with_audit: bool) -> None
     named = (row["call_id"] for table in _tables(store) for row in store.rows(f'select distinct call_id from "{table}"'))
     ids = {call_id for call_id in named if call_id_sha256(call_id) in forgotten}
     if with_audit:
-        subjects = store.rows("select distinct subject from audit where subject is not null")
+        subjects = store.rows(f"select distinct subject from audit where {_OF_CALLS}")
         named = (call_id for row in subjects for _, call_id, _ in audit_subjects.parts(row["subject"]))
         ids |= {call_id for call_id in named if call_id_sha256(call_id) in forgotten}
     found = sorted(ids)
@@ -99,7 +100,7 @@ def _forget_rows(settings: Settings, store: Store, ids: set[str], frozen: Iterab
         db.create_function(
             "pseudonymised", 1, lru_cache(lambda subject: audit_subjects.pseudonymised(store.signing_key, subject, ids)), deterministic=True
         )
-        db.execute("update audit set subject = pseudonymised(subject) where subject is not null and pseudonymised(subject) <> subject")
+        db.execute(f"update audit set subject = pseudonymised(subject) where {_OF_CALLS} and pseudonymised(subject) <> subject")
     for pack_id in empty:
         shutil.rmtree(packs.folder(settings) / pack_id, ignore_errors=True)
     store.purge()
