@@ -31,7 +31,7 @@ from tests.crash import scenes
 folder = Path(sys.argv[1])
 scenes.warm_up()
 scenes.day_one_graded(folder / "recordings", folder)
-COMMANDS = [["accounts", "add", "manager", "--role", "manager", "--centre", "all"], ["clips", "out"], ["check"], ["cases"],
+COMMANDS = [["accounts", "add", "trainer", "--role", "trainer", "--centre", "all"], ["clips", "out"], ["check"], ["cases"],
             ["export", "calls", "out/calls.parquet"], ["export", "calls", "out/calls.xlsx"]]
 for command in COMMANDS:
     command = [part.replace("out", str(folder / "out")) if part.startswith("out") else part for part in command]
@@ -92,15 +92,15 @@ def test_no_entry_point_leaves_anything_that_others_can_read(tmp_path: Path) -> 
     file, out = tmp_path / "w.duckdb", tmp_path / "out"
     run("-c", GRADE, str(tmp_path), text=f"{PASSWORD}\n")
     with served(file) as address:
-        manager = person(address, "manager")
-        assert manager.get("/sound/d1-a").status_code == 200
-        pack = manager.send("/trainer/packs", moment="turn:1:d1-a", title="A pack").headers["location"]
-        (moment,) = re.findall(r'id="m-(\w+)"', manager.get(pack).text)
-        assert manager.get(f"{pack}/sound/{moment}").status_code == 200
+        trainer = person(address, "trainer")
+        assert trainer.get("/sound/d1-a").status_code == 200
+        pack = trainer.send("/trainer/packs", moment="turn:1:d1-a", title="A pack").headers["location"]
+        (moment,) = re.findall(r'id="m-(\w+)"', trainer.get(pack).text)
+        assert trainer.get(f"{pack}/sound/{moment}").status_code == 200
         site = file.with_suffix(".callgrade")
         assert (site / "people.sqlite3-wal").exists() and list(site.glob("packs/*/*.ogg"))
         assert too_open(site, file) == {}
-        manager.client.close()
+        trainer.client.close()
     run("-c", A_TASK, str(tmp_path))
     assert {"stage", "published", "scorecards", "clips", "sound", "packs", "cases"} <= {path.name for path in site.iterdir()}
     assert len(list(out.iterdir())) > 3 and too_open(site, file, out) == {}
