@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
 def _grade(arguments: argparse.Namespace) -> int:
     heap.share_one_heap()
     let_people_go_first()
-    from pipelines import flow, summary
+    from pipelines import flow, preflight, summary
     from pipelines.intake.folder import read_folder
 
     settings = Settings.from_environment(
@@ -143,6 +143,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         recordings=arguments.folder,
         call_log=arguments.log,
     )
+    preflight.check(settings)
     intake = read_folder(settings.recordings, settings.call_log, arguments.centre)
     flow.grade(intake.calls, intake.put_aside, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))

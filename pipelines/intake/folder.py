@@ -77,6 +77,8 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
     if log:
         call_log = read_log(log, known, _zone_of, centre)
         notes = call_log.notes
+        for centre_id in sorted({row.call.centre_id for row in call_log.rows}):
+            load_centre(centre_id)  # what is wrong in its profile is told before a recording is read
         _sort_rows(call_log, sorting)
         _sort_orphans(sorting, centre)
     else:
