@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TextIO, cast
 
 from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines import heap
 from pipelines.errors import CallgradeError, MisconfiguredError
+from pipelines.printable import PrintableStream, printable
 from pipelines.progress import show_progress
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
 
@@ -24,18 +27,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        with show_progress():
+        with show_progress(), redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))):
             status: int = arguments.run(arguments)
             return status
     except (MisconfiguredError, ModelError) as error:
-        print(f"callgrade: {error}", file=sys.stderr)
+        _tell(error)
         return 2
     except CallgradeError as error:
-        print(f"callgrade: {error}", file=sys.stderr)
+        _tell(error)
         return 1
     except KeyboardInterrupt:
         print("callgrade: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
         return 130
+
+
+def _tell(problem: object) -> None:
+    print("callgrade:", printable(str(problem), keep="\n"), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -205,7 +212,7 @@ def _alerts(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{told.sent} told, {told.waiting} waiting, {told.given_up} given up")
     for problem in told.problems:
-        print(f"callgrade: {problem}", file=sys.stderr)
+        _tell(problem)
     return 1 if told.problems else 0
 
 
