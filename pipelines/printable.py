@@ -29,6 +29,8 @@ _LOOK_ALIKE = str.maketrans(
 
 def printable(text: str, keep: str = "") -> str:
     """The text with every invisible character escaped as in a Python string, except those in `keep`."""
+    if text.isascii() and text.isprintable():  # most names, and much faster
+        return text
     return _SHOWN_ESCAPED.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
 
 

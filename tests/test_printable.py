@@ -22,8 +22,12 @@ from rich.console import Console
 
 from pipelines import flow, progress
 from pipelines.__main__ import main
+from pipelines.alerts import channels
+from pipelines.alerts.rulebook import Channel, Email
+from pipelines.errors import BadRecordingError, MisconfiguredError
 from pipelines.intake.folder import Intake, read_folder
 from pipelines.printable import id_problem, normalise_id, printable, quoted, skeleton
+from pipelines.records import PutAside
 from pipelines.settings import Settings
 from pipelines.web import exporting, pack_export, paper
 from pipelines.web.templating import environment
@@ -256,6 +260,24 @@ def test_the_archive_of_a_pack_has_plain_names_and_shows_what_is_hidden() -> Non
         transcript, page = book.read("transcript.txt").decode(), book.read("index.html").decode()
     assert transcript.startswith("Title\\u202e\nCentre\\x1b\n")
     assert not HIDDEN.search(transcript + page)
+
+
+def test_an_error_escapes_what_it_names_and_keeps_its_lines() -> None:
+    assert str(MisconfiguredError(f"a{RLO}: wrong\nAllowed: b")) == "a\\u202e: wrong\nAllowed: b"
+    assert BadRecordingError(f"a{RLO}").reason == f"a{RLO}"  # escaped where it becomes a row
+    assert PutAside(f"c{ZWSP}", "audio", "quarantined", f"a{RLO}", None, f"{ESC}.wav") == PutAside(
+        "c\\u200b", "audio", "quarantined", "a\\u202e", None, "\\x1b.wav"
+    )
+
+
+def test_a_message_to_a_channel_is_one_header_line_and_shows_what_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str]] = []
+    monkeypatch.setattr(channels, "_mail", lambda _, alert_id, subject, text: sent.append((subject, text)))
+    by = Email(
+        server="mail.example", port=25, security="none", sender="a@example.org", to=("b@example.org",), user=None, password_file=None
+    )
+    channels.send(Channel("duty", by, "en"), "1", f"Centre\r\nBcc: x{RLO}", f"one{ESC}\ntwo", {})
+    assert sent == [("Centre\\r\\nBcc: x\\u202e", "one\\x1b\ntwo")]
 
 
 def test_a_client_is_erased_as_the_intake_writes_the_reference(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
