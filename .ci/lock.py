@@ -101,10 +101,16 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    PACKAGES.write_text(HEADER + "".join(str(pin) for pin in pins if not is_torch[pin.name]), encoding="utf-8")
-    TORCH.write_text(HEADER + "".join(str(pin) for pin in pins if is_torch[pin.name]), encoding="utf-8")
-    TORCH_CPU.write_text(HEADER + str(cpu), encoding="utf-8")
+    _write(PACKAGES, [pin for pin in pins if not is_torch[pin.name]])
+    _write(TORCH, [pin for pin in pins if is_torch[pin.name]])
+    _write(TORCH_CPU, [cpu])
     return 0
+
+
+def _write(file: Path, pins: list[Pin]) -> None:
+    text = HEADER + "".join(map(str, pins))
+    if not file.exists() or file.read_text(encoding="utf-8") != text:  # make installs again after a lock file was written
+        file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
