@@ -49,7 +49,7 @@ def environment() -> Environment:
 
 def _shown(value: object) -> object:
     """What a template shows of a value: of a text every character, also one that would be invisible or turn the reading direction around."""
-    return printable(value, keep="\n\r\t") if type(value) is str else value
+    return printable(value, keep="\n\r\t") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _moment(seconds: float) -> datetime:
