@@ -53,7 +53,9 @@ def verified(models_dir: Path, model: Entry) -> Path:
 
 
 def fetch(models_dir: Path, model: Entry, say: Callable[[str], None]) -> bool:
-    """Download the pinned commit unless it is here, check its files, and record those that the registry does not know; True after a download.
+    """Download the pinned commit unless it is here, check its files, and record those that the registry does not know.
+
+    Returns whether anything was missing before. Files that were copied here are recorded also where the hub cannot be reached.
 
     Raises:
         MissingWeightsError: the hub did not give it.
@@ -62,10 +64,15 @@ def fetch(models_dir: Path, model: Entry, say: Callable[[str], None]) -> bool:
     place = folder(models_dir, model)
     known = recorded(models_dir, model) | dict(model.sha256)
     is_new = place is None or bool(known.keys() - _files(place))
-    if place is None or is_new:
-        say(f"Models: downloading {model.hub_id} at {model.revision}")
-        place = _download(models_dir, model)
     is_first = not record(models_dir, model).is_file()
+    if place is None or is_new or is_first:  # at first also where files are here: a download may have been interrupted
+        say(f"Models: downloading {model.hub_id} at {model.revision}")
+        try:
+            place = _download(models_dir, model)
+        except MissingWeightsError:
+            if place is None or is_new:
+                raise
+            say(f"Models: the hub cannot be reached; {model.name} is taken as it was copied to {place}")
     for name in sorted(_files(place) & known.keys() if is_first else _files(place)):
         _check(models_dir, model, place / name, known.get(name))
     if is_first:

@@ -207,14 +207,31 @@ def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_
             use()
 
 
-def test_weights_that_were_copied_here_are_not_loaded_before_they_are_recorded(tmp_path: Path, made_hub: Hub) -> None:
+def test_weights_that_were_copied_here_are_not_loaded_before_they_are_recorded(
+    tmp_path: Path, made_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
     model = replace(registry.load_registry().models["pyannote-community-1"], sha256={})
     made_hub.content = {"config.yaml": b"pipeline: {}"}
     made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("no route"))
     with pytest.raises(registry.MissingWeightsError, match=r"never recorded.*--fetch"):
         registry.weights(tmp_path, model)
-    assert not hub.fetch(tmp_path, model, lambda _: None)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("no route")))
+    said: list[str] = []
+    assert not hub.fetch(tmp_path, model, said.append)
+    assert "the hub cannot be reached" in said[1]
     assert registry.weights(tmp_path, model) == hub.folder(tmp_path, model)
+
+
+def test_an_interrupted_download_is_completed_before_anything_is_recorded(tmp_path: Path, made_hub: Hub) -> None:
+    model = replace(registry.load_registry().models["pyannote-community-1"], sha256={})
+    made_hub.content = {"config.yaml": b"pipeline: {}"}
+    made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
+    made_hub.content["segmentation/model.bin"] = b"weights"
+    hub.fetch(tmp_path, model, lambda _: None)
+    assert hub.recorded(tmp_path, model).keys() == made_hub.content.keys()
 
 
 def packaged(folder: Path, name: str, file: str, content: bytes) -> Path:
