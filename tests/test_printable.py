@@ -29,7 +29,7 @@ from pipelines.intake.folder import Intake, read_folder
 from pipelines.printable import id_problem, normalise_id, printable, quoted, skeleton
 from pipelines.records import PutAside
 from pipelines.settings import Settings
-from pipelines.web import exporting, pack_export, paper
+from pipelines.web import accounts, exporting, pack_export, paper
 from pipelines.web.templating import environment
 from pipelines.web.wording import wording
 
@@ -58,6 +58,12 @@ def test_no_control_or_format_character_of_unicode_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize("text", ["op-17", "Иванова Оксана", "Őr Ágnes", "a.b@c_d", "c\u00a01", "👩\u200d👧 ❤\ufe0f", "قسم"])
 def test_ordinary_text_is_shown_as_it_is(text: str) -> None:
     assert printable(text) == text
+
+
+@pytest.mark.parametrize("character", HOSTILE, ids=lambda c: f"U+{ord(c):04X}")
+def test_an_invisible_character_is_no_part_of_an_account_name(character: str) -> None:
+    assert accounts.NAME.fullmatch("Оксана.k-1@example")
+    assert not accounts.NAME.fullmatch(accounts.fold(f"ann{character}a"))
 
 
 def test_ids_that_look_the_same_are_the_same() -> None:
