@@ -17,11 +17,12 @@ LEAST_FREE_BYTES = 64 << 20  # besides a copy of the warehouse, which publishing
 _DUCKDB_MAGIC = slice(8, 12), b"DUCK"
 
 
-def check(settings: Settings, *, verify_models: bool = True) -> None:
+def check(settings: Settings, *, job: str | None = None, verify_models: bool = True) -> None:
     """Raise what a run with these settings would fail with later; writes nothing that stays.
 
     Args:
         settings: of the run.
+        job: the only job that the run needs models for, such as `text` where transcripts are graded; all jobs when None.
         verify_models: also check the sha256 of the models; false only looks whether their files are there.
 
     Raises:
@@ -29,7 +30,7 @@ def check(settings: Settings, *, verify_models: bool = True) -> None:
         MisconfiguredError: the warehouse cannot be written there, or is no DuckDB file.
         TransientError: the disk has too little space.
     """
-    check_models(settings, verify=verify_models)
+    check_models(settings, job=job, verify=verify_models)
     _check_warehouse(settings)
     copy_bytes = settings.warehouse.stat().st_size if settings.warehouse.exists() else 0
     for folder in (settings.warehouse.parent, settings.site):

@@ -13,6 +13,7 @@ import unicodedata
 from typing import TextIO
 
 MAX_ID_LENGTH = 200
+DOT_SEGMENTS = (".", "..")  # browsers resolve them, quoted or not, so no link could lead to such an id
 # Everything of the categories Cc, Cf, Cs, Zl and Zp, and what Unicode calls default ignorable or shows as nothing. U+200D may join two emoji.
 _INVISIBLE = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f"
@@ -52,6 +53,8 @@ def id_problem(text: str) -> str | None:
     if found:
         name = unicodedata.name(found[0], "control character" if unicodedata.category(found[0]) == "Cc" else "no character")
         return f"holds the invisible character U+{ord(found[0]):04X} ({name})"
+    if text in DOT_SEGMENTS:
+        return "cannot be an id: in the address of a page it means a folder"
     return f"has more than {MAX_ID_LENGTH} characters" if len(text) > MAX_ID_LENGTH else None
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 from pipelines.printable import printable
 
 Role = Literal["operator", "client", "unknown"]
+Medium = Literal["recording", "transcript"]
 VerdictName = Literal["pass", "fail", "na", "unsure"]
 
 
@@ -38,6 +39,7 @@ class Call:
     operator_channel: int | None = None
     language: str | None = None  # as the log says; None when it does not
     extra_json: str = "{}"  # columns of the log that we do not know, kept
+    medium: Medium = "recording"  # what was delivered; `recording` is the path of either
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,16 @@ def test_missing_models_are_told_before_a_recording_is_read(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_transcripts_are_graded_without_the_models_that_need_sound(settings: Settings, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    text = registry.entry("offline", "text").files[0].target
+    (models / text).parent.mkdir(parents=True)
+    (models / text).symlink_to(settings.models_dir / text)
+    preflight.check(settings.with_(models_dir=models), job="text")
+    with pytest.raises(registry.MissingWeightsError):
+        preflight.check(settings.with_(models_dir=models))
+
+
 @pytest.mark.parametrize("command", ["demo", "cases"])
 def test_other_commands_that_load_models_tell_it_first(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -70,6 +70,7 @@ def test_ids_that_look_the_same_are_the_same() -> None:
     assert normalise_id(" \u00a0O\u0301rs\u2009\u3000 1\u202f") == "Órs 1"
     assert id_problem("Órs 1") is None
     assert "200" in (id_problem("x" * 201) or "")
+    assert "address of a page" in (id_problem("..") or "")
 
 
 def test_ids_that_look_alike_share_a_skeleton() -> None:

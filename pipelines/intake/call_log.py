@@ -23,9 +23,8 @@ from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, 
 from pipelines.printable import id_problem, normalise_id, printable, quoted, skeleton
 from pipelines.records import Call
 
-ESSENTIAL = ("call_id", "recording")
 COLUMNS = (
-    *ESSENTIAL, "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
+    "call_id", "recording", "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
     "client_ref", "wait_s", "disconnect_party", "operator_channel", "language",
 )  # fmt: skip
 DIRECTIONS = ("inbound", "callback", "outbound")
@@ -79,7 +78,9 @@ class _Problems:
     notes: list[str] = field(default_factory=list)
 
 
-def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None) -> CallLog:
+def read_log(
+    path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None, *, id_suffix: str | None = None
+) -> CallLog:
     """Every row of a call log, as a call or with what is wrong in it.
 
     Args:
@@ -87,6 +88,7 @@ def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], t
         centre_ids: the known centres.
         zone_of: the time zone of a centre, asked only for rows whose start has no offset.
         centre: the centre of rows that name none.
+        id_suffix: the ending of files that are named by their call id, such as transcripts; the column recording is not needed then.
 
     Raises MisconfiguredError when there is no such file or it is no call log.
     """
@@ -101,13 +103,13 @@ def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], t
         raise MisconfiguredError(f"The call log {path} is empty; its first line must name the columns: {', '.join(COLUMNS)}.")
     delimiter = find_delimiter(lines[first], COLUMNS)
     header = next(read_rows(lines[first : first + 1], 0, delimiter, 0), TextRow(first + 1, ()))
-    columns = _columns(header.fields, path, centre)
+    columns = _columns(header.fields, path, centre, has_files=id_suffix is None)
     log = CallLog(path, encoding, delimiter, [], [], [])
     log.notes.append(f"{path.name}: read as {encoding} with {DELIMITERS[delimiter]} between values")
     if "\ufffd" in text:
         log.notes.append(f"{path.name}: some bytes mean nothing in {encoding} and were replaced by U+FFFD")
     for row in read_rows(lines, first + 1, delimiter, len(columns)):
-        _read_row(row, columns, centre_ids, zone_of, centre, log)
+        _read_row(row, columns, centre_ids, zone_of, centre, log, id_suffix)
     log.notes.extend(_look_alikes(log))
     return log
 
@@ -118,13 +120,13 @@ def nearest(value: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _columns(header: tuple[str, ...], path: Path, centre: str | None) -> list[str]:
+def _columns(header: tuple[str, ...], path: Path, centre: str | None, *, has_files: bool) -> list[str]:
     columns: list[str] = []
     for n, raw in enumerate(header, start=1):
         name = printable(column_name(raw)) or f"column_{n}"
         name = _ALIASES.get(name, name)
         columns.append(name if name not in columns else f"{name}_{n}")
-    for name in (*ESSENTIAL, *(() if centre else ("centre",))):
+    for name in ("call_id", *(("recording",) if has_files else ()), *(() if centre else ("centre",))):
         if name not in columns:
             found = quoted(", ".join(columns))
             hint = " (or give --centre)" if name == "centre" else ""
@@ -133,7 +135,13 @@ def _columns(header: tuple[str, ...], path: Path, centre: str | None) -> list[st
 
 
 def _read_row(
-    row: TextRow, columns: list[str], centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None, log: CallLog
+    row: TextRow,
+    columns: list[str],
+    centre_ids: Collection[str],
+    zone_of: Callable[[str], tzinfo],
+    centre: str | None,
+    log: CallLog,
+    id_suffix: str | None,
 ) -> None:
     place = f"{log.path.name} line {row.line_no}"
     digest = hashlib.sha256("\x1f".join(row.fields).encode("utf-8", "backslashreplace")).hexdigest()[:8]
@@ -145,7 +153,9 @@ def _read_row(
         problems.errors.append("call_id is empty")
     centre_id = _centre(values.get("centre", "") or centre or "", centre_ids, problems)
     started_at = _started_at(values.get("started_at", ""), centre_id, zone_of, problems)
-    if not values.get("recording"):
+    if id_suffix is not None:
+        values["recording"] = call_id + id_suffix
+    elif not values.get("recording"):
         problems.errors.append("recording is empty")
     if len(row.fields) != len(columns):
         # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than a call less.
@@ -166,6 +176,7 @@ def _read_row(
         disconnect_party=_one_of("disconnect_party", values, DISCONNECT_PARTIES, "unknown", problems),
         operator_channel=_operator_channel(values.get("operator_channel", ""), problems),
         language=_language(values.get("language", ""), problems),
+        medium="recording" if id_suffix is None else "transcript",
         operator_id=ids["operator_id"],
         client_ref=ids["client_ref"],
         extra_json=json.dumps(
@@ -179,8 +190,7 @@ def _read_row(
 
 def _id(name: str, value: str, problems: _Problems) -> str | None:
     value = normalise_id(value)
-    problem = id_problem(value)
-    if problem:
+    if problem := id_problem(value):
         problems.errors.append(f"{name} {problem}" if name == "client_ref" else f"{name} {quoted(value)} {problem}")
         return None
     return value or None

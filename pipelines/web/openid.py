@@ -42,6 +42,8 @@ _KEPT_S, _AGAIN_S = 3600.0, 60.0  # how long what the provider publishes is kept
 class OpenIdError(Exception):
     """Why nobody came in: a few words for the log and the audit; never a token, a code or a secret."""
 
+    next_path: str | None = None  # where the person wanted to be, once the try is known to be of this browser
+
 
 class TooManyTriesError(OpenIdError):
     """An address began too many sign-ins that never came back."""
@@ -75,8 +77,15 @@ class OpenId:
         return f"{asked_at}{'&' if '?' in asked_at else '?'}{urlencode(asked)}"
 
     def finish(self, store: Store, browser: str, redirect_uri: str, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-        """The claims of who came back and where he wanted to be. Raises OpenIdError when anything does not fit."""
+        """The claims of who came back and where they wanted to be. Raises OpenIdError when anything does not fit."""
         tried = self._taken(store, browser, given.get("state", ""))
+        try:
+            return self._claims_given(tried, redirect_uri, given), str(tried["next"])
+        except OpenIdError as error:
+            error.next_path = str(tried["next"])
+            raise
+
+    def _claims_given(self, tried: Mapping[str, Any], redirect_uri: str, given: Mapping[str, str]) -> dict[str, Any]:
         if given.get("iss", self.rules.issuer) != self.rules.issuer:
             raise OpenIdError("another issuer answered")
         if "error" in given:
@@ -91,7 +100,7 @@ class OpenId:
         claims = self.claims_of(answer.get("id_token"))
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), tried["nonce"].encode()):
             raise OpenIdError("wrong nonce")
-        return claims, str(tried["next"])
+        return claims
 
     def claims_of(self, token: object) -> dict[str, Any]:
         """What an ID token says, once it is known to be the provider's, for this site, and of now. Raises OpenIdError otherwise."""

@@ -12,7 +12,7 @@ from pipelines.settings import ROOT
 from pipelines.web.put_aside import told
 from pipelines.web.wording import LANGUAGES, wording
 
-STEPS = ("audio.py", "transcribe.py", "turns.py", "intake/folder.py", "intake/call_log.py", "score/evaluate.py")
+STEPS = ("audio.py", "transcribe.py", "turns.py", "intake/folder.py", "intake/call_log.py", "intake/transcripts.py", "score/evaluate.py")
 OWN_ALPHABET = {"ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "hu": "áéíóöőúüű"}
 
 
@@ -92,6 +92,10 @@ def test_the_code_was_read() -> None:
             "client_ref has more than 200 characters. Correct the row and grade again.",
             "calls.csv, строка 4: call_id 'c\\u202e1' содержит невидимый символ U+202E (RIGHT-TO-LEFT OVERRIDE); "
             "client_ref длиннее 200 знаков. Исправьте строку и оцените ещё раз.",
+        ),
+        (
+            "calls.csv line 5: operator_id '..' cannot be an id: in the address of a page it means a folder. Correct the row and grade again.",
+            "calls.csv, строка 5: operator_id '..' не может быть номером: в адресе страницы это означает папку. Исправьте строку и оцените ещё раз.",
         ),
         (
             "a\\u200b.wav: its name holds the invisible character U+200B (ZERO WIDTH SPACE). Rename the file: its name is the id of the call.",
