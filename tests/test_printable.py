@@ -30,6 +30,7 @@ from pipelines.printable import id_problem, normalise_id, printable, quoted, ske
 from pipelines.records import PutAside
 from pipelines.settings import Settings
 from pipelines.web import accounts, exporting, pack_export, paper
+from pipelines.web.openid_rules import Rule, Rules
 from pipelines.web.templating import environment
 from pipelines.web.wording import wording
 
@@ -285,6 +286,13 @@ def test_a_message_to_a_channel_is_one_header_line_and_shows_what_is_hidden(monk
     )
     channels.send(Channel("duty", by, "en"), "1", f"Centre\r\nBcc: x{RLO}", f"one{ESC}\ntwo", {})
     assert sent == [("Centre\\r\\nBcc: x\\u202e", "one\\x1b\ntwo")]
+
+
+def test_an_operator_of_an_openid_provider_is_found_as_the_intake_writes_the_id() -> None:
+    rules = Rules("https://id.example", "callgrade", "secret", let_in=(Rule("agents", "operator", ("irkutsk",), False),))
+    granted = rules.granted({"groups": "agents", "operator_id": unicodedata.normalize("NFD", "Ágnes\u00a01")})
+    assert granted is not None
+    assert granted.operator_id == "Ágnes 1"
 
 
 def test_a_client_is_erased_as_the_intake_writes_the_reference(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
