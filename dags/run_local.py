@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from models import private_files
+from pipelines.printable import printable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -107,7 +108,7 @@ def _report_to(out: TextIO) -> None:
 
 
 def _say(out: TextIO, message: str, level: str = "INFO") -> None:
-    print(level, message, file=out)
+    print(level, printable(message), file=out)
 
 
 def _last_error(log: Path) -> str:

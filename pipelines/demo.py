@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from models import private_files
-from pipelines import summary
+from pipelines import preflight, summary
 from pipelines.errors import CallgradeError
 from pipelines.settings import ROOT, Settings
 from pipelines.web import samples
@@ -33,6 +33,7 @@ def run() -> int:
         recordings=ROOT / "tests" / "calls",
         batch_audio_min=4.0,  # several batches of few calls, so that the tasks really map
     ).with_(call_log=None)
+    preflight.check(settings)
     run_dags(DAGS, settings, ROOT / ".airflow")
     print(summary.of_run(settings))
     shown = Path(os.path.relpath(settings.warehouse))

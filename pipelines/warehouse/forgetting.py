@@ -160,7 +160,8 @@ def _forget(
         ids = {one.call_id for one in loaded}  # an id of the stage alone may be another's in here
         _remove_unreadable(settings, ids)
         clips = _remove_clips(settings, ids)
-        (settings.site / "regrade.md").unlink(missing_ok=True)  # names calls, theirs perhaps; the command writes it anew
+        for report in settings.site.glob("regrade.*"):  # names calls, theirs perhaps; the command writes it anew
+            report.unlink(missing_ok=True)
         _write_anew(settings.snapshot, sorted(ids))
         if settings.snapshot.exists():
             store.write_whole(settings.snapshot.with_name(MARK), b"")

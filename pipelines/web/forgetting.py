@@ -42,7 +42,8 @@ def forget(settings: Settings, calls: Collection[ForgottenCall], *, on_request: 
         store = open_store(settings)
         frozen = _cases(store, ids) if on_request else []
         for case_id in frozen:
-            (settings.site / "cases" / f"{case_id}.yaml").unlink(missing_ok=True)
+            for file in (settings.site / "cases").glob(f"{case_id}.*"):
+                file.unlink(missing_ok=True)
         _forget_rows(settings, store, ids, frozen, on_request=on_request)
 
 

@@ -120,6 +120,7 @@ def work_on_the_call(people: People) -> None:
 def note_the_call(settings: Settings) -> None:
     """What commands and the Dags leave beside the warehouse."""
     cases.write_new(settings, settings.site / "cases")
+    (settings.site / "regrade.part").write_text(CALL, encoding="utf-8")  # of a run that was killed
     (settings.site / "regrade.md").write_text(f"| {CALL} | fail → pass |", encoding="utf-8")
     measured = [{"call_id": CALL, "words": 9}, {"call_id": "kyiv-1", "words": 8}]
     (settings.site / "measures.json").write_text(json.dumps(measured), encoding="utf-8")
