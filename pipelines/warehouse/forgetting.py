@@ -11,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,16 +24,12 @@ import polars as pl
 from pipelines import store
 from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
-from pipelines.sql_text import literal
 from pipelines.store import Batch
-from pipelines.warehouse import lake, marts
+from pipelines.warehouse import lake, rewriting
 from pipelines.warehouse.file import (
-    connect,
     disk_errors_told,
-    is_current,
     migrate,
     open_for_reading,
-    remove_leftovers,
     write_lock,
     writers_connection,
 )
@@ -162,15 +156,15 @@ def _forget(
         clips = _remove_clips(settings, ids)
         for report in settings.site.glob("regrade.*"):  # names calls, theirs perhaps; the command writes it anew
             report.unlink(missing_ok=True)
-        _write_anew(settings.snapshot, sorted(ids))
+        rewriting.write_anew(settings.snapshot, sorted(ids))
         if settings.snapshot.exists():
             store.write_whole(settings.snapshot.with_name(MARK), b"")
         if elsewhere is not None:
             elsewhere(loaded)
-        _write_anew(settings.warehouse, sorted(ids))
+        rewriting.write_anew(settings.warehouse, sorted(ids))
         if settings.lake is not None:
             with writers_connection(settings) as db:
-                _delete(db, sorted(ids))
+                rewriting.delete(db, sorted(ids))
                 lake.leave_nothing_behind(db)
     log.info("forgotten: %d calls", len(loaded))
     return clips
@@ -222,52 +216,6 @@ def _remove_clips(settings: Settings, ids: set[str]) -> list[Path]:
     return sorted(set(sounds))
 
 
-def _write_anew(path: Path, without: list[str]) -> None:
-    """Copy all but these calls into a fresh file and put it in place, so that no block of theirs is left; the old file is whole until then.
-
-    A file of an older version becomes one of this version. Raises MisconfiguredError when it is of a newer one. Does nothing where there is no file.
-    """
-    remove_leftovers(path)
-    if not path.exists():
-        return
-    source = _of_this_version(path)
-    fresh = path.with_name(f".{path.name}.fresh")
-    db = connect(fresh)
-    try:
-        migrate(db)
-        db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
-        db.execute(f"attach {literal(source)} as old (read_only)")
-        db.execute("begin")
-        for schema, table, condition in _what_stays(db, "old"):
-            db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
-        marts.refresh_without(
-            db, "select centre_id, operator_id, month, started_local, call_no from old.made.calls semi join without_ids using (call_id)"
-        )
-        db.execute("commit")
-        db.execute("detach old; checkpoint")
-    finally:
-        db.close()
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
-    remove_leftovers(path)
-
-
-def _of_this_version(path: Path) -> Path:
-    """The file itself, or a copy beside it that was brought to this version; readers of an old published copy find it unchanged meanwhile."""
-    with connect(path, read_only=True) as db:
-        if is_current(db):
-            return path
-    part = path.with_name(f".{path.name}.part")
-    shutil.copyfile(path, part)
-    with connect(part) as db:
-        migrate(db)
-        marts.refresh(db)
-        marts.nothing_waits(db)
-        db.execute("checkpoint")
-    return part
-
-
 def _remove_fetched(settings: Settings, recordings: Sequence[str]) -> None:
     """Remove the copies of recordings that were fetched from a source; recordings elsewhere are their keeper's."""
     for recording in recordings:
@@ -282,38 +230,6 @@ def _remove_unreadable(settings: Settings, ids: set[str]) -> None:
     for folder in sorted(settings.stage.glob("*/")):
         if (folder / "calls.parquet").exists() and not store.is_whole(folder / "calls.parquet"):
             Batch(folder).forget(ids)
-
-
-def _delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
-    """Delete these calls from the tables of a lake, in one transaction; their rows are still in its files and its past then."""
-    db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
-    db.execute(
-        """create or replace temp table gone as
-           select centre_id, operator_id, month, started_local, call_no from made.calls semi join without_ids using (call_id)"""
-    )
-    db.execute("begin")
-    for schema, table, condition in _what_stays(db, lake.NAME):
-        if condition != "true":
-            db.execute(f"delete from {schema}.{table} as t where not ({condition})")
-    marts.refresh_without(db, "from gone")
-    db.execute("commit")
-
-
-def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str, str]]:
-    """Every table of ours in a database, schema and name, with the condition for rows `t` that stay when the calls of `without_ids` go."""
-    tables = db.execute(
-        """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
-           where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations'
-           group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name""",
-        [database],
-    ).fetchall()
-    special = {
-        "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
-        "said": f"block not in (select call_block(call_no) from {database}.store.calls where call_id in (select call_id from without_ids))",
-        "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
-    }
-    of_call = "call_id not in (select call_id from without_ids)"
-    return [(schema, table, special.get(table, of_call if has_calls else "true")) for schema, table, has_calls in tables]
 
 
 def call_id_sha256(call_id: str) -> str:

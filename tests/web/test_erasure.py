@@ -22,7 +22,7 @@ from fastapi.testclient import TestClient
 from pipelines import flow, warehouse
 from pipelines.records import Turn
 from pipelines.settings import Settings
-from pipelines.warehouse import forgetting, publishing
+from pipelines.warehouse import publishing, rewriting
 from pipelines.web import accounts, cases, packs, pages, sound
 from pipelines.web.app import make_app
 from pipelines.web.store import Store, open_store
@@ -219,7 +219,7 @@ def test_a_second_run_finds_nothing_and_changes_nothing(site: Settings) -> None:
 
 
 STOPPED = {
-    "before the published copy": (forgetting, "_write_anew"),
+    "before the published copy": (rewriting, "write_anew"),
     "before the sounds": (sound, "remove"),
     "before the database": (Store, "writing"),
     "before its free pages": (Store, "purge"),
