@@ -19,6 +19,7 @@ from typing import Any
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.published import Published
 from pipelines.settings import Settings
+from pipelines.web.refusals import Refusals
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 10.0
@@ -32,6 +33,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.refusals: Refusals | None = None  # of a server: which refused requests the audit enters one by one
         self._held: sqlite3.Connection | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():

@@ -22,7 +22,7 @@ from pipelines.web import accounts, openid, store
 from pipelines.web.app import make_app
 from pipelines.web.openid_rules import Rules, read_rules
 from tests.web.openid_provider import CLIENT, SECRET, Claims, Provider
-from tests.web.people import HOST, PASSWORD, People, Person, title_of
+from tests.web.people import HOST, LIMITS, PASSWORD, People, Person, title_of
 
 LET_IN = """
   - {group: qa-kyiv, role: manager, centres: [kyiv]}
@@ -48,7 +48,7 @@ def sites(judged: Settings, provider: Provider, tmp_path_factory: pytest.TempPat
     (settings.site / "openid.yaml").write_text(
         f"issuer: {provider.issuer}\nclient_id: {CLIENT}\nsecret_file: secret\nbutton: Kyiv staff\ngroups_claim: realm.groups\nlet_in:{LET_IN}"
     )
-    app = make_app(settings, {HOST})
+    app = make_app(settings, {HOST}, limits=LIMITS)
     with TestClient(app):
         yield People(app)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -20,6 +21,7 @@ NAV = (NavItem("/audit", "audit", "see_audit"), NavItem("/accounts", "accounts",
 
 _FORM_COOKIE = "callgrade_form"  # what the form of somebody who has no session yet is bound to
 SHOWN = 200
+AuditId = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
 @router.get("/sign-in")
@@ -132,10 +134,15 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
 
 
 @router.get("/audit")
-def audit_page(visit: Annotated[Visit, may("see_audit")], action: str = "", name: str = "") -> HTMLResponse:
+def audit_page(
+    visit: Annotated[Visit, may("see_audit")], action: str = "", name: str = "", older: AuditId = None, newer: AuditId = None
+) -> HTMLResponse:
     """Who heard, exported and was refused what, newest first."""
-    rows = audit.latest(visit.store, visit.account, SHOWN, action if action in audit.ACTIONS else None, accounts.fold(name) or None)
-    return visit.page("rooms/audit.html", rows=rows, actions=audit.ACTIONS, action=action, name=name)
+    asked = action if action in audit.ACTIONS else None, accounts.fold(name) or None
+    found = audit.page(visit.store, visit.account, SHOWN, *asked, older, newer)
+    return visit.page(
+        "rooms/audit.html", found=found, actions=audit.ACTIONS, action=action, name=name, asked=urlencode({"action": action, "name": name})
+    )
 
 
 def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
