@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse
 
 from pipelines.web import audit
 from pipelines.web.identities import NotLetInError, account_of
-from pipelines.web.openid import LONGEST_TRY_S, OpenId, OpenIdError, TooManyTriesError
+from pipelines.web.openid import LONGEST_TRY_S, OpenId, TooManyTriesError
+from pipelines.web.openid_provider import OpenIdError
 from pipelines.web.rooms.access import local_path, sign_in_form, with_session
 from pipelines.web.visit import RefusedError, Site, address_of, language_of
 from pipelines.web.wording import wording
