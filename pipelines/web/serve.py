@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from pipelines.errors import MisconfiguredError
@@ -23,7 +23,9 @@ from pipelines.web.store import open_store
 
 if TYPE_CHECKING:
     import uvicorn
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
+    from pipelines.web.connections import ConnectionLimits
 
 log = logging.getLogger("callgrade")
 
@@ -72,6 +74,8 @@ def serve(settings: Settings, listening: Listening) -> int:
         print(f"Callgrade at {listening.url}/  (Ctrl-C stops)", flush=True)
         if not accounts.everybody(open_store(settings)):
             print("Nobody can sign in yet: `callgrade accounts add NAME --role administrator` makes the first account.", flush=True)
+        for name in ("callgrade", "uvicorn.error"):
+            logging.getLogger(name).addFilter(RepeatFilter())
         try:
             server.run(sockets=[sock])
         except KeyboardInterrupt:
@@ -79,13 +83,13 @@ def serve(settings: Settings, listening: Listening) -> int:
     return 0
 
 
-def make_server(app: FastAPI, listening: Listening) -> uvicorn.Server:
+def make_server(app: ASGIApp, listening: Listening, limits: ConnectionLimits | None = None) -> uvicorn.Server:
     """A server whose connections are bounded (see `connections`), for a socket that listens already."""
     import uvicorn
 
     from pipelines.web.connections import BoundedProtocol, ConnectionLimits, Connections
 
-    limits = ConnectionLimits()
+    limits = limits or ConnectionLimits()
     limits = replace(limits, total=max(min(limits.total, _raised_file_limit() - _OTHER_FILES), 10))
     tls = None
     if listening.certificate is not None:
@@ -94,12 +98,10 @@ def make_server(app: FastAPI, listening: Listening) -> uvicorn.Server:
     connections = Connections(limits, is_proxied=listening.public_url is not None)
     protocol = partial(BoundedProtocol, connections, tls)
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, http=cast(type[asyncio.Protocol], protocol), ws="none",
+        cast(Any, app), log_level="warning", access_log=False, server_header=False, loop="asyncio", http=cast(type[asyncio.Protocol], protocol), ws="none",
         h11_max_incomplete_event_size=limits.header_bytes, proxy_headers=listening.public_url is not None, forwarded_allow_ips=[HOST, "::1"],
         timeout_keep_alive=15, timeout_graceful_shutdown=5, backlog=512,
     )  # fmt: skip
-    for name in ("callgrade", "uvicorn.error"):
-        logging.getLogger(name).addFilter(RepeatFilter())
     return uvicorn.Server(config)
 
 
