@@ -7,7 +7,9 @@ it gets of a hundred.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -146,10 +148,10 @@ ATTACKS: dict[Attack, int] = {
 
 
 def shared_out(connections: int, only: str = "") -> list[Attack]:
-    """Which attack each of so many connections makes."""
+    """Which attack each of so many connections makes; the first one makes up for what cannot be divided."""
     chosen = {attack: share for attack, share in ATTACKS.items() if not only or attack.__name__ == only}
     total = sum(chosen.values())
-    made = [attack for attack, share in chosen.items() for _ in range(max(1, connections * share // total))]
+    made = [attack for attack, share in reversed(chosen.items()) for _ in range(max(1, connections * share // total))]
     return (made + [next(iter(chosen))] * connections)[:connections]
 
 
@@ -176,3 +178,16 @@ async def attack(
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=1)
     return {made.__name__: sum((target.counts for target in of), Counter()) for made, of in targets.items()}
+
+
+async def _main(host: str, port: str, sources: str, connections: str, pause_s: str, only: str) -> None:
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, stopped.set)  # whoever started this closes it to stop
+    tried = asyncio.create_task(attack(host, int(port), sources.split(","), int(connections), float(pause_s), stopped.is_set, only))
+    await asyncio.sleep(1)
+    print("begun", flush=True)
+    print(json.dumps(await tried), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(*sys.argv[1:]))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import multiprocessing
+import json
 import os
 import socket
 import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 
-from pipelines.settings import Settings
+from pipelines.settings import ROOT, Settings
 from pipelines.web import accounts
 from pipelines.web.store import open_store
 from tests.attack import attacks
@@ -99,18 +98,18 @@ def sign_in(person: httpx2.Client) -> None:
 @contextmanager
 def attacked(address: str, connections: int, pause_s: float, only: str = "") -> Iterator[dict[str, Counter[str]]]:
     """Another process attacks the server while the block runs; what it tried stands in the result afterwards."""
-    context = multiprocessing.get_context("spawn")
-    stop, (ours, theirs), tried = context.Event(), context.Pipe(), {}
-    child = context.Process(target=_attack, args=(address, connections, pause_s, only, stop, theirs), daemon=True)
-    child.start()
-    try:
-        yield tried
-    finally:
-        stop.set()
-        if ours.poll(30):
-            tried.update(ours.recv())
-        child.join(10)
-        child.kill()
+    parts, tried = urlsplit(address), {}
+    given = (parts.hostname, parts.port, ",".join(sources()), connections, pause_s, only)
+    command = [sys.executable, "-m", attacks.__name__, *map(str, given)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            assert child.stdout.readline() == "begun\n"
+            yield tried
+            child.stdin.close()
+            tried.update({name: Counter(counts) for name, counts in json.loads(child.stdout.readline()).items()})
+        finally:
+            child.kill()
 
 
 def sources() -> list[str]:
@@ -149,9 +148,3 @@ def _timed(person: httpx2.Client, path: str, report: Report) -> httpx2.Response 
     report.seconds.append(time.perf_counter() - started)
     report.statuses[answer.status_code] += 1
     return answer
-
-
-def _attack(address: str, connections: int, pause_s: float, only: str, stop: Event, to: Connection) -> None:
-    parts = urlsplit(address)
-    found = asyncio.run(attacks.attack(parts.hostname or "", parts.port or 0, sources(), connections, pause_s, stop.is_set, only))
-    to.send(found)
