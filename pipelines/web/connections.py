@@ -6,7 +6,7 @@ uvicorn has no time-out before the first request and counts idle connections as 
   request; only where all are being answered is it refused.
 - deadlines for the TLS handshake, the header and the whole request, and for a client that stops reading its answer.
 - a bound on the header, on pipelined requests, and on the rest of a body that was refused.
-- new connections beyond a rate wait for a second before they are read.
+- new connections of a client that opens too many, or whose connections are cut off again and again, wait before they are read.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipelines.web.rate_limit import Rate, RateLimiter, client_key
 
-_PIECE_BYTES = 4096  # a header is parsed in pieces, so that one read of the socket cannot exceed its bound by much
+_PIECE_BYTES = 1024  # a header is parsed in pieces, so that one read of the socket cannot exceed its bound by much
 _PROXY = "proxy"
-_NEW = Rate(burst=400, per_s=50)
+_NEW, _OFFENCES = Rate(burst=300, per_s=30), Rate(burst=20, per_s=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,19 @@ class ConnectionLimits:
     per_client: int = 200  # an office may share one address
     total: int = 1000
     new: Rate = _NEW  # for each client
-    delay_s: float = 1.0  # what a new connection beyond that rate waits
+    delay_s: float = 1.0  # what a new connection beyond that rate waits before it is read
+    offences: Rate = _OFFENCES  # connections of a client that were cut off, or refused for what was sent
+    offender_delay_s: float = 5.0  # what new connections of a client beyond that rate wait,
+    offender_s: float = 10.0  # for so long after the last one
     handshake_s: float = 5.0
     header_s: float = 10.0  # from the connection, or the first byte on one that is kept alive, to the end of the header
     request_s: float = 30.0  # the same to the end of the body
     stalled_s: float = 60.0  # a client that reads nothing of its answer for so long is cut off
     evict_stalled_s: float = 5.0  # and makes room for a new connection after so long
     header_bytes: int = 16 * 1024
+    read_bytes: int = 16 * 1024  # of a connection at a time, so that a flood on one does not delay the others
     pipelined_bytes: int = 16 * 1024  # what may arrive while the request before is answered
-    discarded_bytes: int = 1024 * 1024  # what is read of a body after its request was refused, so that the client sees the answer
+    discarded_bytes: int = 256 * 1024  # what is read of a body after its request was refused, so that the client sees the answer
 
 
 class Connections:
@@ -55,6 +59,8 @@ class Connections:
         self.limits = limits
         self._is_proxied = is_proxied
         self._rate = RateLimiter(limits.new)
+        self._offences = RateLimiter(limits.offences)
+        self._offenders: dict[str, float] = {}  # until when their connections wait
         self._open: dict[str, set[BoundedProtocol]] = {}
         self._total = 0
         self._sweeper: asyncio.TimerHandle | None = None
@@ -77,7 +83,18 @@ class Connections:
         self._total += 1
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(1, self._sweep, connection.loop)
-        return self.limits.delay_s if client != _PROXY and self._rate.take(client) else 0.0
+        if client == _PROXY:
+            return 0.0
+        is_over = self._rate.take(client) > 0
+        if self._offenders.get(client, 0.0) > connection.loop.time():
+            return self.limits.offender_delay_s
+        return self.limits.delay_s if is_over else 0.0
+
+    def blame(self, connection: BoundedProtocol) -> None:
+        """Count an offence of the client of a connection."""
+        client = connection.client_key
+        if client != _PROXY and self._offences.take(client):
+            self._offenders[client] = connection.loop.time() + self.limits.offender_s
 
     def remove(self, connection: BoundedProtocol) -> None:
         """Forget a connection that was closed; one that is not counted changes nothing."""
@@ -102,7 +119,8 @@ class Connections:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for connection in [c for own in self._open.values() for c in own if c.is_overdue(now)]:
-            connection.abort()
+            connection.cut_off()
+        self._offenders = {client: until for client, until in self._offenders.items() if until > now}
         self._sweeper = loop.call_later(1, self._sweep, loop) if self._total else None
 
 
@@ -126,6 +144,7 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
+        transport.max_size = self._limits.read_bytes  # type: ignore[attr-defined]  # what asyncio's socket transports read at a time
         peer = transport.get_extra_info("peername")
         delay_s = self._bounded.admit(self, str(peer[0]) if peer else "")
         if delay_s is None:
@@ -145,7 +164,7 @@ class BoundedProtocol(H11Protocol):
         if not self._is_begun:
             self._early += data
             if len(self._early) > self._limits.header_bytes:
-                self.abort()
+                self.cut_off()
             return
         if self._is_kept_alive:
             self._is_kept_alive, self.waiting_since = False, self.loop.time()
@@ -153,18 +172,28 @@ class BoundedProtocol(H11Protocol):
             if self._is_answering or self._is_refused:
                 self._extra_bytes += len(data)
                 if self._extra_bytes > (self._limits.pipelined_bytes if self._is_answering else self._limits.discarded_bytes):
-                    self.abort()
+                    self.cut_off()
                     return
             size = _PIECE_BYTES if self.conn.their_state is h11.IDLE else len(data)
             piece, data = data[:size], data[size:]
             super().data_received(piece)
             if self._is_chunked:
+                self._bounded.blame(self)
                 self.flow.pause_reading()  # the application answers 411; thousands of tiny chunks are not parsed for it
                 return
 
     def on_response_complete(self) -> None:
         self._is_kept_alive, self.waiting_since, self._extra_bytes = True, self.loop.time(), 0
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._bounded.blame(self)
+        super().send_400_response(msg)
+
+    def cut_off(self) -> None:
+        """Close the connection for what its client does."""
+        self._bounded.blame(self)
+        self.abort()
 
     def abort(self) -> None:
         """Close the connection at once, whatever is still to be sent."""

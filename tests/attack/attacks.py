@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,12 +21,27 @@ HOLD_S = 600.0
 
 
 @dataclass(slots=True)
+class Line:
+    """The line of the attacker, with so many bytes a second: loopback has none, and would measure the machine's memory."""
+
+    bytes_per_s: float = 1e8
+    free_at: float = 0.0
+
+    async def wait(self, size: int) -> None:
+        now = time.monotonic()
+        self.free_at = max(self.free_at, now) + size / self.bytes_per_s
+        if self.free_at - now > 0.01:
+            await asyncio.sleep(self.free_at - now)
+
+
+@dataclass(slots=True)
 class Target:
     """The server under attack, where the attack comes from, and what became of it."""
 
     host: str
     port: int
     source: str
+    line: Line
     counts: Counter[str] = field(default_factory=Counter)
 
     @asynccontextmanager
@@ -38,6 +54,7 @@ class Target:
             writer.transport.abort()
 
     async def send(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        await self.line.wait(len(data))
         writer.write(data)
         await writer.drain()
         self.counts["bytes"] += len(data)
@@ -159,7 +176,8 @@ async def attack(
     host: str, port: int, sources: list[str], connections: int, pause_s: float, until: Callable[[], bool], only: str = ""
 ) -> dict[str, Counter[str]]:
     """Keep so many hostile connections busy until told to stop; what was tried, by attack."""
-    targets = {made: [Target(host, port, source) for source in sources] for made in ATTACKS}
+    line = Line()
+    targets = {made: [Target(host, port, source, line) for source in sources] for made in ATTACKS}
 
     async def again(made: Attack, target: Target) -> None:
         while not until():
