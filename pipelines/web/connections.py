@@ -5,7 +5,7 @@ uvicorn has no time-out before the first request and counts idle connections as 
 - a bound on open connections, for each client and in total. A new connection takes the place of the one that has waited longest without a complete
   request; only where all are being answered is it refused.
 - deadlines for the TLS handshake, the header and the whole request, and for a client that stops reading its answer.
-- a bound on the header, on pipelined requests, and on the rest of a body that was refused.
+- a bound on the header, on what is read at a time, and on the rest of a body that was refused. While a request is answered, nothing more is read.
 - new connections of a client that opens too many, or whose connections are cut off again and again, wait before they are read.
 """
 
@@ -45,7 +45,6 @@ class ConnectionLimits:
     evict_stalled_s: float = 5.0  # and makes room for a new connection after so long
     header_bytes: int = 16 * 1024
     read_bytes: int = 16 * 1024  # of a connection at a time, so that a flood on one does not delay the others
-    pipelined_bytes: int = 16 * 1024  # what may arrive while the request before is answered
     discarded_bytes: int = 256 * 1024  # what is read of a body after its request was refused, so that the client sees the answer
 
 
@@ -138,7 +137,7 @@ class BoundedProtocol(H11Protocol):
         self._is_begun = self._is_lost = False
         self._is_kept_alive = False  # nothing of the next request has arrived
         self._early = b""  # what arrived before the protocol began
-        self._extra_bytes = 0  # pipelined, or discarded, since the last complete request
+        self._discarded = 0  # bytes of the body since its request was refused
         self._unsent = 0
         self._unsent_since = 0.0
 
@@ -169,9 +168,9 @@ class BoundedProtocol(H11Protocol):
         if self._is_kept_alive:
             self._is_kept_alive, self.waiting_since = False, self.loop.time()
         while data and not self.transport.is_closing():
-            if self._is_answering or self._is_refused:
-                self._extra_bytes += len(data)
-                if self._extra_bytes > (self._limits.pipelined_bytes if self._is_answering else self._limits.discarded_bytes):
+            if self._is_refused:
+                self._discarded += len(data)
+                if self._discarded > self._limits.discarded_bytes:
                     self.cut_off()
                     return
             size = _PIECE_BYTES if self.conn.their_state is h11.IDLE else len(data)
@@ -183,7 +182,7 @@ class BoundedProtocol(H11Protocol):
                 return
 
     def on_response_complete(self) -> None:
-        self._is_kept_alive, self.waiting_since, self._extra_bytes = True, self.loop.time(), 0
+        self._is_kept_alive, self.waiting_since, self._discarded = True, self.loop.time(), 0
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -202,14 +202,19 @@ def test_a_form_is_answered_whatever_way_it_arrives() -> None:
         assert received(person).endswith(b"127.0.0.1 60000")
 
 
-def test_what_is_sent_behind_a_request_is_bounded() -> None:
+def test_what_is_sent_behind_a_request_is_not_read_while_it_is_answered() -> None:
     with serving() as port, connect(port) as hostile:
         hostile.sendall(head(port, "/slow"))
         time.sleep(0.2)
-        started = time.monotonic()
-        with suppress(OSError):
-            hostile.sendall(b"\x00" * 5_000_000)
-        assert seconds_open(hostile) + time.monotonic() - started < 1
+        hostile.setblocking(False)
+        sent = 0
+        with suppress(BlockingIOError):
+            while sent < 50_000_000:
+                sent += hostile.send(b"\x00" * 100_000)
+        assert sent < 50_000_000  # the buffers of the system are full
+        hostile.setblocking(True)
+        assert received(hostile).startswith(b"HTTP/1.1 200")
+        assert seconds_open(hostile) < 2
     with serving() as port, connect(port) as person:
         person.sendall(head(port) * 3)  # a few requests at once are answered in turn
         content = b""
@@ -226,6 +231,8 @@ def test_a_client_that_does_not_read_is_cut_off_and_one_that_reads_slowly_is_not
             read += len(slow.recv(300_000))
             time.sleep(max(0, started + 2 * LIMITS.stalled_s * read / len(LARGE) - time.monotonic()))
         assert time.monotonic() - started > LIMITS.stalled_s * 1.5
+        while len(server.server_state.connections) > 1 and time.monotonic() - started < 8:
+            time.sleep(0.1)
         assert len(server.server_state.connections) == 1
 
 
@@ -238,6 +245,23 @@ def test_new_connections_beyond_the_rate_wait_and_are_answered() -> None:
                 assert status(person, head(port)) == 200
             waited.append(time.monotonic() - started)
         assert max(waited[:5]) < 0.6 < min(waited[5:])
+
+
+def test_new_connections_of_a_client_that_was_cut_off_again_and_again_wait() -> None:
+    with serving(replace(LIMITS, offences=Rate(burst=3, per_s=0.001), offender_delay_s=0.8, offender_s=1.5)) as port:
+        for _ in range(4):
+            with connect(port) as hostile:
+                hostile.sendall(b"\x00\r\n\r\n")
+                assert received(hostile).startswith(b"HTTP/1.1 400")
+        started = time.monotonic()
+        with connect(port) as person:
+            assert status(person, head(port)) == 200
+        assert time.monotonic() - started > 0.6
+        time.sleep(1.6)
+        started = time.monotonic()
+        with connect(port) as person:
+            assert status(person, head(port)) == 200
+        assert time.monotonic() - started < 0.6
 
 
 def test_connections_of_a_proxy_count_in_total_only() -> None:
