@@ -48,8 +48,6 @@ _SAID = {
     429: "error_too_many",
     503: "error_later",
 }
-
-
 _LIMITS = Limits()
 
 
@@ -65,12 +63,12 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         site.store.hold()
         site.snapshot.keep_warm(lambda published: [room.warm(published) for room in ROOMS if hasattr(room, "warm")])
-        counting = asyncio.create_task(_write_counts(site))
+        counting = asyncio.create_task(_keep_counting(site))
         yield
         counting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await counting
-        audit.write_counts(site.store)
+        _write_counts(site)
         site.store.close()
         site.snapshot.close()
 
@@ -103,13 +101,17 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     return app
 
 
-async def _write_counts(site: Site) -> None:
+async def _keep_counting(site: Site) -> None:
     while True:
         await asyncio.sleep(_COUNTS_EVERY_S)
-        try:
-            await run_in_threadpool(audit.write_counts, site.store)
-        except TransientError as error:
-            log.warning("%s", error)
+        await run_in_threadpool(_write_counts, site)
+
+
+def _write_counts(site: Site) -> None:
+    try:
+        audit.write_counts(site.store)
+    except TransientError as error:
+        log.warning("%s", error)
 
 
 @cache

@@ -237,10 +237,10 @@ class BoundedProtocol(H11Protocol):
     def _begin(self, is_paused: bool = False) -> None:
         if self._is_lost or self.transport.is_closing():
             return
+        self.waiting_since = self.loop.time()
         if self._tls is not None:
             self._negotiating = self.loop.create_task(self._negotiate(self._tls))
             return
-        self.waiting_since = self.loop.time()
         self._speak(self.transport)
         if is_paused:
             self.transport.resume_reading()
