@@ -15,6 +15,7 @@ from models.registry import ModelError
 from pipelines import heap
 from pipelines.errors import CallgradeError, MisconfiguredError
 from pipelines.progress import show_progress
+from pipelines.records import Medium
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
 
 _WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
@@ -52,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument(
         "--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)"
     )
+    grade.add_argument(
+        "--transcripts",
+        action="store_true",
+        help="FOLDER holds CALL_ID.json files with the turns of each call, from another recogniser or typed, instead of recordings",
+    )
     grade.set_defaults(run=_grade)
 
     demo = commands.add_parser("demo", help="grade the calls that the repository ships, through the Airflow Dags")
@@ -71,15 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     accounts = commands.add_parser(
         "accounts", help="who may sign in to the web application; passwords are asked for, or read from standard input"
     )
-    accounts.add_argument("action", choices=("add", "list", "password", "close", "open"), help="what to do")
+    accounts.add_argument("action", choices=("add", "edit", "list", "password", "close", "open"), help="what to do")
     accounts.add_argument("name", nargs="?", metavar="NAME", help="whose account")
     accounts.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
-    accounts.add_argument(
-        "--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what a new account may do"
-    )
+    accounts.add_argument("--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what an account may do")
     accounts.add_argument("--centre", action="append", default=[], metavar="ID", help="a centre that it sees; may be repeated, or all")
     accounts.add_argument("--operator-id", metavar="ID", help="for an operator: whose calls it shows, as the call log writes it")
-    accounts.add_argument("--hears-personal-data", action="store_true", help="recordings are not beeped for it")
+    accounts.add_argument("--new-operator", action="store_true", help="accept an --operator-id that is not in any published call yet")
+    accounts.add_argument("--hears-personal-data", action=argparse.BooleanOptionalAction, help="recordings are not beeped for it")
     accounts.set_defaults(run=_accounts)
 
     clips = commands.add_parser("clips", help="copy coaching clips with their side-cars into a folder")
@@ -143,7 +148,8 @@ def _grade(arguments: argparse.Namespace) -> int:
         recordings=arguments.folder,
         call_log=arguments.log,
     )
-    intake = read_folder(settings.recordings, settings.call_log, arguments.centre)
+    medium: Medium = "transcript" if arguments.transcripts else "recording"
+    intake = read_folder(settings.recordings, settings.call_log, arguments.centre, medium=medium)
     flow.grade(intake.calls, intake.put_aside, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))
     return 0 if summary.holds_any(settings) else 1
@@ -166,9 +172,8 @@ def _accounts(arguments: argparse.Namespace) -> int:
     from pipelines.web import manage
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
-    return manage.run(
-        settings, arguments.action, arguments.name, arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data
-    )
+    given = manage.Given(arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data, arguments.new_operator)
+    return manage.run(settings, arguments.action, arguments.name, given)
 
 
 def _cases(arguments: argparse.Namespace) -> int:

@@ -172,7 +172,7 @@ def plan(published: Published, retention_days: int, at: datetime, months: Sequen
             from criterion_results r
             join calls c using (call_id)
             join (select call_id, max(evaluated_at) as evaluated_at from evaluations group by call_id) e using (call_id)
-            where c.status = 'graded' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
+            where c.status = 'graded' and c.medium = 'recording' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
               and (r.verdict = 'fail' or r.quote is not null) and (? or centre_month in (select unnest(?)))
               and (r.judge = 'human' or not exists (
                   select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'

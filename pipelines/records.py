@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 Role = Literal["operator", "client", "unknown"]
+Medium = Literal["recording", "transcript"]
 VerdictName = Literal["pass", "fail", "na", "unsure"]
 
 
@@ -36,6 +37,7 @@ class Call:
     operator_channel: int | None = None
     language: str | None = None  # as the log says; None when it does not
     extra_json: str = "{}"  # columns of the log that we do not know, kept
+    medium: Medium = "recording"  # what was delivered; `recording` is the path of either
 
 
 @dataclass(frozen=True, slots=True)

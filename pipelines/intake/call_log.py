@@ -20,9 +20,8 @@ from pipelines.errors import MisconfiguredError
 from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, find_delimiter, read_rows, split_lines
 from pipelines.records import Call
 
-ESSENTIAL = ("call_id", "recording")
 COLUMNS = (
-    *ESSENTIAL, "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
+    "call_id", "recording", "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
     "client_ref", "wait_s", "disconnect_party", "operator_channel", "language",
 )  # fmt: skip
 DIRECTIONS = ("inbound", "callback", "outbound")
@@ -32,6 +31,7 @@ _ALIASES = {"center": "centre", "centre_id": "centre", "center_id": "centre"}
 _LOCAL_FORMATS = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M")
 _DATES_ALLOWED = "2024-10-21T08:47:00+08:00, 2024-10-21 08:47:00 or 21.10.2024 08:47"
 _MAX_ID_LENGTH = 200
+DOT_SEGMENTS = (".", "..")  # browsers resolve them, quoted or not, so no link could lead to such an id
 _MAX_WAIT_S = 86_400.0
 
 
@@ -76,7 +76,9 @@ class _Problems:
     notes: list[str] = field(default_factory=list)
 
 
-def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None) -> CallLog:
+def read_log(
+    path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None, *, id_suffix: str | None = None
+) -> CallLog:
     """Every row of a call log, as a call or with what is wrong in it.
 
     Args:
@@ -84,6 +86,7 @@ def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], t
         centre_ids: the known centres.
         zone_of: the time zone of a centre, asked only for rows whose start has no offset.
         centre: the centre of rows that name none.
+        id_suffix: the ending of files that are named by their call id, such as transcripts; the column recording is not needed then.
 
     Raises MisconfiguredError when there is no such file or it is no call log.
     """
@@ -98,13 +101,13 @@ def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], t
         raise MisconfiguredError(f"The call log {path} is empty; its first line must name the columns: {', '.join(COLUMNS)}.")
     delimiter = find_delimiter(lines[first], COLUMNS)
     header = next(read_rows(lines[first : first + 1], 0, delimiter, 0), TextRow(first + 1, ()))
-    columns = _columns(header.fields, path, centre)
+    columns = _columns(header.fields, path, centre, has_files=id_suffix is None)
     log = CallLog(path, encoding, delimiter, [], [], [])
     log.notes.append(f"{path.name}: read as {encoding} with {DELIMITERS[delimiter]} between values")
     if "\ufffd" in text:
         log.notes.append(f"{path.name}: some bytes mean nothing in {encoding} and were replaced by U+FFFD")
     for row in read_rows(lines, first + 1, delimiter, len(columns)):
-        _read_row(row, columns, centre_ids, zone_of, centre, log)
+        _read_row(row, columns, centre_ids, zone_of, centre, log, id_suffix)
     return log
 
 
@@ -119,13 +122,13 @@ def show(value: str) -> str:
     return repr(value if len(value) <= 60 else value[:57] + "...")
 
 
-def _columns(header: tuple[str, ...], path: Path, centre: str | None) -> list[str]:
+def _columns(header: tuple[str, ...], path: Path, centre: str | None, *, has_files: bool) -> list[str]:
     columns: list[str] = []
     for n, raw in enumerate(header, start=1):
         name = column_name(raw) or f"column_{n}"
         name = _ALIASES.get(name, name)
         columns.append(name if name not in columns else f"{name}_{n}")
-    for name in (*ESSENTIAL, *(() if centre else ("centre",))):
+    for name in ("call_id", *(("recording",) if has_files else ()), *(() if centre else ("centre",))):
         if name not in columns:
             found = show(", ".join(columns))
             hint = " (or give --centre)" if name == "centre" else ""
@@ -134,7 +137,13 @@ def _columns(header: tuple[str, ...], path: Path, centre: str | None) -> list[st
 
 
 def _read_row(
-    row: TextRow, columns: list[str], centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None, log: CallLog
+    row: TextRow,
+    columns: list[str],
+    centre_ids: Collection[str],
+    zone_of: Callable[[str], tzinfo],
+    centre: str | None,
+    log: CallLog,
+    id_suffix: str | None,
 ) -> None:
     place = f"{log.path.name} line {row.line_no}"
     digest = hashlib.sha256("\x1f".join(row.fields).encode("utf-8", "backslashreplace")).hexdigest()[:8]
@@ -143,7 +152,11 @@ def _read_row(
     call_id = _call_id(values.get("call_id", ""), problems)
     centre_id = _centre(values.get("centre", "") or centre or "", centre_ids, problems)
     started_at = _started_at(values.get("started_at", ""), centre_id, zone_of, problems)
-    if not values.get("recording"):
+    if values.get("operator_id") in DOT_SEGMENTS:
+        problems.errors.append(f"operator_id {show(values['operator_id'])} cannot be an id: in the address of a page it means a folder")
+    if id_suffix is not None:
+        values["recording"] = call_id + id_suffix
+    elif not values.get("recording"):
         problems.errors.append("recording is empty")
     if len(row.fields) != len(columns):
         # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than a call less.
@@ -165,6 +178,7 @@ def _read_row(
         operator_channel=_operator_channel(values.get("operator_channel", ""), problems),
         language=_language(values.get("language", ""), problems),
         extra_json=json.dumps({k: v for k, v in values.items() if k not in COLUMNS and v}, ensure_ascii=False, sort_keys=True),
+        medium="recording" if id_suffix is None else "transcript",
         **{name: values.get(name) or None for name in _FREE_TEXT},
     )
     log.rows.append(LogRow(row.line_no, call, digest))
@@ -174,6 +188,9 @@ def _read_row(
 def _call_id(value: str, problems: _Problems) -> str:
     if not value:
         problems.errors.append("call_id is empty")
+    elif value in DOT_SEGMENTS:
+        problems.errors.append(f"call_id {show(value)} cannot be an id: in the address of a page it means a folder")
+        return ""
     elif len(value) > _MAX_ID_LENGTH or not value.isprintable():
         problems.errors.append(f"call_id {show(value)} must be at most {_MAX_ID_LENGTH} printable characters")
         return ""

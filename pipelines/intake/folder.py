@@ -9,18 +9,21 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
 from pipelines.errors import BadRecordingError, MisconfiguredError
+from pipelines.intake import transcripts
 from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log, show
-from pipelines.intake.recordings import FoundFile, Recordings, leaves_folder
-from pipelines.records import Call, PutAside
+from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
+from pipelines.records import Call, Medium, PutAside
 from pipelines.score.scorecard import centre_ids, load_centre
 
 LOGGER = logging.getLogger("callgrade")
 LOG_NAME = "calls.csv"
+_SUFFIXES: Mapping[Medium, frozenset[str]] = {"recording": AUDIO_SUFFIXES, "transcript": frozenset({transcripts.SUFFIX})}
 _NOTES_LOGGED = 20
 
 
@@ -48,13 +51,14 @@ class _Sorting:
     aside: list[tuple[str, PutAside]] = field(default_factory=list)  # with what makes the id unique should it be taken
 
 
-def read_folder(folder: Path, log: Path | None = None, centre: str | None = None) -> Intake:
+def read_folder(folder: Path, log: Path | None = None, centre: str | None = None, *, medium: Medium = "recording") -> Intake:
     """The calls of a folder, and what was put aside.
 
     Args:
         folder: recordings at any depth.
         log: the call log, where it is not `folder/calls.csv`.
         centre: the centre of rows that name none; without any call log it is the centre of every recording, whose file name is its call id.
+        medium: what the folder holds: recordings, or transcripts `CALL_ID.json` in their place.
 
     Raises MisconfiguredError when the folder, its log or the centre is not there.
     """
@@ -71,16 +75,16 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
         raise MisconfiguredError(
             f"There is no call log {folder / LOG_NAME}{_logs_below(folder)}; give one with --log, or the centre of all recordings with --centre."
         )
-    recordings = Recordings(folder)
+    recordings = Recordings(folder, _SUFFIXES[medium])
     sorting = _Sorting(recordings, log.name if log else "")
     notes: list[str] = []
     if log:
-        call_log = read_log(log, known, _zone_of, centre)
+        call_log = read_log(log, known, _zone_of, centre, id_suffix=None if medium == "recording" else transcripts.SUFFIX)
         notes = call_log.notes
         _sort_rows(call_log, sorting)
         _sort_orphans(sorting, centre)
     else:
-        _sort_without_log(sorting, centre or "")
+        _sort_without_log(sorting, centre or "", medium)
         notes.append("no call log: nothing is known of start, operator or who hung up")
     _log_notes(notes)
     intake = Intake(list(sorting.calls.values()), _with_unique_ids(sorting), notes, log)
@@ -169,8 +173,8 @@ def _identify(file: FoundFile, recordings: Recordings) -> str:
 
 
 def _sort_orphans(sorting: _Sorting, centre: str | None) -> None:
-    for file in sorting.recordings.files:
-        if not file.is_audio_looking or file.path in sorting.claimed:
+    for file in sorting.recordings.delivered():
+        if file.path in sorting.claimed:
             continue
         reason, sha256 = f"{file.relative}: no row in the call log names this recording; add its row to {sorting.place}.", None
         try:
@@ -185,8 +189,8 @@ def _sort_orphans(sorting: _Sorting, centre: str | None) -> None:
         _put_aside(sorting, call_id, reason, 0, centre, file.relative, sha256)
 
 
-def _sort_without_log(sorting: _Sorting, centre: str) -> None:
-    files = [f for f in sorting.recordings.files if f.is_audio_looking]
+def _sort_without_log(sorting: _Sorting, centre: str, medium: Medium) -> None:
+    files = sorting.recordings.delivered()
     stems = Counter(PurePosixPath(f.relative).stem for f in files)
     for n, file in enumerate(files, start=1):
         stem = PurePosixPath(file.relative).stem
@@ -203,7 +207,7 @@ def _sort_without_log(sorting: _Sorting, centre: str) -> None:
             continue
         if call_id in sorting.calls:
             call_id = f"{call_id}~{sha256[:8]}"
-        sorting.calls[call_id] = Call(call_id, centre, str(file.path), sha256, file.size_bytes, None)
+        sorting.calls[call_id] = Call(call_id, centre, str(file.path), sha256, file.size_bytes, None, medium=medium)
         sorting.by_sha256[sha256] = call_id
 
 

@@ -138,7 +138,7 @@ def score_call(
         topic_confidence=topic.confidence,
         client_type=client_type.best,
         client_type_confidence=client_type.confidence,
-        speech_model=registry.speech_version(profile),
+        speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
         scored_by=rules_version(),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )

@@ -108,7 +108,7 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
                     from (select * replace (parse_filename(recording) as recording) from wanted) as w
                     join store.calls as c on {same}
                     left join store.metrics as m on m.call_id = c.call_id
-                    where c.text_kept = ? and m.speech_model = ? and coalesce(m.scored_by = ?, ? is null)
+                    where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and coalesce(m.scored_by = ?, ? is null)
                     union
                     select w.call_id
                     from wanted as w

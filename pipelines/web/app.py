@@ -33,7 +33,7 @@ from pipelines.web.snapshot import Snapshot
 from pipelines.web.sound import Sounds
 from pipelines.web.store import open_store
 from pipelines.web.templating import STATIC, asset, asset_path
-from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, language_of, render
+from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
 from pipelines.web.wording import Wording, wording
 
 log = logging.getLogger("callgrade")
@@ -131,7 +131,7 @@ async def _sign_in_first(request: Request, error: Exception) -> Response:
     request.state.account = None  # for the guard: there is no such session
     if request.method not in ("GET", "HEAD"):
         return _error_page(request, 403, "error_signed_out")
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    asked = asked_path(request)
     return RedirectResponse("/sign-in" if asked == "/" else f"/sign-in?next={quote(asked, safe='')}", 303)
 
 

@@ -9,9 +9,13 @@ from typing import Literal
 from pipelines.web.accounts import EVERY_CENTRE, Account
 from pipelines.web.store import Row, Store, present
 
+LONGEST_SUBJECT = 200
+LONGEST_CHANGE = 2000  # of what an account was and became: both values are there in full
 HEARING_S = 600.0  # a player asks for a recording piece by piece: within that time it is one hearing
 ACTIONS = (
     "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_clip", "exported", "reviewed", "sent_form", "account_added", "account_changed",
+    "account_role_changed", "account_centres_changed", "account_operator_changed", "account_unmasked_given", "account_unmasked_withdrawn",
+    "account_closed", "account_opened", "heard_unmasked", "exported_unmasked", "evidence_opened_unmasked",
     "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened",
     "evaluated", "disputed", "dispute_decided", "refused_more",
 )  # fmt: skip
@@ -46,9 +50,9 @@ def write(
     account_id, name = (account.account_id, account.name) if account else (None, "")
     if outcome == "refused" and store.refusals is not None and not store.refusals.admits(account_id, name, address):
         return
-    _insert(
-        store, [(present(), account_id, name, address[:64], action, outcome, centre_id, subject[:200] if subject is not None else None)]
-    )
+    longest = LONGEST_CHANGE if action.startswith("account_") else LONGEST_SUBJECT
+    cut = subject[:longest] if subject is not None else None
+    _insert(store, [(present(), account_id, name, address[:64], action, outcome, centre_id, cut)])
 
 
 def write_counts(store: Store) -> None:
@@ -60,10 +64,15 @@ def write_counts(store: Store) -> None:
     )
 
 
+def variant(action: str, *, unmasked: bool) -> str:
+    """The action for hearing, opening or exporting something: one of its own where personal data was not masked."""
+    return f"{action}_unmasked" if unmasked else action
+
+
 def write_hearing(store: Store, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
     """Note that somebody hears a recording, once for all the pieces that a player asks for."""
     sql = "select 1 from audit where account_id = ? and action = ? and subject = ? and outcome = 'done' and at > ? limit 1"
-    if not store.rows(sql, account.account_id, action, subject[:200], present() - HEARING_S):
+    if not store.rows(sql, account.account_id, action, subject[:LONGEST_SUBJECT], present() - HEARING_S):
         write(store, account, address, action, subject, centre_id)
 
 

@@ -66,8 +66,15 @@ class OpenId:
         return f"{asked_at}{'&' if '?' in asked_at else '?'}{urlencode(asked)}"
 
     def finish(self, store: Store, browser: str, redirect_uri: str, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-        """The claims of who came back and where he wanted to be. Raises OpenIdError when anything does not fit."""
+        """The claims of who came back and where they wanted to be. Raises OpenIdError when anything does not fit."""
         tried = self._taken(store, browser, given.get("state", ""))
+        try:
+            return self._claims_given(tried, redirect_uri, given), str(tried["next"])
+        except OpenIdError as error:
+            error.next_path = str(tried["next"])
+            raise
+
+    def _claims_given(self, tried: Mapping[str, Any], redirect_uri: str, given: Mapping[str, str]) -> dict[str, Any]:
         if given.get("iss", self.rules.issuer) != self.rules.issuer:
             raise OpenIdError("another issuer answered")
         if "error" in given:
@@ -82,7 +89,7 @@ class OpenId:
         claims = self.claims_of(answer.get("id_token"))
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), tried["nonce"].encode()):
             raise OpenIdError("wrong nonce")
-        return claims, str(tried["next"])
+        return claims
 
     def claims_of(self, token: object) -> dict[str, Any]:
         """What an ID token says, once it is known to be the provider's, for this site, and of now. Raises OpenIdError otherwise."""

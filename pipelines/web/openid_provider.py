@@ -26,6 +26,8 @@ FAILED_S = 30.0  # how long a failure is remembered
 class OpenIdError(Exception):
     """Why nobody came in: a few words for the log and the audit; never a token, a code or a secret."""
 
+    next_path: str | None = None  # where the person wanted to be, once the try is known to be of this browser
+
 
 class UnreachableError(OpenIdError):
     """The provider did not answer, or not in time."""
@@ -131,6 +133,8 @@ class Provider:
                 with self._lock:
                     work = self._start(work)
             return work.result()  # it ends by its deadline
+        except OpenIdError as error:
+            raise type(error)(str(error)) from None  # several may wait for one answer, and each gets an error of its own
         finally:
             self._waiting.release()
 

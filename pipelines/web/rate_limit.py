@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from pipelines.web.addresses import network_of
 
 MOST_KEYS = 10_000
 
@@ -63,16 +64,5 @@ class Limits:
 
 @lru_cache(maxsize=4096)
 def client_key(address: str) -> str:
-    """What the limits of a client count by: an IPv4 address, the /64 network of an IPv6 address, or the text of anything else.
-
-    A subscriber is given a whole /64, so single IPv6 addresses cost an attacker nothing.
-    """
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    """What the limits of a client count by: its network (see `network_of`); of what is no address only the beginning, so that it cannot fill the memory."""
+    return network_of(address)[:64]

@@ -73,6 +73,8 @@ class Sounds:
         return found
 
     def _make(self, call: Row, personal: Sequence[Span], target: Rendering) -> None:
+        if call["medium"] == "transcript":
+            raise NoSoundError("transcript_only")
         recording = self._staged.recording(call["call_id"])
         if recording is None or self._sum(recording) != call["recording_sha256"]:
             raise NoSoundError("sound_gone")  # another file lies there now: its personal data would not be beeped

@@ -183,7 +183,7 @@ class Visit:
 
     def layout(self) -> dict[str, Any]:
         """What `layout.html` shows around every page."""
-        return {"visit": self, "account": self.account, "here": self.request.url.path, "token": self.token}
+        return {"visit": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
 
     def nav(self) -> list[NavItem]:
         """The rooms that this person may enter, the one that is open marked."""
@@ -211,6 +211,13 @@ def render(template: str, w: Wording, values: Mapping[str, Any]) -> str:
 def address_of(request: Request) -> str:
     """Where a request comes from."""
     return request.client.host if request.client else ""
+
+
+def asked_path(request: Request) -> str:
+    """The path and query that a browser asked for, still quoted: the id of a call may hold what would mean something else unquoted."""
+    raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    path = raw.partition(b"?")[0].decode("latin-1")
+    return f"{path}?{request.url.query}" if request.url.query else path
 
 
 def language_of(request: Request, account: Account | None = None) -> str:

@@ -167,10 +167,11 @@ def every_page(known: Known) -> list[Asked]:
         "own settings": ([""], "/me"),
         "audit": ([""], "/audit"),
         "accounts": ([""], "/accounts"),
+        "an account": ([1], "/accounts/{it}"),
     }
     may = {
         "administrator": tuple(paths),
-        "manager": tuple(name for name in paths if name != "accounts"),
+        "manager": tuple(name for name in paths if name not in ("accounts", "an account")),
         "trainer": ("overview", "a centre", "operators", "an operator", "a call", "training", "moments by criterion", "moments by act", "moments by words", "a pack"),
         "analyst": ("overview", "a centre", "operators", "operators by week", "calibration", "an operator", "a call"),
     }  # fmt: skip

@@ -12,7 +12,7 @@ from pipelines.settings import ROOT
 from pipelines.web.put_aside import told
 from pipelines.web.wording import LANGUAGES, wording
 
-STEPS = ("audio.py", "transcribe.py", "turns.py", "intake/folder.py", "intake/call_log.py", "score/evaluate.py")
+STEPS = ("audio.py", "transcribe.py", "turns.py", "intake/folder.py", "intake/call_log.py", "intake/transcripts.py", "score/evaluate.py")
 OWN_ALPHABET = {"ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "hu": "áéíóöőúüű"}
 
 

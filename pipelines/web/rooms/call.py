@@ -54,7 +54,8 @@ def sound(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
         found = _rendering(visit, row)
     except NoSoundError as error:
         return JSONResponse({"said": visit.w(str(error))}, 410)
-    audit.write_hearing(visit.store, visit.account, visit.address, "heard", call_id, row["centre_id"])
+    action = audit.variant("heard", unmasked=visit.account.hears_personal_data)
+    audit.write_hearing(visit.store, visit.account, visit.address, action, call_id, row["centre_id"])
     return FileResponse(found.sound, media_type=SOUND)
 
 

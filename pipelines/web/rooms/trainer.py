@@ -12,7 +12,8 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pipelines.published import Row
 from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals, quotes
+from pipelines.web import accounts, audit, moments, operator_ids, pack_export, pack_sound, packs, proposals, quotes
+from pipelines.web.accounts import AccountError
 from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
@@ -96,13 +97,7 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
 @router.get("/trainer/packs/{pack_id}")
 def pack_page(pack_id: str, visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
     """A pack: played one after another, each moment with its context; its order, notes and end changed."""
-    pack = _pack(visit, pack_id)
-    shown = visit.shown(pack["centre_id"])
-    rows = packs.moments_of(visit.store, pack_id)
-    return visit.page(
-        "rooms/pack.html", pack=pack, centre=shown.centre, until=packs.day_of(pack["expires_at"]), last_day=packs.last_day(visit.site.settings),
-        balance=packs.balance(rows), moments=heard(visit, shown, pack, rows),
-    )  # fmt: skip
+    return _pack_page(visit, _pack(visit, pack_id))
 
 
 @router.post("/trainer/packs/{pack_id}")
@@ -113,9 +108,17 @@ def change(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
         packs.remove(visit.site.settings, visit.store, pack_id)
         visit.note("pack_removed", pack_id, pack["centre_id"])
         return visit.go("/trainer")
+    operator_id = visit.given("operator", operator_ids.LONGEST) or None
+    try:
+        if operator_id not in (None, pack["operator_id"]):
+            operator_ids.check_for_pack(
+                operator_ids.known(visit.published), accounts.everybody(visit.store), operator_id, pack["centre_id"]
+            )
+    except AccountError as error:
+        return _pack_page(visit, pack, 400, visit.w(error.key, **error.values))
     packs.change(
         visit.store, pack_id, title=visit.given("title", packs.LONGEST_TITLE) or pack["title"], notes=visit.given("notes", packs.LONGEST_NOTES),
-        operator_id=visit.given("operator", 100) or None, is_disguised=visit.given("disguised") == "1",
+        operator_id=operator_id, is_disguised=visit.given("disguised") == "1",
         expires=_day(visit, visit.given("until"), packs.day_of(pack["expires_at"])),
     )  # fmt: skip
     packs.remove_expired(visit.site.settings)  # what was made with or without the other voice is not asked for again
@@ -196,6 +199,26 @@ def _pack(visit: Visit, pack_id: str) -> Row:
     if pack is None:
         visit.refuse(404, "opened", f"pack {pack_id}")
     return pack
+
+
+def _pack_page(visit: Visit, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
+    """The page of a pack that was looked up; with a problem, its form as it was filled in."""
+    shown, centre_id = visit.shown(pack["centre_id"]), pack["centre_id"]
+    rows, until = packs.moments_of(visit.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
+    typed = {
+        "title": pack["title"],
+        "notes": pack["notes"],
+        "operator": pack["operator_id"] or "",
+        "until": until.isoformat(),
+        "disguised": pack["is_disguised"],
+    }
+    if problem:
+        typed = {name: visit.given(name, packs.LONGEST_NOTES) for name in typed} | {"disguised": visit.given("disguised") == "1"}
+    known = operator_ids.offered(operator_ids.known(visit.published), [centre_id], accounts.everybody(visit.store))
+    return visit.page(
+        "rooms/pack.html", status, pack=pack, centre=shown.centre, until=until, last_day=packs.last_day(visit.site.settings), problem=problem, typed=typed,
+        balance=packs.balance(rows), moments=heard(visit, shown, pack, rows), operators=known,
+    )  # fmt: skip
 
 
 def _moment(visit: Visit, pack: Row, moment_id: str) -> Row:
