@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
-from pipelines.web import audit
+from pipelines.web import audit, blind, resend
 from pipelines.web.accounts import Account
 from pipelines.web.anonymous import AnonymousLimit
 from pipelines.web.openid import OpenId
@@ -27,9 +27,10 @@ from pipelines.web.openid_rules import read_rules
 from pipelines.web.rate_limit import Limits, RateLimiter
 from pipelines.web.refusals import Refusals
 from pipelines.web.rooms import ROOMS
+from pipelines.web.rooms.access import sign_in_form
 from pipelines.web.security import Guard
 from pipelines.web.sessions import find_session
-from pipelines.web.snapshot import Snapshot
+from pipelines.web.snapshot import Reading, Snapshot
 from pipelines.web.sound import Sounds
 from pipelines.web.store import open_store
 from pipelines.web.templating import STATIC, asset, asset_path
@@ -59,10 +60,16 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid, RateLimiter(limits.exports))
     site.store.refusals = Refusals(limits)
 
+    def warm(published: Reading) -> None:
+        blind.warm(published, site.store)
+        for room in ROOMS:
+            if hasattr(room, "warm"):
+                room.warm(published)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         site.store.hold()
-        site.snapshot.keep_warm(lambda published: [room.warm(published) for room in ROOMS if hasattr(room, "warm")])
+        site.snapshot.keep_warm(warm)
         counting = asyncio.create_task(_keep_counting(site))
         yield
         counting.cancel()
@@ -130,7 +137,13 @@ def _static(version: str, name: str) -> Response:
 async def _sign_in_first(request: Request, error: Exception) -> Response:
     request.state.account = None  # for the guard: there is no such session
     if request.method not in ("GET", "HEAD"):
-        return _error_page(request, 403, "error_signed_out")
+        try:
+            request.state.carried = await resend.of_request(request)
+        except HTTPException as refused:  # too large, too many fields, a file
+            return await _http_error(request, refused)
+        if request.state.carried is None:
+            return _error_page(request, 403, "error_signed_out")
+        return await run_in_threadpool(sign_in_form, request, 403, wording(language_of(request))("sign_in_to_send"))
     asked = asked_path(request)
     return RedirectResponse("/sign-in" if asked == "/" else f"/sign-in?next={quote(asked, safe='')}", 303)
 

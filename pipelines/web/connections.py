@@ -43,7 +43,7 @@ class ConnectionLimits:
     request_s: float = 30.0  # the same to the end of the body
     stalled_s: float = 60.0  # a client that reads nothing of its answer for so long is cut off
     evict_stalled_s: float = 5.0  # and makes room for a new connection after so long
-    header_bytes: int = 16 * 1024
+    header_bytes: int = 32 * 1024  # the path of a call with an odd id, and again as the page that led there, take up to 15 kB
     read_bytes: int = 16 * 1024  # of a connection at a time, so that a flood on one does not delay the others
     discarded_bytes: int = 256 * 1024  # what is read of a body after its request was refused, so that the client sees the answer
 

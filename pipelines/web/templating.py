@@ -6,6 +6,7 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,10 +19,12 @@ TEMPLATES = Path(__file__).parent / "templates"
 # What the server gives to anybody, by name: nothing of a folder is served that is not named here.
 STATIC = {
     "style.css": ("text/css", ("style.css", "rooms/rooms.css", "rooms/trainer.css", "rooms/people.css")),
-    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js")),
+    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js", "rooms/session.js")),
     "call.js": ("text/javascript", ("rooms/call.js",)),
     "evaluate.js": ("text/javascript", ("rooms/evaluate.js",)),
     "trainer.js": ("text/javascript", ("rooms/trainer.js",)),
+    "source-sans-regular.otf": ("font/otf", ("SourceSansPro-Regular.otf",)),
+    "source-sans-semibold.otf": ("font/otf", ("SourceSansPro-Semibold.otf",)),
 }
 
 
@@ -51,8 +54,11 @@ def _moment(seconds: float) -> datetime:
 
 @cache
 def asset(name: str) -> bytes:
-    """A style sheet or script of the server's pages."""
-    return "\n".join(environment().get_template(part).render() for part in STATIC[name][1]).encode()
+    """A style sheet, script or font of the server's pages. Fonts are the unchanged files of the package, as their licence (OFL) asks."""
+    kind, parts = STATIC[name]
+    if kind == "font/otf":
+        return (files("font_source_sans_pro") / "files" / parts[0]).read_bytes()
+    return "\n".join(environment().get_template(part).render() for part in parts).encode()
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from starlette.datastructures import FormData
 
 from pipelines.published import Row
 from pipelines.settings import Settings
-from pipelines.web import audit, effective, people_verdicts
+from pipelines.web import audit, blind, effective, people_verdicts
 from pipelines.web.accounts import Account
 from pipelines.web.openid import OpenId
 from pipelines.web.rate_limit import Limits, RateLimiter
@@ -161,7 +162,20 @@ class Visit:
 
     def shown(self, centre_id: str) -> Shown:
         """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""
-        return Shown(centre_id, self.w, LINKS, lambda rows: effective.of_list(self.published, self.store, rows))
+        return Shown(centre_id, self.w, LINKS, lambda rows: effective.of_list(self.published, self.store, rows), self.withheld)
+
+    @cached_property
+    def withheld(self) -> frozenset[str]:
+        """The calls that this person has yet to judge blind: their results are on no page until then."""
+        return blind.withheld(self.published, self.store, self.account, self.centres())
+
+    def withheld_of(self, centre_id: str) -> int:
+        """How many calls of a centre's sample this person has yet to judge blind."""
+        return sum(row["call_id"] in self.withheld for row in blind.sampled(self.published, self.store, centre_id))
+
+    def to_blind_form(self, call_id: str) -> RedirectResponse:
+        """On to the evaluation form of a call whose results are withheld, instead of a page that shows them."""
+        return self.go(f"/{evaluate_path(call_id)}")
 
     def note(self, action: str, subject: str | None = None, centre_id: str | None = None) -> None:
         """Write into the audit what this person did."""
@@ -232,6 +246,11 @@ def language_of(request: Request, account: Account | None = None) -> str:
 def call_path(call_id: str) -> str:
     """Where the page of a call is, without the leading slash."""
     return f"calls/{quote(call_id, safe='')}"
+
+
+def evaluate_path(call_id: str) -> str:
+    """Where the evaluation form of a call is, without the leading slash."""
+    return f"evaluate/{quote(call_id, safe='')}"
 
 
 def operator_path(centre_id: str, operator_id: str) -> str:

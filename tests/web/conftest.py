@@ -59,7 +59,9 @@ def people(site: Settings) -> Iterator[People]:
         for name, (role, centres, operator_id) in ACCOUNTS.items():
             accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id, hears_personal_data=name == "whole")
         with TestClient(app):  # its life as a server
-            yield People(app)
+            found = People(app)
+            found.show_results(*ACCOUNTS)  # blind reviews have a site of their own
+            yield found
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,16 @@ class People:
         assert answer.status_code == 303, answer.text
         return person
 
+    def show_results(self, *names: str) -> None:
+        """Let accounts see the machine's results of every call, as if they had judged the samples already."""
+        with self.app.state.site.snapshot.read() as published, self.store.writing() as db:
+            for row in published.rows("select call_id from calls where status = 'graded'"):
+                for name in names:
+                    db.execute(
+                        "insert into seen_verdicts select ?, account_id, 0 from accounts where name = ? on conflict do nothing",
+                        [row["call_id"], name],
+                    )
+
     def last_note(self) -> dict[str, Any]:
         """The newest line of the audit."""
         return self.store.rows("select account_name, action, outcome, subject, centre_id from audit order by audit_id desc limit 1")[0]

@@ -38,7 +38,9 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Pe
         app = make_app(settings, {HOST})
         accounts.add(app.state.site.store, "manager", "manager", PASSWORD, ["kyiv"])
         with TestClient(app):
-            yield settings, People(app)
+            people = People(app)
+            people.show_results("manager")
+            yield settings, people
 
 
 def next_of(page: str) -> str:

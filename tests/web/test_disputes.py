@@ -19,6 +19,12 @@ HOSTILE = '<img src=x onerror=alert(1)><script>alert("x")</script>'
 REASON = "The operator said it in the third turn, please listen."
 
 
+@pytest.fixture(autouse=True)
+def results_are_shown(judging: People) -> None:
+    """Blind reviews have tests of their own: who decides disputes here has judged the sample."""
+    judging.show_results("manager", "second", "third")
+
+
 def dispute(people: People, name: str, call_id: str, criterion_id: str, reason: str = REASON, **more: str) -> int:
     return people.person(name).send("/dispute", call_id=call_id, criterion_id=criterion_id, reason=reason, **more).status_code
 

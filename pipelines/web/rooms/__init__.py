@@ -14,7 +14,8 @@ from pipelines.web.rooms import (
     openid,
     operator,
     own_packs,
+    session,
     trainer,
 )
 
-ROOMS = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, access, administration, openid)
+ROOMS = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access, administration, openid)

@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from pipelines.errors import MisconfiguredError
-from pipelines.web import accounts, audit, devices, sessions
+from pipelines.web import accounts, audit, blind, devices, resend, sessions
 from pipelines.web.cookies import Cookie
+from pipelines.web.rooms.session import send_again
 from pipelines.web.visit import MOST_FIELDS, TOKEN_FIELD, NavItem, Site, Visit, address_of, language_of, may, render
 from pipelines.web.wording import LANGUAGES, clock, wording
 
@@ -37,9 +38,12 @@ async def sign_in(request: Request) -> Response:
     site: Site = request.app.state.site
     form = await request.form(max_files=0, max_fields=MOST_FIELDS)
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    request.state.carried = resend.of_sign_in(form)
     cookie = _FORM_COOKIE.read(request)
     if not cookie or not sessions.is_form_token(site.store, cookie, fields.get(TOKEN_FIELD)):
         return await run_in_threadpool(_form_is_old, request, site, fields)
+    if fields.get("signed_in_elsewhere") == "1":
+        return await run_in_threadpool(_go_on, request, site)
     return await run_in_threadpool(_sign_in, request, site, fields)
 
 
@@ -95,9 +99,9 @@ def audit_page(
     """Who heard, exported and was refused what, newest first."""
     asked = action if action in audit.ACTIONS else None, accounts.fold(name) or None
     found = audit.page(visit.store, visit.account, SHOWN, *asked, older, newer)
-    return visit.page(
-        "rooms/audit.html", found=found, actions=audit.ACTIONS, action=action, name=name, asked=urlencode({"action": action, "name": name})
-    )
+    query = urlencode({"action": action, "name": name})
+    rows = blind.audited(found.rows, visit.withheld)
+    return visit.page("rooms/audit.html", found=found, rows=rows, actions=audit.ACTIONS, action=action, name=name, asked=query)
 
 
 def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
@@ -120,16 +124,31 @@ def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
     chosen = request.query_params.get("language")
     if account.language is None and chosen in LANGUAGES:
         accounts.set_language(site.store, account, chosen)
-    answer = RedirectResponse(local_path(next_path) or "/", 303)
+    if (carried := request.state.carried) is not None:
+        token = sessions.open_session(site.store, account, request.cookies.get(site.session_cookie))
+        session = sessions.find_session(site.store, token)
+        assert session is not None
+        answer: Response = send_again(request, site, session, carried)
+        _session_cookie(site).set(answer, token, is_https=site.is_https)
+    else:
+        answer = with_session(site, account, RedirectResponse(local_path(next_path) or "/", 303), request.cookies.get(site.session_cookie))
     _FORM_COOKIE.delete(answer, is_https=site.is_https)
     devices.COOKIE.set(answer, devices.remember(site.store, device, account.name), is_https=site.is_https)
-    return with_session(site, account, answer, request.cookies.get(site.session_cookie))
+    return answer
 
 
 def _form_is_old(request: Request, site: Site, fields: dict[str, str]) -> Response:
     """The form again for somebody whose page was open since before another sign-in, or whose browser keeps no cookies."""
     audit.write(site.store, None, address_of(request), "sent_form", "/sign-in", outcome="refused")
     return sign_in_form(request, 403, wording(language_of(request))("sign_in_old"), fields.get("name", ""), fields.get("next", ""))
+
+
+def _go_on(request: Request, site: Site) -> Response:
+    """Send on what the sign-in form carries, for somebody who signed in in another window."""
+    session = sessions.find_session(site.store, request.cookies.get(site.session_cookie))
+    if session is None or request.state.carried is None:
+        return sign_in_form(request, 401, wording(language_of(request))("signed_in_nowhere"))
+    return send_again(request, site, session, request.state.carried)
 
 
 def with_session(site: Site, account: accounts.Account, answer: RedirectResponse, replaced: str | None = None) -> RedirectResponse:
@@ -152,6 +171,7 @@ def sign_in_form(request: Request, status: int, problem: str = "", name: str = "
     values = {
         "visit": None, "account": None, "here": "/sign-in", "token": sessions.form_token(site.store, cookie), "problem": problem, "name": name[:64],
         "chosen": request.query_params.get("language") in LANGUAGES, "next": local_path(wanted) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
+        "carried": getattr(request.state, "carried", None),
         "openid": site.openid.rules.button or w("openid_provider") if site.openid else None,
     }  # fmt: skip
     answer = HTMLResponse(render("rooms/sign_in.html", w, values), status)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.web import audit, caring
+from pipelines.web import audit, blind, caring
 from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError, personal_spans
@@ -43,6 +43,7 @@ def care(centre_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
     centre_id = visit.centre(centre_id)
     published, shown, w = visit.published, visit.shown(centre_id), visit.w
     shifts, hours, thanks, threats = _read(published, centre_id)
+    thanks = blind.without(thanks, visit.withheld)
     return visit.page(
         "rooms/care.html", centre=shown.centre, centres=[visit.shown(c).centre for c in visit.centres()], rule=caring.rule(published, centre_id),
         people=shown.operators(caring.by_person(shifts)), shifts=[_shift(visit, s) for s in shifts[: caring.SHIFTS_SHOWN]], more=max(len(shifts) - caring.SHIFTS_SHOWN, 0),

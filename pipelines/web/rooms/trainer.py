@@ -12,14 +12,14 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pipelines.published import Row
 from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.web import accounts, audit, moments, operator_ids, pack_export, pack_sound, packs, proposals, quotes
+from pipelines.web import accounts, audit, blind, moments, operator_ids, pack_export, pack_sound, packs, proposals, quotes
 from pipelines.web.accounts import AccountError
 from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
 from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError
-from pipelines.web.visit import NavItem, Visit, may
+from pipelines.web.visit import NavItem, Visit, evaluate_path, may
 from pipelines.web.wanted import SEVERITIES, SHOWN_FINDINGS, Wanted
 
 router = APIRouter()
@@ -61,6 +61,7 @@ def search(
         topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
     )  # fmt: skip
     rows = [] if wanted.is_empty else moments.search(visit.published, wanted, hears_personal_data=visit.account.hears_personal_data)
+    rows = blind.without(rows, visit.withheld)
     into = packs.find(visit.store, visit.account, pack) if pack else None
     centres = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
     return visit.page(
@@ -233,7 +234,7 @@ def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
     made = []
     for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
         call = visit.call(moments.call_of(key), "pack_changed")
-        found = moments.found(visit.published, key)
+        found = None if call["call_id"] in visit.withheld else moments.found(visit.published, key)
         if found is None:
             visit.refuse(404, "pack_changed", key, call["centre_id"])
         made.append(found)
@@ -263,8 +264,12 @@ def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Ro
     talks = quotes.contexts(visit.published, spans)
     found = []
     for row in rows:
+        if row["call_id"] in visit.withheld:
+            hidden = {"title": visit.w("blind_call"), "call": None, "kind": None, "severity": None, "notes": "", "is_withheld": True}
+            found.append(row | hidden | {"href": evaluate_path(row["call_id"])})
+            continue
         call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
-        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"])}
+        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"]), "is_withheld": False}
         if piece is not None:
             talk = talks[row["call_id"], *piece.span]
             values |= {
