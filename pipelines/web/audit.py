@@ -98,11 +98,14 @@ def page(
             where.append(f"{column} = ?")
             values.append(value)
     seen = f"from audit where {' and '.join(where)}"
+    in_order = seen.replace(
+        "centre_id in", "+centre_id in"
+    )  # without the index of centres, which would have all of their entries sorted first
     if newer_than is not None:
-        rows = store.rows(f"select * {seen} and audit_id > ? order by audit_id limit ?", *values, newer_than, limit)[::-1]
+        rows = store.rows(f"select * {in_order} and audit_id > ? order by audit_id limit ?", *values, newer_than, limit)[::-1]
     else:
         bound = older_than if older_than is not None else 2**63 - 1
-        rows = store.rows(f"select * {seen} and audit_id < ? order by audit_id desc limit ?", *values, bound, limit)
+        rows = store.rows(f"select * {in_order} and audit_id < ? order by audit_id desc limit ?", *values, bound, limit)
     first = rows[0]["audit_id"] if rows else older_than or 0
     counts = store.rows(f"select count(*) as total, coalesce(sum(audit_id > ?), 0) as newer {seen}", first, *values)[0]
     return Page(rows, int(counts["total"]), int(counts["newer"]))
