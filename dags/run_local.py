@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from pipelines.printable import printable
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -102,7 +104,7 @@ def _report_to(out: TextIO) -> None:
 
 
 def _say(out: TextIO, message: str, level: str = "INFO") -> None:
-    print(level, message, file=out)
+    print(level, printable(message), file=out)
 
 
 def _last_error(log: Path) -> str:

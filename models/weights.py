@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from models import registry
+from models import hub, registry
 from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, Part, WeightsFile, sha256_of
 
 Say = Callable[[str], None]
@@ -33,9 +33,7 @@ def fetch(models_dir: Path, profile: str = "offline", say: Say = print) -> int:
     models = registry.models_of(profile)
     brought = 0
     for model in models:
-        if model.source == "hub" and not registry.hub_folder(models_dir, model):
-            say(f"Models: downloading {model.hub_id} at {model.revision}")
-            registry.weights(models_dir, model)
+        if model.source == "hub" and hub.fetch(models_dir, model, say):
             brought += 1
     return brought + fetch_files(models_dir, [file for model in models for file in model.files], say)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TextIO, cast
 
 from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines import heap
 from pipelines.errors import CallgradeError, MisconfiguredError
+from pipelines.printable import PrintableStream, printable
 from pipelines.progress import show_progress
 from pipelines.records import Medium
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
@@ -25,18 +28,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        with show_progress():
+        with show_progress(), redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))):
             status: int = arguments.run(arguments)
             return status
     except (MisconfiguredError, ModelError) as error:
-        print(f"callgrade: {error}", file=sys.stderr)
+        _tell(error)
         return 2
     except CallgradeError as error:
-        print(f"callgrade: {error}", file=sys.stderr)
+        _tell(error)
         return 1
     except KeyboardInterrupt:
         print("callgrade: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
         return 130
+
+
+def _tell(problem: object) -> None:
+    print("callgrade:", printable(str(problem), keep="\n"), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 def _grade(arguments: argparse.Namespace) -> int:
     heap.share_one_heap()
     let_people_go_first()
-    from pipelines import flow, summary
+    from pipelines import flow, preflight, summary
     from pipelines.intake.folder import read_folder
 
     settings = Settings.from_environment(
@@ -149,6 +156,7 @@ def _grade(arguments: argparse.Namespace) -> int:
         call_log=arguments.log,
     )
     medium: Medium = "transcript" if arguments.transcripts else "recording"
+    preflight.check(settings, job="text" if medium == "transcript" else None)
     intake = read_folder(settings.recordings, settings.call_log, arguments.centre, medium=medium)
     flow.grade(intake.calls, intake.put_aside, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))
@@ -209,7 +217,7 @@ def _alerts(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{told.sent} told, {told.waiting} waiting, {told.given_up} given up")
     for problem in told.problems:
-        print(f"callgrade: {problem}", file=sys.stderr)
+        _tell(problem)
     return 1 if told.problems else 0
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines import summary
+from pipelines import preflight, summary
 from pipelines.errors import CallgradeError
 from pipelines.settings import ROOT, Settings
 from pipelines.web import samples
@@ -32,6 +32,7 @@ def run() -> int:
         recordings=ROOT / "tests" / "calls",
         batch_audio_min=4.0,  # several batches of few calls, so that the tasks really map
     ).with_(call_log=None)
+    preflight.check(settings)
     run_dags(DAGS, settings, ROOT / ".airflow")
     print(summary.of_run(settings))
     shown = Path(os.path.relpath(settings.warehouse))

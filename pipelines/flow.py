@@ -23,6 +23,7 @@ from models.cores import cores
 from models.grouping import in_groups
 from pipelines import audio, coaching, diarize, redact, transcribe, transcripts, turns, warehouse
 from pipelines.errors import TransientError
+from pipelines.printable import normalise_id
 from pipelines.records import Call, Clip, PutAside
 from pipelines.score import evaluate
 from pipelines.settings import Settings, now
@@ -111,8 +112,12 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
 
 
 def erase_client(settings: Settings, client_ref: str) -> None:
-    """Forget a client for good, the pages made anew without; run it again should it be stopped."""
-    warehouse.erase_client(settings, client_ref)
+    """Forget a client for good, the pages made anew without; run it again should it be stopped.
+
+    The client is found as the intake writes an id now, and as the call log wrote it before ids were normalised.
+    """
+    for ref in dict.fromkeys((client_ref, normalise_id(client_ref))):
+        warehouse.erase_client(settings, ref)
     _pages_anew(settings)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from models import registry
 from models.language import words_of
-from pipelines import flow
+from pipelines import flow, preflight
 from pipelines.errors import MisconfiguredError
 from pipelines.intake.folder import read_folder
 from pipelines.records import Call, Turn
@@ -43,6 +43,7 @@ def measure(folder: Path, settings: Settings) -> list[Measure]:
 
     Raises MisconfiguredError when no call of the folder has one.
     """
+    preflight.check_models(settings)
     calls = [call for call in read_folder(folder).calls if _reference(folder, call).is_file()]
     if not calls:
         raise MisconfiguredError(f"No call of {folder} has a reference/<call_id>.json to be measured against; see docs/running.md.")

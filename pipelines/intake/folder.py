@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 
 from pipelines.errors import BadRecordingError, MisconfiguredError
 from pipelines.intake import transcripts
-from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log, show
+from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log
 from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
+from pipelines.printable import id_problem, normalise_id, quoted
 from pipelines.records import Call, Medium, PutAside
 from pipelines.score.scorecard import centre_ids, load_centre
 
@@ -81,6 +82,8 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
     if log:
         call_log = read_log(log, known, _zone_of, centre, id_suffix=None if medium == "recording" else transcripts.SUFFIX)
         notes = call_log.notes
+        for centre_id in sorted({row.call.centre_id for row in call_log.rows}):
+            load_centre(centre_id)  # what is wrong in its profile is told before a recording is read
         _sort_rows(call_log, sorting)
         _sort_orphans(sorting, centre)
     else:
@@ -149,17 +152,17 @@ def _accept(row: LogRow, sorting: _Sorting) -> None:
 
 def _recording_of(name: str, sorting: _Sorting) -> tuple[FoundFile, str]:
     if leaves_folder(name):
-        raise BadRecordingError(f"recording {show(name)} points outside the folder; write its path inside the folder, or its file name.")
+        raise BadRecordingError(f"recording {quoted(name)} points outside the folder; write its path inside the folder, or its file name.")
     files = sorting.recordings.match(name)
     sorting.claimed.update(f.path for f in files)
     if not files:
         if sorting.recordings.has_folder(name):
-            raise BadRecordingError(f"recording {show(name)} is a folder, not a file; name the recording.")
-        raise BadRecordingError(f"recording {show(name)} is not in the folder; add the file or correct the name.")
+            raise BadRecordingError(f"recording {quoted(name)} is a folder, not a file; name the recording.")
+        raise BadRecordingError(f"recording {quoted(name)} is not in the folder; add the file or correct the name.")
     identities = {_identify(file, sorting.recordings) for file in files}
     if len(identities) > 1:
         paths = ", ".join(f.relative for f in files)
-        raise BadRecordingError(f"recording {show(name)} may be any of {paths}, which differ; write the path inside the folder.")
+        raise BadRecordingError(f"recording {quoted(name)} may be any of {paths}, which differ; write the path inside the folder.")
     return files[0], identities.pop()
 
 
@@ -194,9 +197,11 @@ def _sort_without_log(sorting: _Sorting, centre: str, medium: Medium) -> None:
     stems = Counter(PurePosixPath(f.relative).stem for f in files)
     for n, file in enumerate(files, start=1):
         stem = PurePosixPath(file.relative).stem
-        call_id = stem if stems[stem] == 1 and stem.isprintable() else file.relative
+        call_id = normalise_id(stem if stems[stem] == 1 else file.relative)
         LOGGER.info("intake %d/%d %s", n, len(files), call_id)
         try:
+            if problem := id_problem(call_id):
+                raise BadRecordingError(f"{file.relative}: its name {problem}. Rename the file: its name is the id of the call.")
             sha256 = _identify(file, sorting.recordings)
         except BadRecordingError as error:
             _put_aside(sorting, call_id, error.reason, n, centre, file.relative)

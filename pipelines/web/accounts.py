@@ -28,7 +28,7 @@ RIGHTS: dict[str, frozenset[str]] = {
     "manager": frozenset(_EVERYTHING),
     "administrator": frozenset({*_EVERYTHING, "manage_accounts"}),
 }
-NAME = re.compile(r"[\w.@+-]{2,64}")
+NAME = re.compile(r"(?:[^\W\u115f\u1160\u3164\uffa0]|[.@+-]){2,64}")  # these four are letters that cannot be seen
 LONGEST_TYPED = 256  # characters of a name as it is typed; a longer one is refused, not cut
 _HASHER = PasswordHasher()
 _HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB on purpose; many at once must not exhaust the machine

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from models import language as languages
+from pipelines import preflight
 from pipelines.errors import MisconfiguredError
 from pipelines.published import Published, Row
 from pipelines.records import AudioFacts, Call, CallRoles, Hold, Interval, PersonalData, Token, Turn
@@ -133,6 +134,7 @@ def read_cases(folder: Path) -> Iterator[dict[str, Any]]:
 
 def run(settings: Settings, folder: Path | None) -> int:
     """`callgrade cases`: write what is new, test the rules against every case; 1 when a case is not met."""
+    preflight.check_models(settings, job="text")
     folder = folder or settings.site / "cases"
     for file in write_new(settings, folder):
         print(f"new: {file}")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipelines.printable import printable
 from pipelines.web.wording import clock
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,6 +35,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -46,6 +48,11 @@ def environment() -> Environment:
     made.filters["utc"] = lambda seconds, w: f"{w.time(_moment(seconds))} UTC"
     made.filters["path"] = lambda text: quote(str(text), safe="")
     return made
+
+
+def _shown(value: object) -> object:
+    """What a template shows of a value: of a text every character, also one that would be invisible or turn the reading direction around."""
+    return printable(value, keep="\n\r\t") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _moment(seconds: float) -> datetime:
