@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html import unescape
 
 import pytest
 from fastapi.testclient import TestClient
 
-from pipelines.errors import MisconfiguredError
+from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
 from pipelines.web import accounts, audit
 from pipelines.web.anonymous import AnonymousLimit
@@ -19,6 +21,7 @@ from pipelines.web.rate_limit import Limits, Rate, RateLimiter, client_key
 from pipelines.web.refusals import MOST_ENTRIES, Refusals
 from pipelines.web.rooms import access
 from pipelines.web.serve import Listening, bind
+from pipelines.web.sound import Sounds
 from tests.web.people import HOST, LIMITS, People, title_of
 
 FEW = Rate(burst=3, per_s=1 / 3600)
@@ -150,6 +153,32 @@ def test_the_audit_is_shown_in_pages_with_its_true_length(people: People, monkey
     assert admin.get("/audit?older=0").status_code == 200 and admin.get("/audit?older=x").status_code == 400
     near = audit.page(people.store, accounts.named(people.store, "manager"), 50)
     assert near.total == people.store.rows("select count(*) as n from audit where centre_id in ('kyiv', 'irkutsk')")[0]["n"]
+
+
+def test_requests_that_wait_for_recordings_leave_threads_for_pages(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, done = threading.Semaphore(0), threading.Event()
+
+    def decode_for_long(sounds: Sounds, *_: object) -> None:
+        begun.release()
+        done.wait(10)
+
+    monkeypatch.setattr(Sounds, "_make", decode_for_long)
+    sounds = Sounds(people.app.state.site.settings)
+
+    def ask(number: int) -> None:
+        sounds.rendering({"call_id": "x", "recording_sha256": f"{number:032}"}, (), whole=False)
+
+    with ThreadPoolExecutor(Sounds.MOST_WAITING) as pool:
+        waiting = [pool.submit(ask, number) for number in range(Sounds.MOST_WAITING)]
+        try:
+            assert all(begun.acquire(timeout=10) for _ in waiting)
+            with pytest.raises(TransientError, match="wait for recordings"):
+                ask(99)
+        finally:
+            done.set()
+        for one in waiting:
+            one.result(10)
+    ask(99)  # there is room again
 
 
 def test_a_log_line_that_comes_too_often_is_counted() -> None:
