@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import cache
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -17,8 +21,11 @@ from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
 from pipelines.web import audit, blind, resend
 from pipelines.web.accounts import Account
+from pipelines.web.anonymous import AnonymousLimit
 from pipelines.web.openid import OpenId
 from pipelines.web.openid_rules import read_rules
+from pipelines.web.rate_limit import Limits, RateLimiter
+from pipelines.web.refusals import Refusals
 from pipelines.web.rooms import ROOMS
 from pipelines.web.rooms.access import sign_in_form
 from pipelines.web.security import Guard
@@ -28,19 +35,30 @@ from pipelines.web.sound import Sounds
 from pipelines.web.store import open_store
 from pipelines.web.templating import STATIC, asset, asset_path
 from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
-from pipelines.web.wording import wording
+from pipelines.web.wording import Wording, wording
 
 log = logging.getLogger("callgrade")
 
-_SAID = {400: "error_form", 403: "error_not_allowed", 404: "error_not_found", 405: "error_form", 413: "error_too_large", 503: "error_later"}
+_COUNTS_EVERY_S = 60.0  # how often refused requests that were only counted are entered in the audit
+_SAID = {
+    400: "error_form",
+    403: "error_not_allowed",
+    404: "error_not_found",
+    405: "error_form",
+    413: "error_too_large",
+    429: "error_too_many",
+    503: "error_later",
+}
+_LIMITS = Limits()
 
 
-def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False) -> FastAPI:
+def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False, limits: Limits = _LIMITS) -> FastAPI:
     """The application for one site; `hosts` are the names, with port, that browsers may ask it by."""
     rooms = tuple(item for room in ROOMS for item in getattr(room, "NAV", ()))
     rules = read_rules(settings)
     openid = OpenId(rules) if rules else None
-    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid)
+    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid, RateLimiter(limits.exports))
+    site.store.refusals = Refusals(limits)
 
     def warm(published: Reading) -> None:
         blind.warm(published, site.store)
@@ -52,7 +70,12 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         site.store.hold()
         site.snapshot.keep_warm(warm)
+        counting = asyncio.create_task(_keep_counting(site))
         yield
+        counting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await counting
+        _write_counts(site)
         site.store.close()
         site.snapshot.close()
 
@@ -70,11 +93,38 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     app.add_exception_handler(Exception, _failed)
 
     def refused(address: str, path: str, status: int) -> None:
-        log.warning("refused %d: %s", status, "a foreign host or form" if status != 413 else "a body that is too large")
-        audit.write(site.store, None, address, "sent_form" if status != 400 else "opened", path, outcome="refused")
+        log.warning(
+            "refused %d: %s", status, "a foreign host or form" if status in (400, 403) else "a body that is too large or of unknown length"
+        )
+        try:
+            audit.write(site.store, None, address, "sent_form" if status != 400 else "opened", path, outcome="refused")
+        except TransientError as error:
+            log.warning("%s", error)
 
-    app.add_middleware(Guard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused)
+    app.add_middleware(
+        Guard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused, session_cookie=site.session_cookie,
+        anonymous=AnonymousLimit(limits.anonymous), too_many=lambda scope: _too_many(language_of(Request(scope))),
+    )  # fmt: skip
     return app
+
+
+async def _keep_counting(site: Site) -> None:
+    while True:
+        await asyncio.sleep(_COUNTS_EVERY_S)
+        await run_in_threadpool(_write_counts, site)
+
+
+def _write_counts(site: Site) -> None:
+    try:
+        audit.write_counts(site.store)
+    except TransientError as error:
+        log.warning("%s", error)
+
+
+@cache
+def _too_many(language: str) -> bytes:
+    """The page for a client that asks too often without having signed in."""
+    return _error_text(wording(language), None, "/", "error_too_many").encode()
 
 
 def _static(version: str, name: str) -> Response:
@@ -85,6 +135,7 @@ def _static(version: str, name: str) -> Response:
 
 
 async def _sign_in_first(request: Request, error: Exception) -> Response:
+    request.state.account = None  # for the guard: there is no such session
     if request.method not in ("GET", "HEAD"):
         try:
             request.state.carried = await resend.of_request(request)
@@ -112,7 +163,10 @@ async def _refused(request: Request, error: Exception) -> Response:
         error.centre_id,
         "refused",
     )
-    return _error_page(request, error.status, _SAID[error.status])
+    answer = _error_page(request, error.status, _SAID[error.status])
+    if error.wait_s:
+        answer.headers["Retry-After"] = str(math.ceil(error.wait_s))
+    return answer
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -149,5 +203,9 @@ def _account(request: Request) -> Account | None:
 def _error_page(request: Request, status: int, key: str) -> HTMLResponse:
     account = _account(request)
     w = wording(language_of(request, account))
-    values = {"visit": None, "account": account, "here": request.url.path, "said": w(key), "hint": w(key + "_hint"), "token": ""}
-    return HTMLResponse(render("rooms/error.html", w, values), status)
+    return HTMLResponse(_error_text(w, account, request.url.path, key), status)
+
+
+def _error_text(w: Wording, account: Account | None, here: str, key: str) -> str:
+    values = {"visit": None, "account": account, "here": here, "said": w(key), "hint": w(key + "_hint"), "token": ""}
+    return render("rooms/error.html", w, values)

@@ -51,7 +51,10 @@ class Rendering:
 class Sounds:
     """The renderings of a site."""
 
+    MOST_WAITING = 16  # requests that wait for a rendering; the server has 40 threads, and the others answer pages
+
     def __init__(self, settings: Settings) -> None:
+        self._places = threading.BoundedSemaphore(self.MOST_WAITING)
         self._settings = settings
         self.folder = settings.site / "sound"
         self._lock = threading.Lock()
@@ -62,15 +65,24 @@ class Sounds:
     def rendering(self, call: Row, personal: Sequence[Span], *, whole: bool) -> Rendering:
         """The sound of a graded call, made now if it never was; `whole` only for who may hear personal data.
 
-        Raises NoSoundError when the recording is gone, changed, or cannot be decoded.
+        Raises NoSoundError when the recording is gone, changed, or cannot be decoded, and TransientError when too many wait for theirs already.
         """
         name = _name(call, () if whole else personal)
         found = Rendering(self.folder / f"{name}.ogg", self.folder / f"{name}.json")
-        with self._lock:
-            making = self._making.setdefault(name, threading.Lock())
-        with making:
-            if not (found.sound.exists() and found.peaks.exists()):
-                self._make(call, () if whole else personal, found)
+        if found.sound.exists() and found.peaks.exists():
+            return found
+        if not self._places.acquire(blocking=False):
+            raise TransientError(
+                f"{self.MOST_WAITING} requests wait for recordings that are prepared; the next ones can be asked for soon."
+            )
+        try:
+            with self._lock:
+                making = self._making.setdefault(name, threading.Lock())
+            with making:
+                if not (found.sound.exists() and found.peaks.exists()):
+                    self._make(call, () if whole else personal, found)
+        finally:
+            self._places.release()
         return found
 
     def _make(self, call: Row, personal: Sequence[Span], target: Rendering) -> None:

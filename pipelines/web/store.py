@@ -18,6 +18,7 @@ from typing import Any
 from models import private_files
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
+from pipelines.web.refusals import Refusals
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 10.0
@@ -31,6 +32,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.refusals: Refusals | None = None  # of a server: which refused requests the audit enters one by one
         self._held: sqlite3.Connection | None = None
         private_files.make_folder(path.parent)
         if not path.exists():

@@ -22,6 +22,7 @@ from pipelines.settings import Settings
 from pipelines.web import audit, blind, effective, people_verdicts
 from pipelines.web.accounts import Account
 from pipelines.web.openid import OpenId
+from pipelines.web.rate_limit import Limits, RateLimiter
 from pipelines.web.sessions import Session, find_session, form_token, is_form_token
 from pipelines.web.shown import Links, Shown
 from pipelines.web.snapshot import Reading, Snapshot
@@ -44,9 +45,12 @@ HOME = (
 class RefusedError(Exception):
     """Something that this account must not do or see; answered with an error page and noted in the audit."""
 
-    def __init__(self, status: int, action: str = "opened", subject: str | None = None, centre_id: str | None = None) -> None:
+    def __init__(
+        self, status: int, action: str = "opened", subject: str | None = None, centre_id: str | None = None, wait_s: float = 0.0
+    ) -> None:
         super().__init__(f"refused: {action}")
         self.status, self.action, self.subject, self.centre_id = status, action, subject, centre_id
+        self.wait_s = wait_s  # how long to wait before trying again, where that helps
 
 
 class SignInFirstError(Exception):
@@ -76,6 +80,7 @@ class Site:
     is_https: bool
     rooms: tuple[NavItem, ...] = ()
     openid: OpenId | None = None  # where people may come in through a provider
+    exports: RateLimiter = field(default_factory=lambda: RateLimiter(Limits().exports))
 
     @property
     def session_cookie(self) -> str:
@@ -179,6 +184,12 @@ class Visit:
     def refuse(self, status: int, action: str, subject: str | None = None, centre_id: str | None = None) -> NoReturn:
         """Answer with an error page (404, 403, 400) and note it."""
         raise RefusedError(status, action, subject, centre_id)
+
+    def limit_exports(self, subject: str, centre_id: str) -> None:
+        """Count a file that is about to be made for this account. Raises RefusedError (429) when there were too many: see `Limits.exports`."""
+        wait_s = self.site.exports.take(self.account.account_id)
+        if wait_s:
+            raise RefusedError(429, "exported", subject, centre_id, wait_s)
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page of `templates/`, with all that the layout of the rooms needs."""

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,12 +21,12 @@ from fastapi.testclient import TestClient
 
 from pipelines.errors import MisconfiguredError
 from pipelines.settings import Settings
-from pipelines.web import accounts, administration, openid, store
+from pipelines.web import accounts, administration, openid, openid_provider, store
 from pipelines.web.administration import Fields
 from pipelines.web.app import make_app
 from pipelines.web.openid_rules import Rules, read_rules
 from tests.web.openid_provider import CLIENT, SECRET, Claims, Provider
-from tests.web.people import HOST, PASSWORD, People, Person, title_of
+from tests.web.people import HOST, LIMITS, PASSWORD, People, Person, title_of
 
 LET_IN = """
   - {group: qa-kyiv, role: manager, centres: [kyiv]}
@@ -51,14 +52,15 @@ def sites(judged: Settings, provider: Provider, tmp_path_factory: pytest.TempPat
     (settings.site / "openid.yaml").write_text(
         f"issuer: {provider.issuer}\nclient_id: {CLIENT}\nsecret_file: secret\nbutton: Kyiv staff\ngroups_claim: realm.groups\nlet_in:{LET_IN}"
     )
-    app = make_app(settings, {HOST})
+    app = make_app(settings, {HOST}, limits=LIMITS)
     with TestClient(app):
         yield People(app)
 
 
 @pytest.fixture
-def honest(provider: Provider) -> Iterator[Provider]:
+def honest(provider: Provider, sites: People) -> Iterator[Provider]:
     provider.honest()
+    sites.app.state.site.openid.provider.forget()
     provider.person = {"sub": "1", "preferred_username": "Olena.K", "realm": {"groups": ["qa-kyiv", "qa-irkutsk", "trainers"]}}
     yield provider
     provider.honest()
@@ -219,7 +221,7 @@ def test_the_code_is_worth_nothing_without_its_verifier_and_nothing_is_sent_else
     for answer, why in (
         ((302, b"", {"Location": "http://127.0.0.1:1/token"}), "the provider answered 302"), ((500, b"oops", {}), "the provider answered 500"),
         ((200, b"<html>", {}), "the provider did not answer in JSON"), ((200, b"[]", {}), "the provider did not answer in JSON"),
-        ((200, b" " * (openid.LONGEST_ANSWER_BYTES + 1), {}), "the provider answered too much"),
+        ((200, b" " * (openid_provider.LONGEST_ANSWER_BYTES + 1), {}), "the provider answered too much"),
     ):  # fmt: skip
         honest.answers = {"/staff/token": answer}
         assert_refused(sites, *came_in(sites, honest, person), why)
@@ -232,16 +234,16 @@ def test_a_provider_may_change_its_keys_and_how_it_wants_the_secret(
     first = honest.key, honest.kid
     honest.new_key()
     monkeypatch.setattr(openid, "_AGAIN_S", 0.0)
-    monkeypatch.setattr(sites.app.state.site.openid, "_published", {})
+    sites.app.state.site.openid.provider.forget()
     honest.methods = ["client_secret_post"]
     assert came_in(sites, honest)[1].status_code == 303
     honest.key, honest.kid = first
     assert came_in(sites, honest)[1].status_code == 303  # a key that is not known yet is looked for
-    monkeypatch.setattr(sites.app.state.site.openid, "_published", {})
+    sites.app.state.site.openid.provider.forget()
     for about, why in ((honest.about() | {"issuer": "https://evil.example"}, "the provider is another issuer"),
                        (honest.about() | {"authorization_endpoint": "http://evil.example/"}, "the provider names no safe authorization_endpoint")):  # fmt: skip
         honest.answers = {"/staff/.well-known/openid-configuration": (200, json.dumps(about).encode(), {})}
-        monkeypatch.setattr(sites.app.state.site.openid, "_published", {})
+        sites.app.state.site.openid.provider.forget()
         person = sites.stranger()
         assert_refused(sites, person, person.get("/sign-in/openid"), why)
 
@@ -252,6 +254,23 @@ def test_beginning_again_and_again_is_slowed_down(sites: People, honest: Provide
     codes = [sites.stranger().get("/sign-in/openid").status_code for _ in range(openid.TRIES_PER_ADDRESS + 2)]
     assert codes == [303] * openid.TRIES_PER_ADDRESS + [429, 429]
     assert sites.last_note()["subject"] == "by OpenID: too many tries"
+    with sites.store.writing() as db:
+        db.execute("delete from openid_tries")
+
+
+def test_tries_are_limited_before_a_provider_that_is_silent_is_asked(
+    sites: People, honest: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sites.store.writing() as db:
+        db.execute("delete from openid_tries")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        rules = replace(sites.app.state.site.openid.rules, issuer=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(sites.app.state.site.openid, "rules", rules)
+        monkeypatch.setattr(openid_provider, "DEADLINE_S", 0.5)
+        started = time.monotonic()
+        codes = [sites.stranger().get("/sign-in/openid").status_code for _ in range(openid.TRIES_PER_ADDRESS + 2)]
+        assert time.monotonic() - started < 10  # one of them waited
+    assert codes == [401] * openid.TRIES_PER_ADDRESS + [429, 429]
     with sites.store.writing() as db:
         db.execute("delete from openid_tries")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from typing import Annotated
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -22,6 +23,7 @@ NAV = (NavItem("/audit", "audit", "see_audit"),)
 _FORM_COOKIE = Cookie("callgrade_form", path="/sign-in", samesite="strict")  # what the form of somebody who has no session yet is bound to
 LONGEST_PATH = 4000  # characters of a path to go on to: the id of a call has up to 200, each up to 12 when it is quoted
 SHOWN = 200
+AuditId = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
 @router.get("/sign-in")
@@ -91,10 +93,15 @@ def choose_password(visit: Annotated[Visit, may(None)]) -> Response:
 
 
 @router.get("/audit")
-def audit_page(visit: Annotated[Visit, may("see_audit")], action: str = "", name: str = "") -> HTMLResponse:
+def audit_page(
+    visit: Annotated[Visit, may("see_audit")], action: str = "", name: str = "", older: AuditId = None, newer: AuditId = None
+) -> HTMLResponse:
     """Who heard, exported and was refused what, newest first."""
-    rows = audit.latest(visit.store, visit.account, SHOWN, action if action in audit.ACTIONS else None, accounts.fold(name) or None)
-    return visit.page("rooms/audit.html", rows=blind.audited(rows, visit.withheld), actions=audit.ACTIONS, action=action, name=name)
+    asked = action if action in audit.ACTIONS else None, accounts.fold(name) or None
+    found = audit.page(visit.store, visit.account, SHOWN, *asked, older, newer)
+    query = urlencode({"action": action, "name": name})
+    rows = blind.audited(found.rows, visit.withheld)
+    return visit.page("rooms/audit.html", found=found, rows=rows, actions=audit.ACTIONS, action=action, name=name, asked=query)
 
 
 def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:

@@ -72,6 +72,7 @@ def threat(call_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
 def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Response:
     """The evidence to hand over: quotes with their times and the sound, whole only for who may hear personal data."""
     call = _threatening(visit, call_id, "exported")
+    visit.limit_exports(f"evidence of {call_id}", call["centre_id"])
     is_whole = visit.account.hears_personal_data
     said = caring.evidence(visit.published, call, hears_personal_data=is_whole)
     try:

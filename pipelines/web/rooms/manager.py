@@ -126,6 +126,7 @@ def operators(centre_id: str, visit: Annotated[Visit, may("see_numbers")], by: s
 def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     """The centre's calls, operators by month, criteria and ledger as a workbook."""
     centre_id = visit.centre(centre_id)
+    visit.limit_exports(f"{centre_id}.xlsx", centre_id)
     published = visit.published
     facts = published.rows(
         f"select {', '.join(CALL_COLUMNS)} from call_facts where centre_id = ? order by started_local desc nulls last, call_id limit ?",
@@ -145,6 +146,7 @@ def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
 @router.get("/centres/{centre_id}/export.pdf")
 def on_paper(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     """The centre on one page, for a director."""
+    visit.limit_exports(f"{visit.centre(centre_id)}.pdf", centre_id)
     values = glance(visit, centre_id)
     centre_id = values["centre"]["centre_id"]
     content = printed.centre_page(values, summaries.ledger(visit.published, centre_id, exporting.MOST_ROWS), now().date(), visit.w)

@@ -13,7 +13,8 @@ from pipelines.web import administration, audit
 from pipelines.web.addresses import network_of
 from pipelines.web.cookies import Cookie
 from pipelines.web.identities import NotLetInError, account_of
-from pipelines.web.openid import LONGEST_TRY_S, OpenId, OpenIdError, TooManyTriesError
+from pipelines.web.openid import LONGEST_TRY_S, OpenId, TooManyTriesError
+from pipelines.web.openid_provider import OpenIdError
 from pipelines.web.rooms.access import local_path, sign_in_form, with_session
 from pipelines.web.visit import RefusedError, Site, address_of, language_of
 from pipelines.web.wording import wording

@@ -26,6 +26,8 @@ def operator(centre_id: str, operator_id: str, visit: Annotated[Visit, may("see_
 @router.get("/scorecards/{centre_id}/{operator_id:path}")
 def scorecard(centre_id: str, operator_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     """An operator's scorecard on paper."""
+    centre_id = visit.operator(centre_id, operator_id)
+    visit.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
     content = printed.operator_pages(_shown(visit, centre_id, operator_id, CALLS_ON_PAPER), now().date(), visit.w)
     visit.note("exported", f"{centre_id}/{operator_id}.pdf", centre_id)
     return exporting.download(content, f"{centre_id}-{operator_id}.pdf")

@@ -170,6 +170,7 @@ def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -
 def export(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
     """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
     pack = _pack(visit, pack_id)
+    visit.limit_exports(f"{pack_id}.zip", pack["centre_id"])
     shown = visit.shown(pack["centre_id"])
     rows = []
     for found in heard(visit, shown, pack, packs.moments_of(visit.store, pack_id)):
