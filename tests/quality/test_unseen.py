@@ -1,0 +1,39 @@
+"""Judgement of writers whom nothing was ever fitted to does not get worse unnoticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.settings import ROOT
+from tests.quality.figures import figures_of, is_number
+from tests.quality.gates import UNSEEN, shortfalls
+from tests.quality.intervals import HEADLINES, headlines
+from tests.quality.replay import replay
+from tests.quality.scripts import write_calls
+
+
+@pytest.mark.slow
+def test_unseen_writers_are_judged_as_well_as_before(tmp_path: Path) -> None:
+    judged = replay(write_calls(ROOT / "tests" / "quality" / "dialogues", tmp_path))
+
+    found = figures_of(judged)
+    assert not shortfalls({"all": found}, gates=UNSEEN)
+    assert found.calls == len(judged) == 147
+
+    figures = headlines(judged)
+    assert set(figures) == set(HEADLINES)
+    assert all(low <= value <= high for value, low, high in figures.values())
+    value, low, high = figures["criteria right of decided"]
+    assert np.isclose(value, found.right_of_decided) and 0.01 < high - low < 0.06
+
+
+@pytest.mark.parametrize(
+    ("word", "language", "is_one"),
+    [("45", "ru", True), ("сорок", "ru", True), ("двадцять", "uk", True), ("hetven,", "hu", True), ("seven", "en", True), ("один", "ru", False),
+     ("egy", "hu", False), ("світло", "uk", False), ("hello", "en", False)],
+)  # fmt: skip
+def test_numbers_are_told_from_words(word: str, language: str, is_one: bool) -> None:
+    assert is_number(word, language) == is_one
