@@ -21,7 +21,7 @@ from pathlib import Path
 from models import registry
 from models.cores import cores
 from models.grouping import in_groups
-from pipelines import audio, coaching, diarize, redact, transcribe, turns, warehouse
+from pipelines import audio, coaching, diarize, heap, redact, transcribe, turns, warehouse
 from pipelines.errors import TransientError
 from pipelines.records import Call, Clip, PutAside
 from pipelines.score import evaluate
@@ -150,6 +150,7 @@ def run_step(name: str, batch: Batch, settings: Settings) -> None:
     if (kept and batch.has(kept)) or (is_heard and name in _NEED_WORDS):
         return
     STEPS[name](batch, settings)
+    heap.give_back()
 
 
 def judge(folder: Path, settings: Settings) -> Path:
@@ -177,8 +178,14 @@ def _judged(batches: Sequence[Batch], settings: Settings) -> Iterator[Batch]:
         with ProcessPoolExecutor(
             settings.workers, mp_context=context, initializer=_start_worker, initargs=(queue, settings.workers)
         ) as pool:
-            for future in as_completed([pool.submit(judge, batch.folder, settings) for batch in batches]):
-                yield Batch(future.result())
+            try:
+                for future in as_completed([pool.submit(judge, batch.folder, settings) for batch in batches]):
+                    yield Batch(future.result())
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
     finally:
         listener.stop()
 
