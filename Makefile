@@ -1,7 +1,9 @@
 # make demo    set up, then grade the calls that the repository ships and say where to look
 # make test    set up, then lint, format, types, import rules and tests
-# make setup   .venv from constraints.txt, and the speech models of the offline profile in .models
+# make setup   .venv from the lock files in requirements/, and the speech models of the offline profile in .models
 # make benchmark  how fast it hears, beside its peers: WHAT=transcription FOLDER=../calls ARGS="--threads 2"; see docs/speed.md
+# make lock    write requirements/ anew from pyproject.toml; to take newer versions: ARGS="--upgrade-package duckdb"
+# make sbom    sbom.json: every package and model with its version, licence and sha256 (CycloneDX)
 # make airflow the same Dags under Airflow's own scheduler and pages, on this machine only
 # make clean   remove what was made here, the virtual environment and the models among it
 
@@ -10,14 +12,19 @@ SHELL := /bin/bash -o pipefail
 BIN := .venv/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile
-INSTALLED := .venv/.installed-$(shell cat constraints.txt pyproject.toml | cksum | cut -d' ' -f1)
-TORCH := $(shell grep -i '^torch==' constraints.txt)
+# Exactly what is locked: no file whose sha256 is not in the lock file, no other dependency, no build that fetches packages of its own.
+LOCKED := $(PIP) --require-hashes --no-deps --no-build-isolation
+LOCKS := $(wildcard requirements/*.txt)
+INSTALLED := .venv/.installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut -d' ' -f1)
+TORCH := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements/torch.txt)
+HAS_TORCH := $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("torch").partition("+")[0] != "$(TORCH)")' 2>/dev/null
 SAY := @echo "==>"
 # pip tells every step; of that a line for each twenty packages is enough to see that it moves. What goes wrong comes through whole.
-BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
+PROGRESS := awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
+BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | $(PROGRESS)
 
 
-.PHONY: help setup demo test lint benchmark airflow clean
+.PHONY: help setup demo test lint benchmark lock sbom airflow clean
 
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -37,17 +44,25 @@ lint: $(INSTALLED)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy .ci/*.py
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 
 WHAT ?= all
 benchmark: setup
 	@$(BIN)/python -m tests.benchmarks $(WHAT) $(FOLDER) $(ARGS)
 
+lock: $(INSTALLED)
+	@$(BIN)/python .ci/lock.py $(ARGS)
+
+sbom: $(INSTALLED)
+	@$(BIN)/python .ci/sbom.py sbom.json
+
 airflow: $(INSTALLED)
 	@$(BIN)/python -m dags.run_local --standalone
 
-# torch first and by itself: pip then takes a CPU build where its index has one, and the others are content with it.
-$(INSTALLED): constraints.txt pyproject.toml
+# setuptools comes first: it builds the packages that are published as source only. Of torch, the CPU build where pip's index has it, else the
+# build of every index with its CUDA libraries; a build that is there already stays.
+$(INSTALLED): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 	  echo "Callgrade needs Python 3.11 with venv and found $$($(PYTHON) --version 2>&1 || echo none)."; \
 	  echo "Install it (Debian, Ubuntu: apt-get install python3.11 python3.11-venv; macOS: brew install python@3.11) and run make again."; exit 1; }
@@ -55,13 +70,16 @@ $(INSTALLED): constraints.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo "Python 3.11 could not make a virtual environment. Install its venv module (Debian, Ubuntu: apt-get install python3.11-venv)."; exit 1; }
 	$(SAY) "packages 1/3: torch (the largest)"
-	@$(PIP) '$(TORCH)' -c constraints.txt $(BRIEFLY)
-	$(SAY) "packages 2/3: all the others, as pinned in constraints.txt (a few minutes the first time)"
-	@$(PIP) -r constraints.txt $(BRIEFLY)
+	@$(LOCKED) --requirement <(sed -n '/^setuptools==/,/[^\\]$$/p' requirements/packages.txt) $(BRIEFLY)
+	@$(HAS_TORCH) || $(LOCKED) --requirement requirements/torch-cpu.txt 2> .venv/torch-cpu.log | $(PROGRESS) || \
+	  grep -qE 'No matching distribution|ResolutionImpossible' .venv/torch-cpu.log || { cat .venv/torch-cpu.log >&2; exit 1; }
+	@$(HAS_TORCH) || $(LOCKED) --requirement requirements/torch.txt $(BRIEFLY)
+	$(SAY) "packages 2/3: all the others, as locked in requirements/packages.txt (a few minutes the first time)"
+	@$(LOCKED) --requirement requirements/packages.txt $(BRIEFLY)
 	$(SAY) "packages 3/3: callgrade itself"
 	@$(PIP) --no-deps --no-build-isolation --editable . $(BRIEFLY)
 	@rm -f .venv/.installed-* && touch $@
 
 clean:
-	rm -rf .venv .venv-peers .models .airflow .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf .venv .venv-peers .models .airflow .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info sbom.json
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

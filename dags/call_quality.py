@@ -25,11 +25,12 @@ def pull_calls() -> None:
 
     @task(outlets=[BATCHES])
     def receive() -> list[str]:
-        from pipelines import flow, intake
+        from pipelines import flow, intake, preflight
         from pipelines.intake.folder import read_folder
         from pipelines.settings import Settings
 
         settings = Settings.from_environment()
+        preflight.check(settings, verify_models=False)
         received = read_folder(intake.fetch(settings), settings.call_log)
         batches = flow.offer(received.calls, received.put_aside, settings)
         if not batches:
@@ -49,10 +50,14 @@ def grade_calls() -> None:
 
     @task
     def pending() -> list[str]:
-        from pipelines import flow
+        from pipelines import flow, preflight
         from pipelines.settings import Settings
 
-        return flow.pending(Settings.from_environment())
+        settings = Settings.from_environment()
+        batches = flow.pending(settings)
+        if batches:
+            preflight.check(settings, verify_models=False)
+        return batches
 
     @task_group
     def grade(batch: str) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 
 from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule
 
+from models import private_files
 from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines.errors import MisconfiguredError, TransientError
+
+private_files.apply_umask()  # in every process that loads a Dag, and so in every task
 
 POOLS = {
     "gpu": (1, "One slot a GPU: a step that holds a model in memory. On a machine without a GPU, one slot a machine."),

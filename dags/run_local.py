@@ -14,11 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from models import private_files
+from pipelines.printable import printable
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(dag_ids: Sequence[str]) -> int:
     """Run these Dags one after the other; 0 when each ended well, 1 with the failed tasks and where to read why."""
+    private_files.apply_umask()
     log = Path(os.environ["AIRFLOW_HOME"]) / "logs" / "run_local.log"
     with _quietly(log) as out:
         _say(out, "preparing Airflow")
@@ -37,6 +41,8 @@ def standalone() -> NoReturn:
     """Become Airflow's own scheduler and pages on this machine, over the same home and the same Dags; does not return."""
     from pipelines.demo import airflow_environment
 
+    private_files.apply_umask()
+    private_files.tighten(ROOT / ".airflow")  # Airflow keeps the passwords that it generates in there
     os.environ.update(airflow_environment(ROOT / ".airflow"))
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts its parts by the name `airflow`
     _prepare()
@@ -78,9 +84,9 @@ class _quietly:
         self.log = log
 
     def __enter__(self) -> TextIO:
-        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.make_folder(self.log.parent)
         out = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-        file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, private_files.file_mode())
         for stream in (1, 2):
             os.dup2(file, stream)
         os.close(file)
@@ -102,7 +108,7 @@ def _report_to(out: TextIO) -> None:
 
 
 def _say(out: TextIO, message: str, level: str = "INFO") -> None:
-    print(level, message, file=out)
+    print(level, printable(message), file=out)
 
 
 def _last_error(log: Path) -> str:

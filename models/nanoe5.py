@@ -12,13 +12,14 @@ import os
 import re
 import struct
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from models import private_files
 from models.registry import ChangedWeightsError, MissingWeightsError, sha256_of
 
 if TYPE_CHECKING:
@@ -55,8 +56,14 @@ class _Source:
     tensors: dict[str, tuple[int, int, int]]  # name → is it 4-bit, number of elements, offset
 
 
-def build_encoder(source: Path, out_dir: Path) -> Path:
+def build_encoder(source: Path, out_dir: Path, tuned: Path | None = None) -> Path:
     """The folder with the encoder, built from the package file if it is not there yet; safe to call from several processes.
+
+    Args:
+        source: the package file.
+        out_dir: the folder.
+        tuned: a safetensors file with the layers that were fine-tuned, named as in the torch module with `encoder.` before; they replace the
+            package's.
 
     Raises:
         MissingWeightsError: there is no package file.
@@ -65,7 +72,7 @@ def build_encoder(source: Path, out_dir: Path) -> Path:
     if not source.is_file():
         raise MissingWeightsError(f"{source} is missing: bring it with `make setup` or `callgrade models --fetch`.")
     note = out_dir / "built.json"
-    wanted = {"source_sha256": SOURCE_SHA256, "layout": LAYOUT}
+    wanted = {"source_sha256": SOURCE_SHA256, "layout": LAYOUT} | ({"tuned_sha256": sha256_of(tuned)} if tuned else {})
     if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == wanted:
         return out_dir
     if (found := sha256_of(source)) != SOURCE_SHA256:
@@ -76,10 +83,21 @@ def build_encoder(source: Path, out_dir: Path) -> Path:
     held = _open(source)
     kept = _kept_pieces(held)
     _write(out_dir / "tokenizer.json", json.dumps(_tokenizer(held, kept), ensure_ascii=False).encode())
-    _save(_model(held, kept), out_dir)
+    _save(_model(held, kept, _tuned_layers(tuned)), out_dir)
     (out_dir / "model.safetensors").unlink(missing_ok=True)  # of the layout before
     _write(note, json.dumps(wanted).encode())  # last: it says that all is here
     return out_dir
+
+
+def pretrained(source: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
+    """The encoder's tensors under the names of `transformers.BertModel`, and its `BertConfig` values: what fine-tuning starts from."""
+    held = _open(source)
+    kept = _kept_pieces(held)
+    config = {
+        "vocab_size": len(kept), "hidden_size": held.hidden, "num_hidden_layers": held.layers, "num_attention_heads": held.heads,
+        "intermediate_size": held.inner, "max_position_embeddings": held.positions, "type_vocab_size": held.types, "layer_norm_eps": held.eps,
+    }  # fmt: skip
+    return _state(held, kept), config
 
 
 def _open(path: Path) -> _Source:
@@ -164,12 +182,25 @@ def _state(held: _Source, kept: Sequence[int]) -> dict[str, NDArray[np.float32]]
     return state
 
 
-def _model(held: _Source, kept: Sequence[int]) -> TransformerEncoderModelSpec:
+def _tuned_layers(path: Path | None) -> dict[str, NDArray[np.float32]]:
+    """The fine-tuned tensors under the names of `_state`."""
+    if path is None:
+        return {}
+    from safetensors.numpy import load_file
+
+    return {
+        name.removeprefix("encoder."): np.asarray(value, np.float32)
+        for name, value in load_file(path).items()
+        if name.startswith("encoder.")
+    }
+
+
+def _model(held: _Source, kept: Sequence[int], tuned: Mapping[str, NDArray[np.float32]]) -> TransformerEncoderModelSpec:
     """The BERT as CTranslate2 describes one; its tensors get their names in `_state`."""
     from ctranslate2.specs.common_spec import Activation, EmbeddingsMerge
     from ctranslate2.specs.transformer_spec import TransformerEncoderModelSpec, TransformerEncoderSpec
 
-    state = _state(held, kept)
+    state = {**_state(held, kept), **tuned}
     encoder = TransformerEncoderSpec(
         held.layers, held.heads, pre_norm=False, activation=Activation.GELU, layernorm_embedding=True, num_source_embeddings=2,
         embeddings_merge=EmbeddingsMerge.ADD,
@@ -206,7 +237,7 @@ def _save(model: TransformerEncoderModelSpec, out_dir: Path) -> None:
     with tempfile.TemporaryDirectory(dir=out_dir) as folder:
         model.save(folder)
         for file in Path(folder).iterdir():
-            file.chmod(0o644)
+            file.chmod(private_files.file_mode())
             file.replace(out_dir / file.name)
 
 
@@ -244,7 +275,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(content)
-        os.chmod(name, 0o644)
+        os.chmod(name, private_files.file_mode())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,8 +101,9 @@ class Installed:
     job: str
     language: str  # the one that it does the job for, or default
     entry: Entry
-    state: str  # installed | missing | changed | not verified
+    state: str  # installed | missing | changed
     place: str  # the folder, or the hub id with its revision
+    recorded: Mapping[str, str] = field(default_factory=dict)  # sha256 of the hub files that the registry does not know
 
 
 @functools.cache
@@ -160,20 +160,23 @@ SPEECH_CODE = "3"  # counted up when audio, transcribe or diarize give other res
 
 
 def weights(models_dir: Path, model: Entry, *, verify: bool = True) -> Path:
-    """The folder with a model's weights, every file checked by sha256; hub models are brought at their pinned revision.
+    """The folder with a model's weights, every file checked by sha256 unless `verify` is false; downloads nothing.
 
     Raises:
-        MissingWeightsError: not here; says the command that brings them, or the profile that needs no hub.
+        MissingWeightsError: not here; says the command that fetches them, or the profile that needs no hub.
         ChangedWeightsError: a file is not the pinned one.
     """
     if model.source == "hub":
-        return _hub_snapshot(models_dir, model)
+        from models import hub  # which imports this module
+
+        place = None if verify else hub.folder(models_dir, model)
+        return place or hub.verified(models_dir, model)
     missing = [f.target for f in model.files if not (models_dir / f.target).is_file()]
     if missing:
         raise MissingWeightsError(f"{model.name} is not installed: {models_dir / missing[0]} is missing. Bring it with {FETCH}.")
     if verify:
         for file in model.files:
-            _check(models_dir / file.target, file.sha256, model.name)
+            check_file(models_dir / file.target, file.sha256, model.name)
     return (models_dir / model.files[0].target).parent
 
 
@@ -187,6 +190,7 @@ def describe(models_dir: Path, profile: str) -> str:
         lines.append(f"  licence {model.licence}, languages {' '.join(model.languages)}, about {model.memory_mb} MB of memory")
         lines += [f"  sha256 {file.sha256[:16]}  {file.target}" for file in model.files]
         lines += [f"  sha256 {sha256[:16]}  {name}" for name, sha256 in model.sha256.items()]
+        lines += [f"  sha256 {sha256[:16]}  {name} (recorded when it was fetched)" for name, sha256 in row.recorded.items()]
         packages = dict.fromkeys(f"{part.package} {part.version}" for file in model.files for part in file.parts)
         lines += [f"  from the package {', '.join(packages)}"] if packages else []
         blocks.append("\n".join(lines))
@@ -209,21 +213,25 @@ def installed(models_dir: Path, profile: str) -> list[Installed]:
 
     Loads nothing.
     """
+    from models import hub  # which imports this module
+
     loaded = load_registry()
     return [
-        Installed(job, language, loaded.models[name], *_state(models_dir, loaded.models[name]))
+        Installed(
+            job, language, loaded.models[name], *_state(models_dir, loaded.models[name]), hub.recorded(models_dir, loaded.models[name])
+        )
         for job, names in loaded.profiles.get(profile, {}).items()
         for language, name in names.items()
     ]
 
 
 def _state(models_dir: Path, model: Entry) -> tuple[str, str]:
-    if model.source == "hub":
-        return "installed" if hub_folder(models_dir, model) else "missing", f"{model.hub_id}@{(model.revision or '')[:8]}"
+    place = f"{model.hub_id}@{(model.revision or '')[:8]}" if model.source == "hub" else str(models_dir)
     try:
-        return "installed", str(weights(models_dir, model))
+        folder = weights(models_dir, model)
+        return "installed", place if model.source == "hub" else str(folder)
     except MissingWeightsError:
-        return "missing", str(models_dir)
+        return "missing", place
     except ChangedWeightsError as error:
         return "changed", str(error)
 
@@ -259,8 +267,11 @@ def sha256_of(path: Path) -> str:
 _checked: set[tuple[str, str, int, int]] = set()
 
 
-def _check(path: Path, sha256: str, name: str) -> None:
-    """Once a process and state of the file: hashing 145 MB takes a good part of a second."""
+def check_file(path: Path, sha256: str, name: str) -> None:
+    """Check a file of the model `name`, once a process and state of the file: hashing 145 MB takes a good part of a second.
+
+    Raises ChangedWeightsError when it is not the file with this sha256.
+    """
     stat = path.stat()
     key = (str(path), sha256, stat.st_size, stat.st_mtime_ns)
     if key in _checked:
@@ -272,35 +283,6 @@ def _check(path: Path, sha256: str, name: str) -> None:
             f"Remove it and run {FETCH}."
         )
     _checked.add(key)
-
-
-def hub_folder(models_dir: Path, model: Entry) -> Path | None:
-    """Where a hub model's pinned revision lies, or None when it was not brought yet, or not all of it."""
-    folder = models_dir / "hub" / f"models--{(model.hub_id or '').replace('/', '--')}" / "snapshots" / (model.revision or "")
-    return folder if folder.is_dir() and all((folder / name).is_file() for name in model.hub_files) else None
-
-
-def _hub_snapshot(models_dir: Path, model: Entry) -> Path:
-    folder = hub_folder(models_dir, model)
-    if folder is None:
-        quiet()
-        try:
-            from huggingface_hub import snapshot_download
-
-            logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what matters of its retries is in our own message
-
-            wanted = list(model.hub_files) or None  # a repository may hold one model in many sizes
-            folder = Path(
-                snapshot_download(str(model.hub_id), revision=model.revision, cache_dir=models_dir / "hub", allow_patterns=wanted)
-            )
-        except Exception as error:
-            raise MissingWeightsError(
-                f"{model.name} ({model.hub_id}) is not installed and the model hub did not give it ({type(error).__name__}). "
-                "Work without the hub with `--profile offline`, or set HF_TOKEN on a machine that reaches the hub and try again."
-            ) from error
-    for file, sha256 in model.sha256.items():
-        _check(folder / file, sha256, model.name)
-    return folder
 
 
 def _entry(name: str, values: dict[str, Any], path: Path) -> Entry:

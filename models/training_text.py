@@ -89,7 +89,7 @@ def as_recognised(text: str, rng: random.Random) -> str:
     """The text as speech recognition may give it: no case, no punctuation, a word lost, a word misheard or joined with the next."""
     words, i = _worn(text, 0.3, rng)
     if i is not None:
-        words[i] = _misheard(words[i], rng)
+        words[i] = misheard_word(words[i], rng)
     if len(words) > 2 and rng.random() < 0.1:
         i = rng.randrange(len(words) - 1)
         words[i : i + 2] = [words[i] + words[i + 1].lower()]
@@ -114,7 +114,8 @@ def _worn(text: str, lost: float, rng: random.Random) -> tuple[list[str], int | 
     return words, rng.choice(long) if long and rng.random() < 0.5 else None
 
 
-def _misheard(word: str, rng: random.Random) -> str:
+def misheard_word(word: str, rng: random.Random) -> str:
+    """A long word with a sound taken for another, a letter lost, or torn in two."""
     at = rng.randrange(1, len(word) - 1)
     kind = rng.random()
     if kind < 0.6:

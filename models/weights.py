@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from models import registry
+from models import hub, private_files, registry
 from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, Part, WeightsFile, sha256_of
 
 Say = Callable[[str], None]
@@ -33,9 +33,7 @@ def fetch(models_dir: Path, profile: str = "offline", say: Say = print) -> int:
     models = registry.models_of(profile)
     brought = 0
     for model in models:
-        if model.source == "hub" and not registry.hub_folder(models_dir, model):
-            say(f"Models: downloading {model.hub_id} at {model.revision}")
-            registry.weights(models_dir, model)
+        if model.source == "hub" and hub.fetch(models_dir, model, say):
             brought += 1
     return brought + fetch_files(models_dir, [file for model in models for file in model.files], say)
 
@@ -108,7 +106,7 @@ def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, Part]]) 
             found = hashlib.file_digest(written, "sha256").hexdigest()
         if found != file.sha256:
             raise ChangedWeightsError(f"{file.target}: the packages gave sha256 {found}, not {file.sha256}; nothing was put in place.")
-        os.chmod(name, 0o644)
+        os.chmod(name, private_files.file_mode())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -123,6 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="offline", choices=sorted(registry.load_registry().profiles))
     given = parser.parse_args(arguments)
     try:
+        private_files.apply_umask()
         fetch(given.models_dir.absolute(), given.profile, lambda line: print(line, flush=True))
     except ModelError as error:
         print(f"Models: {error}", file=sys.stderr)

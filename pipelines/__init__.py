@@ -1,0 +1,8 @@
+"""Callgrade's pipeline: the steps, the `callgrade` command, the warehouse and the web application."""
+
+import logging
+
+from pipelines.printable import PrintableMessages
+
+# Every module logs here, in every process: names from outside are escaped before any handler, Airflow's among them, sees a message.
+logging.getLogger("callgrade").addFilter(PrintableMessages())

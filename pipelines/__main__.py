@@ -9,14 +9,19 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TextIO, cast
 
+from models import private_files
 from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines import heap
 from pipelines.decoding import processes
 from pipelines.errors import CallgradeError, MisconfiguredError
+from pipelines.printable import PrintableStream, printable
 from pipelines.progress import show_progress
+from pipelines.records import Medium
 from pipelines.settings import KEEP_TEXT, PROFILES, Settings
 
 _WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
@@ -26,19 +31,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        with show_progress():
+        private_files.apply_umask()
+        with show_progress(), redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))):
             status: int = arguments.run(arguments)
             return status
     except (MisconfiguredError, ModelError) as error:
-        print(f"callgrade: {error}", file=sys.stderr)
+        _tell(error)
         return 2
     except CallgradeError as error:
-        print(f"callgrade: {error}", file=sys.stderr)
+        _tell(error)
         return 1
     except KeyboardInterrupt:
         processes.stop()  # threads that wait for a decoder would keep this process from ending
         print("callgrade: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
         return 130
+
+
+def _tell(problem: object) -> None:
+    print("callgrade:", printable(str(problem), keep="\n"), file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     grade.add_argument("--keep-text", choices=KEEP_TEXT, help="raw keeps personal data readable in the warehouse (default: redacted)")
     grade.add_argument(
         "--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)"
+    )
+    grade.add_argument(
+        "--transcripts",
+        action="store_true",
+        help="FOLDER holds CALL_ID.json files with the turns of each call, from another recogniser or typed, instead of recordings",
     )
     grade.set_defaults(run=_grade)
 
@@ -74,15 +89,14 @@ def _parser() -> argparse.ArgumentParser:
     accounts = commands.add_parser(
         "accounts", help="who may sign in to the web application; passwords are asked for, or read from standard input"
     )
-    accounts.add_argument("action", choices=("add", "list", "password", "close", "open"), help="what to do")
+    accounts.add_argument("action", choices=("add", "edit", "list", "password", "close", "open"), help="what to do")
     accounts.add_argument("name", nargs="?", metavar="NAME", help="whose account")
     accounts.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
-    accounts.add_argument(
-        "--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what a new account may do"
-    )
+    accounts.add_argument("--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what an account may do")
     accounts.add_argument("--centre", action="append", default=[], metavar="ID", help="a centre that it sees; may be repeated, or all")
     accounts.add_argument("--operator-id", metavar="ID", help="for an operator: whose calls it shows, as the call log writes it")
-    accounts.add_argument("--hears-personal-data", action="store_true", help="recordings are not beeped for it")
+    accounts.add_argument("--new-operator", action="store_true", help="accept an --operator-id that is not in any published call yet")
+    accounts.add_argument("--hears-personal-data", action=argparse.BooleanOptionalAction, help="recordings are not beeped for it")
     accounts.set_defaults(run=_accounts)
 
     clips = commands.add_parser("clips", help="copy coaching clips with their side-cars into a folder")
@@ -135,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 def _grade(arguments: argparse.Namespace) -> int:
     heap.share_one_heap()
     let_people_go_first()
-    from pipelines import flow, summary
+    from pipelines import flow, preflight, summary
     from pipelines.intake.folder import read_folder
 
     signal.siginterrupt(signal.SIGINT, True)  # polars sets the opposite, and a thread that waits for others would not notice Ctrl-C
@@ -147,7 +161,9 @@ def _grade(arguments: argparse.Namespace) -> int:
         recordings=arguments.folder,
         call_log=arguments.log,
     )
-    intake = read_folder(settings.recordings, settings.call_log, arguments.centre)
+    medium: Medium = "transcript" if arguments.transcripts else "recording"
+    preflight.check(settings, job="text" if medium == "transcript" else None)
+    intake = read_folder(settings.recordings, settings.call_log, arguments.centre, medium=medium)
     flow.grade(intake.calls, intake.put_aside, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))
     return 0 if summary.holds_any(settings) else 1
@@ -170,9 +186,8 @@ def _accounts(arguments: argparse.Namespace) -> int:
     from pipelines.web import manage
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
-    return manage.run(
-        settings, arguments.action, arguments.name, arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data
-    )
+    given = manage.Given(arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data, arguments.new_operator)
+    return manage.run(settings, arguments.action, arguments.name, given)
 
 
 def _cases(arguments: argparse.Namespace) -> int:
@@ -208,7 +223,7 @@ def _alerts(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{told.sent} told, {told.waiting} waiting, {told.given_up} given up")
     for problem in told.problems:
-        print(f"callgrade: {problem}", file=sys.stderr)
+        _tell(problem)
     return 1 if told.problems else 0
 
 

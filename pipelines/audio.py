@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models import private_files
 from models.cores import on_every_core
 from pipelines import crosstalk
 from pipelines.decoding import processes
@@ -212,7 +213,7 @@ def _write(pcm: Iterator[npt.NDArray[np.int16]], channels: int, out: Path) -> No
                     file.writeframes(np.ascontiguousarray(block.T).tobytes())
         else:
             _write_opus(pcm, channels, name)
-        os.chmod(name, 0o644)
+        os.chmod(name, private_files.file_mode())
         os.replace(name, out)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
+from models import private_files
 from models.cores import on_every_core
 from pipelines import audio, store
 from pipelines.errors import BadRecordingError, MisconfiguredError
@@ -82,7 +83,7 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
     """
     months, kept = _months_to_plan(published, settings) if only_touched else (None, [])
     planned = plan(published, settings.retention_days, now(), months)
-    settings.clips.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_files.make_folder(settings.clips)
     of_calls = [list(group) for _, group in groupby(planned, key=lambda wanted: wanted.clip.call_id)]
     clips: list[Clip] = []
     cut_of_calls = on_every_core(lambda wanted: _cut_missing(wanted, settings, recordings), of_calls)
@@ -177,7 +178,7 @@ def plan(published: Published, retention_days: int, at: datetime, months: Sequen
             from criterion_results r
             join calls c using (call_id)
             join (select call_id, max(evaluated_at) as evaluated_at from evaluations group by call_id) e using (call_id)
-            where c.status = 'graded' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
+            where c.status = 'graded' and c.medium = 'recording' and e.evaluated_at is not null and r.verdict in ('pass', 'fail') and not list_contains(?, c.centre_id || '/' || r.criterion_id) and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
               and (r.verdict = 'fail' or r.quote is not null) and (? or centre_month in (select unnest(?)))
               and (r.judge = 'human' or not exists (
                   select 1 from criterion_results as h where h.call_id = r.call_id and h.criterion_id = r.criterion_id and h.judge = 'human'
@@ -255,7 +256,7 @@ def export_clips(
     rows = settings.site / "clips.parquet"
     if not rows.exists():
         raise MisconfiguredError(f"There are no clips yet: {rows} is missing. Run `callgrade grade FOLDER --warehouse FILE` first.")
-    out.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(out)
     copied: list[Path] = []
     for clip in store.read_records(rows, Clip):
         if call_id not in (None, clip.call_id) or criterion_id not in (None, clip.criterion_id) or kind not in (None, clip.kind):

@@ -12,7 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines import summary
+from models import private_files
+from pipelines import preflight, summary
 from pipelines.errors import CallgradeError
 from pipelines.settings import ROOT, Settings
 from pipelines.web import samples
@@ -32,6 +33,7 @@ def run() -> int:
         recordings=ROOT / "tests" / "calls",
         batch_audio_min=4.0,  # several batches of few calls, so that the tasks really map
     ).with_(call_log=None)
+    preflight.check(settings)
     run_dags(DAGS, settings, ROOT / ".airflow")
     print(summary.of_run(settings))
     shown = Path(os.path.relpath(settings.warehouse))
@@ -48,6 +50,7 @@ def run_dags(dag_ids: tuple[str, ...], settings: Settings, airflow_home: Path) -
 
     Raises CallgradeError when one of them fails.
     """
+    private_files.tighten(airflow_home)
     command = [sys.executable, "-m", "dags.run_local", *dag_ids]
     environment = os.environ | airflow_environment(airflow_home) | settings.as_environment()
     error = "Airflow ended without a word"
@@ -72,6 +75,8 @@ def airflow_environment(home: Path) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": f"0o{private_files.folder_mode():o}",
+        "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": f"0o{private_files.file_mode():o}",
         "AIRFLOW__API__HOST": "127.0.0.1",  # its pages, where they are started, are for this machine only
         "NO_COLOR": "1",  # the log is a file
     }

@@ -8,9 +8,14 @@ CallgradeError
 
 from __future__ import annotations
 
+from pipelines.printable import printable
+
 
 class CallgradeError(Exception):
-    """Any error that Callgrade raises on purpose; its text is one plain sentence for a person."""
+    """Any error that Callgrade raises on purpose; its text is one plain sentence for a person, with invisible characters escaped."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message, keep="\n"))
 
 
 class BadRecordingError(CallgradeError):

@@ -16,18 +16,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from models import registry
 from models.cores import cores
 from models.grouping import in_groups
-from pipelines import audio, coaching, diarize, heap, redact, transcribe, turns, warehouse
+from pipelines import audio, coaching, diarize, heap, redact, transcribe, transcripts, turns, warehouse
 from pipelines.errors import TransientError
+from pipelines.printable import normalise_id
+from pipelines.published import Published
 from pipelines.records import Call, Clip, PutAside
 from pipelines.score import evaluate
 from pipelines.settings import Settings, now
 from pipelines.store import Batch, CutShortError
-from pipelines.web import into_warehouse, pages
+from pipelines.warehouse.forgetting import ForgottenCall
+from pipelines.web import forgetting, into_warehouse, pages
 
 Step = Callable[[Batch, Settings], None]
 
@@ -52,7 +56,7 @@ def grade(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settin
         except CutShortError as error:
             LOGGER.warning("%s", error)
             load(Batch(judge(batch.folder, settings)), settings)
-    publish(settings, {call.call_id: Path(call.recording) for call in calls})
+    publish(settings, {call.call_id: Path(call.recording) for call in calls if call.medium == "recording"})
 
 
 def receive(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
@@ -92,7 +96,7 @@ def offer_again(settings: Settings) -> list[str]:
 def recordings(settings: Settings) -> dict[str, Path]:
     """Where the recording of each staged call lies, by call id; leaves out those that are no longer there."""
     calls = [call for file in sorted(settings.stage.glob("*/calls.parquet")) for call in Batch(file.parent).read("calls")]
-    return {call.call_id: Path(call.recording) for call in calls if Path(call.recording).exists()}
+    return {call.call_id: Path(call.recording) for call in calls if call.medium == "recording" and Path(call.recording).exists()}
 
 
 def publish(settings: Settings, recordings: dict[str, Path]) -> None:
@@ -111,20 +115,39 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
 
 
 def erase_client(settings: Settings, client_ref: str) -> None:
-    """Forget a client for good, the pages made anew without; run it again should it be stopped."""
-    warehouse.erase_client(settings, client_ref)
-    _pages_anew(settings)
+    """Forget a client for good, the pages made anew without; run it again should it be stopped.
+
+    The client is found as the intake writes an id now, and as the call log wrote it before ids were normalised.
+    """
+    for ref in dict.fromkeys((client_ref, normalise_id(client_ref))):
+        warehouse.erase_client(settings, ref, partial(_forget_elsewhere, settings, on_request=True))
+    _finish_forgetting(settings)
 
 
 def forget_old(settings: Settings) -> None:
     """Forget the calls that are older than `retention_days`, the pages made anew without."""
-    warehouse.forget_before(settings, (now() - timedelta(days=settings.retention_days)).date())
-    _pages_anew(settings)
+    day = (now() - timedelta(days=settings.retention_days)).date()
+    warehouse.forget_before(settings, day, partial(_forget_elsewhere, settings, on_request=False))
+    _finish_forgetting(settings)
 
 
-def _pages_anew(settings: Settings) -> None:
+def _forget_elsewhere(settings: Settings, calls: Sequence[ForgottenCall], *, on_request: bool) -> None:
+    """Remove what the web application stores of these calls, and their pages."""
+    pages.remove_pages(settings, [call.call_id for call in calls])
+    forgetting.forget(settings, calls, on_request=on_request)
+
+
+def _finish_forgetting(settings: Settings) -> None:
+    """Remove what an earlier run left, and write the pages anew; those that cannot be written are removed, since they may quote what was forgotten."""
+    with warehouse.open_for_reading(settings) as db:
+        if db is not None:
+            forgetting.sweep(settings, Published(db), with_audit=True)
     if settings.snapshot.exists():
-        pages.publish_pages(settings)
+        try:
+            pages.publish_pages(settings)
+        except Exception:
+            pages.remove_all(settings)
+            raise
 
 
 def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
@@ -134,8 +157,10 @@ def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Setting
     """
     lengths_min = {call.call_id: max(call.size_bytes / 16_000 / 60, 0.5) for call in calls}
     most_min = min(settings.batch_audio_min, sum(lengths_min.values()) / settings.workers + 1.0)
-    groups = in_groups(sorted(calls, key=lambda c: c.call_id), lambda call: lengths_min[call.call_id], most_min)
-    batches = [_stage(group, (), settings) for group in groups]
+    batches: list[Batch] = []
+    for medium in ("recording", "transcript"):  # never in one batch: they go through different steps
+        some = sorted((call for call in calls if call.medium == medium), key=lambda c: c.call_id)
+        batches += [_stage(group, (), settings) for group in in_groups(some, lambda call: lengths_min[call.call_id], most_min)]
     if put_aside:  # a batch of their own: a run that goes on where another was killed must find the others under the same ids
         batches.append(_stage((), put_aside, settings))
     return batches
@@ -145,12 +170,23 @@ def run_step(name: str, batch: Batch, settings: Settings) -> None:
     """Run one step on a batch, unless it is a slow one that was done before."""
     if name == "audio":  # the first one
         batch.mend()
+    if any(call.medium == "transcript" for call in batch.calls()):  # all of them, see `plan`
+        _run_transcript_step(name, batch, settings)
+        return
     kept = _KEPT.get(name)
     is_heard = batch.has("turns") and not batch.has("words")  # masked, and the unmasked words are gone: nothing to make turns from again
     if (kept and batch.has(kept)) or (is_heard and name in _NEED_WORDS):
         return
     STEPS[name](batch, settings)
     heap.give_back()
+
+
+def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
+    """The same for a batch of transcripts, where one step takes the place of all that need the sound."""
+    if name == "audio" and not (batch.has("audio") and batch.has("turns")):
+        transcripts.run(batch, settings)
+    elif (name == "redact" and batch.has("spoken_turns")) or name == "score":
+        STEPS[name](batch, settings)
 
 
 def judge(folder: Path, settings: Settings) -> Path:
@@ -201,7 +237,7 @@ def _start_worker(queue: object, workers: int) -> None:
 def _stage(calls: Iterable[Call], put_aside: Iterable[PutAside], settings: Settings) -> Batch:
     calls, put_aside = list(calls), list(put_aside)
     content = json.dumps(
-        [registry.speech_version(settings.profile), settings.keep_text, [asdict(c) for c in calls], [asdict(p) for p in put_aside]],
+        [registry.speech_version(settings.profile), settings.keep_text, [_identity(c) for c in calls], [asdict(p) for p in put_aside]],
         default=str,
         sort_keys=True,
     )
@@ -210,6 +246,11 @@ def _stage(calls: Iterable[Call], put_aside: Iterable[PutAside], settings: Setti
     batch.write_put_aside("intake", put_aside)
     batch.mend()
     return batch
+
+
+def _identity(call: Call) -> dict[str, object]:
+    """What a batch's id is made of; a batch that was staged before transcripts could be delivered keeps its id."""
+    return {name: value for name, value in asdict(call).items() if (name, value) != ("medium", "recording")}
 
 
 def _mark(folders: Sequence[Path]) -> list[str]:

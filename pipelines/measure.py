@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from models import registry
+from models import private_files, registry
 from models.language import words_of
-from pipelines import flow
+from pipelines import flow, preflight
 from pipelines.errors import MisconfiguredError
 from pipelines.intake.folder import read_folder
 from pipelines.records import Call, Turn
@@ -43,6 +43,7 @@ def measure(folder: Path, settings: Settings) -> list[Measure]:
 
     Raises MisconfiguredError when no call of the folder has one.
     """
+    preflight.check_models(settings)
     calls = [call for call in read_folder(folder).calls if _reference(folder, call).is_file()]
     if not calls:
         raise MisconfiguredError(f"No call of {folder} has a reference/<call_id>.json to be measured against; see docs/running.md.")
@@ -57,7 +58,7 @@ def measure(folder: Path, settings: Settings) -> list[Measure]:
                 reference = json.loads(_reference(folder, call).read_text(encoding="utf-8"))["turns"]
                 heard = [turn for turn in turns if turn.call_id == call.call_id]
                 measures.append(compare(call.call_id, registry.speech_version(settings.profile), reference, heard))
-    settings.site.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_files.make_folder(settings.site)
     (settings.site / "measures.json").write_text(json.dumps([asdict(m) for m in measures], indent=1), encoding="utf-8")
     words = sum(m.words for m in measures)
     errors = sum(m.words * m.word_error_ratio for m in measures)

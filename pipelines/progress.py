@@ -62,7 +62,7 @@ class _BarHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._progress = Progress(
-            TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[what]}"),
+            TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[what]}", markup=False),
             console=Console(stderr=True), transient=True,
         )  # fmt: skip
         self._tasks: dict[str, TaskID] = {}

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from pipelines.printable import printable
+
 Role = Literal["operator", "client", "unknown"]
+Medium = Literal["recording", "transcript"]
 VerdictName = Literal["pass", "fail", "na", "unsure"]
 
 
@@ -36,6 +39,7 @@ class Call:
     operator_channel: int | None = None
     language: str | None = None  # as the log says; None when it does not
     extra_json: str = "{}"  # columns of the log that we do not know, kept
+    medium: Medium = "recording"  # what was delivered; `recording` is the path of either
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class PutAside:
     centre_id: str | None = None
     recording: str | None = None  # file name only
     recording_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        """Escape invisible characters: id, reason and file name may hold what came from outside, and are shown to people."""
+        for name in ("call_id", "reason", "recording"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, value and printable(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ word too many.
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -99,10 +100,12 @@ def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset()
 
 
 def mask_text(text: str, language: str) -> str:
-    """A free text (a note, a line of a log) with its personal data masked; layout between words becomes single spaces."""
+    """A free text (a note, a line of a log) with its personal data masked; the space between words, line breaks too, stays as it is."""
     tokens = tuple(Token(word, float(n), float(n + 1), 1.0) for n, word in enumerate(text.split()))
     turn = Turn("", 1, 0, "", "unknown", 0.0, 0.0, float(len(tokens)), tokens, language, 1.0, None, False, 0.0, False)
-    return redact_turns([turn])[0][0].text
+    spaces = [*re.findall(r"\s+", text.strip()), ""]
+    masked = redact_turns([turn])[0][0].tokens
+    return "".join(token.text + spaces[int(token.end_s) - 1] for token in masked)  # a token ends where its last word does
 
 
 def _masked(turn: Turn, spans: Sequence[Span], keep_raw: bool) -> Turn:

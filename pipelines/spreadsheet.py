@@ -11,6 +11,8 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from pipelines.printable import printable
+
 MOST_CHARACTERS = 32_767  # of a cell
 # for the workbook; the cells below rely on it
 AS_TEXT = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -44,7 +46,7 @@ def cells(book: Any, sheet: Any, moments: str = "yyyy-mm-dd hh:mm:ss", fractions
         elif isinstance(value, time):
             sheet.write_datetime(row, column, value.replace(tzinfo=None), hour)
         else:
-            text = _text(value)
+            text = printable(_text(value), keep="\n\t\r")
             sheet.write_string(row, column, text, quoted if text.startswith(_LOOKS_LIKE_FORMULA) else None)
 
     return put

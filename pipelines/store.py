@@ -25,6 +25,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import polars as pl
 
+from models import private_files
 from pipelines import records
 from pipelines.errors import TransientError
 
@@ -51,6 +52,7 @@ KINDS: dict[str, type] = {
     "clips": records.Clip,
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
+_PRIVATE = "private"  # the folder that holds them in a batch
 # A file that is cut short → what must go with it, so that the step that writes it runs again. Once the words are wiped, that means from the
 # sound: without `turns` a batch has not been heard. Files of the steps that always run again are not named.
 _GOES_TOO: dict[str, tuple[str, ...]] = {
@@ -89,7 +91,7 @@ class Batch:
 
     def path(self, kind: str) -> Path:
         """The Parquet file of one kind of record in this batch."""
-        return self.folder / ("private" if kind in PRIVATE else "") / f"{kind}.parquet"
+        return self.folder / (_PRIVATE if kind in PRIVATE else "") / f"{kind}.parquet"
 
     def has(self, kind: str) -> bool:
         return is_whole(self.path(kind))
@@ -120,8 +122,8 @@ class Batch:
         """Remove the files with unmasked words: out of sight in one move, so that no half of them is taken for the whole."""
         gone = self.folder / ".wiped"
         shutil.rmtree(gone, ignore_errors=True)
-        if (self.folder / "private").exists():
-            os.replace(self.folder / "private", gone)
+        if (self.folder / _PRIVATE).exists():
+            os.replace(self.folder / _PRIVATE, gone)
             shutil.rmtree(gone, ignore_errors=True)
 
     def mend(self) -> list[str]:
@@ -211,7 +213,7 @@ def write_whole(path: Path, content: bytes) -> Path:
     when the disk fails; the old file is as it was.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.make_folder(path.parent, for_group=path.parent.name != _PRIVATE)
         for left in path.parent.glob(f".{path.name}.*.part"):
             _remove_if_left(left)
         while not _moved_into_place(path, content):
@@ -228,6 +230,7 @@ def _moved_into_place(path: Path, content: bytes) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not Path(name).exists():
                 return False
+            os.fchmod(file.fileno(), private_files.file_mode())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -248,6 +251,12 @@ def is_whole(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return len(foot) == 8 and foot[4:] == _TAIL and int.from_bytes(foot[:4], "little") + 12 <= size
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files of dead writers in a folder and all below it."""
+    for part in folder.rglob(".*.part"):
+        _remove_if_left(part)
 
 
 def _remove_if_left(part: Path) -> None:

@@ -24,6 +24,7 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
         wanted = list(call_ids)
         status = dict(db.execute("select status, count(*) from calls group by all").fetchall())
+        transcripts = (db.execute("select count(*) from calls where medium = 'transcript' and status = 'graded'").fetchone() or (0,))[0]
         unsure, decided = db.execute(
             "select count(*) filter (verdict = 'unsure'), count(*) filter (verdict in ('pass', 'fail')) from criterion_results where judge = 'machine'"
         ).fetchone() or (0, 0)
@@ -34,6 +35,10 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
                 telling.setdefault(outcome, (call_id, centre_id, explanation, quote))
     total = sum(status.values())
     lines = ["", f"  {status.get('graded', 0)} of {total} calls graded, {total - status.get('graded', 0)} put aside"]
+    if transcripts:
+        lines.append(
+            f"  {transcripts} of them from transcripts: no audio, so voice levels, raised voices, hold music and clips are left out"
+        )
     lines.append(f"  {decided} points decided with their evidence, {unsure} unsure: they wait for a person")
     if put_aside:
         lines += ["", "  Put aside"] + [f"    {call_id}: {reason}" for call_id, reason in put_aside[:10]]

@@ -18,8 +18,8 @@ import yaml
 from pipelines import __main__ as command
 from pipelines.settings import ROOT
 
-ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "sql", "tests"}
-FILES = {".airflowignore", ".gitignore", "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"}
+ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
+FILES = {".airflowignore", ".gitignore", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
 FORBIDDEN_NAMES = {"utils", "common", "base", "helpers", "interfaces", "domain", "hooks", "plugins"}
 HEAVY = {"torch", "torchaudio", "pyannote", "faster_whisper", "ctranslate2", "transformers"}
 TEXT = {".py", ".yaml", ".yml", ".sql", ".md", ".toml", ".txt", ".csv", ".html", ".css", ".js", ".j2", ".cfg", ".sh", ""}
@@ -104,20 +104,13 @@ def test_nothing_loads_a_model_library_before_a_model_is_needed() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_every_pinned_package_has_exactly_one_version_and_torch_has_no_build_tag() -> None:
-    pins = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.!]+", pin) for pin in pins)
-    assert len({pin.split("==")[0].lower().replace("_", "-") for pin in pins}) == len(pins)
-
-
 def test_every_package_that_the_code_imports_is_declared_and_pinned() -> None:
     """What merely comes along with another package may leave with it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     stated = project["dependencies"] + [name for extra in project["optional-dependencies"].values() for name in extra]
     declared = {_canonical(re.split(r"[<>=!~ ;[]", requirement)[0]) for requirement in stated}
-    pinned = {
-        _canonical(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line
-    }
+    locked = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "requirements").glob("*.txt"))
+    pinned = {_canonical(name) for name in re.findall(r"^([\w.-]+)==", locked, re.M)}
     known = importlib.metadata.packages_distributions()
     imported = set()
     for name, text in text_files():

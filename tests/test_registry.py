@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models import registry, weights
+from models import hub, registry, weights
 from pipelines.settings import PROFILES
 
 
@@ -72,7 +72,11 @@ def test_without_the_hub_the_message_says_which_profile_works(tmp_path: Path, mo
         raise OSError("no route")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(registry.MissingWeightsError, match="--profile offline"):
+    with pytest.raises(registry.MissingWeightsError, match=r"did not give it .*--profile offline"):
+        weights.fetch(tmp_path, "gpu", lambda _: None)
+    with pytest.raises(
+        registry.MissingWeightsError, match=r"models--Systran.* is missing\. Fetch it with `callgrade models --profile gpu --fetch`"
+    ):
         registry.weights(tmp_path, registry.entry("gpu", "asr"))
 
 
@@ -137,32 +141,97 @@ def test_what_a_profile_cannot_mean_is_told_with_its_place(tmp_path: Path, asr: 
         profiles_with(tmp_path, asr, **jobs)
 
 
-def test_of_a_repository_with_many_sizes_only_the_named_files_are_brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
+class Hub:
+    """Stands in for the model hub: gives the files of one repository, and remembers what it was asked for."""
 
-    model = registry.load_registry().models["gigaam-v3-e2e-ctc"]
-    content = {name: name.encode() for name in model.hub_files}
-    pinned = replace(model, sha256={name: hashlib.sha256(content[name]).hexdigest() for name in model.sha256})
-    asked: list[list[str]] = []
+    def __init__(self, content: dict[str, bytes]) -> None:
+        self.content = content
+        self.asked: list[list[str] | None] = []
 
-    def download(hub_id: str, *, revision: str, cache_dir: Path, allow_patterns: list[str]) -> str:
-        asked.append(allow_patterns)
+    def snapshot_download(self, hub_id: str, *, revision: str, cache_dir: Path, allow_patterns: list[str] | None) -> str:
+        self.asked.append(allow_patterns)
         folder = cache_dir / f"models--{hub_id.replace('/', '--')}" / "snapshots" / revision
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in allow_patterns:
-            (folder / name).write_bytes(content[name])
+        for name in allow_patterns or self.content:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(self.content[name])
         return str(folder)
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+
+@pytest.fixture
+def made_hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
+    import huggingface_hub
+
+    made = Hub({})
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", made.snapshot_download)
+    return made
+
+
+def test_of_a_repository_with_many_sizes_only_the_named_files_are_fetched(tmp_path: Path, made_hub: Hub) -> None:
+    model = registry.load_registry().models["gigaam-v3-e2e-ctc"]
+    made_hub.content = {name: name.encode() for name in model.hub_files}
+    pinned = replace(model, sha256={name: hashlib.sha256(made_hub.content[name]).hexdigest() for name in model.sha256})
+    assert hub.fetch(tmp_path, pinned, lambda _: None)
     folder = registry.weights(tmp_path, pinned)
-    assert registry.weights(tmp_path, pinned) == folder == registry.hub_folder(tmp_path, pinned)
-    assert asked == [["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]]
-    (folder / "config.json").unlink()  # without it, another version's features would be heard
-    assert registry.hub_folder(tmp_path, pinned) is None
-    registry.weights(tmp_path, pinned)
-    assert len(asked) == 2
+    assert folder == hub.folder(tmp_path, pinned)
+    assert made_hub.asked == [["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]]
+    (folder / "config.json").unlink()  # without it, another version's features would be used
+    with pytest.raises(registry.MissingWeightsError, match=r"callgrade models --profile telephone --fetch"):
+        registry.weights(tmp_path, pinned)
+    assert hub.fetch(tmp_path, pinned, lambda _: None)
+    assert registry.weights(tmp_path, pinned) == folder
     with pytest.raises(registry.ChangedWeightsError, match=r"v3_e2e_ctc\.int8\.onnx"):
         registry.weights(tmp_path, model)
+
+
+def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_once_changed(tmp_path: Path, made_hub: Hub) -> None:
+    made_hub.content = {"model.bin": b"weights", "config.json": b"{}", "nested/vocab.txt": b"a b"}
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in made_hub.content.items()}
+    model = replace(registry.load_registry().models["whisper-large-v3"], sha256={"model.bin": sha256["model.bin"]})
+    said: list[str] = []
+    hub.fetch(tmp_path, model, said.append)
+    assert hub.recorded(tmp_path, model) == {name: sha256[name] for name in ("config.json", "nested/vocab.txt")}
+    assert "the registry has no sha256 of config.json, nested/vocab.txt" in said[-1]
+    assert str(hub.record(tmp_path, model)) in said[-1]
+    folder = registry.weights(tmp_path, model)
+    assert not hub.fetch(tmp_path, model, said.append)  # all is here and known
+    assert len(said) == 2
+
+    (folder / "config.json").write_bytes(b'{"evil": 1}')
+    for use in (lambda: registry.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
+        with pytest.raises(registry.ChangedWeightsError, match=r"config\.json is not the file"):
+            use()
+    (folder / "config.json").write_bytes(b"{}")
+    (folder / "extra.py").write_bytes(b"import os")
+    for use in (lambda: registry.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
+        with pytest.raises(registry.ChangedWeightsError, match=r"extra\.py was not among the files"):
+            use()
+
+
+def test_weights_that_were_copied_here_are_not_loaded_before_they_are_recorded(
+    tmp_path: Path, made_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    model = replace(registry.load_registry().models["pyannote-community-1"], sha256={})
+    made_hub.content = {"config.yaml": b"pipeline: {}"}
+    made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("no route"))
+    with pytest.raises(registry.MissingWeightsError, match=r"never recorded.*--fetch"):
+        registry.weights(tmp_path, model)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("no route")))
+    said: list[str] = []
+    assert not hub.fetch(tmp_path, model, said.append)
+    assert "the hub cannot be reached" in said[1]
+    assert registry.weights(tmp_path, model) == hub.folder(tmp_path, model)
+
+
+def test_an_interrupted_download_is_completed_before_anything_is_recorded(tmp_path: Path, made_hub: Hub) -> None:
+    model = replace(registry.load_registry().models["pyannote-community-1"], sha256={})
+    made_hub.content = {"config.yaml": b"pipeline: {}"}
+    made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
+    made_hub.content["segmentation/model.bin"] = b"weights"
+    hub.fetch(tmp_path, model, lambda _: None)
+    assert hub.recorded(tmp_path, model).keys() == made_hub.content.keys()
 
 
 def packaged(folder: Path, name: str, file: str, content: bytes) -> Path:

@@ -16,6 +16,7 @@ from http.client import HTTPException
 from typing import Any
 
 from pipelines.alerts.rulebook import Channel, Email, Webhook, secret_of
+from pipelines.printable import printable
 
 TIMEOUT_S = 20.0
 
@@ -30,6 +31,7 @@ class UndeliveredError(Exception):
 
 def send(channel: Channel, alert_id: str, subject: str, text: str, body: Mapping[str, Any]) -> None:
     """Hand a message to a channel. Raises UndeliveredError when it was not taken, MisconfiguredError when a secret is missing."""
+    subject, text = printable(subject), printable(text, keep="\n")
     if isinstance(channel.by, Email):
         _mail(channel.by, alert_id, subject, text)
     else:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from models import private_files
 from pipelines.decoding.formats import MAX_BYTES, MAX_LENGTH_S, RATE_HZ
 from pipelines.decoding.tracks import FileTrack, FileTracks, Tracks
 from pipelines.errors import BadRecordingError, TransientError
@@ -145,7 +146,7 @@ def _tracks(files: list[BinaryIO], samples: int) -> Tracks:
 def _scratch_file(folder: Path | None) -> BinaryIO:
     try:
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_files.make_folder(folder)
         return tempfile.TemporaryFile(dir=folder, buffering=0)
     except OSError as error:
         where = folder or tempfile.gettempdir()

@@ -1,7 +1,8 @@
 """Reads a call log: one `Call` a row, and every row that cannot be a call with what is wrong in it; documented in docs/call-log.md.
 
-Without a call id, a recording, a known centre or a readable start, a row is put aside. Any other value that makes no sense is left out
-with a note, because the call itself can still be judged. Notes and reasons name line, column and value, never a client.
+Without a call id, a recording, a known centre or a readable start, a row is rejected, and so is one with an id that holds invisible characters.
+Any other value that makes no sense is left out with a note, because the call itself can still be judged. Notes and reasons name line, column and
+value, never a client. Ids are normalised (`normalise_id`); invisible characters in free text are escaped.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -18,20 +20,20 @@ from pathlib import Path
 from models.language import LANGUAGES
 from pipelines.errors import MisconfiguredError
 from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, find_delimiter, read_rows, split_lines
+from pipelines.printable import id_problem, normalise_id, printable, quoted, skeleton
 from pipelines.records import Call
 
-ESSENTIAL = ("call_id", "recording")
 COLUMNS = (
-    *ESSENTIAL, "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
+    "call_id", "recording", "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
     "client_ref", "wait_s", "disconnect_party", "operator_channel", "language",
 )  # fmt: skip
 DIRECTIONS = ("inbound", "callback", "outbound")
 DISCONNECT_PARTIES = ("operator", "client", "system", "unknown")
-_FREE_TEXT = ("line", "queue", "ivr_path", "operator_id", "operator_tenure", "client_ref")
+_IDS = ("call_id", "operator_id", "client_ref")
+_FREE_TEXT = ("line", "queue", "ivr_path", "operator_tenure")
 _ALIASES = {"center": "centre", "centre_id": "centre", "center_id": "centre"}
 _LOCAL_FORMATS = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M")
 _DATES_ALLOWED = "2024-10-21T08:47:00+08:00, 2024-10-21 08:47:00 or 21.10.2024 08:47"
-_MAX_ID_LENGTH = 200
 _MAX_WAIT_S = 86_400.0
 
 
@@ -76,7 +78,9 @@ class _Problems:
     notes: list[str] = field(default_factory=list)
 
 
-def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None) -> CallLog:
+def read_log(
+    path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None, *, id_suffix: str | None = None
+) -> CallLog:
     """Every row of a call log, as a call or with what is wrong in it.
 
     Args:
@@ -84,6 +88,7 @@ def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], t
         centre_ids: the known centres.
         zone_of: the time zone of a centre, asked only for rows whose start has no offset.
         centre: the centre of rows that name none.
+        id_suffix: the ending of files that are named by their call id, such as transcripts; the column recording is not needed then.
 
     Raises MisconfiguredError when there is no such file or it is no call log.
     """
@@ -98,13 +103,14 @@ def read_log(path: Path, centre_ids: Collection[str], zone_of: Callable[[str], t
         raise MisconfiguredError(f"The call log {path} is empty; its first line must name the columns: {', '.join(COLUMNS)}.")
     delimiter = find_delimiter(lines[first], COLUMNS)
     header = next(read_rows(lines[first : first + 1], 0, delimiter, 0), TextRow(first + 1, ()))
-    columns = _columns(header.fields, path, centre)
+    columns = _columns(header.fields, path, centre, has_files=id_suffix is None)
     log = CallLog(path, encoding, delimiter, [], [], [])
     log.notes.append(f"{path.name}: read as {encoding} with {DELIMITERS[delimiter]} between values")
     if "\ufffd" in text:
         log.notes.append(f"{path.name}: some bytes mean nothing in {encoding} and were replaced by U+FFFD")
     for row in read_rows(lines, first + 1, delimiter, len(columns)):
-        _read_row(row, columns, centre_ids, zone_of, centre, log)
+        _read_row(row, columns, centre_ids, zone_of, centre, log, id_suffix)
+    log.notes.extend(_look_alikes(log))
     return log
 
 
@@ -114,36 +120,42 @@ def nearest(value: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def show(value: str) -> str:
-    """A value as a reason shows it: quoted, on one line, cut after 60 characters."""
-    return repr(value if len(value) <= 60 else value[:57] + "...")
-
-
-def _columns(header: tuple[str, ...], path: Path, centre: str | None) -> list[str]:
+def _columns(header: tuple[str, ...], path: Path, centre: str | None, *, has_files: bool) -> list[str]:
     columns: list[str] = []
     for n, raw in enumerate(header, start=1):
-        name = column_name(raw) or f"column_{n}"
+        name = printable(column_name(raw)) or f"column_{n}"
         name = _ALIASES.get(name, name)
         columns.append(name if name not in columns else f"{name}_{n}")
-    for name in (*ESSENTIAL, *(() if centre else ("centre",))):
+    for name in ("call_id", *(("recording",) if has_files else ()), *(() if centre else ("centre",))):
         if name not in columns:
-            found = show(", ".join(columns))
+            found = quoted(", ".join(columns))
             hint = " (or give --centre)" if name == "centre" else ""
             raise MisconfiguredError(f"The call log {path} has no column {name}; its first line reads {found}. Add the column{hint}.")
     return columns
 
 
 def _read_row(
-    row: TextRow, columns: list[str], centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None, log: CallLog
+    row: TextRow,
+    columns: list[str],
+    centre_ids: Collection[str],
+    zone_of: Callable[[str], tzinfo],
+    centre: str | None,
+    log: CallLog,
+    id_suffix: str | None,
 ) -> None:
     place = f"{log.path.name} line {row.line_no}"
     digest = hashlib.sha256("\x1f".join(row.fields).encode("utf-8", "backslashreplace")).hexdigest()[:8]
     values = dict(zip(columns, row.fields, strict=False))
     problems = _Problems()
-    call_id = _call_id(values.get("call_id", ""), problems)
+    ids = {name: _id(name, values.get(name, ""), problems) for name in _IDS}
+    call_id = ids["call_id"] or ""
+    if not values.get("call_id"):
+        problems.errors.append("call_id is empty")
     centre_id = _centre(values.get("centre", "") or centre or "", centre_ids, problems)
     started_at = _started_at(values.get("started_at", ""), centre_id, zone_of, problems)
-    if not values.get("recording"):
+    if id_suffix is not None:
+        values["recording"] = call_id + id_suffix
+    elif not values.get("recording"):
         problems.errors.append("recording is empty")
     if len(row.fields) != len(columns):
         # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than a call less.
@@ -164,27 +176,48 @@ def _read_row(
         disconnect_party=_one_of("disconnect_party", values, DISCONNECT_PARTIES, "unknown", problems),
         operator_channel=_operator_channel(values.get("operator_channel", ""), problems),
         language=_language(values.get("language", ""), problems),
-        extra_json=json.dumps({k: v for k, v in values.items() if k not in COLUMNS and v}, ensure_ascii=False, sort_keys=True),
-        **{name: values.get(name) or None for name in _FREE_TEXT},
+        medium="recording" if id_suffix is None else "transcript",
+        operator_id=ids["operator_id"],
+        client_ref=ids["client_ref"],
+        extra_json=json.dumps(
+            {k: printable(v, keep="\n\t") for k, v in values.items() if k not in COLUMNS and v}, ensure_ascii=False, sort_keys=True
+        ),
+        **{name: printable(values.get(name, "")) or None for name in _FREE_TEXT},
     )
     log.rows.append(LogRow(row.line_no, call, digest))
     log.notes.extend(f"{place}: {note}" for note in problems.notes)
 
 
-def _call_id(value: str, problems: _Problems) -> str:
-    if not value:
-        problems.errors.append("call_id is empty")
-    elif len(value) > _MAX_ID_LENGTH or not value.isprintable():
-        problems.errors.append(f"call_id {show(value)} must be at most {_MAX_ID_LENGTH} printable characters")
-        return ""
-    return value
+def _id(name: str, value: str, problems: _Problems) -> str | None:
+    value = normalise_id(value)
+    if problem := id_problem(value):
+        problems.errors.append(f"{name} {problem}" if name == "client_ref" else f"{name} {quoted(value)} {problem}")
+        return None
+    return value or None
+
+
+def _look_alikes(log: CallLog) -> Iterator[str]:
+    """A note for each two ids of a log that people could take for one another; clients are named by their lines."""
+    for name in _IDS:
+        first_line: dict[str, dict[str, int]] = defaultdict(dict)  # skeleton → id → its first line
+        for row in log.rows:
+            if value := getattr(row.call, name):
+                first_line[skeleton(value)].setdefault(value, row.line_no)
+        for same in first_line.values():
+            (one, line), *others = same.items()
+            for other, other_line in others:
+                what = "" if name == "client_ref" else f"{quoted(one)} and {quoted(other)} "
+                yield (
+                    f"{log.path.name} lines {line} and {other_line}: {name} {what}look alike but differ "
+                    "(letter case, letters of another alphabet, O and 0): check that they are not one"
+                )
 
 
 def _centre(value: str, centre_ids: Collection[str], problems: _Problems) -> str | None:
     known = {c.casefold(): c for c in centre_ids}
     found = known.get(value.casefold())
     if found is None:
-        said = f"centre {show(value)} is not known{nearest(value, known)}" if value else "centre is empty"
+        said = f"centre {quoted(value)} is not known{nearest(value, known)}" if value else "centre is empty"
         problems.errors.append(f"{said}, allowed are {', '.join(sorted(centre_ids))}")
     return found
 
@@ -195,7 +228,7 @@ def _started_at(value: str, centre_id: str | None, zone_of: Callable[[str], tzin
         return None
     moment = _parse_moment(value)
     if moment is None or not 1990 <= moment.year <= 2100:
-        problems.errors.append(f"started_at {show(value)} is not a date with a time; write it like {_DATES_ALLOWED}")
+        problems.errors.append(f"started_at {quoted(value)} is not a date with a time; write it like {_DATES_ALLOWED}")
         return None
     if moment.tzinfo is None and centre_id is not None:
         moment = moment.replace(tzinfo=zone_of(centre_id))
@@ -221,7 +254,7 @@ def _one_of(name: str, values: Mapping[str, str], allowed: tuple[str, ...], defa
     value = values.get(name, "").casefold()
     if not value or value in allowed:
         return value or default
-    problems.notes.append(f"{name} {show(value)} is not one of {', '.join(allowed)}{nearest(value, allowed)}: taken as {default}")
+    problems.notes.append(f"{name} {quoted(value)} is not one of {', '.join(allowed)}{nearest(value, allowed)}: taken as {default}")
     return default
 
 
@@ -232,14 +265,14 @@ def _wait_s(value: str, problems: _Problems) -> float | None:
         wait_s = float(value.replace(",", "."))
         if wait_s <= _MAX_WAIT_S:
             return wait_s
-    problems.notes.append(f"wait_s {show(value)} is not a number of seconds from 0 to {_MAX_WAIT_S:.0f}: left out")
+    problems.notes.append(f"wait_s {quoted(value)} is not a number of seconds from 0 to {_MAX_WAIT_S:.0f}: left out")
     return None
 
 
 def _operator_channel(value: str, problems: _Problems) -> int | None:
     channel = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}.get(value)
     if channel is None and value:
-        problems.notes.append(f"operator_channel {show(value)} is neither 0 nor 1: who is the operator is found from the words")
+        problems.notes.append(f"operator_channel {quoted(value)} is neither 0 nor 1: who is the operator is found from the words")
     return channel
 
 
@@ -247,5 +280,5 @@ def _language(value: str, problems: _Problems) -> str | None:
     code = re.split(r"[-_]", value.casefold())[0]
     if not value or code in LANGUAGES:
         return code or None
-    problems.notes.append(f"language {show(value)} is not one of {', '.join(LANGUAGES)}: found from the sound")
+    problems.notes.append(f"language {quoted(value)} is not one of {', '.join(LANGUAGES)}: found from the sound")
     return None

@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
 from pipelines.errors import BadRecordingError, MisconfiguredError
-from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log, show
-from pipelines.intake.recordings import FoundFile, Recordings, leaves_folder
-from pipelines.records import Call, PutAside
+from pipelines.intake import transcripts
+from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log
+from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
+from pipelines.printable import id_problem, normalise_id, quoted
+from pipelines.records import Call, Medium, PutAside
 from pipelines.score.scorecard import centre_ids, load_centre
 
 LOGGER = logging.getLogger("callgrade")
 LOG_NAME = "calls.csv"
+_SUFFIXES: Mapping[Medium, frozenset[str]] = {"recording": AUDIO_SUFFIXES, "transcript": frozenset({transcripts.SUFFIX})}
 _NOTES_LOGGED = 20
 
 
@@ -48,13 +52,14 @@ class _Sorting:
     aside: list[tuple[str, PutAside]] = field(default_factory=list)  # with what makes the id unique should it be taken
 
 
-def read_folder(folder: Path, log: Path | None = None, centre: str | None = None) -> Intake:
+def read_folder(folder: Path, log: Path | None = None, centre: str | None = None, *, medium: Medium = "recording") -> Intake:
     """The calls of a folder, and what was put aside.
 
     Args:
         folder: recordings at any depth.
         log: the call log, where it is not `folder/calls.csv`.
         centre: the centre of rows that name none; without any call log it is the centre of every recording, whose file name is its call id.
+        medium: what the folder holds: recordings, or transcripts `CALL_ID.json` in their place.
 
     Raises MisconfiguredError when the folder, its log or the centre is not there.
     """
@@ -71,16 +76,18 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
         raise MisconfiguredError(
             f"There is no call log {folder / LOG_NAME}{_logs_below(folder)}; give one with --log, or the centre of all recordings with --centre."
         )
-    recordings = Recordings(folder)
+    recordings = Recordings(folder, _SUFFIXES[medium])
     sorting = _Sorting(recordings, log.name if log else "")
     notes: list[str] = []
     if log:
-        call_log = read_log(log, known, _zone_of, centre)
+        call_log = read_log(log, known, _zone_of, centre, id_suffix=None if medium == "recording" else transcripts.SUFFIX)
         notes = call_log.notes
+        for centre_id in sorted({row.call.centre_id for row in call_log.rows}):
+            load_centre(centre_id)  # what is wrong in its profile is told before a recording is read
         _sort_rows(call_log, sorting)
         _sort_orphans(sorting, centre)
     else:
-        _sort_without_log(sorting, centre or "")
+        _sort_without_log(sorting, centre or "", medium)
         notes.append("no call log: nothing is known of start, operator or who hung up")
     _log_notes(notes)
     intake = Intake(list(sorting.calls.values()), _with_unique_ids(sorting), notes, log)
@@ -145,17 +152,17 @@ def _accept(row: LogRow, sorting: _Sorting) -> None:
 
 def _recording_of(name: str, sorting: _Sorting) -> tuple[FoundFile, str]:
     if leaves_folder(name):
-        raise BadRecordingError(f"recording {show(name)} points outside the folder; write its path inside the folder, or its file name.")
+        raise BadRecordingError(f"recording {quoted(name)} points outside the folder; write its path inside the folder, or its file name.")
     files = sorting.recordings.match(name)
     sorting.claimed.update(f.path for f in files)
     if not files:
         if sorting.recordings.has_folder(name):
-            raise BadRecordingError(f"recording {show(name)} is a folder, not a file; name the recording.")
-        raise BadRecordingError(f"recording {show(name)} is not in the folder; add the file or correct the name.")
+            raise BadRecordingError(f"recording {quoted(name)} is a folder, not a file; name the recording.")
+        raise BadRecordingError(f"recording {quoted(name)} is not in the folder; add the file or correct the name.")
     identities = {_identify(file, sorting.recordings) for file in files}
     if len(identities) > 1:
         paths = ", ".join(f.relative for f in files)
-        raise BadRecordingError(f"recording {show(name)} may be any of {paths}, which differ; write the path inside the folder.")
+        raise BadRecordingError(f"recording {quoted(name)} may be any of {paths}, which differ; write the path inside the folder.")
     return files[0], identities.pop()
 
 
@@ -169,8 +176,8 @@ def _identify(file: FoundFile, recordings: Recordings) -> str:
 
 
 def _sort_orphans(sorting: _Sorting, centre: str | None) -> None:
-    for file in sorting.recordings.files:
-        if not file.is_audio_looking or file.path in sorting.claimed:
+    for file in sorting.recordings.delivered():
+        if file.path in sorting.claimed:
             continue
         reason, sha256 = f"{file.relative}: no row in the call log names this recording; add its row to {sorting.place}.", None
         try:
@@ -185,14 +192,16 @@ def _sort_orphans(sorting: _Sorting, centre: str | None) -> None:
         _put_aside(sorting, call_id, reason, 0, centre, file.relative, sha256)
 
 
-def _sort_without_log(sorting: _Sorting, centre: str) -> None:
-    files = [f for f in sorting.recordings.files if f.is_audio_looking]
+def _sort_without_log(sorting: _Sorting, centre: str, medium: Medium) -> None:
+    files = sorting.recordings.delivered()
     stems = Counter(PurePosixPath(f.relative).stem for f in files)
     for n, file in enumerate(files, start=1):
         stem = PurePosixPath(file.relative).stem
-        call_id = stem if stems[stem] == 1 and stem.isprintable() else file.relative
+        call_id = normalise_id(stem if stems[stem] == 1 else file.relative)
         LOGGER.info("intake %d/%d %s", n, len(files), call_id)
         try:
+            if problem := id_problem(call_id):
+                raise BadRecordingError(f"{file.relative}: its name {problem}. Rename the file: its name is the id of the call.")
             sha256 = _identify(file, sorting.recordings)
         except BadRecordingError as error:
             _put_aside(sorting, call_id, error.reason, n, centre, file.relative)
@@ -203,7 +212,7 @@ def _sort_without_log(sorting: _Sorting, centre: str) -> None:
             continue
         if call_id in sorting.calls:
             call_id = f"{call_id}~{sha256[:8]}"
-        sorting.calls[call_id] = Call(call_id, centre, str(file.path), sha256, file.size_bytes, None)
+        sorting.calls[call_id] = Call(call_id, centre, str(file.path), sha256, file.size_bytes, None, medium=medium)
         sorting.by_sha256[sha256] = call_id
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from models import private_files
 from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.intake.recordings import leaves_folder
 
@@ -27,7 +28,7 @@ def keep(inbox: Path, relative: str, size_bytes: int | None, fill: Callable[[Bin
     path = inbox / relative
     if path.is_file() and path.stat().st_size == size_bytes:
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     part = path.with_name(path.name + ".part")
     with part.open("wb") as stream:
         fill(stream)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import fsspec
 
+from models import private_files
 from pipelines.intake.inbox import keep, network_errors
 
 LOGGER = logging.getLogger("callgrade")
@@ -26,7 +27,7 @@ def pull(url: str, inbox: Path, **options: Any) -> list[Path]:
     Raises MisconfiguredError where a person must act (address, credentials, a missing package), TransientError where a retry may help.
     """
     inbox = Path(inbox)
-    inbox.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(inbox)
     with network_errors(url):
         store, root = fsspec.core.url_to_fs(url, **options)
         found = {key: info for key, info in store.find(root, detail=True).items() if not key.endswith("/")}

@@ -10,7 +10,7 @@ import re
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -38,16 +38,17 @@ class FoundFile:
     size_bytes: int
     problem: str | None = None
 
-    @property
-    def is_audio_looking(self) -> bool:
+    def has_suffix(self, suffixes: Collection[str]) -> bool:
+        """Whether the name ends as one of these (lower case, with the dot); hidden files have none."""
         name = PurePosixPath(self.relative).name
-        return PurePosixPath(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith(".")
+        return PurePosixPath(name).suffix.lower() in suffixes and not name.startswith(".")
 
 
 class Recordings:
-    """The files under a folder, found once."""
+    """The files under a folder, found once. Those that end as one of `suffixes` are what is delivered; the others are not touched."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> None:
+        self.suffixes = suffixes
         self.root = os.path.realpath(folder)
         self.folders: set[str] = set()
         self.files = sorted(self._walk(), key=lambda f: f.relative)
@@ -76,6 +77,10 @@ class Recordings:
         near = [f for f in self._by_name.get(folded[-1], []) if _is_end(folded, f.relative.casefold().split("/"))]
         same_case = [f for f in near if f.relative.endswith(given[-1])]
         return same_case or near
+
+    def delivered(self) -> list[FoundFile]:
+        """The files that are recordings (or transcripts) by their name."""
+        return [file for file in self.files if file.has_suffix(self.suffixes)]
 
     def has_folder(self, recording: str) -> bool:
         """Whether the name is that of a folder."""

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from models import private_files
 from pipelines.errors import MisconfiguredError
 from pipelines.intake.inbox import keep, network_errors
 
@@ -37,7 +38,7 @@ def pull(url: str, inbox: Path, key_file: Path | None = None, known_hosts: Path 
     if parts.scheme != "sftp" or not parts.hostname:
         raise MisconfiguredError(f"{_shown(url)} is not an SFTP address; write sftp://user@host:22/path.")
     inbox = Path(inbox)
-    inbox.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(inbox)
     client = paramiko.SSHClient()
     with network_errors(_shown(url)):
         try:

@@ -138,7 +138,7 @@ def score_call(
         topic_confidence=topic.confidence,
         client_type=client_type.best,
         client_type_confidence=client_type.confidence,
-        speech_model=registry.speech_version(profile),
+        speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
         scored_by=rules_version(),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )
@@ -241,7 +241,7 @@ def rules_version() -> str:
     """A short name for all that judges: changes when a rule, a phrase, a lexicon or the judging code changes."""
     digest = hashlib.sha256()
     paths = (p for folder in ("pipelines/score", "models") for pattern in ("*.py", "*.yaml") for p in (ROOT / folder).rglob(pattern))
-    for path in sorted(p for p in paths if p.name not in _HEARING):
+    for path in sorted(p for p in paths if p.name not in _HEARING and "training" not in p.parts):  # what models learned from judges nothing
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())
     return f"callgrade-{_package_version()}+rules.{digest.hexdigest()[:12]}"

@@ -21,6 +21,7 @@ from typing import TextIO
 
 import duckdb
 
+from models import private_files
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings, now
 from pipelines.warehouse import lake, marts
@@ -107,7 +108,8 @@ def disk_errors_told(path: Path) -> Iterator[None]:
 @contextmanager
 def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Hold the right to write; other processes wait, and say so, up to `timeout_s`, then get a TransientError."""
-    settings.site.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_files.make_folder(settings.site)
+    _tighten(settings)
     with (settings.site / "writer.lock").open("a+", encoding="utf-8") as file:
         started, said = time.monotonic(), False
         while True:
@@ -132,6 +134,12 @@ def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
         yield  # closing the file gives the lock back, also when the process dies
 
 
+def _tighten(settings: Settings) -> None:
+    """Take what an older version, another umask or a copy left open to other users of this machine away from them."""
+    local_lake = [Path(settings.lake.data)] if settings.lake is not None and not settings.lake.is_in_bucket else []
+    private_files.tighten(settings.site, settings.warehouse, settings.warehouse.with_name(f"{settings.warehouse.name}.wal"), *local_lake)
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove what a killed run may have left beside a DuckDB file: memory moved to disk, copies that were not finished."""
     shutil.rmtree(f"{path}.tmp", ignore_errors=True)
@@ -146,7 +154,7 @@ def _holder(lock: TextIO) -> str:
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """A connection that shows moments in UTC. Raises TransientError when another process has the file open."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(path.parent)
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
@@ -193,6 +201,18 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     made = marts.digest_of_made(sql)
     change = marts.create_views if applied.get(_MADE) == made else marts.create
     _apply(connection, lambda: change(connection, sql), {_VIEWS: views, _MADE: made})
+
+
+def is_current(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> bool:
+    """Whether a file has the tables, macros and views of this version."""
+    try:
+        applied = dict(connection.execute("select name, sha256 from store.migrations").fetchall())
+    except duckdb.CatalogException:
+        return False
+    return applied == {file.name: _digest(file) for file in (sql / "migrations").glob("*.sql")} | {
+        _VIEWS: marts.digest(sql),
+        _MADE: marts.digest_of_made(sql),
+    }
 
 
 def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], applied: Mapping[str, str]) -> None:

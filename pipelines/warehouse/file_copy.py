@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
+from models import private_files
 from pipelines.errors import TransientError
 
 
@@ -20,7 +21,7 @@ def write(source: Path, target: Path) -> None:
     """
     if target.exists() and filecmp.cmp(source, target):
         return
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_files.make_folder(target.parent)
     part = target.with_name(f".{target.name}.part")
     try:
         with source.open("rb") as old, part.open("wb") as new:

@@ -1,8 +1,9 @@
 """Takes calls out for good: a client who asks for it, and calls whose time is over. Nothing of them is left, and they do not come back.
 
-What is forgotten leaves the stage, the clips, the published copy and, last of all, the writer's file: a run that was killed finds in there
-what it has still to do. DuckDB leaves deleted rows in free blocks, so both files are written anew without them. Kept is the sha256 of each
-recording, so that one which still lies in the folder is put aside when it is received again, under an id that says nothing.
+What is forgotten leaves the stage, the clips, the published copy, what the caller stores elsewhere and, last of all, the writer's file: a run
+that was killed finds in there what it has still to do. DuckDB leaves deleted rows in free blocks, so both files are written anew without them.
+Kept is the sha256 of each recording, so that one which still lies in the folder is put aside when it is received again, under an id that says
+nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,38 +22,59 @@ import duckdb
 import polars as pl
 
 from pipelines import store
-from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Clip, PutAside
 from pipelines.settings import Settings, now
-from pipelines.sql_text import literal
 from pipelines.store import Batch
-from pipelines.warehouse import lake, marts
-from pipelines.warehouse.file import connect, disk_errors_told, migrate, open_for_reading, remove_leftovers, write_lock, writers_connection
+from pipelines.warehouse import lake, rewriting
+from pipelines.warehouse.file import (
+    disk_errors_told,
+    migrate,
+    open_for_reading,
+    write_lock,
+    writers_connection,
+)
 
+MARK = ".forgotten"  # beside the published copy: written anew whenever calls were taken out of it, so that a server stops showing the one of before
 ON_REQUEST = "Forgotten on request"
 PAST_ITS_TIME = "Forgotten because its time was over"
+_OF_A_CONFLICT = re.compile(r"~[0-9a-f]{8}$")  # what `conflicts` adds to the id of a call whose id another recording bears
 log = logging.getLogger("callgrade")
 
 
 @dataclass(frozen=True, slots=True)
-class _Gone:
-    """A call that goes; its recording is not known where none was found."""
+class ForgottenCall:
+    """A call that is forgotten; the sha256 of its recording is not known where none was found."""
 
     call_id: str
     recording_sha256: str | None
 
 
-def erase_client(settings: Settings, client_ref: str) -> list[Path]:
-    """Forget every call of a client, loaded or only staged; returns the clip files that went with them."""
-    return _forget(settings, "client_ref = ?", client_ref, lambda call: call.client_ref == client_ref, ON_REQUEST)
+Elsewhere = Callable[[Sequence[ForgottenCall]], None]
 
 
-def forget_before(settings: Settings, day: date) -> list[Path]:
-    """Forget every call that began (or, without a start time, was loaded) before a day in UTC; returns the clip files that went with them."""
+def erase_client(settings: Settings, client_ref: str, elsewhere: Elsewhere | None = None) -> list[Path]:
+    """Forget every call of a client, loaded or only staged; returns the clip files that went with them.
+
+    `elsewhere` is told the loaded calls once readers no longer see them and while the writer's file still holds them; it must remove what else is stored
+    of them, and may be told the same calls again by the run after one that was killed.
+    """
+    return _forget(settings, "client_ref = ?", client_ref, lambda call: call.client_ref == client_ref, ON_REQUEST, elsewhere)
+
+
+def forget_before(settings: Settings, day: date, elsewhere: Elsewhere | None = None) -> list[Path]:
+    """Forget every call that began (or, without a start time, was loaded) before a day in UTC; returns the clip files that went with them.
+
+    For `elsewhere` see `erase_client`.
+    """
     midnight = datetime.combine(day, time(), UTC)
     condition = "coalesce(started_at, loaded_at) < cast(? as timestamptz)"
     return _forget(
-        settings, condition, midnight.isoformat(), lambda call: call.started_at is not None and call.started_at < midnight, PAST_ITS_TIME
+        settings,
+        condition,
+        midnight.isoformat(),
+        lambda call: call.started_at is not None and call.started_at < midnight,
+        PAST_ITS_TIME,
+        elsewhere,
     )
 
 
@@ -73,7 +95,7 @@ def without_forgotten(
         {
             "n": range(len(rows)),
             "recording_sha256": [row.recording_sha256 for row in rows],
-            "call_id_sha256": [None if row.recording_sha256 else _sha256(row.call_id) for row in rows],
+            "call_id_sha256": [None if row.recording_sha256 else call_id_sha256(row.call_id) for row in rows],
         },
         schema={"n": pl.Int64, "recording_sha256": pl.String, "call_id_sha256": pl.String},
     )
@@ -104,38 +126,45 @@ def forget_in_stage(batch: Batch, calls: Sequence[Call], put_aside: Sequence[Put
         batch.forget(ids)
 
 
-def _forget(settings: Settings, condition: str, value: str, is_meant: Callable[[Call], bool], reason: str) -> list[Path]:
+def _forget(
+    settings: Settings, condition: str, value: str, is_meant: Callable[[Call], bool], reason: str, elsewhere: Elsewhere | None
+) -> list[Path]:
     if settings.lake is None and not settings.warehouse.exists() and not settings.stage.exists():
         return []
     with write_lock(settings), disk_errors_told(settings.warehouse):
         _remove_empty_batches(settings)
         with writers_connection(settings) as db:
             migrate(db)
-            found = db.execute(f"select call_id, recording_sha256 from store.calls where {condition}", [value]).fetchall()
-            loaded = [_Gone(call_id, sha256) for call_id, sha256 in found]
+            found = db.execute(f"select call_id, recording_sha256, recording from store.calls where {condition}", [value]).fetchall()
+            loaded = [ForgottenCall(call_id, sha256) for call_id, sha256, _ in found]
             batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet")) if store.is_whole(file)]
-            staged = [_Gone(call.call_id, call.recording_sha256) for batch in batches for call in batch.read("calls") if is_meant(call)]
-            gone = {*loaded, *staged}
+            staged: list[Call] = [call for batch in batches for call in batch.read("calls") if is_meant(call)]
+            gone = {*loaded, *(ForgottenCall(call.call_id, call.recording_sha256) for call in staged)}
             if not gone:
                 if settings.lake is not None:
                     lake.leave_nothing_behind(db)  # what a killed run had deleted already
                 return []
             _remember(db, gone, reason)  # first: whatever stops this run, they cannot come back
             db.execute("checkpoint")  # no write-ahead log may be left to meet the fresh file
+        _remove_fetched(settings, [*(recording for *_, recording in found if recording), *(call.recording for call in staged)])
         calls = [Call(one.call_id, "", "", one.recording_sha256 or "", 0, None) for one in gone]
         missing = [PutAside(one.call_id, "", "quarantined", "") for one in loaded]
         for batch in batches:
             forget_in_stage(batch, calls, missing)
         ids = {one.call_id for one in loaded}  # an id of the stage alone may be another's in here
+        _remove_unreadable(settings, ids)
         clips = _remove_clips(settings, ids)
-        (settings.site / "regrade.md").unlink(missing_ok=True)  # names calls, theirs perhaps; the command writes it anew
-        for file in (settings.snapshot, settings.warehouse):
-            remove_leftovers(file)
-            if file.exists():
-                _write_anew(file, sorted(ids))
+        for report in settings.site.glob("regrade.*"):  # names calls, theirs perhaps; the command writes it anew
+            report.unlink(missing_ok=True)
+        rewriting.write_anew(settings.snapshot, sorted(ids))
+        if settings.snapshot.exists():
+            store.write_whole(settings.snapshot.with_name(MARK), b"")
+        if elsewhere is not None:
+            elsewhere(loaded)
+        rewriting.write_anew(settings.warehouse, sorted(ids))
         if settings.lake is not None:
             with writers_connection(settings) as db:
-                _delete(db, sorted(ids))
+                rewriting.delete(db, sorted(ids))
                 lake.leave_nothing_behind(db)
     log.info("forgotten: %d calls", len(loaded))
     return clips
@@ -149,9 +178,9 @@ def _remove_empty_batches(settings: Settings) -> None:
             Batch(folder).remove_if_empty()
 
 
-def _remember(db: duckdb.DuckDBPyConnection, gone: set[_Gone], reason: str) -> None:
+def _remember(db: duckdb.DuckDBPyConnection, gone: set[ForgottenCall], reason: str) -> None:
     moment = now()
-    rows = [(one.recording_sha256, _sha256(one.call_id.split("~")[0]), reason, moment) for one in sorted(gone, key=lambda g: g.call_id)]
+    rows = [(one.recording_sha256, call_id_sha256(one.call_id), reason, moment) for one in sorted(gone, key=lambda g: g.call_id)]
     new = pl.DataFrame(
         rows,
         schema={"recording_sha256": pl.String, "call_id_sha256": pl.String, "reason": pl.String, "forgotten_at": pl.Datetime("us", "UTC")},
@@ -187,64 +216,22 @@ def _remove_clips(settings: Settings, ids: set[str]) -> list[Path]:
     return sorted(set(sounds))
 
 
-def _write_anew(path: Path, without: list[str]) -> None:
-    """Copy all but these calls into a fresh file and put it in place, so that no block of theirs is left; the old file is whole until then."""
-    fresh = path.with_name(f".{path.name}.fresh")
-    db = connect(fresh)
-    try:
-        migrate(db)
-        db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
-        db.execute(f"attach {literal(path)} as old (read_only)")
-        db.execute("begin")
-        for schema, table, condition in _what_stays(db, "old"):
-            db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
-        marts.refresh_without(
-            db, "select centre_id, operator_id, month, started_local, call_no from old.made.calls semi join without_ids using (call_id)"
-        )
-        db.execute("commit")
-        db.execute("detach old; checkpoint")
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise MisconfiguredError(
-            f"{path} was made by another version ({str(error).splitlines()[0]}). Publish with this version first."
-        ) from error
-    finally:
-        db.close()
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+def _remove_fetched(settings: Settings, recordings: Sequence[str]) -> None:
+    """Remove the copies of recordings that were fetched from a source; recordings elsewhere are their keeper's."""
+    for recording in recordings:
+        path = Path(recording).resolve()
+        if path.is_relative_to(settings.inbox.resolve()):
+            path.unlink(missing_ok=True)
 
 
-def _delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
-    """Delete these calls from the tables of a lake, in one transaction; their rows are still in its files and its past then."""
-    db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
-    db.execute(
-        """create or replace temp table gone as
-           select centre_id, operator_id, month, started_local, call_no from made.calls semi join without_ids using (call_id)"""
-    )
-    db.execute("begin")
-    for schema, table, condition in _what_stays(db, lake.NAME):
-        if condition != "true":
-            db.execute(f"delete from {schema}.{table} as t where not ({condition})")
-    marts.refresh_without(db, "from gone")
-    db.execute("commit")
+def _remove_unreadable(settings: Settings, ids: set[str]) -> None:
+    """Remove what a crash left in the stage and nobody can read by its calls: files of dead writers, and calls of batches whose list is cut short."""
+    store.remove_abandoned(settings.stage)
+    for folder in sorted(settings.stage.glob("*/")):
+        if (folder / "calls.parquet").exists() and not store.is_whole(folder / "calls.parquet"):
+            Batch(folder).forget(ids)
 
 
-def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str, str]]:
-    """Every table of ours in a database, schema and name, with the condition for rows `t` that stay when the calls of `without_ids` go."""
-    tables = db.execute(
-        """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
-           where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations'
-           group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name""",
-        [database],
-    ).fetchall()
-    special = {
-        "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
-        "said": f"block not in (select call_block(call_no) from {database}.store.calls where call_id in (select call_id from without_ids))",
-        "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
-    }
-    of_call = "call_id not in (select call_id from without_ids)"
-    return [(schema, table, special.get(table, of_call if has_calls else "true")) for schema, table, has_calls in tables]
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def call_id_sha256(call_id: str) -> str:
+    """A call's id, as the log had it, in the way in which the warehouse stores it of a call that was forgotten."""
+    return hashlib.sha256(_OF_A_CONFLICT.sub("", call_id).encode()).hexdigest()

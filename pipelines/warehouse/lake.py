@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from models import private_files
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.lake_address import LakeAddress
 from pipelines.sql_text import literal
@@ -157,7 +158,7 @@ def _connected(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _attach(db: duckdb.DuckDBPyConnection, address: LakeAddress, *, read_only: bool = False) -> None:
     if not read_only and not address.is_in_bucket:
-        os.makedirs(address.data, mode=0o700, exist_ok=True)
+        private_files.make_folder(Path(address.data))
     # No rows in the catalogue: PostgreSQL would keep them after their deletion.
     asked = "read_only" if read_only else f"data_path {literal(address.data)}, data_inlining_row_limit 0"
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from models import private_files
 from pipelines.errors import TransientError
 from pipelines.sql_text import literal
 from pipelines.warehouse import lake
@@ -23,7 +24,7 @@ def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
         return
     lake.tidy(db)
     said = f"commit {lake.version(db)} of the lake"
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_files.make_folder(target.parent)
     fresh = target.with_name(f".{target.name}.fresh")
     try:
         with connect(fresh) as made:

@@ -6,6 +6,7 @@ nothing, new content of the same recording replaces the old rows of the machine 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, fields
@@ -16,6 +17,7 @@ import polars as pl
 from models import registry
 from pipelines import store
 from pipelines.errors import TransientError
+from pipelines.printable import printable
 from pipelines.records import Call
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings, now
@@ -105,10 +107,10 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
             rows = db.execute(
                 f"""select w.call_id
-                    from (select * replace (parse_filename(recording) as recording) from wanted) as w
+                    from wanted as w
                     join store.calls as c on {same}
                     left join store.metrics as m on m.call_id = c.call_id
-                    where c.text_kept = ? and m.speech_model = ? and coalesce(m.scored_by = ?, ? is null)
+                    where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and coalesce(m.scored_by = ?, ? is null)
                     union
                     select w.call_id
                     from wanted as w
@@ -164,7 +166,7 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
                coalesce(l.call_id, o.call_id) as call_id,
                l.* exclude (call_id) replace (
                    coalesce(l.centre_id, o.centre_id) as centre_id,
-                   parse_filename(coalesce(l.recording, o.recording)) as recording,
+                   coalesce(l.recording, o.recording) as recording,
                    coalesce(l.recording_sha256, o.recording_sha256) as recording_sha256),
                case when o.call_id is not null then o.status when j.call_id is null then 'unscoreable' else 'graded' end as status,
                case when o.call_id is null and j.call_id is null then 'load' else o.status_step end as status_step,
@@ -280,7 +282,9 @@ def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _frame(calls: Sequence[Call]) -> pl.DataFrame:
-    return pl.DataFrame([asdict(call) for call in calls], schema=store.schema_of(Call), orient="row")
+    """The calls as the warehouse stores them: of the recording only the file name, as `printable` shows it."""
+    rows = [asdict(call) | {"recording": printable(os.path.basename(call.recording))} for call in calls]
+    return pl.DataFrame(rows, schema=store.schema_of(Call), orient="row")
 
 
 def _one(db: duckdb.DuckDBPyConnection, sql: str) -> int:

@@ -28,17 +28,18 @@ RIGHTS: dict[str, frozenset[str]] = {
     "manager": frozenset(_EVERYTHING),
     "administrator": frozenset({*_EVERYTHING, "manage_accounts"}),
 }
-NAME = re.compile(r"[\w.@+-]{2,64}")
+NAME = re.compile(r"(?:[^\W\u115f\u1160\u3164\uffa0]|[.@+-]){2,64}")  # these four are letters that cannot be seen
+LONGEST_TYPED = 256  # characters of a name as it is typed; a longer one is refused, not cut
 _HASHER = PasswordHasher()
 _HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB on purpose; many at once must not exhaust the machine
 
 
 class AccountError(MisconfiguredError):
-    """What was asked for an account does not fit; `key` is that of the same sentence in the strings, for who reads another language."""
+    """What was asked for an account does not fit; `key` and `values` are those of the same sentence in the strings, for who reads another language."""
 
-    def __init__(self, key: str, said: str) -> None:
+    def __init__(self, key: str, said: str, **values: object) -> None:
         super().__init__(said)
-        self.key = key
+        self.key, self.values = key, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Account:
     hears_personal_data: bool = False
     is_active: bool = True
     language: str | None = None
+    is_openid: bool = False  # signs in through the provider, which gives role and centres; there is no password here
 
     def may(self, right: str) -> bool:
         """Whether the role gives a right."""
@@ -62,6 +64,10 @@ class Account:
         """Whether a centre is one of the account's; calls of no known centre are for those who see every centre."""
         return EVERY_CENTRE in self.centres or (centre_id is not None and centre_id in self.centres)
 
+    def covers(self, centres: Collection[str]) -> bool:
+        """Whether all of these centres are the account's own. Only an account of every centre covers "every centre", and an empty collection."""
+        return EVERY_CENTRE in self.centres or (bool(centres) and self.centres.issuperset(centres))
+
     def sees_call(self, call: Row) -> bool:
         """Whether a row of the view calls may be shown: of the account's centres, and for an operator one that he took himself."""
         if not self.sees_centre(call["centre_id"]):
@@ -70,8 +76,14 @@ class Account:
 
 
 def fold(name: str) -> str:
-    """A name as it is kept and compared."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    """A name in the one spelling in which it is stored and compared; folding it again changes nothing."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
+
+
+def canonical(name: str) -> str | None:
+    """The folded name by which an account is looked up and by which tries are counted; None for what cannot be the name of an account."""
+    folded = fold(name) if len(name) <= LONGEST_TYPED else ""
+    return folded if NAME.fullmatch(folded) else None
 
 
 def add(
@@ -87,20 +99,11 @@ def add(
 
     Raises AccountError, in a sentence for the person who typed it, when the name is taken or something does not fit.
     """  # fmt: skip
-    name = fold(name)
-    if not NAME.fullmatch(name):
-        raise AccountError("account_name_bad", f"{name!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
-    if role not in ROLES:
-        raise MisconfiguredError(f"{role!r} is no role; it must be one of {', '.join(ROLES)}.")
-    if role == "operator" and not operator_id:
-        raise AccountError(
-            "account_needs_operator", "An operator's account needs the operator's id as the call log writes it (--operator-id)."
-        )
-    if not centres:
-        raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
-    if role == "operator" and EVERY_CENTRE in centres:
-        raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre (--centre ID).")
-    hashed = _hash(checked_password(name, password))
+    typed, name = name, canonical(name) or ""
+    if not name:
+        raise AccountError("account_name_bad", f"{typed[:64]!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
+    check_fields(role, centres, operator_id)
+    hashed = hashed_password(name, password)
     with store.writing() as db:
         try:
             cursor = db.execute(
@@ -116,6 +119,20 @@ def add(
     return found
 
 
+def check_fields(role: str, centres: Collection[str], operator_id: str | None) -> None:
+    """See that role, centres and operator id of an account fit together. Raises AccountError otherwise."""
+    if role not in ROLES:
+        raise AccountError("account_role_bad", f"{role[:64]!r} is not a role; it must be one of {', '.join(ROLES)}.")
+    if role == "operator" and not operator_id:
+        raise AccountError(
+            "account_needs_operator", "An operator's account needs the operator's id as the call log writes it (--operator-id)."
+        )
+    if not centres:
+        raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
+    if role == "operator" and EVERY_CENTRE in centres:
+        raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre (--centre ID).")
+
+
 def everybody(store: Store) -> list[Account]:
     """All accounts by name."""
     return _read(store, "order by a.name")
@@ -128,31 +145,16 @@ def find(store: Store, account_id: int) -> Account | None:
 
 def named(store: Store, name: str) -> Account:
     """The account of a name. Raises MisconfiguredError when there is none."""
-    found = _read(store, "where a.name = ?", fold(name))
+    found = _read(store, "where a.name = ?", canonical(name))
     if not found:
-        raise MisconfiguredError(f"There is no account named {fold(name)}. `callgrade accounts list` shows all.")
+        raise MisconfiguredError(f"There is no account named {fold(name[:LONGEST_TYPED])}. `callgrade accounts list` shows all.")
     return found[0]
 
 
-def change(store: Store, account_id: int, *, centres: Collection[str], hears_personal_data: bool, is_active: bool) -> None:
-    """Change what an account sees; whoever is closed out is signed out everywhere.
-
-    Raises AccountError when no administrator would be left, or no centre.
-    """
-    if not centres:
-        raise AccountError("account_needs_centre", "An account needs at least one centre.")
-    with store.writing() as db:
-        is_operator = db.execute("select 1 from accounts where account_id = ? and role = 'operator'", [account_id]).fetchone()
-        if is_operator and EVERY_CENTRE in centres:
-            raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre.")
-        db.execute(
-            "update accounts set hears_personal_data = ?, is_active = ? where account_id = ?", [hears_personal_data, is_active, account_id]
-        )
-        if not db.execute("select 1 from accounts where role = 'administrator' and is_active").fetchone():
-            raise AccountError("account_last", "This is the last administrator; somebody must be able to let people in.")
-        set_centres(db, account_id, centres)
-        if not is_active:
-            db.execute("delete from sessions where account_id = ?", [account_id])
+def find_in(db: sqlite3.Connection, account_id: int) -> Account | None:
+    """The account of an id, as it is inside a transaction of the store."""
+    row = db.execute(f"{_SELECT} where a.account_id = ?", [account_id]).fetchone()
+    return _account(dict(row)) if row else None
 
 
 def set_password(store: Store, account: Account, password: str) -> None:
@@ -160,12 +162,22 @@ def set_password(store: Store, account: Account, password: str) -> None:
 
     Raises AccountError for somebody who comes in through an OpenID provider: who is let in there and who is not must hold here.
     """
-    hashed = _hash(checked_password(account.name, password))
+    hashed = hashed_password(account.name, password)
     with store.writing() as db:
-        if db.execute("select 1 from identities where account_id = ?", [account.account_id]).fetchone():
-            raise AccountError("account_openid", f"{account.name} comes in through the OpenID provider and has no password here.")
-        db.execute("update accounts set password_hash = ? where account_id = ?", [hashed, account.account_id])
-        db.execute("delete from sessions where account_id = ?", [account.account_id])
+        set_password_hash(db, account, hashed)
+
+
+def hashed_password(name: str, password: str) -> str:
+    """The hash of a password that may be used for a name. Raises MisconfiguredError otherwise."""
+    return _hash(checked_password(name, password))
+
+
+def set_password_hash(db: sqlite3.Connection, account: Account, hashed: str) -> None:
+    """A new password inside a transaction of the store, from its hash (hashing takes time, and nobody else writes meanwhile)."""
+    if db.execute("select 1 from identities where account_id = ?", [account.account_id]).fetchone():
+        raise AccountError("account_openid", f"{account.name} comes in through the OpenID provider and has no password here.")
+    db.execute("update accounts set password_hash = ? where account_id = ?", [hashed, account.account_id])
+    db.execute("delete from sessions where account_id = ?", [account.account_id])
 
 
 def set_language(store: Store, account: Account, language: str | None) -> None:
@@ -178,15 +190,16 @@ def verified(store: Store, name: str, password: str) -> Account | None:
     """The active account of a name and password, or None; it takes as long for a name that does not exist."""
     rows = store.rows(
         "select account_id, password_hash from accounts where name = ? and is_active and account_id not in (select account_id from identities)",
-        fold(name),
+        canonical(name),
     )
-    kept = rows[0]["password_hash"] if rows else _nobodys_hash()
+    nobodys, is_possible = _nobodys_hash(), bool(rows) and len(password) <= LONGEST_PASSWORD
+    kept = rows[0]["password_hash"] if is_possible else nobodys
     with _HASHING:
         try:
             _HASHER.verify(kept, password[:LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):
             return None
-    if not rows:
+    if not is_possible:
         return None
     account = find(store, rows[0]["account_id"])
     if account and _HASHER.check_needs_rehash(kept):
@@ -233,16 +246,17 @@ def set_centres(db: sqlite3.Connection, account_id: int, centres: Collection[str
     db.executemany("insert into account_centres values (?, ?)", [(account_id, centre_id) for centre_id in kept])
 
 
+_SELECT = """select a.*, (select group_concat(c.centre_id, char(10)) from account_centres c where c.account_id = a.account_id) as centres,
+    exists (select 1 from identities i where i.account_id = a.account_id) as is_openid
+    from accounts a"""
+
+
 def _read(store: Store, where: str, *values: object) -> list[Account]:
-    rows = store.rows(
-        f"""select a.*, (select group_concat(c.centre_id, char(10)) from account_centres c where c.account_id = a.account_id) as centres
-            from accounts a {where}""",
-        *values,
-    )
-    return [
-        Account(
-            r["account_id"], r["name"], r["role"], frozenset((r["centres"] or "").split("\n")) - {""}, r["operator_id"], bool(r["hears_personal_data"]),
-            bool(r["is_active"]), r["language"],
-        )
-        for r in rows
-    ]  # fmt: skip
+    return [_account(row) for row in store.rows(f"{_SELECT} {where}", *values)]
+
+
+def _account(row: Row) -> Account:
+    return Account(
+        row["account_id"], row["name"], row["role"], frozenset((row["centres"] or "").split("\n")) - {""}, row["operator_id"],
+        bool(row["hears_personal_data"]), bool(row["is_active"]), row["language"], bool(row["is_openid"]),
+    )  # fmt: skip

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import cache
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -15,37 +19,63 @@ from starlette.exceptions import HTTPException
 
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.settings import Settings
-from pipelines.web import audit
+from pipelines.web import audit, blind, resend
 from pipelines.web.accounts import Account
+from pipelines.web.anonymous import AnonymousLimit
 from pipelines.web.openid import OpenId
 from pipelines.web.openid_rules import read_rules
+from pipelines.web.rate_limit import Limits, RateLimiter
+from pipelines.web.refusals import Refusals
 from pipelines.web.rooms import ROOMS
+from pipelines.web.rooms.access import sign_in_form
 from pipelines.web.security import Guard
 from pipelines.web.sessions import find_session
-from pipelines.web.snapshot import Snapshot
+from pipelines.web.snapshot import Reading, Snapshot
 from pipelines.web.sound import Sounds
 from pipelines.web.store import open_store
 from pipelines.web.templating import STATIC, asset, asset_path
-from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, language_of, render
-from pipelines.web.wording import wording
+from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
+from pipelines.web.wording import Wording, wording
 
 log = logging.getLogger("callgrade")
 
-_SAID = {400: "error_form", 403: "error_not_allowed", 404: "error_not_found", 405: "error_form", 413: "error_too_large", 503: "error_later"}
+_COUNTS_EVERY_S = 60.0  # how often refused requests that were only counted are entered in the audit
+_SAID = {
+    400: "error_form",
+    403: "error_not_allowed",
+    404: "error_not_found",
+    405: "error_form",
+    413: "error_too_large",
+    429: "error_too_many",
+    503: "error_later",
+}
+_LIMITS = Limits()
 
 
-def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False) -> FastAPI:
+def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False, limits: Limits = _LIMITS) -> FastAPI:
     """The application for one site; `hosts` are the names, with port, that browsers may ask it by."""
     rooms = tuple(item for room in ROOMS for item in getattr(room, "NAV", ()))
     rules = read_rules(settings)
     openid = OpenId(rules) if rules else None
-    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid)
+    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid, RateLimiter(limits.exports))
+    site.store.refusals = Refusals(limits)
+
+    def warm(published: Reading) -> None:
+        blind.warm(published, site.store)
+        for room in ROOMS:
+            if hasattr(room, "warm"):
+                room.warm(published)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         site.store.hold()
-        site.snapshot.keep_warm(lambda published: [room.warm(published) for room in ROOMS if hasattr(room, "warm")])
+        site.snapshot.keep_warm(warm)
+        counting = asyncio.create_task(_keep_counting(site))
         yield
+        counting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await counting
+        _write_counts(site)
         site.store.close()
         site.snapshot.close()
 
@@ -63,11 +93,38 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     app.add_exception_handler(Exception, _failed)
 
     def refused(address: str, path: str, status: int) -> None:
-        log.warning("refused %d: %s", status, "a foreign host or form" if status != 413 else "a body that is too large")
-        audit.write(site.store, None, address, "sent_form" if status != 400 else "opened", path, outcome="refused")
+        log.warning(
+            "refused %d: %s", status, "a foreign host or form" if status in (400, 403) else "a body that is too large or of unknown length"
+        )
+        try:
+            audit.write(site.store, None, address, "sent_form" if status != 400 else "opened", path, outcome="refused")
+        except TransientError as error:
+            log.warning("%s", error)
 
-    app.add_middleware(Guard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused)
+    app.add_middleware(
+        Guard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused, session_cookie=site.session_cookie,
+        anonymous=AnonymousLimit(limits.anonymous), too_many=lambda scope: _too_many(language_of(Request(scope))),
+    )  # fmt: skip
     return app
+
+
+async def _keep_counting(site: Site) -> None:
+    while True:
+        await asyncio.sleep(_COUNTS_EVERY_S)
+        await run_in_threadpool(_write_counts, site)
+
+
+def _write_counts(site: Site) -> None:
+    try:
+        audit.write_counts(site.store)
+    except TransientError as error:
+        log.warning("%s", error)
+
+
+@cache
+def _too_many(language: str) -> bytes:
+    """The page for a client that asks too often without having signed in."""
+    return _error_text(wording(language), None, "/", "error_too_many").encode()
 
 
 def _static(version: str, name: str) -> Response:
@@ -78,9 +135,16 @@ def _static(version: str, name: str) -> Response:
 
 
 async def _sign_in_first(request: Request, error: Exception) -> Response:
+    request.state.account = None  # for the guard: there is no such session
     if request.method not in ("GET", "HEAD"):
-        return _error_page(request, 403, "error_signed_out")
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        try:
+            request.state.carried = await resend.of_request(request)
+        except HTTPException as refused:  # too large, too many fields, a file
+            return await _http_error(request, refused)
+        if request.state.carried is None:
+            return _error_page(request, 403, "error_signed_out")
+        return await run_in_threadpool(sign_in_form, request, 403, wording(language_of(request))("sign_in_to_send"))
+    asked = asked_path(request)
     return RedirectResponse("/sign-in" if asked == "/" else f"/sign-in?next={quote(asked, safe='')}", 303)
 
 
@@ -99,7 +163,10 @@ async def _refused(request: Request, error: Exception) -> Response:
         error.centre_id,
         "refused",
     )
-    return _error_page(request, error.status, _SAID[error.status])
+    answer = _error_page(request, error.status, _SAID[error.status])
+    if error.wait_s:
+        answer.headers["Retry-After"] = str(math.ceil(error.wait_s))
+    return answer
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -136,5 +203,9 @@ def _account(request: Request) -> Account | None:
 def _error_page(request: Request, status: int, key: str) -> HTMLResponse:
     account = _account(request)
     w = wording(language_of(request, account))
-    values = {"visit": None, "account": account, "here": request.url.path, "said": w(key), "hint": w(key + "_hint"), "token": ""}
-    return HTMLResponse(render("rooms/error.html", w, values), status)
+    return HTMLResponse(_error_text(w, account, request.url.path, key), status)
+
+
+def _error_text(w: Wording, account: Account | None, here: str, key: str) -> str:
+    values = {"visit": None, "account": account, "here": here, "said": w(key), "hint": w(key + "_hint"), "token": ""}
+    return render("rooms/error.html", w, values)

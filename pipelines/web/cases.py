@@ -19,6 +19,8 @@ from typing import Any
 import yaml
 
 from models import language as languages
+from models import private_files
+from pipelines import preflight
 from pipelines.errors import MisconfiguredError
 from pipelines.published import Published, Row
 from pipelines.records import AudioFacts, Call, CallRoles, Hold, Interval, PersonalData, Token, Turn
@@ -57,7 +59,7 @@ def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expec
     centre = load_centre(call["centre_id"])
     turns = _anonymous(_turns(published, call_id))
     hour = call["started_local"].hour if call["started_local"] is not None else None
-    case_id = hmac.new(key, f"case {call_id} {criterion_id}".encode(), hashlib.sha256).hexdigest()[:12]
+    case_id = case_id_of(key, call_id, criterion_id)
     case = {
         "format": FORMAT, "case_id": case_id, "centre": centre.centre_id, "scorecard_version": centre.scorecard.version, "criterion": criterion_id,
         "expected": expected, "machine_said": machine_verdict, "started_hour": hour, "language": call["language"],
@@ -71,6 +73,11 @@ def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expec
         ],
     }  # fmt: skip
     return {"case_id": case_id, "case_json": json.dumps(case, ensure_ascii=False)}
+
+
+def case_id_of(key: bytes, call_id: str, criterion_id: str) -> str:
+    """The id of the case of a call and criterion, which only this site can tell."""
+    return hmac.new(key, f"case {call_id} {criterion_id}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def replay(case: Mapping[str, Any], settings: Settings | None = None) -> Outcome:
@@ -102,7 +109,7 @@ def replay(case: Mapping[str, Any], settings: Settings | None = None) -> Outcome
 
 def write_new(settings: Settings, folder: Path) -> list[Path]:
     """Write the cases that were upheld and have no file yet into a folder; the files. One that is there is never written again: it is frozen."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     written = []
     for row in open_store(settings).rows("select * from regression_cases order by case_id"):
         target = folder / f"{row['case_id']}.yaml"
@@ -133,6 +140,7 @@ def read_cases(folder: Path) -> Iterator[dict[str, Any]]:
 
 def run(settings: Settings, folder: Path | None) -> int:
     """`callgrade cases`: write what is new, test the rules against every case; 1 when a case is not met."""
+    preflight.check_models(settings, job="text")
     folder = folder or settings.site / "cases"
     for file in write_new(settings, folder):
         print(f"new: {file}")

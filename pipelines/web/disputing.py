@@ -26,15 +26,19 @@ _ALL = """
 
 
 class NotDisputableError(Exception):
-    """Why a dispute cannot be opened or decided; its text is the key of a sentence."""
+    """Why a dispute cannot be opened or decided; its text is the key of a sentence, `field` the field of the form that has to change, if any."""
+
+    def __init__(self, key: str, field: str = "") -> None:
+        super().__init__(key)
+        self.field = field
 
 
 def reason_given(text: str) -> str:
     """The reason, when it is one. Raises NotDisputableError when it is too short or too long."""
     if len(text) < SHORTEST_REASON:
-        raise NotDisputableError("dispute_reason_short")
+        raise NotDisputableError("dispute_reason_short", "reason")
     if len(text) > LONGEST_REASON:
-        raise NotDisputableError("dispute_reason_long")
+        raise NotDisputableError("dispute_reason_long", "reason")
     return text
 
 

@@ -19,8 +19,8 @@ class NotLetInError(Exception):
         self.name = name
 
 
-def account_of(store: Store, rules: Rules, claims: Mapping[str, Any]) -> tuple[Account, bool]:
-    """The account of who came in, and whether it is new; its role and centres are what his groups give now.
+def account_of(store: Store, rules: Rules, claims: Mapping[str, Any]) -> tuple[Account | None, Account]:
+    """The account of who came in, as it was before (None for a new one) and as it is: its role and centres are what the groups give now.
 
     Raises NotLetInError for who has no role, is closed out here, or bears the name of somebody else's account.
     """
@@ -29,12 +29,14 @@ def account_of(store: Store, rules: Rules, claims: Mapping[str, Any]) -> tuple[A
     name = accounts.fold(given) if isinstance(given, str) else ""
     if granted is None:
         raise NotLetInError("no role", name)
+    before = None
     held = [granted.role, granted.operator_id, granted.hears_personal_data]
     with store.writing() as db:
         known = db.execute("select account_id, is_active from identities join accounts using (account_id) where issuer = ? and subject = ?",
                            [rules.issuer, claims["sub"]]).fetchone()  # fmt: skip
         if known is not None:
             account_id = int(known["account_id"])
+            before = accounts.find_in(db, account_id)
             if not known["is_active"]:
                 raise NotLetInError("closed", name)
             db.execute("update accounts set role = ?, operator_id = ?, hears_personal_data = ? where account_id = ?", [*held, account_id])
@@ -50,6 +52,6 @@ def account_of(store: Store, rules: Rules, claims: Mapping[str, Any]) -> tuple[A
             account_id = int(made.lastrowid or 0)
             db.execute("insert into identities values (?, ?, ?)", [rules.issuer, claims["sub"], account_id])
         accounts.set_centres(db, account_id, granted.centres)
-    found = accounts.find(store, account_id)
+        found = accounts.find_in(db, account_id)
     assert found is not None
-    return found, known is None
+    return before, found

@@ -1,12 +1,24 @@
-"""Masks the texts of a call that was kept raw (`--keep-text raw`), for readers who may not see personal data: the sound is beeped for them as well."""
+"""Masks the texts of a call that was kept raw (`--keep-text raw`), for readers who may not see personal data: the sound is beeped for them as well.
+
+What people type (notes, titles, reasons) is masked before it is stored.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from models.language import LANGUAGES
 from pipelines.published import Published, Row
+from pipelines.redact import mask_text
 
 VIEWS_WITH_QUOTES = ("findings", "criterion_results", "coaching_clips")
+
+
+def mask_typed(text: str) -> str:
+    """A text that somebody typed with its personal data masked, in whichever of our languages it is written."""
+    for language in LANGUAGES:
+        text = mask_text(text, language)
+    return text
 
 
 def mask(published: Published, call_id: str, rows: dict[str, list[Row]]) -> None:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import json
 import secrets
-import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
+from pipelines.web.openid_provider import FRESH_S, OpenIdError, Provider
 from pipelines.web.openid_rules import Rules, is_safe
 from pipelines.web.store import Store, present
 
@@ -34,13 +32,7 @@ ALGORITHMS = (
 LONGEST_TRY_S = 600.0
 TRIES_PER_ADDRESS = 40  # in that time; an office shares one address
 LEEWAY_S = 30.0  # by which clocks may differ
-LONGEST_ANSWER_BYTES = 1_000_000
-TIMEOUT_S = 10.0
-_KEPT_S, _AGAIN_S = 3600.0, 60.0  # how long what the provider publishes is kept, and how soon an unknown key makes us look again
-
-
-class OpenIdError(Exception):
-    """Why nobody came in: a few words for the log and the audit; never a token, a code or a secret."""
+_AGAIN_S = 60.0  # how soon an unknown key makes us ask for the provider's keys again
 
 
 class TooManyTriesError(OpenIdError):
@@ -52,15 +44,13 @@ class OpenId:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self._lock = threading.Lock()
-        self._published: dict[str, tuple[float, dict[str, Any]]] = {}
+        self.provider = Provider()
 
     def begin(self, store: Store, browser: str, redirect_uri: str, next_path: str, address: str) -> str:
         """Where to send a browser to sign in; what it must come back with is kept. `browser` is the value of its cookie.
 
-        Raises OpenIdError when the provider cannot be asked.
+        The try is counted before the provider is asked. Raises OpenIdError when there were too many or the provider cannot be asked.
         """
-        asked_at = self._endpoint("authorization_endpoint")
         state, nonce, verifier, now = secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(64), present()
         with store.writing() as db:
             db.execute("delete from openid_tries where at < ?", [now - LONGEST_TRY_S])
@@ -68,6 +58,7 @@ class OpenId:
                 raise TooManyTriesError("too many tries")
             values = [_hash(state), _hash(browser), nonce, verifier, next_path, address, now]
             db.execute("insert into openid_tries values (?, ?, ?, ?, ?, ?, ?)", values)
+        asked_at = self._endpoint("authorization_endpoint")
         asked = {
             "response_type": "code", "client_id": self.rules.client_id, "redirect_uri": redirect_uri, "scope": " ".join(self.rules.scopes), "state": state,
             "nonce": nonce, "code_challenge": _challenge(verifier), "code_challenge_method": "S256",
@@ -75,8 +66,15 @@ class OpenId:
         return f"{asked_at}{'&' if '?' in asked_at else '?'}{urlencode(asked)}"
 
     def finish(self, store: Store, browser: str, redirect_uri: str, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-        """The claims of who came back and where he wanted to be. Raises OpenIdError when anything does not fit."""
+        """The claims of who came back and where they wanted to be. Raises OpenIdError when anything does not fit."""
         tried = self._taken(store, browser, given.get("state", ""))
+        try:
+            return self._claims_given(tried, redirect_uri, given), str(tried["next"])
+        except OpenIdError as error:
+            error.next_path = str(tried["next"])
+            raise
+
+    def _claims_given(self, tried: Mapping[str, Any], redirect_uri: str, given: Mapping[str, str]) -> dict[str, Any]:
         if given.get("iss", self.rules.issuer) != self.rules.issuer:
             raise OpenIdError("another issuer answered")
         if "error" in given:
@@ -91,7 +89,7 @@ class OpenId:
         claims = self.claims_of(answer.get("id_token"))
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), tried["nonce"].encode()):
             raise OpenIdError("wrong nonce")
-        return claims, str(tried["next"])
+        return claims
 
     def claims_of(self, token: object) -> dict[str, Any]:
         """What an ID token says, once it is known to be the provider's, for this site, and of now. Raises OpenIdError otherwise."""
@@ -142,7 +140,7 @@ class OpenId:
         return str(found)
 
     def _about(self) -> dict[str, Any]:
-        about = self._kept(self.rules.issuer.rstrip("/") + "/.well-known/openid-configuration", _KEPT_S)
+        about = self.provider.document(self.rules.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if about.get("issuer") != self.rules.issuer:
             raise OpenIdError("the provider is another issuer")
         return about
@@ -151,8 +149,8 @@ class OpenId:
         """The key of the provider that a token names; where it names none, its only one."""
         import jwt
 
-        for longest_s in (_KEPT_S, _AGAIN_S):  # a provider that changed its keys publishes the new one
-            published = self._kept(self._endpoint("jwks_uri"), longest_s)
+        for longest_s in (FRESH_S, _AGAIN_S):  # a provider that changed its keys publishes the new one
+            published = self.provider.document(self._endpoint("jwks_uri"), longest_s)
             try:
                 keys = [key for key in jwt.PyJWKSet.from_dict(published) if key.public_key_use in (None, "sig")]
             except jwt.PyJWTError:
@@ -162,51 +160,14 @@ class OpenId:
                 return fitting[0]
         raise OpenIdError("unknown key")
 
-    def _kept(self, url: str, longest_s: float) -> dict[str, Any]:
-        """JSON that the provider publishes, asked for again when it is older than that."""
-        with self._lock:
-            at, found = self._published.get(url, (-_KEPT_S, {}))
-            if time.monotonic() - at > longest_s:
-                found = _json("GET", url)
-                self._published[url] = (time.monotonic(), found)
-            return found
-
     def _ask(self, url: str, form: dict[str, str]) -> dict[str, Any]:
         """What the provider gives for a code. This site proves itself in the way that the provider takes, in the header where it may choose."""
         ways = self._about().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
         name, secret = self.rules.client_id, self.rules.secret
         if "client_secret_basic" in ways:
             proof = base64.b64encode(f"{quote_plus(name)}:{quote_plus(secret)}".encode()).decode()
-            return _json("POST", url, form, {"Authorization": f"Basic {proof}"})
-        return _json("POST", url, form | {"client_id": name, "client_secret": secret})
-
-
-def _json(method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A JSON object from an address, never from where that leads on to. Raises OpenIdError, without what was said, when there is none."""
-    import httpx2
-
-    content = b""
-    try:
-        with (
-            httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False) as client,
-            client.stream(method, url, data=form, headers={"Accept": "application/json", **(headers or {})}) as answer,
-        ):
-            status = answer.status_code
-            for piece in answer.iter_bytes():
-                content += piece
-                if len(content) > LONGEST_ANSWER_BYTES:
-                    raise OpenIdError("the provider answered too much")
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
-        raise OpenIdError("the provider cannot be reached") from None
-    if status != 200:
-        raise OpenIdError(f"the provider answered {status}")
-    try:
-        found = json.loads(content)
-    except ValueError:
-        raise OpenIdError("the provider did not answer in JSON") from None
-    if not isinstance(found, dict):
-        raise OpenIdError("the provider did not answer in JSON")
-    return found
+            return self.provider.post(url, form, {"Authorization": f"Basic {proof}"})
+        return self.provider.post(url, form | {"client_id": name, "client_secret": secret})
 
 
 def _challenge(verifier: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pipelines.alerts.rulebook import file_of, is_here, secret_of
 from pipelines.errors import MisconfiguredError
+from pipelines.printable import normalise_id
 from pipelines.score.yaml_lines import Entry, read_yaml
 from pipelines.settings import Settings
 from pipelines.web.accounts import EVERY_CENTRE, ROLES
@@ -67,6 +68,7 @@ class Rules:
         operator_id = claim(claims, self.operator_claim) if role == "operator" else None
         if role == "operator" and not (isinstance(operator_id, str) and operator_id):
             return None
+        operator_id = normalise_id(operator_id) if isinstance(operator_id, str) else None  # as the intake writes it
         centres = frozenset(centre_id for rule in same for centre_id in rule.centres)
         return Granted(role, centres, operator_id, any(rule.hears_personal_data for rule in same))
 

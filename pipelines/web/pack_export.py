@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.printable import printable
 from pipelines.published import Row
 from pipelines.web import packs
 from pipelines.web.templating import environment, style_and_script
@@ -36,7 +37,7 @@ def archive(pack: Row, moments: Sequence[Row], centre: str, w: Wording) -> bytes
 def write(book: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
     """Add a file to a zip, always with the same time and rights."""
     entry = zipfile.ZipInfo(name, _TIME)
-    entry.external_attr = 0o644 << 16
+    entry.external_attr = 0o600 << 16
     entry.compress_type = how
     book.writestr(entry, content)
 
@@ -54,7 +55,7 @@ def _transcript(pack: Row, rows: Sequence[Row], centre: str, w: Wording) -> str:
         lines += ["", f"{n}. {row['title']} ({w.label('clip_kinds', row['kind'])}), {row['name']}", row["notes"]]
         start_s = row["piece"].span[0]
         lines += [f"  {clock(max(t['start_s'] - start_s, 0))} {w.label('roles', t['role'])}: {t['text']}" for t in row["talk"]]
-    return "\n".join(line for line in lines if line is not None) + "\n"
+    return "\n".join(printable(line, keep="\n") for line in lines if line is not None) + "\n"
 
 
 def _side_car(pack: Row, rows: Sequence[Row]) -> dict[str, Any]:

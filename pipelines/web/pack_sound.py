@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models import private_files
 from pipelines import audio
 from pipelines.coaching import Span, beeps_within, spans_of_calls
 from pipelines.errors import BadRecordingError, TransientError
@@ -71,7 +72,7 @@ def cut(sounds: Sounds, published: Published, moment: Row, call: Row, wanted: Pi
     try:
         with _CUTTING:
             if not wanted.file.exists():
-                wanted.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                private_files.make_folder(wanted.file.parent)
                 _make(whole, turns, wanted)
     except (BadRecordingError, ValueError) as error:
         raise NoSoundError("sound_unplayable") from error

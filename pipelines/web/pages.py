@@ -10,14 +10,16 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models import private_files
 from pipelines.published import Published, Row, open_published
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings
-from pipelines.web import packs, sound, store, summaries
+from pipelines.web import forgetting, packs, sound, summaries
 from pipelines.web.shown import Links, Shown, period
 from pipelines.web.templating import environment, style_and_script
 from pipelines.web.wording import Wording, wording
@@ -60,10 +62,21 @@ def publish_pages(settings: Settings, language: str | None = None, *, only_chang
             writer.remove_others()
         written.remember()
         sound.remove_others(settings, published)
-        store.forget(settings, published)
+        forgetting.sweep(settings, published, with_audit=False)
         packs.remove_expired(settings)
     log.info("pages: %d written or unchanged, open %s", len(writer.written), index)
     return index
+
+
+def remove_pages(settings: Settings, call_ids: Iterable[str]) -> None:
+    """Remove the pages of these calls."""
+    for call_id in call_ids:
+        (settings.scorecards / call_href(call_id)).unlink(missing_ok=True)
+
+
+def remove_all(settings: Settings) -> None:
+    """Remove every page, for when they cannot be written anew without something that nobody may read any more."""
+    shutil.rmtree(settings.scorecards, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
@@ -108,7 +121,7 @@ class _Writer:
         target = self.folder / path
         self.written.add(target)
         if not target.exists() or target.read_text(encoding="utf-8") != text:
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_files.make_folder(target.parent)
             part = target.with_suffix(".part")
             part.write_text(text, encoding="utf-8")
             os.replace(part, target)

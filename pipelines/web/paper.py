@@ -21,6 +21,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table
 
+from pipelines.printable import printable
 from pipelines.web.templating import TEMPLATES
 from pipelines.web.trends import Drawing
 
@@ -114,13 +115,17 @@ class Trend(Flowable):  # type: ignore[misc]
 
 def text(words: str, style: str = "body", tone: str = "text", align: int = 0) -> Paragraph:
     """Words as they are, whatever they hold, in a style of this page."""
-    return Paragraph(escape(words), _style(style, tone, align))
+    return Paragraph(_markup(words), _style(style, tone, align))
 
 
 def key(parts: Sequence[tuple[str, str]], after: str) -> Paragraph:
     """What the colours of a drawing mean, and a sentence behind."""
-    squares = [f'<font color="#{colour(name).hexval()[2:]}">■</font> {escape(words)}' for name, words in parts]
-    return Paragraph(f"{'   '.join(squares)}.   {escape(after)}", _style("small", "soft", 0))
+    squares = [f'<font color="#{colour(name).hexval()[2:]}">■</font> {_markup(words)}' for name, words in parts]
+    return Paragraph(f"{'   '.join(squares)}.   {_markup(after)}", _style("small", "soft", 0))
+
+
+def _markup(words: str) -> str:
+    return escape(printable(words, keep="\n"))
 
 
 def space(height_mm: float) -> Spacer:
@@ -175,6 +180,7 @@ def lined(cells: Sequence[Sequence[Any]], widths: Sequence[float], heads: int = 
 def document(title: str, language: str, head: str, foot: str, parts: Sequence[Flowable], *, one_page: bool = False) -> bytes:
     """The PDF, the same bytes for the same content; with `one_page` it is made a little smaller where it would not fit."""
     out = io.BytesIO()
+    title, head, foot = (printable(words) for words in (title, head, foot))
     _fonts()
 
     def around(canvas: Any, page: Any) -> None:

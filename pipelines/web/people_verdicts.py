@@ -35,7 +35,11 @@ class Said:
 
 
 class NoEvidenceError(Exception):
-    """A verdict without what it needs; its text is the key of a sentence."""
+    """A verdict without what it needs; its text is the key of a sentence, `field` the part of the form that has to change."""
+
+    def __init__(self, key: str, field: str) -> None:
+        super().__init__(key)
+        self.field = field
 
 
 def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, turns: Sequence[Row], duration_s: float) -> Said:
@@ -44,22 +48,22 @@ def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, t
     Raises NoEvidenceError when the turn is none of the call, the quote does not stand in it, or a pass has none.
     """
     if verdict not in VERDICTS:
-        raise NoEvidenceError("say_verdict")
+        raise NoEvidenceError("say_verdict", "verdict")
     if len(quote) > LONGEST_QUOTE or len(note) > LONGEST_NOTE:
-        raise NoEvidenceError("say_shorter")
+        raise NoEvidenceError("say_shorter", "quote" if len(quote) > LONGEST_QUOTE else "note")
     if not turn_no:
         if quote:
-            raise NoEvidenceError("say_turn")
+            raise NoEvidenceError("say_turn", "turn")
         if verdict == "pass":
-            raise NoEvidenceError("say_quote")
+            raise NoEvidenceError("say_quote", "turn")
         span = (0.0, duration_s) if verdict == "fail" else (None, None)  # what was searched: the whole call
         return Said(criterion_id, verdict, start_s=span[0], end_s=span[1], note=note)
     turn = next((t for t in turns if str(t["turn_no"]) == turn_no), None)
     if turn is None:
-        raise NoEvidenceError("say_turn")
+        raise NoEvidenceError("say_turn", "turn")
     quote = " ".join((quote or turn["text"]).split())
-    if not _plain(quote) or f" {_plain(quote)} " not in f" {_plain(turn['text'])} ":
-        raise NoEvidenceError("say_not_there")
+    if not stands_in(quote, turn["text"]):
+        raise NoEvidenceError("say_not_there", "quote")
     return Said(criterion_id, verdict, quote, turn["role"], turn["turn_no"], turn["start_s"], turn["end_s"], note)
 
 
@@ -75,8 +79,23 @@ def has_seen(store: Store, account: Account, call_id: str) -> bool:
     return bool(store.rows("select 1 from seen_verdicts where call_id = ? and account_id = ?", call_id, account.account_id))
 
 
-def keep_evaluation(store: Store, account: Account, call: Row, scorecard: Row, answers: Sequence[Said], machine: Mapping[str, str]) -> bool:
-    """Keep a filled form; true when it was filled in blind. `scorecard` names what was asked, `machine` is what the machine says now."""
+def seen_of(store: Store, account: Account, call_ids: Sequence[str]) -> set[str]:
+    """Those of some calls of which a person was shown what the machine said."""
+    found: set[str] = set()
+    for first in range(0, len(call_ids), _AT_ONCE):
+        some = call_ids[first : first + _AT_ONCE]
+        sql = f"select call_id from seen_verdicts where account_id = ? and call_id in ({', '.join('?' * len(some))})"
+        found |= {row["call_id"] for row in store.rows(sql, account.account_id, *some)}
+    return found
+
+
+def keep_evaluation(
+    store: Store, account: Account, call: Row, scorecard: Row, answers: Sequence[Said], machine: Mapping[str, str], *, is_withheld: bool
+) -> bool:
+    """Save an evaluation and remove its draft; true when it is blind, that is, the results were withheld from this account until now.
+
+    `scorecard` names what was asked, `machine` is what the machine says now.
+    """
     with store.writing() as db:
         seen = db.execute(
             "select 1 from seen_verdicts where call_id = ? and account_id = ?", [call["call_id"], account.account_id]
@@ -90,7 +109,7 @@ def keep_evaluation(store: Store, account: Account, call: Row, scorecard: Row, a
                 call["centre_id"],
                 account.account_id,
                 at,
-                seen is None,
+                is_withheld and seen is None,
                 scorecard["scorecard_id"],
                 scorecard["scorecard_version"],
             ],
@@ -107,7 +126,8 @@ def keep_evaluation(store: Store, account: Account, call: Row, scorecard: Row, a
                 evaluation_id=cursor.lastrowid,
             )
         db.execute("insert into seen_verdicts values (?, ?, ?) on conflict do nothing", [call["call_id"], account.account_id, at])
-    return seen is None
+        db.execute("delete from evaluation_drafts where call_id = ? and account_id = ?", [call["call_id"], account.account_id])
+    return is_withheld and seen is None
 
 
 def add(
@@ -166,6 +186,11 @@ def count_since(store: Store, centre_id: str, at: float) -> int:
 
 def _weight(row: Row) -> tuple[bool, bool, int]:
     return row["dispute_id"] is not None, row["verdict"] != "unsure", row["verdict_id"]
+
+
+def stands_in(quote: str, text: str) -> bool:
+    """Whether the words of a quote stand in a text, whatever their case and punctuation."""
+    return bool(_plain(quote)) and f" {_plain(quote)} " in f" {_plain(text)} "
 
 
 def _plain(text: str) -> str:

@@ -57,6 +57,19 @@ def sample(published: Published, store: Store, centre_id: str, week: date, size:
     return _listed(published, [call_id for _, call_id in lots])
 
 
+def latest_sample(published: Published, store: Store, centre_id: str) -> list[Row]:
+    """The sample of the latest week with calls; each row says whether the call holds a threat (`has_threat`)."""
+    latest = published.rows(
+        "select cast(date_trunc('week', max(started_local)) as date) as week from calls where centre_id = ? and status = 'graded'",
+        centre_id,
+    )[0]["week"]
+    rows = sample(published, store, centre_id, latest) if latest else []
+    ids = [row["call_id"] for row in rows]
+    found = published.of_calls("findings", ids, "call_id", "call_id", "kind = 'abuse' and severity = 'threat' and role <> 'operator'")
+    threats = {row["call_id"] for row in found}
+    return [row | {"week": latest, "has_threat": row["call_id"] in threats} for row in rows]
+
+
 def _listed(published: Published, call_ids: list[str]) -> list[Row]:
     """What a list shows of these calls, in their order."""
     if not call_ids:
@@ -80,7 +93,7 @@ def _listed(published: Published, call_ids: list[str]) -> list[Row]:
 
 
 def mark_reviewed(store: Store, account: Account, call_id: str) -> None:
-    """Keep that a person listened to a call."""
+    """Mark a call as reviewed by a person, who may have listened to it or read it; `listening` knows who listened."""
     with store.writing() as db:
         db.execute(
             "insert into reviewed_calls values (?, ?, ?) on conflict (call_id, account_id) do update set at = excluded.at",
@@ -89,7 +102,7 @@ def mark_reviewed(store: Store, account: Account, call_id: str) -> None:
 
 
 def reviews(store: Store, call_ids: list[str]) -> dict[str, Row]:
-    """Who listened to each of these calls last, and when."""
+    """Who reviewed each of these calls last, and when."""
     if not call_ids:
         return {}
     rows = store.rows(

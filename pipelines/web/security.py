@@ -1,20 +1,24 @@
-"""What holds for every request whatever room answers it: headers, the host that was asked for, where a form comes from, the size of bodies."""
+"""What holds for every request whatever room answers it: headers, the host that was asked for, where a form comes from, the size of bodies, rate limits."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipelines.web.anonymous import AnonymousLimit
 
 log = logging.getLogger("callgrade")
 
 LARGEST_BODY_BYTES = 64 * 1024
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; media-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; media-src 'self'; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {
@@ -29,17 +33,33 @@ HEADERS = {
 }
 READING = ("GET", "HEAD")
 
-Refuse = Callable[[str, str, int], None]  # address, what, status
+_SAID = {
+    400: b"This address does not serve that host.",
+    403: b"Forms are taken from our own pages only.",
+    411: b"Send the length of the body (Content-Length).",
+    413: b"That is too much at once.",
+}
+
+Refuse = Callable[[str, str, int], None]  # address, what, status; called in a thread
 
 
 class Guard:
-    """Refuses what no room should see, and gives every answer its headers."""
+    """Refuses what no room should see, and gives every answer its headers.
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], is_https: bool, refused: Refuse) -> None:
+    The body is read here, before a room begins, so that a slow one occupies neither a thread nor the published copy. `too_many` gives the page for
+    somebody who asks too often.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], is_https: bool, refused: Refuse, session_cookie: str, anonymous: AnonymousLimit, too_many: Callable[[Scope], bytes]
+    ) -> None:  # fmt: skip
         self._app = app
         self._hosts = frozenset(hosts)
         self._is_https = is_https
         self._refused = refused
+        self._session_cookie = session_cookie
+        self._anonymous = anonymous
+        self._too_many = too_many
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -48,31 +68,42 @@ class Guard:
         if scope["type"] != "http":
             return  # nothing here speaks WebSocket
         headers = Headers(scope=scope)
+        session = cookie_parser(headers.get("cookie", "")).get(self._session_cookie)
+        wait_s = self._anonymous.wait_s(_address(scope), session)
+        if wait_s:
+            await self._answer(
+                send, 429, "text/html", self._too_many(scope), {"Retry-After": str(math.ceil(wait_s)), "Connection": "close"}
+            )
+            return
         status = self._why_not(scope["method"], headers)
         if status:
             await self._refuse(scope, send, status)
             return
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > LARGEST_BODY_BYTES:
-                raise HTTPException(413)  # answered like everything that a room refuses
-            return message
+        if headers.get("content-length", "0") != "0":
+            body = await _read(receive)
+            if body is None:
+                return  # the client went away
+            if len(body) > LARGEST_BODY_BYTES:
+                await self._refuse(scope, send, 413)
+                return
+            receive = _replaying(body, receive)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._add(MutableHeaders(scope=message))
             await send(message)
 
-        await self._app(scope, counted, with_headers)
+        await self._app(scope, receive, with_headers)
+        state = scope.get("state", {})
+        if "account" in state:  # somebody looked the session up
+            self._anonymous.learn(session, is_valid=state["account"] is not None)
 
     def _why_not(self, method: str, headers: Headers) -> int | None:
         """The status of a request that is refused before any room sees it."""
         if headers.get("host", "").lower() not in self._hosts:
             return 400  # another name that points here: a page of somebody else asking
+        if "transfer-encoding" in headers:
+            return 411  # no browser sends a form in chunks, and chunks of a byte each are costly to read
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LARGEST_BODY_BYTES:
             return 413
@@ -92,16 +123,38 @@ class Guard:
             headers["Strict-Transport-Security"] = "max-age=31536000"
 
     async def _refuse(self, scope: Scope, send: Send, status: int) -> None:
-        client = scope.get("client")
-        self._refused(client[0] if client else "", scope["path"], status)
-        said = {
-            400: b"This address does not serve that host.",
-            403: b"Forms are taken from our own pages only.",
-            413: b"That is too much at once.",
-        }
-        headers = MutableHeaders(
-            {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(said[status])), "Connection": "close"}
-        )
+        await run_in_threadpool(self._refused, _address(scope), scope["path"], status)
+        await self._answer(send, status, "text/plain", _SAID[status], {} if status == 413 else {"Connection": "close"})
+
+    async def _answer(self, send: Send, status: int, kind: str, content: bytes, more: dict[str, str]) -> None:
+        headers = MutableHeaders({"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(content)), **more})
         self._add(headers)
         await send({"type": "http.response.start", "status": status, "headers": headers.raw})
-        await send({"type": "http.response.body", "body": said[status]})
+        await send({"type": "http.response.body", "body": content})
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The body, or as much of it as shows that it is too large; None when the client went away before its end."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False) or len(body) > LARGEST_BODY_BYTES:
+            return bytes(body)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was read already, then what comes after it."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay

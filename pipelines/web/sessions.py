@@ -8,18 +8,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import sqlite3
 from dataclasses import dataclass
 
 from pipelines.web import accounts
 from pipelines.web.accounts import Account
+from pipelines.web.addresses import network_of
 from pipelines.web.store import Store, present
 
 IDLE_S = 2 * 3600.0
 LONGEST_S = 12 * 3600.0
 _SEEN_EVERY_S = 60.0  # a page view within that time writes nothing
 WINDOW_S = 15 * 60.0
-TRIES_PER_NAME = 10  # in the window, from one address or many
-TRIES_PER_ADDRESS = 40  # an office shares one
+TRIES_PER_NAME = 10  # in the window, from one network or one known device
+TRIES_PER_ADDRESS = 40  # for all names together; an office shares one address
+TRIES_BEFORE_ONE_EACH = 100  # for one name from all networks together; after them a network has one try instead of ten
+_DEVICE = "device "  # no address begins so
 
 
 class TooManyTriesError(Exception):
@@ -38,21 +42,42 @@ class Session:
     session_hash: str
 
 
-def sign_in(store: Store, name: str, password: str, address: str) -> Account | None:
-    """The account when name and password fit, else None. Raises TooManyTriesError without looking at the password."""
-    name, now = accounts.fold(name)[:64], present()
+def sign_in(store: Store, name: str, password: str, address: str, device: str | None = None) -> Account | None:
+    """The account when name and password fit, else None. Raises TooManyTriesError without looking at the password.
+
+    `device` names a browser in which this account has signed in before, or a session of it: its tries are counted alone, so guesses that others make do
+    not keep its holder out. Unknown names are counted and answered like known ones.
+    """
+    counted, now = accounts.canonical(name) or "", present()
+    origin = network_of(address) if device is None else _DEVICE + hashlib.sha256(device.encode()).hexdigest()[:32]
     with store.writing() as db:  # the try is noted before it is made, so that a hundred at once count as a hundred
         db.execute("delete from sign_in_attempts where at < ?", [now - WINDOW_S])
-        for column, value, most in (("name", name, TRIES_PER_NAME), ("address", address, TRIES_PER_ADDRESS)):
-            count, first = db.execute(f"select count(*), min(at) from sign_in_attempts where {column} = ?", [value]).fetchone()
-            if count >= most:
-                raise TooManyTriesError(max(first + WINDOW_S - now, 1.0))
-        db.execute("insert into sign_in_attempts values (?, ?, ?)", [now, name, address])
+        _refuse_too_many(db, counted, origin, now)
+        noted = db.execute("insert into sign_in_attempts values (?, ?, ?)", [now, counted, origin]).lastrowid
     account = accounts.verified(store, name, password)
     if account is not None:
-        with store.writing() as db:
-            db.execute("delete from sign_in_attempts where name = ?", [name])
+        with store.writing() as db:  # this try only: who knows one password must not get more guesses at another
+            db.execute("delete from sign_in_attempts where rowid = ? and at = ? and name = ?", [noted, now, counted])
     return account
+
+
+def _refuse_too_many(db: sqlite3.Connection, name: str, origin: str, now: float) -> None:
+    """Raise TooManyTriesError when another try for a name from a device or network must wait."""
+
+    def tries(where: str, *values: str) -> tuple[int, float]:
+        count, first = db.execute(f"select count(*), min(at) from sign_in_attempts where {where}", values).fetchone()
+        return int(count), max((first or now) + WINDOW_S - now, 1.0)
+
+    is_device = origin.startswith(_DEVICE)
+    most = TRIES_PER_NAME
+    if not is_device and tries(f"name = ? and address not like '{_DEVICE}%'", name)[0] >= TRIES_BEFORE_ONE_EACH:
+        most = 1  # many networks guess at this name: each gets one try, and whoever owns the name is not kept out by the others
+    count, wait_s = tries("name = ? and address = ?", name, origin)
+    if count >= most:
+        raise TooManyTriesError(wait_s)
+    count, wait_s = tries("address = ?", origin)
+    if not is_device and count >= TRIES_PER_ADDRESS:
+        raise TooManyTriesError(wait_s)
 
 
 def open_session(store: Store, account: Account, replaced: str | None = None) -> str:

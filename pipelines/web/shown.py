@@ -5,7 +5,7 @@ Pages written to files and pages of the server differ only in their `Links` and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pipelines.published import Published, Row
 from pipelines.score.scorecard import Centre, centre_ids, load_centre
-from pipelines.web import call_page, questions
+from pipelines.web import blind, call_page, questions
 from pipelines.web.wording import Wording
 
 
@@ -30,8 +30,16 @@ class Links:
 class Shown:
     """One centre's rows as a page in one language shows them."""
 
-    def __init__(self, centre_id: str, w: Wording, links: Links, judged: Callable[[Sequence[Row]], Sequence[Row]] | None = None) -> None:
+    def __init__(
+        self,
+        centre_id: str,
+        w: Wording,
+        links: Links,
+        judged: Callable[[Sequence[Row]], Sequence[Row]] | None = None,
+        withheld: Container[str] = frozenset(),
+    ) -> None:
         self.w, self.links, self._judged = w, links, judged  # `judged` puts people's verdicts in place, where they are not published yet
+        self._withheld = withheld  # the calls that the reader has yet to judge blind
         self.profile: Centre | None = load_centre(centre_id) if centre_id in centre_ids() else None
         criteria = self.profile.scorecard.criteria if self.profile else ()
         self.titles: dict[str, str] = {c.criterion_id: title for c in criteria if (title := c.title.get(w.code) or c.title.get("en"))}
@@ -51,7 +59,7 @@ class Shown:
 
     def calls(self, rows: Sequence[Row]) -> list[Row]:
         """Rows of a list of calls."""
-        counted = self._judged(rows) if self._judged else rows
+        counted = blind.conceal(self._judged(rows) if self._judged else rows, self._withheld)
         return [{"people": []} | c | {"href": self.links.call(c["call_id"]), "when": self.w.time(c["started_local"])} for c in counted]
 
     def clips(self, rows: Sequence[Row]) -> list[Row]:
@@ -61,7 +69,7 @@ class Shown:
                 "title": self.title(c["criterion_id"]), "href": self.links.call(c["call_id"]), "sound": self.links.sound(c),
                 "until": self.w.date(c["expires_at"]),
             }
-            for c in rows
+            for c in blind.without(rows, self._withheld)
         ]  # fmt: skip
 
     def operators(self, rows: Sequence[Row]) -> list[Row]:

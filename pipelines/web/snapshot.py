@@ -16,6 +16,7 @@ from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.published import Published, T
 from pipelines.settings import Settings
 from pipelines.sql_text import literal
+from pipelines.warehouse.forgetting import MARK
 
 log = logging.getLogger("callgrade")
 
@@ -30,8 +31,9 @@ _CATALOG = "published"
 class _Generation:
     """One file that was published, open until the last request that reads it is done."""
 
-    def __init__(self, settings: Settings, mark: tuple[int, ...], threads: int) -> None:
+    def __init__(self, settings: Settings, mark: tuple[int, ...], threads: int, forgotten: tuple[int, ...]) -> None:
         self.mark = mark
+        self.forgotten = forgotten  # another value once calls were taken out of the published copy
         self.kept: dict[Hashable, Any] = {}
         self.making: dict[Hashable, threading.Lock] = {}
         self.lock = threading.Lock()
@@ -128,11 +130,12 @@ class Snapshot:
                 f"Nothing is published yet: {self._settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
             ) from None
         mark = (file.st_dev, file.st_ino, file.st_mtime_ns, file.st_size)
-        fresh = self._fresh(mark)
-        if fresh is not None:
+        fresh, is_urgent = self._fresh(mark)
+        if fresh is not None and not is_urgent:
             fresh.is_warm.wait(max(fresh.opened_s + PATIENCE_S - time.monotonic(), 0.0))
         with self._lock:
-            if fresh is not None and fresh is self._next and (fresh.is_warm.is_set() or time.monotonic() > fresh.opened_s + LONGEST_OLD_S):
+            is_due = fresh is not None and (is_urgent or fresh.is_warm.is_set() or time.monotonic() > fresh.opened_s + LONGEST_OLD_S)
+            if fresh is not None and fresh is self._next and is_due:
                 self._retire(self._current)
                 self._current, self._next = fresh, None
                 fresh.connection.execute(f"set threads = {THREADS}")
@@ -140,15 +143,22 @@ class Snapshot:
             self._current.readers += 1
             return self._current
 
-    def _fresh(self, mark: tuple[int, ...]) -> _Generation | None:
-        """The copy that was published since, to be read instead of the one of before as soon as its sums are worked out; None where there is none."""
+    def _fresh(self, mark: tuple[int, ...]) -> tuple[_Generation | None, bool]:
+        """The copy that was published since, to be read instead of the one of before as soon as its sums are worked out; None where there is none.
+
+        Also whether it must be read at once, because calls that the one of before holds were forgotten.
+        """
         with self._lock:
             if self._current is not None and self._current.mark == mark:
-                return None
+                return None, False
+            forgotten = self._forgotten()
+            if self._next is not None and self._next.forgotten != forgotten:
+                self._retire(self._next)
+                self._next = None
             if (
                 self._next is None
             ):  # one that is being warmed is waited for, even when another was published meanwhile: else none might ever get warm
-                fresh = _Generation(self._settings, mark, THREADS if self._current is None else WARMING_THREADS)
+                fresh = _Generation(self._settings, mark, THREADS if self._current is None else WARMING_THREADS, forgotten)
                 if self._warm is None:
                     fresh.is_warm.set()
                 else:
@@ -156,9 +166,16 @@ class Snapshot:
                     threading.Thread(target=self._warm_up, args=(fresh, self._warm), daemon=True).start()
                 if self._current is None:
                     self._current = fresh  # there is nothing to read meanwhile
-                    return None
+                    return None, False
                 self._next = fresh
-            return self._next
+            return self._next, self._current is not None and self._current.forgotten != forgotten
+
+    def _forgotten(self) -> tuple[int, ...]:
+        try:
+            found = self._settings.snapshot.with_name(MARK).stat()
+        except FileNotFoundError:
+            return ()
+        return found.st_ino, found.st_mtime_ns
 
     def _warm_up(self, generation: _Generation, warm: Callable[[Reading], object]) -> None:
         with self._lock:

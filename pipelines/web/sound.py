@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from models import private_files
 from pipelines import audio, store
 from pipelines.coaching import Span, beeps_within, spans_of_calls
 from pipelines.errors import BadRecordingError, TransientError
@@ -48,7 +49,10 @@ class Rendering:
 class Sounds:
     """The renderings of a site."""
 
+    MOST_WAITING = 16  # requests that wait for a rendering; the server has 40 threads, and the others answer pages
+
     def __init__(self, settings: Settings) -> None:
+        self._places = threading.BoundedSemaphore(self.MOST_WAITING)
         self._settings = settings
         self.folder = settings.site / "sound"
         self._lock = threading.Lock()
@@ -58,29 +62,39 @@ class Sounds:
     def rendering(self, call: Row, personal: Sequence[Span], *, whole: bool) -> Rendering:
         """The sound of a graded call, made now if it never was; `whole` only for who may hear personal data.
 
-        Raises NoSoundError when the recording is gone, changed, or cannot be decoded.
+        Raises NoSoundError when the recording is gone, changed, or cannot be decoded, and TransientError when too many wait for theirs already.
         """
         name = _name(call, () if whole else personal)
         found = Rendering(self.folder / f"{name}.ogg", self.folder / f"{name}.json")
-        with self._lock:
-            making = self._making.setdefault(name, threading.Lock())
-        with making:
-            if not (found.sound.exists() and found.peaks.exists()):
-                self._make(call, () if whole else personal, found)
+        if found.sound.exists() and found.peaks.exists():
+            return found
+        if not self._places.acquire(blocking=False):
+            raise TransientError(
+                f"{self.MOST_WAITING} requests wait for recordings that are prepared; the next ones can be asked for soon."
+            )
+        try:
+            with self._lock:
+                making = self._making.setdefault(name, threading.Lock())
+            with making:
+                if not (found.sound.exists() and found.peaks.exists()):
+                    self._make(call, () if whole else personal, found)
+        finally:
+            self._places.release()
         return found
 
     def _make(self, call: Row, personal: Sequence[Span], target: Rendering) -> None:
+        if call["medium"] == "transcript":
+            raise NoSoundError("transcript_only")
         recording = self._staged.recording(call["call_id"])
         if recording is None or not call["recording_sha256"]:
             raise NoSoundError("sound_gone")
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.make_folder(self.folder)
         part = self.folder / f".{target.sound.stem}.part.ogg"
         try:
             with _RENDERING:
                 tracks = audio.channels(recording, call["recording_sha256"], self.folder)
                 audio.write_clip(tracks, 0.0, audio.MAX_LENGTH_S, beeps_within((0.0, audio.MAX_LENGTH_S), personal), part)
                 peaks = peaks_of(audio.decode(part, scratch=self.folder).tracks)
-            part.chmod(0o600)
             store.write_whole(target.peaks, json.dumps(peaks).encode())
             os.replace(part, target.sound)
         except audio.ChangedRecordingError as error:
@@ -146,6 +160,14 @@ def peaks_of(tracks: audio.Tracks) -> list[list[int]]:
     loudness = np.stack([np.abs(tracks[:, a : max(a + 1, b)]).max(axis=1) for a, b in zip(edges, ends, strict=True)], axis=1)
     top = max(float(np.percentile(loudness, 99)), 1e-4)
     return [[int(v) for v in np.clip(row / top * 100, 0, 100)] for row in loudness]
+
+
+def remove(settings: Settings, recordings: Collection[str]) -> None:
+    """Remove the renderings of recordings, given by their sha256, also what a stopped server left half written."""
+    parts = {_recording_part(recording_sha256) for recording_sha256 in recordings}
+    for file in (settings.site / "sound").glob("*"):
+        if file.name.lstrip(".").split("-")[0] in parts:
+            file.unlink(missing_ok=True)
 
 
 def remove_others(settings: Settings, published: Published) -> None:

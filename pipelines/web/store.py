@@ -1,12 +1,11 @@
 """What people decide and may do: a small SQLite file beside the warehouse, for accounts, sessions, the audit and what the rooms keep.
 
 The published warehouse is never written from here. Migrations in `migrations/` are applied in order, once each, and are never changed afterwards.
-A table with a column `call_id` forgets with the warehouse: see `forget`.
+A table with a column `call_id` forgets with the warehouse: see `forgetting`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import sqlite3
@@ -16,9 +15,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from models import private_files
 from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.published import Published
 from pipelines.settings import Settings
+from pipelines.web.refusals import Refusals
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_S = 10.0
@@ -32,10 +32,11 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.refusals: Refusals | None = None  # of a server: which refused requests the audit enters one by one
         self._held: sqlite3.Connection | None = None
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # it holds the hashes of passwords
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, private_files.file_mode()))
         with self._open() as db:
             db.execute("pragma journal_mode = wal")
             self._migrate(db)
@@ -46,6 +47,7 @@ class Store:
     def hold(self) -> None:
         """Keep the file open until `close`, for a server: else each write would end with folding the log of changes into the file."""
         self._held = sqlite3.connect(self.path, check_same_thread=False)
+        self._held.execute("pragma secure_delete = on")
         self._held.execute("select count(*) from secrets")
 
     def close(self) -> None:
@@ -71,6 +73,17 @@ class Store:
                 raise
             db.execute("commit")
 
+    def purge(self) -> None:
+        """Write the file anew and empty its log of changes, so that neither holds a byte of a row that was deleted or changed.
+
+        Raises TransientError when a reader or writer keeps the log in use for longer than `BUSY_S`.
+        """
+        with self._open() as db:
+            db.execute("vacuum")  # moving rows between pages leaves copies of them, which `secure_delete` does not know of
+            busy, *_ = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if busy:
+            raise TransientError(f"{self.path} is in use: its log of changes still holds what was deleted. Run it again.")
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
@@ -78,6 +91,7 @@ class Store:
                 db.row_factory = sqlite3.Row
                 db.execute("pragma foreign_keys = on")
                 db.execute("pragma synchronous = full")
+                db.execute("pragma secure_delete = on")  # what is deleted is overwritten with zeros
                 yield db
         except sqlite3.OperationalError as error:
             raise TransientError(f"{self.path} could not be used now: {error}.") from error
@@ -104,27 +118,8 @@ def store_path(settings: Settings) -> Path:
 
 def open_store(settings: Settings) -> Store:
     """The people's file of a site, made when there is none yet."""
+    private_files.tighten(settings.site)
     return Store(store_path(settings))
-
-
-def forget(settings: Settings, published: Published) -> None:
-    """Take what people noted about calls that were forgotten out of every table with a column `call_id`; the audit keeps that they were heard."""
-    if not store_path(settings).exists():
-        return
-    forgotten = {row["call_id_sha256"] for row in published.rows("select distinct call_id_sha256 from store.forgotten")}
-    if not forgotten:
-        return
-    store = open_store(settings)
-    with store.writing() as db:
-        db.create_function("is_forgotten", 1, lambda call_id: call_id_sha256(call_id) in forgotten, deterministic=True)
-        tables = db.execute("select m.name from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table' and c.name = 'call_id'")
-        for (name,) in tables.fetchall():
-            db.execute(f'delete from "{name}" where is_forgotten(call_id)')
-
-
-def call_id_sha256(call_id: str) -> str:
-    """A call's id as the warehouse keeps it of a call that was forgotten."""
-    return hashlib.sha256(call_id.encode()).hexdigest()
 
 
 def present() -> float:

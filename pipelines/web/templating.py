@@ -6,22 +6,26 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipelines.printable import printable
 from pipelines.web.wording import clock
 
 TEMPLATES = Path(__file__).parent / "templates"
 # What the server gives to anybody, by name: nothing of a folder is served that is not named here.
 STATIC = {
     "style.css": ("text/css", ("style.css", "rooms/rooms.css", "rooms/trainer.css", "rooms/people.css")),
-    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js")),
+    "page.js": ("text/javascript", ("page.js", "rooms/rooms.js", "rooms/session.js")),
     "call.js": ("text/javascript", ("rooms/call.js",)),
     "evaluate.js": ("text/javascript", ("rooms/evaluate.js",)),
     "trainer.js": ("text/javascript", ("rooms/trainer.js",)),
+    "source-sans-regular.otf": ("font/otf", ("SourceSansPro-Regular.otf",)),
+    "source-sans-semibold.otf": ("font/otf", ("SourceSansPro-Semibold.otf",)),
 }
 
 
@@ -31,6 +35,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -45,14 +50,22 @@ def environment() -> Environment:
     return made
 
 
+def _shown(value: object) -> object:
+    """What a template shows of a value: of a text every character, also one that would be invisible or turn the reading direction around."""
+    return printable(value, keep="\n\r\t") if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
 @cache
 def asset(name: str) -> bytes:
-    """A style sheet or script of the server's pages."""
-    return "\n".join(environment().get_template(part).render() for part in STATIC[name][1]).encode()
+    """A style sheet, script or font of the server's pages. Fonts are the unchanged files of the package, as their licence (OFL) asks."""
+    kind, parts = STATIC[name]
+    if kind == "font/otf":
+        return (files("font_source_sans_pro") / "files" / parts[0]).read_bytes()
+    return "\n".join(environment().get_template(part).render() for part in parts).encode()
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, Any, NoReturn
 from urllib.parse import quote
 
@@ -18,9 +19,10 @@ from starlette.datastructures import FormData
 
 from pipelines.published import Row
 from pipelines.settings import Settings
-from pipelines.web import audit, effective, people_verdicts
+from pipelines.web import audit, blind, effective, people_verdicts
 from pipelines.web.accounts import Account
 from pipelines.web.openid import OpenId
+from pipelines.web.rate_limit import Limits, RateLimiter
 from pipelines.web.sessions import Session, find_session, form_token, is_form_token
 from pipelines.web.shown import Links, Shown
 from pipelines.web.snapshot import Reading, Snapshot
@@ -43,9 +45,12 @@ HOME = (
 class RefusedError(Exception):
     """Something that this account must not do or see; answered with an error page and noted in the audit."""
 
-    def __init__(self, status: int, action: str = "opened", subject: str | None = None, centre_id: str | None = None) -> None:
+    def __init__(
+        self, status: int, action: str = "opened", subject: str | None = None, centre_id: str | None = None, wait_s: float = 0.0
+    ) -> None:
         super().__init__(f"refused: {action}")
         self.status, self.action, self.subject, self.centre_id = status, action, subject, centre_id
+        self.wait_s = wait_s  # how long to wait before trying again, where that helps
 
 
 class SignInFirstError(Exception):
@@ -75,6 +80,7 @@ class Site:
     is_https: bool
     rooms: tuple[NavItem, ...] = ()
     openid: OpenId | None = None  # where people may come in through a provider
+    exports: RateLimiter = field(default_factory=lambda: RateLimiter(Limits().exports))
 
     @property
     def session_cookie(self) -> str:
@@ -156,7 +162,20 @@ class Visit:
 
     def shown(self, centre_id: str) -> Shown:
         """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""
-        return Shown(centre_id, self.w, LINKS, lambda rows: effective.of_list(self.published, self.store, rows))
+        return Shown(centre_id, self.w, LINKS, lambda rows: effective.of_list(self.published, self.store, rows), self.withheld)
+
+    @cached_property
+    def withheld(self) -> frozenset[str]:
+        """The calls that this person has yet to judge blind: their results are on no page until then."""
+        return blind.withheld(self.published, self.store, self.account, self.centres())
+
+    def withheld_of(self, centre_id: str) -> int:
+        """How many calls of a centre's sample this person has yet to judge blind."""
+        return sum(row["call_id"] in self.withheld for row in blind.sampled(self.published, self.store, centre_id))
+
+    def to_blind_form(self, call_id: str) -> RedirectResponse:
+        """On to the evaluation form of a call whose results are withheld, instead of a page that shows them."""
+        return self.go(f"/{evaluate_path(call_id)}")
 
     def note(self, action: str, subject: str | None = None, centre_id: str | None = None) -> None:
         """Write into the audit what this person did."""
@@ -166,13 +185,19 @@ class Visit:
         """Answer with an error page (404, 403, 400) and note it."""
         raise RefusedError(status, action, subject, centre_id)
 
+    def limit_exports(self, subject: str, centre_id: str) -> None:
+        """Count a file that is about to be made for this account. Raises RefusedError (429) when there were too many: see `Limits.exports`."""
+        wait_s = self.site.exports.take(self.account.account_id)
+        if wait_s:
+            raise RefusedError(429, "exported", subject, centre_id, wait_s)
+
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """A page of `templates/`, with all that the layout of the rooms needs."""
         return HTMLResponse(render(template, self.w, self.layout() | values), status)
 
     def layout(self) -> dict[str, Any]:
         """What `layout.html` shows around every page."""
-        return {"visit": self, "account": self.account, "here": self.request.url.path, "token": self.token}
+        return {"visit": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
 
     def nav(self) -> list[NavItem]:
         """The rooms that this person may enter, the one that is open marked."""
@@ -202,6 +227,13 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def asked_path(request: Request) -> str:
+    """The path and query that a browser asked for, still quoted: the id of a call may hold what would mean something else unquoted."""
+    raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    path = raw.partition(b"?")[0].decode("latin-1")
+    return f"{path}?{request.url.query}" if request.url.query else path
+
+
 def language_of(request: Request, account: Account | None = None) -> str:
     """The language of a person: the one chosen, else the first that the browser asks for and we speak, else English."""
     chosen = account.language if account else request.query_params.get("language")
@@ -214,6 +246,11 @@ def language_of(request: Request, account: Account | None = None) -> str:
 def call_path(call_id: str) -> str:
     """Where the page of a call is, without the leading slash."""
     return f"calls/{quote(call_id, safe='')}"
+
+
+def evaluate_path(call_id: str) -> str:
+    """Where the evaluation form of a call is, without the leading slash."""
+    return f"evaluate/{quote(call_id, safe='')}"
 
 
 def operator_path(centre_id: str, operator_id: str) -> str:

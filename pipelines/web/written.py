@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from models import private_files
 from pipelines import store
 from pipelines.published import NUMBERED, Published, Row
 from pipelines.score.scorecard import CENTRES
@@ -38,7 +39,7 @@ class Written:
 
     def remember(self) -> None:
         """All pages of this publication are written."""
-        self._note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_files.make_folder(self._note.parent)
         store.write_whole(self._note, json.dumps({"how": self._how, "publication": self._last}).encode("utf-8"))
 
 

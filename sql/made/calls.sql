@@ -65,6 +65,7 @@ select
     c.status_step,
     c.recording,
     c.size_bytes,
+    c.medium,
     a.codec,
     a.sample_rate_hz,
     a.tracks,

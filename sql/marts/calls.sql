@@ -39,7 +39,8 @@ select
     started_local,
     extra_json,
     loaded_at,
-    call_no
+    call_no,
+    medium
 from made.calls;
 
 comment on view calls is 'Every call that was received: graded, quarantined (bad input) or unscoreable (sound, but nobody could judge it).';
@@ -56,7 +57,7 @@ comment on column calls.operator_tenure is 'trainee, experienced ..., from the l
 comment on column calls.client_ref is 'The client under a reference that is not a name, from the log.';
 comment on column calls.wait_s is 'How long the client waited for an answer, in seconds, from the log.';
 comment on column calls.duration_s is 'Length of the recording in seconds.';
-comment on column calls.channels is 'Audio channels in the file: 1 or 2.';
+comment on column calls.channels is 'Audio channels in the file: 1 or 2; 0 for a transcript.';
 comment on column calls.language is 'The main language of the conversation (ru, uk, hu, en); as in the log for a call that was put aside.';
 comment on column calls.topic is 'What the call was about, one of the topics of the centre; unknown rather than guessed.';
 comment on column calls.topic_confidence is 'How sure we are of the topic, 0 to 1.';
@@ -66,7 +67,7 @@ comment on column calls.disconnect_party is 'Who hung up: operator, client, syst
 comment on column calls.status is 'graded, quarantined or unscoreable.';
 comment on column calls.status_reason is 'Why the call is not graded, in one sentence; empty for a graded one.';
 comment on column calls.role_confidence is 'How sure we are who is the operator and who the client, 0 to 1.';
-comment on column calls.speech_model is 'Versions of the models that made words and speakers.';
+comment on column calls.speech_model is 'Versions of the models that made words and speakers; transcript where they were delivered as text.';
 comment on column calls.scored_by is 'Version of everything that judged the call.';
 comment on column calls.status_step is 'The step that put the call aside; empty for a graded one.';
 comment on column calls.recording is 'File name of the recording, without its folder.';
@@ -82,3 +83,4 @@ comment on column calls.started_local is 'When the call began, on the wall clock
 comment on column calls.extra_json is 'Columns of the call log that Callgrade does not know, as JSON.';
 comment on column calls.loaded_at is 'When this content was first loaded.';
 comment on column calls.call_no is 'The number of the call in the order of loading, another one when it is loaded anew. Joined by it beside call_id, turns and lemmas are found quickly.';
+comment on column calls.medium is 'What was delivered: recording, or transcript (no sound: no voice levels, no clips); empty where a row of the log named nothing that was there.';

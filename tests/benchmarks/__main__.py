@@ -15,6 +15,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from models import private_files
 from models.registry import ModelError
 from pipelines.errors import CallgradeError
 from pipelines.progress import show_progress
@@ -25,6 +26,7 @@ EACH = ("transcription", "diarization", "stages", "judgement", "growth")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one benchmark and return its exit status: 0 measured, 1 something broke, 2 it cannot run as told."""
+    private_files.apply_umask()
     what, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if what in ("-h", "--help"):
         print(__doc__)

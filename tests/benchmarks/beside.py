@@ -15,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from models import private_files
 from tests.benchmarks import report
 
 QUESTIONS = {
@@ -30,6 +31,7 @@ WARM = 3
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write both, ask both, print the table."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.beside", description=__doc__)
     parser.add_argument("folder", type=Path, help="where `tests.benchmarks.scale` made its warehouse")
     parser.add_argument("--warehouse", default="scale.duckdb", help="its file (default: %(default)s)")

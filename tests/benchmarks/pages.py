@@ -28,6 +28,7 @@ from urllib.parse import quote
 import httpx2
 from fastapi.routing import APIRoute
 
+from models import private_files
 from models.cores import let_people_go_first
 from pipelines import warehouse
 from pipelines.published import Published, Row, open_published
@@ -79,6 +80,7 @@ class Asked:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve, ask, print median and 95th percentile a page; 1 when a median is over the bound."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pages", description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000, help="calls of a warehouse that is made (default: %(default)s)")
     parser.add_argument("--in", dest="folder", type=Path, help="where scale.duckdb lies, or is made (default: a temporary folder)")
@@ -90,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="callgrade-pages-") as temporary:
         settings = Settings.from_environment(warehouse=(given.folder or Path(temporary)) / "scale.duckdb")
         if not settings.snapshot.exists():
-            _in_another_process(_make, settings, given.calls)
+            make(settings, given.calls)
         known = prepare(settings)
         pages = [page for page in every_page(known) if given.only in page.name]
         with loading(settings, is_on=not given.alone) as loaded:
@@ -102,6 +104,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures = [{"role": p.role, "page": p.name, "seconds": p.seconds, "cpu_s": p.cpu_s} for p in pages]
             report.publish({"benchmark": "pages", "pages": figures, "published": published}, text, given.json)
     return int(any(page.median_s > BOUND_S for page in pages))
+
+
+def make(settings: Settings, calls: int) -> None:
+    """Make and publish the warehouse of so many calls."""
+    _in_another_process(_make, settings, calls)
 
 
 def prepare(settings: Settings) -> Known:
@@ -162,10 +169,11 @@ def every_page(known: Known) -> list[Asked]:
         "own settings": ([""], "/me"),
         "audit": ([""], "/audit"),
         "accounts": ([""], "/accounts"),
+        "an account": ([1], "/accounts/{it}"),
     }
     may = {
         "administrator": tuple(paths),
-        "manager": tuple(name for name in paths if name != "accounts"),
+        "manager": tuple(name for name in paths if name not in ("accounts", "an account")),
         "trainer": ("overview", "a centre", "operators", "an operator", "a call", "training", "moments by criterion", "moments by act", "moments by words", "a pack"),
         "analyst": ("overview", "a centre", "operators", "operators by week", "calibration", "an operator", "a call"),
     }  # fmt: skip
@@ -188,7 +196,7 @@ def ask(address: str, pages: Sequence[Asked], times: int, server: int) -> None:
 
     A first round is not counted: sums over all calls are worked out in it. What is no page of its kind raises EngineError.
     """
-    people = {role: _signed_in(address, role) for role in {page.role for page in pages}}
+    people = {role: signed_in(address, role) for role in {page.role for page in pages}}
     draw = random.Random(1)
     for number in range(times + 1):
         for page in pages:
@@ -328,7 +336,8 @@ def _disputes(store: Store, published: Published, calls: Sequence[Row]) -> None:
                 continue  # of an earlier time
 
 
-def _signed_in(address: str, role: str) -> httpx2.Client:
+def signed_in(address: str, role: str) -> httpx2.Client:
+    """The browser of the account of a role."""
     person = httpx2.Client(base_url=address, timeout=600, headers={"accept-language": "en"})
     page = person.get("/sign-in")
     token = re.search(r'name="token" value="(\w+)"', page.text)

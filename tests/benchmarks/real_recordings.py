@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from models import private_files
 from models.language import words_of
 from pipelines import audio, flow
 from pipelines.records import AudioFacts, Call, Segment, Turn, Word
@@ -167,6 +168,7 @@ def table(lines: Sequence[Line]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the table and write the figures where asked."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.real_recordings", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", metavar="PART", help="only the lines whose name holds this")

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import duckdb
 
+from models import private_files
 from pipelines import warehouse
 from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
@@ -67,6 +68,7 @@ class Part:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build, load, publish, ask; print what each took."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale", description=__doc__)
     parser.add_argument("--calls", type=int, default=20_000, help="calls in the warehouse before the day (default: %(default)s)")
     parser.add_argument("--in", dest="folder", type=Path, help="where the warehouse lies, or is made (default: a temporary folder)")

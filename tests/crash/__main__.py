@@ -13,11 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from models import private_files
+
 BEFORE = ("at-once", "audio", "words", "segments", "dropped")  # two processes side by side; a staged file of this kind cut short
 
 
 def main() -> int:
     """Run as many kills as asked, say how it goes, and end with a summary."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=100, help="how many times to disturb (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same faults (default: %(default)s)")

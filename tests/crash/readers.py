@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from models import private_files
 from pipelines import warehouse
 from pipelines.settings import Settings
 from tests.staged import call, stage
@@ -28,6 +29,7 @@ STATE = "select count(*), md5(string_agg(call_id || coalesce(score_pct, 0), ',' 
 
 def main() -> int:
     """Run the loader and the readers to the end, and say what was seen."""
+    private_files.apply_umask()
     with tempfile.TemporaryDirectory(prefix="callgrade-readers-") as folder:
         settings = Settings(Path(folder) / "w.duckdb")
         done = Path(folder) / "done"

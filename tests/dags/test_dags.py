@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from models.registry import MissingWeightsError
 from pipelines import demo
 from pipelines.settings import ROOT
 
@@ -130,3 +131,14 @@ def test_a_dag_that_fails_says_where_and_why(tmp_path: Path) -> None:
     assert "There is no folder" in done.stdout
     assert "run_local.log" in done.stdout
     assert "grade_calls" not in done.stdout
+
+
+@pytest.mark.parametrize(("dag", "task"), [("pull_calls", "receive"), ("grade_calls", "pending")])
+def test_missing_models_stop_a_dag_before_any_work(bag, dag: str, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "w.callgrade" / "stage" / "batch").mkdir(parents=True)
+    (tmp_path / "w.callgrade" / "stage" / "batch" / "pending").touch()
+    monkeypatch.setenv("CALLGRADE_WAREHOUSE", str(tmp_path / "w.duckdb"))
+    monkeypatch.setenv("CALLGRADE_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setattr("pipelines.intake.fetch", lambda *_: pytest.fail("recordings were fetched"))
+    with pytest.raises(MissingWeightsError, match="make setup"):
+        bag.dags[dag].get_task(task).python_callable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from pipelines import demo, summary, warehouse
 from pipelines.settings import Settings
+from tests.test_private_files import too_open
 
 CALLS = ("kyiv-en-002", "irkutsk-ru-009")  # two languages, two centres; stereo, so that the test stays short
 
@@ -39,7 +41,12 @@ def test_recordings_go_in_and_pages_come_out_and_a_second_run_changes_nothing(
     settings = settings.with_(recordings=two_calls, batch_audio_min=0.5)  # one batch a call: the tasks really map
     caplog.set_level(logging.INFO, logger="callgrade")
 
-    demo.run_dags(demo.DAGS, settings, tmp_path / "airflow")
+    umask = os.umask(0o022)  # as in most shells
+    try:
+        demo.run_dags(demo.DAGS, settings, tmp_path / "airflow")
+    finally:
+        os.umask(umask)
+    assert too_open(settings.site, settings.warehouse, tmp_path / "airflow") == {}
 
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
         status = dict(db.execute("select call_id, status from calls").fetchall())

@@ -66,7 +66,10 @@ def test_a_start_without_offset_is_local_to_the_centre(tmp_path: Path, written: 
         ("c-1,irkutsk,x.wav,10/21/2024 08:47,,,,,,", ["started_at"]),
         ("c-1,irkutsk,x.wav", ["3 values", "10 columns"]),
         ("c-1,irkutsk,x.wav,2024-10-21 08:47,,,,,,note, with a comma", ["11 values", "10 columns"]),
-        ("c\u202e1,irkutsk,x.wav,2024-10-21 08:47,,,,,,", ["printable"]),
+        (
+            "c\u202e1,irkutsk,x.wav,2024-10-21 08:47,,,,,,",
+            ["call_id 'c\\u202e1' holds the invisible character U+202E (RIGHT-TO-LEFT OVERRIDE)"],
+        ),
     ],
 )
 def test_a_broken_essential_puts_the_row_aside_and_says_what_is_allowed(tmp_path: Path, row: str, words: list[str]) -> None:

@@ -186,6 +186,21 @@ def test_dangerous_call_ids_are_only_ids(tmp_path: Path) -> None:
     assert len(intake.calls) + len(intake.put_aside) == 2
 
 
+def test_an_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> None:
+    """Browsers resolve these, quoted or not: the page of such a call could never be opened."""
+    path = folder(tmp_path, {"x.wav": b"1", "y.wav": b"2", "z.wav": b"3"}, ["..,x.wav", ".,y.wav", "...,z.wav"])
+    intake = read_folder(path)
+    assert accepted(intake) == {"...": "3"}
+    assert len(intake.put_aside) == 2 and all("address of a page" in reason for reason in reasons(intake).values())
+
+
+def test_an_operator_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> None:
+    path = folder(tmp_path, {"x.wav": b"1"})
+    (path / "calls.csv").write_text(f"{HEADER},operator_id\nc-1,irkutsk,x.wav,2024-10-21 08:47,..\n", encoding="utf-8")
+    (row,) = read_folder(path).put_aside
+    assert "operator_id '..'" in row.reason
+
+
 def test_without_a_log_the_centre_must_be_said_and_names_become_ids(tmp_path: Path) -> None:
     path = folder(tmp_path, {"a.wav": b"1", "b/c.mp3": b"2", "d/c.ogg": b"3", "e.wav": b"1", "f.wav": b"", "note.txt": b""})
 

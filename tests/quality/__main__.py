@@ -9,20 +9,25 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 
+from models import private_files
 from tests.quality.curves import curves, decisions, reliability
 from tests.quality.figures import grouped
+from tests.quality.intervals import table as intervals
 from tests.quality.noise import misheard
 from tests.quality.replay import judged_again, replay, staged
+from tests.quality.scripts import write_calls
 from tests.quality.table import criteria, summary
 
 
 def main() -> int:
     """Measure one folder; exit status 1 when it has no call with a reference."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.quality", description="Judgement measured against references.")
-    parser.add_argument("folder", type=Path, help="recordings, calls.csv and reference/<call_id>.json")
+    parser.add_argument("folder", type=Path, help="calls.csv and reference/<call_id>.json, or labelled dialogues (*.yaml)")
     parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
     parser.add_argument(
         "--noise", type=float, default=0.0, metavar="SHARE", help="so many of the words misheard or lost, 0 to 1: judged anew"
@@ -30,7 +35,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which words (default: %(default)s)")
     arguments = parser.parse_args()
     spoil = partial(misheard, rate=arguments.noise, draw=random.Random(arguments.seed))
-    if arguments.stage is None:
+    if not (arguments.folder / "reference").is_dir():
+        with tempfile.TemporaryDirectory() as made:
+            judged = replay(write_calls(arguments.folder, Path(made)), spoil=spoil)
+    elif arguments.stage is None:
         judged = replay(arguments.folder, spoil=spoil)
     elif arguments.noise:
         judged = list(judged_again(arguments.folder, arguments.stage, spoil))
@@ -43,7 +51,9 @@ def main() -> int:
     heading = ("recognised speech" if arguments.stage else "reference transcripts") + (
         f", {arguments.noise:.0%} more misheard" if arguments.noise else ""
     )
-    print(f"## {len(judged)} calls, {heading}\n\n{summary(groups)}\n\n### By criterion\n\n{criteria(groups['all'])}\n")
+    print(
+        f"## {len(judged)} calls, {heading}\n\n{summary(groups)}\n\n### With intervals\n\n{intervals(judged)}\n\nExpected calibration error {groups['all'].calibration_error:.3f}\n\n### By criterion\n\n{criteria(groups['all'])}\n"
+    )
     print(f"### Confidence\n\n{reliability(made)}\n\n### Coverage and accuracy\n\n{curves(made)}")
     return 0
 

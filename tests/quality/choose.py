@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from models import private_files
 from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, Line, load_calibration, log_odds
 from tests.quality.measured import RECOGNISED, REFERENCE, Measured, from_references, from_stage
 from tests.quality.table import markdown, pct
@@ -183,6 +184,7 @@ def _short(value: float) -> float:
 
 def main() -> int:
     """Choose, print what it does, and write the file where that is asked for; exit status 1 when nothing was measured."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.quality.choose", description="Choose how certain a verdict must be.")
     parser.add_argument("folder", type=Path, help="recordings, calls.csv and reference/<call_id>.json")
     parser.add_argument(

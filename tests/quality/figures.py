@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.language import words_of
+from pipelines.numbers_spoken import number_of
+from pipelines.personal_words import items_of, vocabulary_for
 from pipelines.records import Finding
+from pipelines.redact import MASKS
 from pipelines.score.procedure import ACCUSING
 from tests.quality.replay import Judged
 from tests.quality.truth import Reference, right_verdicts
@@ -15,6 +19,13 @@ from tests.quality.truth import Reference, right_verdicts
 SLACK_S = 0.5  # a finding this near a turn of the reference belongs to it
 NUMBERS = ("account", "card", "phone", "passport")
 NAMES = ("name", "address")
+MARKS: Mapping[str, frozenset[str]] = {  # criterion → marks of the reference, one of which a passing quote must stand beside
+    "greeting": frozenset({"greeting"}), "company_named": frozenset({"company"}), "operator_named": frozenset({"self_name"}),
+    "client_identified": frozenset({"identify"}), "hold_announced": frozenset({"hold_ask"}), "hold_thanked": frozenset({"hold_thanks"}),
+    "empathy_shown": frozenset({"empathy"}), "solution_given": frozenset({"solution"}), "self_service_offered": frozenset({"self_service"}),
+    "anything_else": frozenset({"anything_else"}), "farewell": frozenset({"farewell", "end_notice"}), "night_rule": frozenset({"night_notice"}),
+    "redirected": frozenset({"redirect"}), "callback_reason": frozenset({"callback_intro"}), "abuse_procedure": frozenset({"warn_abuse"}),
+}  # fmt: skip
 MOODS = ("negative", "neutral", "positive")
 
 
@@ -56,6 +67,10 @@ class Figures:
     decided_without_evidence: int = 0
     readable_numbers: Ratio = field(default_factory=Ratio)  # accounts, cards, phones, passports that can still be read
     readable_names: Ratio = field(default_factory=Ratio)
+    masked_numbers: Ratio = field(default_factory=Ratio)  # of the numbers that are no personal data, those that were masked all the same
+    quotes_marked: Ratio = field(default_factory=Ratio)  # passes whose quote stands in a turn that the reference marks for the criterion
+    abuse_alarms: Ratio = field(default_factory=Ratio)  # of the calls without abuse, those in which some was found
+    confidence: Counter[tuple[int, str]] = field(default_factory=Counter)  # decided verdicts: (tenth of confidence, sum of what)
     moods: Counter[tuple[str, str]] = field(default_factory=Counter)  # the client's turns: (true, read)
     topic: Ratio = field(default_factory=Ratio)
     client_type: Ratio = field(default_factory=Ratio)
@@ -74,6 +89,13 @@ class Figures:
     def coverage(self) -> float:
         """How many criteria were decided, 0 to 1."""
         return self.criteria_sum["decided"] / max(self.criteria_sum["n"], 1)
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error of the decided verdicts: the mean gap between confidence and accuracy over ten bins, 0 to 1."""
+        total = sum(n for (_, what), n in self.confidence.items() if what == "n")
+        gaps = (abs(self.confidence[tenth, "right"] - self.confidence[tenth, "thousandths"] / 1000) for tenth in range(10))
+        return sum(gaps) / max(total, 1)
 
     @property
     def abuse_f1(self) -> float:
@@ -105,6 +127,7 @@ def figures_of(judged: Iterable[Judged]) -> Figures:
         for turn in one.reference["turns"]:
             if turn["role"] == "client" and (read := _mood(one, turn)):
                 found.moods[turn["sentiment"], read] += 1
+        _count_confidence(found, one)
         found.topic.add(one.scored.metrics.topic == one.reference["topic"])
         found.client_type.add(one.scored.metrics.client_type == one.reference["client_type"])
     return found
@@ -160,6 +183,8 @@ def _count_abuse(found: Figures, one: Judged) -> None:
             found.abuse_found += bool(here)
             found.abuse_missed += not here
     found.abuse_invented += sum(f not in used for f in abuse)
+    if not any(turn["abuse"] or "operator_abuse" in turn["marks"] for turn in one.reference["turns"]):
+        found.abuse_alarms.add(bool(abuse))
 
 
 def _meets(turn: Reference, start_s: float, end_s: float) -> bool:
@@ -171,6 +196,10 @@ def _count_evidence(found: Figures, one: Judged) -> None:
     for verdict in one.scored.verdicts:
         if verdict.quote is not None:
             found.evidence.add(verdict.turn_no is not None and verdict.quote in shown.get(verdict.turn_no, ""))
+        if verdict.verdict == "pass" and verdict.quote is not None and (marks := MARKS.get(verdict.criterion_id)):
+            found.quotes_marked.add(
+                any(_meets(t, verdict.start_s or 0.0, verdict.end_s or 0.0) and marks & set(t["marks"]) for t in one.reference["turns"])
+            )
         found.decided_without_evidence += verdict.verdict in ("pass", "fail") and verdict.start_s is None
 
 
@@ -182,6 +211,55 @@ def _count_personal_data(found: Figures, one: Judged) -> None:
             if words:
                 is_readable = sum(word in readable for word in words) > len(words) / 2
                 (found.readable_numbers if said["kind"] in NUMBERS else found.readable_names).add(is_readable)
+    hidden = [(token.start_s, token.end_s) for turn in one.turns for token in turn.tokens if token.text in MASKS]
+    for turn in one.reference["turns"]:
+        for start_s, end_s in _harmless_numbers(turn):
+            found.masked_numbers.add(any(a < (start_s + end_s) / 2 < b for a, b in hidden))
+
+
+def _harmless_numbers(turn: Reference) -> Iterator[tuple[float, float]]:
+    """When each number of a turn was said that is no personal data: its words in the time of the turn, shared out by letters as in `replay`."""
+    text = turn["text"]
+    personal = [(at, at + len(said["text"])) for said in turn["pii"] for at in _places(text, said["text"])]
+    letters = sum(len(word) for word in text.split())
+    done = 0
+    for word in re.finditer(r"\S+", text):
+        length = word.end() - word.start()
+        share_s = (turn["end_s"] - turn["start_s"]) / letters
+        if is_number(word.group(), turn["lang"]) and not any(word.start() < b and word.end() > a for a, b in personal):
+            yield turn["start_s"] + done * share_s, turn["start_s"] + (done + length) * share_s
+        done += length
+
+
+def is_number(word: str, language: str) -> bool:
+    """Whether a word is a number in digits or in words; one is left out, which most languages use as an article or a pronoun."""
+    if any(c.isdigit() for c in word):
+        return True
+    items = items_of([word])
+    vocabulary = vocabulary_for(items, language)
+    return any((number_of(item.word, vocabulary) or 1) != 1 for item in items)
+
+
+def _places(text: str, piece: str) -> Iterator[int]:
+    at = text.find(piece)
+    while at >= 0:
+        yield at
+        at = text.find(piece, at + 1)
+
+
+def _count_confidence(found: Figures, one: Judged) -> None:
+    right = right_verdicts(one.reference)
+    for verdict in one.scored.verdicts:
+        wanted = right.get(verdict.criterion_id, "unsure")
+        if wanted != "unsure" and verdict.verdict != "unsure":
+            tenth = min(9, int(verdict.confidence * 10))
+            found.confidence.update(
+                {
+                    (tenth, "n"): 1,
+                    (tenth, "right"): int(verdict.verdict == wanted),
+                    (tenth, "thousandths"): round(1000 * verdict.confidence),
+                }
+            )
 
 
 def _mood(one: Judged, turn: Reference) -> str | None:

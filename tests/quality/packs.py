@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from models import private_files
 from models.language import words_of
 from pipelines import audio
 from pipelines.published import open_published
@@ -35,6 +36,7 @@ NEAR_S = 0.5  # how far the reference's turns and ours may lie apart
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a line a call; 1 when anything personal was read or heard."""
+    private_files.apply_umask()
     parser = argparse.ArgumentParser(
         prog="python -m tests.quality.packs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -37,7 +37,11 @@ def replay(
     """The calls of a folder that have a reference, judged from its words, or from what `spoil` makes of them; only some where ids are given."""
     wanted = set(only)
     references = read_references(folder)
-    calls = [call for call in read_folder(folder).calls if call.call_id in references and (not wanted or call.call_id in wanted)]
+    calls = [
+        call
+        for call in read_folder(folder, medium="transcript").calls
+        if call.call_id in references and (not wanted or call.call_id in wanted)
+    ]
     return [replay_call(call, references[call.call_id], calibration=calibration, spoil=spoil) for call in calls]
 
 

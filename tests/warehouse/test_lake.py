@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines import warehouse
+from pipelines import flow, warehouse
 from pipelines.errors import MisconfiguredError, TransientError
 from pipelines.lake_address import parse
 from pipelines.settings import Settings
@@ -115,7 +115,7 @@ def test_a_killed_writer_keeps_nobody_waiting_and_leaves_nothing(site: Site) -> 
 def test_an_erased_client_is_in_no_file_of_the_lake_nor_its_catalogue(site: Site) -> None:
     settings = site.machine("first")
     assert _holding(site)
-    warehouse.erase_client(settings, "c-1")
+    flow.erase_client(settings, "c-1")
     assert _holding(site) == []
     warehouse.publish(settings)
     assert _holding(site) == []

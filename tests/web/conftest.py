@@ -17,7 +17,7 @@ from pipelines.web import accounts, pages
 from pipelines.web.app import make_app
 from tests.web.browser import Browser
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
-from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
+from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People
 from tests.web.served import served
 
 HOSTILE = '<script>alert("x")</script>'
@@ -55,11 +55,13 @@ def people(site: Settings) -> Iterator[People]:
     """The web application on that site, with an account of every role; passwords are hashed as cheaply as can be."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        app = make_app(site, {HOST})
+        app = make_app(site, {HOST}, limits=LIMITS)
         for name, (role, centres, operator_id) in ACCOUNTS.items():
             accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id, hears_personal_data=name == "whole")
         with TestClient(app):  # its life as a server
-            yield People(app)
+            found = People(app)
+            found.show_results(*ACCOUNTS)  # blind reviews have a site of their own
+            yield found
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +80,7 @@ def judging(judged: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     shutil.copytree(judged.site, settings.site)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        app = make_app(settings, {HOST})
+        app = make_app(settings, {HOST}, limits=LIMITS)
         more = {name: ("manager", ["kyiv", "irkutsk"], None) for name in ("second", "third")} | {
             "op-2": ("operator", ["kyiv", "irkutsk"], "op-2")
         }

@@ -63,6 +63,7 @@ class Made:
     hold_after: int | None = None
     sentiment: tuple[float, float] = (0.0, 0.2)
     auto_fail: str | None = None
+    client_ref: str = "c-1"
 
     def turns(self) -> list[Turn]:
         made, at_s = [], 1.0
@@ -139,7 +140,7 @@ def _add(rows: dict[str, list[object]], made: Made, recordings: Path | None) -> 
     sha = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else (made.call_id.encode().hex() * 8)[:64].ljust(64, "0")
     rows["calls"].append(Call(
         made.call_id, made.centre_id, str(file), sha, 1000, made.started_at, made.direction, "first",
-        "main", "main/tariffs", made.operator_id, "trainee" if made.operator_id == "op-2" else "experienced", "c-1", 24.0, made.disconnect_party, None, made.language,
+        "main", "main/tariffs", made.operator_id, "trainee" if made.operator_id == "op-2" else "experienced", made.client_ref, 24.0, made.disconnect_party, None, made.language,
     ))  # fmt: skip
     holds = ()
     if made.hold_after:

@@ -89,6 +89,9 @@ class Provider:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path.startswith("/staff/authorize?"):  # a browser that came here itself
+                    self._answer(302, {}, {"Location": provider.visited(provider.issuer.removesuffix("/staff") + self.path)})
+                    return
                 made = {"/staff/.well-known/openid-configuration": provider.about, "/staff/keys": provider.keys}.get(self.path)
                 self._answer(*((200, made()) if made else (404, {})))
 
@@ -97,9 +100,9 @@ class Provider:
                 form = {name: values[0] for name, values in parse_qs(body).items()}
                 self._answer(*provider.token(form, self.headers.get("Authorization", "")))
 
-            def _answer(self, status: int, body: Claims) -> None:
+            def _answer(self, status: int, body: Claims, more: dict[str, str] | None = None) -> None:
                 provider.asked.append(self.path)
-                content, more = json.dumps(body).encode(), {}
+                content, more = json.dumps(body).encode(), more or {}
                 if self.path in provider.answers:
                     status, content, more = provider.answers[self.path]
                 self.send_response(status)

@@ -26,7 +26,7 @@ from pipelines.web.rooms import ROOMS
 from pipelines.web.security import LARGEST_BODY_BYTES
 from pipelines.web.visit import MOST_FIELDS
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
-from tests.web.people import ACCOUNTS, HOST, PASSWORD, People, Person, token_of
+from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People, Person, token_of
 
 EVIL = "\"'><img src=x onerror=alert(1)><script>alert(2)</script><a href=javascript:alert(3)>{{7*7}}"
 OPERATOR = "'\"><svg/onload=alert(4)>"
@@ -55,7 +55,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     load_and_publish(settings, calls, aside, settings.warehouse.parent / "recordings")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        app = make_app(settings, {HOST})
+        app = make_app(settings, {HOST}, limits=LIMITS)
         more = {"evil": ("operator", ["kyiv"], OPERATOR), "far": ("operator", ["irkutsk"], OPERATOR), "near": ("manager", ["kyiv"], None)}
         for name, (role, centres, operator_id) in (ACCOUNTS | more).items():
             accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id)

@@ -77,7 +77,7 @@ def test_a_criterion_is_trusted_only_on_enough_calls_beyond_chance(
 
 def test_only_blind_forms_count_and_the_page_says_its_thresholds(judging: People) -> None:
     second = judging.person("second")
-    second.get("/calls/irkutsk-1")
+    second.send("/evaluate/waive", call_id="irkutsk-1")
     assert second.send("/evaluate", call_id="irkutsk-1", verdict_greeting="fail").status_code == 303
     third = judging.person("third")
     before = third.get("/centres/irkutsk/calibration").text

@@ -12,11 +12,18 @@ import pytest
 import yaml
 
 from pipelines.__main__ import main
-from pipelines.web import cases, disputing, people_verdicts, store
+from pipelines.warehouse.forgetting import ForgottenCall
+from pipelines.web import cases, disputing, forgetting, people_verdicts
 from tests.web.people import People
 
 HOSTILE = '<img src=x onerror=alert(1)><script>alert("x")</script>'
 REASON = "The operator said it in the third turn, please listen."
+
+
+@pytest.fixture(autouse=True)
+def results_are_shown(judging: People) -> None:
+    """Blind reviews have tests of their own: who decides disputes here has judged the sample."""
+    judging.show_results("manager", "second", "third")
 
 
 def dispute(people: People, name: str, call_id: str, criterion_id: str, reason: str = REASON, **more: str) -> int:
@@ -182,12 +189,8 @@ def test_the_rules_meet_every_case_that_was_upheld(file: Path) -> None:
 
 
 def test_a_dispute_is_forgotten_with_its_call_and_the_case_stays(judging: People) -> None:
-    class Gone:
-        def rows(self, sql: str) -> list[dict[str, str]]:
-            return [{"call_id_sha256": store.call_id_sha256("kyiv-2")}]
-
     kept = len(judging.store.rows("select * from regression_cases"))
-    store.forget(judging.app.state.site.settings, Gone())  # type: ignore[arg-type]
+    forgetting.forget(judging.app.state.site.settings, [ForgottenCall("kyiv-2", None)], on_request=False)
     assert (
         judging.store.rows("select 1 from disputes where call_id = 'kyiv-2'")
         == judging.store.rows("select 1 from dispute_decisions where call_id = 'kyiv-2'")

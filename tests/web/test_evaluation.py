@@ -10,7 +10,8 @@ import pytest
 from pipelines import coaching, warehouse
 from pipelines.published import Published, open_published
 from pipelines.settings import now
-from pipelines.web import into_warehouse, people_verdicts, store
+from pipelines.warehouse.forgetting import ForgottenCall
+from pipelines.web import forgetting, into_warehouse, people_verdicts
 from tests.web.people import People, title_of
 
 HOSTILE = '<script>alert("x")</script>'
@@ -33,13 +34,14 @@ def test_a_form_hides_what_the_machine_said_until_it_was_seen(judging: People) -
     assert "The machine said" not in before and "Why it was judged so" not in before and "You have not seen" in before
     order = re.findall(r'name="turn_(\w+)"', before)
     assert len(order) == len(set(order)) == 6 and {"greeting", "farewell", "hold_announced"} <= set(order)
-    manager.get("/calls/kyiv-1")
+    assert manager.send("/evaluate/waive", call_id="kyiv-1").headers["location"] == "/calls/kyiv-1"
     after = manager.get("/evaluate/kyiv-1").text
     assert "The machine said: failed." in after and "does not count for the calibration" in after
     assert "You have not seen" in judging.person("second").get("/evaluate/kyiv-1").text
 
 
 def test_a_persons_verdict_wins_and_the_score_follows_by_the_machines_formula(judging: People) -> None:
+    judging.show_results("manager")
     manager = judging.person("manager")
     assert score_on(manager.get("/calls/kyiv-1").text) == "75%"  # three of four decided
     answer = manager.send(
@@ -169,10 +171,6 @@ def clips_planned(published: Published) -> set[tuple[str, str | None]]:
 def test_what_was_said_of_a_call_is_forgotten_with_it(judging: People) -> None:
     fill(judging, "second", "irkutsk-1", verdict_greeting="fail")
 
-    class Gone:
-        def rows(self, sql: str) -> list[dict[str, str]]:
-            return [{"call_id_sha256": store.call_id_sha256("irkutsk-1")}]
-
-    store.forget(judging.app.state.site.settings, Gone())  # type: ignore[arg-type]
+    forgetting.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)
     assert people_verdicts.everything(judging.store, ["irkutsk-1"]) == []
     assert judging.store.rows("select 1 from people_evaluations where call_id = 'irkutsk-1'") == []

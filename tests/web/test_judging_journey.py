@@ -43,6 +43,7 @@ def test_from_a_blind_form_to_an_upheld_dispute(judging: People) -> None:
         browser.leave_by("form.fields button.main")
         assert browser.run("location.pathname") == "/my-disputes"
 
+        judging.show_results("second")
         sign_in(browser, address, "second", "uk")
         assert browser.run("document.querySelector('.rooms .count').textContent") == "1"
         browser.leave_by(".rooms a[href='/disputes']")

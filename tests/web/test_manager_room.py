@@ -60,7 +60,7 @@ def test_a_centre_shows_what_needs_a_person_and_what_was_not_graded(people: Peop
     assert "/centres/kyiv/queue" not in trainer and "export.xlsx" not in trainer
 
 
-def test_the_queue_has_its_three_kinds_and_remembers_who_listened(people: People) -> None:
+def test_the_queue_has_its_three_kinds_and_remembers_who_reviewed(people: People) -> None:
     manager = people.person("manager")
     assert "kyiv-2" in manager.get("/centres/kyiv/queue").text
     critical = manager.get("/centres/irkutsk/queue?kind=critical").text
@@ -75,7 +75,7 @@ def test_the_queue_has_its_three_kinds_and_remembers_who_listened(people: People
         "subject": "kyiv-2",
         "centre_id": "kyiv",
     }
-    assert "Heard by manager" in manager.get("/centres/kyiv/queue").text and "Heard by manager" in manager.get("/calls/kyiv-2").text
+    assert "Reviewed by manager" in manager.get("/centres/kyiv/queue").text and "Reviewed by manager" in manager.get("/calls/kyiv-2").text
     for call_id in ("odesa-1", "nothing", "kyiv-9", ""):
         assert manager.send("/reviewed", call_id=call_id).status_code == 404
         assert people.last_note()["action"] == "reviewed" and people.last_note()["outcome"] == "refused"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,12 @@ from fastapi.testclient import TestClient
 
 from pipelines.errors import MisconfiguredError
 from pipelines.settings import Settings
-from pipelines.web import accounts, openid, store
+from pipelines.web import accounts, administration, openid, openid_provider, store
+from pipelines.web.administration import Fields
 from pipelines.web.app import make_app
 from pipelines.web.openid_rules import Rules, read_rules
 from tests.web.openid_provider import CLIENT, SECRET, Claims, Provider
-from tests.web.people import HOST, PASSWORD, People, Person, title_of
+from tests.web.people import HOST, LIMITS, PASSWORD, People, Person, title_of
 
 LET_IN = """
   - {group: qa-kyiv, role: manager, centres: [kyiv]}
@@ -48,14 +52,15 @@ def sites(judged: Settings, provider: Provider, tmp_path_factory: pytest.TempPat
     (settings.site / "openid.yaml").write_text(
         f"issuer: {provider.issuer}\nclient_id: {CLIENT}\nsecret_file: secret\nbutton: Kyiv staff\ngroups_claim: realm.groups\nlet_in:{LET_IN}"
     )
-    app = make_app(settings, {HOST})
+    app = make_app(settings, {HOST}, limits=LIMITS)
     with TestClient(app):
         yield People(app)
 
 
 @pytest.fixture
-def honest(provider: Provider) -> Iterator[Provider]:
+def honest(provider: Provider, sites: People) -> Iterator[Provider]:
     provider.honest()
+    sites.app.state.site.openid.provider.forget()
     provider.person = {"sub": "1", "preferred_username": "Olena.K", "realm": {"groups": ["qa-kyiv", "qa-irkutsk", "trainers"]}}
     yield provider
     provider.honest()
@@ -84,6 +89,10 @@ def test_whoever_the_provider_vouches_for_has_the_role_of_the_groups(sites: Peop
     again = accounts.named(sites.store, "olena.k")
     assert (again.account_id, again.role, again.centres, again.hears_personal_data) == (made.account_id, "trainer", {"*"}, False)
     assert person.get("/audit").status_code == 403  # what was open before has the role of now
+    changed = sites.store.rows(
+        "select subject from audit where action in ('account_role_changed', 'account_centres_changed') order by audit_id"
+    )
+    assert [row["subject"] for row in changed] == ["olena.k: manager → trainer", "olena.k: irkutsk, kyiv → *"]
 
 
 def test_who_has_no_role_stays_out(sites: People, honest: Provider, caplog: pytest.LogCaptureFixture) -> None:
@@ -109,7 +118,7 @@ def test_who_has_no_role_stays_out(sites: People, honest: Provider, caplog: pyte
     operator, answer = came_in(sites, honest)
     assert answer.status_code == 303 and "op-1" in operator.get("/me").text
     found = accounts.named(sites.store, "op")
-    accounts.change(sites.store, found.account_id, centres=["kyiv"], hears_personal_data=False, is_active=False)
+    administration.edit(sites.store, None, found.account_id, replace(Fields.of(found), is_active=False))
     assert operator.get("/me").status_code == 303 and came_in(sites, honest)[1].status_code == 403
 
 
@@ -212,7 +221,7 @@ def test_the_code_is_worth_nothing_without_its_verifier_and_nothing_is_sent_else
     for answer, why in (
         ((302, b"", {"Location": "http://127.0.0.1:1/token"}), "the provider answered 302"), ((500, b"oops", {}), "the provider answered 500"),
         ((200, b"<html>", {}), "the provider did not answer in JSON"), ((200, b"[]", {}), "the provider did not answer in JSON"),
-        ((200, b" " * (openid.LONGEST_ANSWER_BYTES + 1), {}), "the provider answered too much"),
+        ((200, b" " * (openid_provider.LONGEST_ANSWER_BYTES + 1), {}), "the provider answered too much"),
     ):  # fmt: skip
         honest.answers = {"/staff/token": answer}
         assert_refused(sites, *came_in(sites, honest, person), why)
@@ -225,16 +234,16 @@ def test_a_provider_may_change_its_keys_and_how_it_wants_the_secret(
     first = honest.key, honest.kid
     honest.new_key()
     monkeypatch.setattr(openid, "_AGAIN_S", 0.0)
-    monkeypatch.setattr(sites.app.state.site.openid, "_published", {})
+    sites.app.state.site.openid.provider.forget()
     honest.methods = ["client_secret_post"]
     assert came_in(sites, honest)[1].status_code == 303
     honest.key, honest.kid = first
     assert came_in(sites, honest)[1].status_code == 303  # a key that is not known yet is looked for
-    monkeypatch.setattr(sites.app.state.site.openid, "_published", {})
+    sites.app.state.site.openid.provider.forget()
     for about, why in ((honest.about() | {"issuer": "https://evil.example"}, "the provider is another issuer"),
                        (honest.about() | {"authorization_endpoint": "http://evil.example/"}, "the provider names no safe authorization_endpoint")):  # fmt: skip
         honest.answers = {"/staff/.well-known/openid-configuration": (200, json.dumps(about).encode(), {})}
-        monkeypatch.setattr(sites.app.state.site.openid, "_published", {})
+        sites.app.state.site.openid.provider.forget()
         person = sites.stranger()
         assert_refused(sites, person, person.get("/sign-in/openid"), why)
 
@@ -245,6 +254,23 @@ def test_beginning_again_and_again_is_slowed_down(sites: People, honest: Provide
     codes = [sites.stranger().get("/sign-in/openid").status_code for _ in range(openid.TRIES_PER_ADDRESS + 2)]
     assert codes == [303] * openid.TRIES_PER_ADDRESS + [429, 429]
     assert sites.last_note()["subject"] == "by OpenID: too many tries"
+    with sites.store.writing() as db:
+        db.execute("delete from openid_tries")
+
+
+def test_tries_are_limited_before_a_provider_that_is_silent_is_asked(
+    sites: People, honest: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sites.store.writing() as db:
+        db.execute("delete from openid_tries")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        rules = replace(sites.app.state.site.openid.rules, issuer=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(sites.app.state.site.openid, "rules", rules)
+        monkeypatch.setattr(openid_provider, "DEADLINE_S", 0.5)
+        started = time.monotonic()
+        codes = [sites.stranger().get("/sign-in/openid").status_code for _ in range(openid.TRIES_PER_ADDRESS + 2)]
+        assert time.monotonic() - started < 10  # one of them waited
+    assert codes == [401] * openid.TRIES_PER_ADDRESS + [429, 429]
     with sites.store.writing() as db:
         db.execute("delete from openid_tries")
 
@@ -288,3 +314,26 @@ def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
         told(tmp_path, good, secret=None)
     with pytest.raises(MisconfiguredError, match="is not there"):
         read_rules(Settings.from_environment(warehouse=tmp_path / "w.duckdb", openid=tmp_path / "none.yaml"))
+
+
+def test_a_sign_in_that_failed_keeps_the_page_that_was_asked_for(sites: People, honest: Provider) -> None:
+    person = sites.stranger()
+    back = honest.visited(person.get("/sign-in/openid?next=%2Faudit").headers["location"])
+    answer = person.get(re.sub(r"code=[^&]*", "code=wrong", back))
+    assert answer.status_code == 401 and 'name="next" value="/audit"' in answer.text
+    honest.person = {"sub": "9", "preferred_username": "nobody", "realm": {"groups": ["others"]}}
+    _, refused = came_in(sites, honest)
+    assert refused.status_code == 403 and 'name="next" value="/me"' in refused.text
+
+
+def test_role_and_centres_of_an_account_of_the_provider_are_not_changed_here(sites: People, honest: Provider) -> None:
+    came_in(sites, honest)
+    found = accounts.named(sites.store, "olena.k")
+    accounts.add(sites.store, "chief3", "administrator", PASSWORD, ["*"], hears_personal_data=True)
+    chief, page = sites.person("chief3"), f"/accounts/{found.account_id}"
+    assert 'name="role" value="manager"' in chief.get(page).text and "<select" not in chief.get(page).text.split("<main")[1]
+    form = {"role": "manager", "centre": sorted(found.centres), "hears_personal_data": "1"}
+    answer = chief.send(page, "/accounts", **form | {"role": "administrator", "is_active": "1"})
+    assert answer.status_code == 400 and "groups" in answer.text and accounts.named(sites.store, "olena.k").role == "manager"
+    assert chief.send(page, "/accounts", **form).status_code == 303 and not accounts.named(sites.store, "olena.k").is_active
+    assert chief.send(page, "/accounts", **form | {"is_active": "1"}).status_code == 303

@@ -95,6 +95,36 @@ def test_an_export_opens_offline_and_holds_sounds_transcript_and_side_car(people
     assert share_of_tone(heard, tmp_path, start_s + 0.05, end_s - 0.05) > 0.9
 
 
+def test_personal_data_in_titles_and_notes_is_masked_before_it_is_stored(people: People) -> None:
+    """In whichever language it is typed; lines stay as they were written."""
+    trainer = people.person("trainer")
+    path = made(trainer, "criterion:solution_given:kyiv-1", title="Іванов Петро, тариф")
+    pack_id = path.split("/")[-1]
+    assert people.store.rows("select title from packs where pack_id = ?", pack_id) == [{"title": "[NAME] тариф"}]
+    trainer.send(
+        path,
+        title="Call back Maria Smith at 067 123 45 67",
+        notes="Слушать вдвоём:\nклиент Иванов Пётр, счёт 8123456789\n\nmail john@hill.com",
+    )
+    trainer.send(
+        f"{path}/moments/{moment_ids(trainer.get(path))[0]}", notes="Kovács István vagyok mondja\ntel. 06 30 123 4567", kind="good_example"
+    )
+    (pack,) = people.store.rows("select title, notes from packs where pack_id = ?", pack_id)
+    assert pack == {"title": "Call back [NAME] at [PHONE]", "notes": "Слушать вдвоём:\nклиент [NAME] счёт [ACCOUNT]\n\nmail [EMAIL]"}
+    (moment,) = packs.moments_of(people.store, pack_id)
+    assert moment["notes"] == "[NAME] vagyok mondja\ntel. [PHONE]"
+    book = exported(people, path)
+    everything = "".join(book.read(name).decode() for name in ("index.html", "transcript.txt", "pack.json")) + trainer.get(path).text
+    for personal in ("Smith", "123 45 67", "Иванов", "8123456789", "hill", "Kovács", "4567"):
+        assert personal not in everything, personal
+
+
+def test_a_pack_whose_moment_is_refused_is_not_made(people: People) -> None:
+    before = people.store.rows("select count(*) as n from packs")
+    assert people.person("trainer").send("/trainer/packs", title="x", moment=["turn:999:kyiv-1"]).status_code == 404
+    assert people.store.rows("select count(*) as n from packs") == before
+
+
 def test_moments_are_beeped_for_everybody_and_heard_in_ranges(people: People, tmp_path: Path) -> None:
     path = made(people.person("trainer"), "turn:2:kyiv-1")
     inside = moment_ids(people.person("trainer").get(path))[0]

@@ -20,6 +20,7 @@ STEPS = (
     "turns.py",
     "intake/folder.py",
     "intake/call_log.py",
+    "intake/transcripts.py",
     "score/evaluate.py",
 )
 OWN_ALPHABET = {"ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "hu": "áéíóöőúüű"}
@@ -95,6 +96,20 @@ def test_the_code_was_read() -> None:
         (
             "calls.csv line 9: call_id k-1 stands in line 2 already, and here with another recording; the first counts. Give each call its own id.",
             "calls.csv, строка 9: call_id k-1 уже есть в строке 2, а здесь с ним другая запись; учитывается первый. Дайте каждому звонку свой номер.",
+        ),
+        (
+            "calls.csv line 4: call_id 'c\\u202e1' holds the invisible character U+202E (RIGHT-TO-LEFT OVERRIDE); "
+            "client_ref has more than 200 characters. Correct the row and grade again.",
+            "calls.csv, строка 4: call_id 'c\\u202e1' содержит невидимый символ U+202E (RIGHT-TO-LEFT OVERRIDE); "
+            "client_ref длиннее 200 знаков. Исправьте строку и оцените ещё раз.",
+        ),
+        (
+            "calls.csv line 5: operator_id '..' cannot be an id: in the address of a page it means a folder. Correct the row and grade again.",
+            "calls.csv, строка 5: operator_id '..' не может быть номером: в адресе страницы это означает папку. Исправьте строку и оцените ещё раз.",
+        ),
+        (
+            "a\\u200b.wav: its name holds the invisible character U+200B (ZERO WIDTH SPACE). Rename the file: its name is the id of the call.",
+            "a\\u200b.wav: имя файла содержит невидимый символ U+200B (ZERO WIDTH SPACE). Переименуйте файл: его имя служит номером звонка.",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines import warehouse
 from pipelines.published import NUMBERED
 from pipelines.settings import Settings
 from pipelines.web import snapshot, sound
@@ -115,6 +116,27 @@ def test_an_old_copy_is_shown_no_longer_than_that(
             return reading.generation != first
 
     assert until(other)
+
+
+@pytest.mark.parametrize("is_warming", [False, True])
+def test_a_copy_without_forgotten_calls_is_read_at_once(
+    judged: Settings, copied: Settings, watched: tuple[Snapshot, list[threading.Event]], monkeypatch: pytest.MonkeyPatch, is_warming: bool
+) -> None:
+    """Although it is not warm, and although one that was published shortly before is being warmed."""
+    monkeypatch.setattr(snapshot, "PATIENCE_S", 0.05)
+    shutil.copy(judged.warehouse, copied.warehouse)
+    site, _ = watched
+
+    def calls() -> int:
+        with site.read() as reading:
+            return int(reading.rows("select count(*) as n from calls")[0]["n"])
+
+    assert calls() == 7
+    if is_warming:
+        swap(copied)
+        assert calls() == 7
+    warehouse.erase_client(copied, "c-1")
+    assert calls() == 0
 
 
 def test_batches_are_read_once_and_new_ones_are_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

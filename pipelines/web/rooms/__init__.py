@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from pipelines.web.rooms import access, calibration, call, care, disputes, evaluate, manager, openid, operator, own_packs, trainer
+from pipelines.web.rooms import (
+    access,
+    administration,
+    calibration,
+    call,
+    care,
+    disputes,
+    evaluate,
+    manager,
+    openid,
+    operator,
+    own_packs,
+    session,
+    trainer,
+)
 
-ROOMS = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, access, openid)
+ROOMS = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access, administration, openid)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.web import agreement, people_verdicts, reviewing
+from pipelines.web import agreement, blind
 from pipelines.web.visit import Visit, may
 
 router = APIRouter()
@@ -34,28 +34,19 @@ def calibration(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> 
 
 def _to_judge(visit: Visit, centre_id: str) -> list[Row]:
     """This week's sample, drawn by lot, with how many people judged each call blind; what this person may not judge blind any more stands last."""
-    latest = visit.published.once(
-        ("latest_week", centre_id),
-        lambda: visit.published.rows(
-            "select cast(date_trunc('week', max(started_local)) as date) as week from calls where centre_id = ? and status = 'graded'",
-            centre_id,
-        ),
-    )[0]["week"]
-    if latest is None:
-        return []
-    rows = visit.published.once(("sample", centre_id), lambda: reviewing.sample(visit.published, visit.store, centre_id, latest))
+    rows = blind.sampled(visit.published, visit.store, centre_id)
     ids = [row["call_id"] for row in rows]
-    blind = visit.store.rows(
+    judged = visit.store.rows(
         f"""select call_id, count(distinct account_id) as people, max(account_id = ?) as is_mine from people_evaluations
             where is_blind and call_id in ({", ".join("?" * len(ids))}) group by call_id""",
         visit.account.account_id, *ids,
     )  # fmt: skip
-    done = {row["call_id"]: row for row in blind}
+    done = {row["call_id"]: row for row in judged}
     plain = [row | {"when": visit.w.time(row["started_local"])} for row in rows]
     found = [
         row | {
             "people_blind": done.get(row["call_id"], {}).get("people", 0), "is_mine": bool(done.get(row["call_id"], {}).get("is_mine")),
-            "has_seen": people_verdicts.has_seen(visit.store, visit.account, row["call_id"]),
+            "has_seen": row["call_id"] not in visit.withheld,
         }
         for row in plain
     ]  # fmt: skip

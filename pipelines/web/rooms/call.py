@@ -6,11 +6,11 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 
 from pipelines.published import Row
 from pipelines.settings import now
-from pipelines.web import audit, disputing, effective, people_verdicts, reviewing
+from pipelines.web import audit, disputing, effective, listening, people_verdicts, reviewing
 from pipelines.web.sound import PEAKS, NoSoundError, Rendering, personal_spans
 from pipelines.web.visit import Visit, may
 
@@ -19,9 +19,11 @@ SOUND = "audio/ogg"
 
 
 @router.get("/calls/{call_id:path}")
-def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> HTMLResponse:
-    """The page of a call."""
+def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> Response:
+    """The page of a call; for a reviewer who has yet to judge it blind, the form to do so."""
     row = visit.call(call_id)
+    if call_id in visit.withheld:
+        return visit.to_blind_form(call_id)
     rows = effective.read(visit.published, visit.store, row, is_masked=not visit.account.hears_personal_data)
     if not visit.account.may("hear"):
         rows["coaching_clips"] = []
@@ -30,7 +32,8 @@ def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> HTMLRespons
     if visit.account.may("review"):
         people_verdicts.note_seen(visit.store, visit.account, call_id)
     disputes = disputing.mark(visit.store, visit.account, row, rows, visit.site.settings.dispute_days)
-    return visit.page("rooms/call.html", reviewed=reviewed, disputes=disputes, **values)
+    listened = listening.latest(visit.store, [call_id]).get(call_id)
+    return visit.page("rooms/call.html", reviewed=reviewed, listened=listened, disputes=disputes, **values)
 
 
 @router.get("/peaks/{call_id:path}")
@@ -54,8 +57,22 @@ def sound(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
         found = _rendering(visit, row)
     except NoSoundError as error:
         return JSONResponse({"said": visit.w(str(error))}, 410)
-    audit.write_hearing(visit.store, visit.account, visit.address, "heard", call_id, row["centre_id"])
+    action = audit.variant("heard", unmasked=visit.account.hears_personal_data)
+    audit.write_hearing(visit.store, visit.account, visit.address, action, call_id, row["centre_id"])
+    if visit.account.may("review"):
+        listening.note_sent(visit.store, visit.account, call_id)
     return FileResponse(found.sound, media_type=SOUND)
+
+
+@router.post("/listened")
+def listened(visit: Annotated[Visit, may("review")]) -> Response:
+    """Count seconds of a call that the player of a reviewer played."""
+    row = visit.call(visit.given("call_id"), "heard")
+    try:
+        seconds = float(visit.given("seconds", 20))
+    except ValueError:
+        visit.refuse(400, "sent_form", row["call_id"], row["centre_id"])
+    return JSONResponse({"listened": listening.report(visit.store, visit.account, row, seconds)})
 
 
 @router.get("/clips/{clip_id}")

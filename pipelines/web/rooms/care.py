@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.web import caring
+from pipelines.web import audit, blind, caring
 from pipelines.web.call_page import PLACEHOLDER
 from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError, personal_spans
@@ -43,6 +43,7 @@ def care(centre_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
     centre_id = visit.centre(centre_id)
     published, shown, w = visit.published, visit.shown(centre_id), visit.w
     shifts, hours, thanks, threats = _read(published, centre_id)
+    thanks = blind.without(thanks, visit.withheld)
     return visit.page(
         "rooms/care.html", centre=shown.centre, centres=[visit.shown(c).centre for c in visit.centres()], rule=caring.rule(published, centre_id),
         people=shown.operators(caring.by_person(shifts)), shifts=[_shift(visit, s) for s in shifts[: caring.SHIFTS_SHOWN]], more=max(len(shifts) - caring.SHIFTS_SHOWN, 0),
@@ -57,7 +58,7 @@ def threat(call_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
     """The evidence of a threatening call."""
     call = _threatening(visit, call_id, "evidence_opened")
     said = caring.evidence(visit.published, call, hears_personal_data=visit.account.hears_personal_data)
-    visit.note("evidence_opened", call_id, call["centre_id"])
+    visit.note(audit.variant("evidence_opened", unmasked=visit.account.hears_personal_data), call_id, call["centre_id"])
     shown = visit.shown(call["centre_id"])
     turns = [t | {"pieces": PLACEHOLDER.split(t["text"])} for t in said["turns"]]
     quotes = [f | {"pieces": PLACEHOLDER.split(f["quote"] or "")} for f in said["findings"]]
@@ -71,6 +72,7 @@ def threat(call_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
 def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Response:
     """The evidence to hand over: quotes with their times and the sound, whole only for who may hear personal data."""
     call = _threatening(visit, call_id, "exported")
+    visit.limit_exports(f"evidence of {call_id}", call["centre_id"])
     is_whole = visit.account.hears_personal_data
     said = caring.evidence(visit.published, call, hears_personal_data=is_whole)
     try:
@@ -78,7 +80,7 @@ def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Respons
     except NoSoundError:
         sound = None
     content = caring.archive(said, sound, visit.shown(call["centre_id"]).centre["name"], visit.w, is_whole=is_whole)
-    visit.note("exported", f"evidence of {call_id}", call["centre_id"])
+    visit.note(audit.variant("exported", unmasked=is_whole), f"evidence of {call_id}", call["centre_id"])
     name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:80]
     return Response(
         content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-evidence-{name}.zip"'}

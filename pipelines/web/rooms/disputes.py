@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
-from pipelines.redact import mask_text
 from pipelines.web import call_page, cases, disputing, effective, people_verdicts
 from pipelines.web.disputing import LONGEST_REASON, SHORTEST_REASON, NotDisputableError
+from pipelines.web.masking import mask_typed
 from pipelines.web.people_verdicts import LONGEST_NOTE, LONGEST_QUOTE, NoEvidenceError
 from pipelines.web.visit import NavItem, Visit, call_path, may
 
@@ -48,10 +48,10 @@ def dispute(visit: Annotated[Visit, may("dispute")]) -> Response:
     turn = visit.given("turn")
     turn_no = int(turn) if turn.isascii() and turn.isdigit() and len(turn) < 6 else None
     try:
-        reason = _reason(visit, call)
+        reason = _reason(visit)
         disputing.open_dispute(visit.store, visit.account, call, marked, reason, turn_no)
     except NotDisputableError as error:
-        return _new(visit, call, criterion_id, _say(visit, error), 400)
+        return _new(visit, call, criterion_id, _say(visit, error), 400, error.field)
     visit.note("disputed", f"{call['call_id']} {criterion_id}", call["centre_id"])
     return visit.go("/my-disputes")
 
@@ -63,9 +63,10 @@ def all_of_them(visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse
 
 
 @router.get("/disputes/{dispute_id}")
-def one(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse:
-    """A dispute with what it is about, and the form to decide it."""
-    return _one(visit, _found(visit, dispute_id))
+def one(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> Response:
+    """A dispute with what it is about, and the form to decide it; before that, a call of the blind sample has to be judged."""
+    found = _found(visit, dispute_id)
+    return visit.to_blind_form(found["call_id"]) if found["call_id"] in visit.withheld else _one(visit, found)
 
 
 @router.post("/disputes/{dispute_id}")
@@ -73,14 +74,16 @@ def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> 
     """Uphold or reject a dispute."""
     found = _found(visit, dispute_id)
     call = visit.call(found["call_id"], "dispute_decided")
+    if call["call_id"] in visit.withheld:
+        return visit.to_blind_form(call["call_id"])
     point = _machine_point(visit, found)
     decision = visit.given("decision")
     try:
-        reason = _reason(visit, call)
+        reason = _reason(visit)
         answer, case = None, None
         if decision == "uphold":
             if visit.given("verdict") not in UPHELD_WITH:
-                raise NotDisputableError("say_verdict")
+                raise NotDisputableError("say_verdict", "verdict")
             turns = effective.read(visit.published, visit.store, call, is_masked=True)["turns"]
             answer = people_verdicts.said(
                 found["criterion_id"], visit.given("verdict"), visit.given("turn"), visit.given("quote", 4000), reason, turns, call["duration_s"] or 0.0
@@ -88,10 +91,10 @@ def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> 
             machine = point["verdict"] if point else ""
             case = cases.freeze(visit.published, visit.store.signing_key, call, found["criterion_id"], answer.verdict, machine)
         elif decision != "reject":
-            raise NotDisputableError("say_decision")
+            raise NotDisputableError("say_decision", "decision")
         disputing.decide(visit.store, visit.account, found, reason, answer, point["verdict"] if point else None, case)
     except (NotDisputableError, NoEvidenceError) as error:
-        return _one(visit, found, _say(visit, error), 400)
+        return _one(visit, found, _say(visit, error), 400, error.field)
     visit.note("dispute_decided", f"{call['call_id']} {found['criterion_id']}", call["centre_id"])
     return visit.go("/disputes")
 
@@ -104,7 +107,7 @@ def _found(visit: Visit, dispute_id: int) -> Row:
     return found
 
 
-def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: int = 200) -> HTMLResponse:
+def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
     marked = _marked(visit, call).get(criterion_id)
     if marked is None or not (marked["may_open"] or problem):
         visit.refuse(404, "disputed", call["call_id"], call["centre_id"])
@@ -112,13 +115,13 @@ def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: 
     point = marked["point"]
     return visit.page(
         "rooms/dispute.html", status, call=call, when=visit.w.time(call["started_local"]), title=shown.title(criterion_id), point=point, dispute=None,
-        explanation=visit.w.explain(point["explanation_json"], point["explanation"]), turns=rows["turns"], parts_of=call_page.parts_of, problem=problem, until=marked["until"],
+        explanation=visit.w.explain(point["explanation_json"], point["explanation"]), turns=rows["turns"], parts_of=call_page.parts_of, problem=problem, problem_field=field, until=marked["until"],
         days=visit.site.settings.dispute_days, given={name: visit.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
         href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,
     )  # fmt: skip
 
 
-def _one(visit: Visit, found: Row, problem: str = "", status: int = 200) -> HTMLResponse:
+def _one(visit: Visit, found: Row, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
     call = visit.call(found["call_id"])
     people_verdicts.note_seen(visit.store, visit.account, call["call_id"])
     shown, rows = visit.shown(call["centre_id"]), _rows(visit, call)
@@ -127,7 +130,7 @@ def _one(visit: Visit, found: Row, problem: str = "", status: int = 200) -> HTML
     return visit.page(
         "rooms/dispute.html", status, call=call, when=visit.w.time(call["started_local"]), title=shown.title(found["criterion_id"]), point=point,
         dispute=found, explanation=visit.w.explain(point["explanation_json"], point["explanation"]) if point else "", turns=rows["turns"], parts_of=call_page.parts_of,
-        problem=problem, until=None, days=visit.site.settings.dispute_days,
+        problem=problem, problem_field=field, until=None, days=visit.site.settings.dispute_days,
         given={name: visit.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
         href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,
     )  # fmt: skip
@@ -147,8 +150,8 @@ def _machine_point(visit: Visit, found: Row) -> Row | None:
     return rows[0] if rows else None
 
 
-def _reason(visit: Visit, call: Row) -> str:
-    return mask_text(disputing.reason_given(visit.given("reason", 4000)), call["language"] or "ru")
+def _reason(visit: Visit) -> str:
+    return mask_typed(disputing.reason_given(visit.given("reason", 4000)))
 
 
 def _say(visit: Visit, error: Exception) -> str:
@@ -163,4 +166,12 @@ def _say(visit: Visit, error: Exception) -> str:
 
 
 def _listed(visit: Visit, rows: list[Row]) -> list[Row]:
-    return [row | {"title": visit.shown(row["centre_id"]).title(row["criterion_id"]), "href": call_path(row["call_id"])} for row in rows]
+    return [
+        row
+        | {
+            "title": visit.shown(row["centre_id"]).title(row["criterion_id"]),
+            "href": call_path(row["call_id"]),
+            "is_withheld": row["call_id"] in visit.withheld,
+        }
+        for row in rows
+    ]

@@ -1,36 +1,38 @@
-"""A person fills in the form that the machine filled in: blind while he has not seen what it said, and compares afterwards."""
+"""A reviewer evaluates a call, blind where it belongs to the sample, and compares afterwards; what is filled in is saved as a draft meanwhile."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from pipelines.published import Row
-from pipelines.redact import mask_text
-from pipelines.web import call_page, effective, people_verdicts, reviewing
+from pipelines.web import blind, call_page, drafts, effective, people_verdicts, reviewing
+from pipelines.web.drafts import CURRENT, FIELDS, Draft
+from pipelines.web.masking import mask_typed
 from pipelines.web.people_verdicts import LONGEST_NOTE, LONGEST_QUOTE, VERDICTS, NoEvidenceError, Said
 from pipelines.web.shown import Shown
-from pipelines.web.visit import Visit, call_path, may
+from pipelines.web.visit import Visit, call_path, evaluate_path, may
 
 router = APIRouter()
-FIELDS = ("verdict", "turn", "quote", "note")
 
 
 @router.get("/evaluate/{call_id:path}")
 def form(call_id: str, visit: Annotated[Visit, may("review")]) -> HTMLResponse:
-    """The form of a call, with its words and its sound."""
-    return _form(visit, visit.call(call_id))
+    """The form of a call, with its words and its sound, filled in as the draft has it."""
+    call = visit.call(call_id)
+    return _form(visit, call, drafts.find(visit.store, visit.account, call["call_id"]))
 
 
 @router.post("/evaluate")
 def keep(visit: Annotated[Visit, may("review")]) -> Response:
-    """Keep a filled form and go on to the comparison; what does not fit is told beside its criterion."""
+    """Save an evaluation and go on to the comparison; what does not fit is told at its field, and nothing that was filled in is lost."""
     call = visit.call(visit.given("call_id"), "evaluated")
     machine, turns = _machine(visit, call), _turns(visit, call)
     answers: list[Said] = []
-    problems: dict[str, str] = {}
+    problems: dict[str, tuple[str, str]] = {}
     for row in machine:
         name = row["criterion_id"]
         verdict, turn, quote, note = (visit.given(f"{field}_{name}", 4000) for field in FIELDS)
@@ -38,22 +40,57 @@ def keep(visit: Annotated[Visit, may("review")]) -> Response:
             continue
         try:
             answer = people_verdicts.said(name, verdict, turn, quote, note, turns, call["duration_s"] or 0.0)
-            answers.append(_masked(answer, call))
+            answers.append(replace(answer, note=mask_typed(answer.note)))
         except NoEvidenceError as error:
-            problems[name] = visit.w(str(error), quote=LONGEST_QUOTE, note=LONGEST_NOTE)
+            problems[name] = (error.field, visit.w(str(error), quote=LONGEST_QUOTE, note=LONGEST_NOTE))
     if problems or not answers:
-        return _form(visit, call, problems, 400)
+        return _form(visit, call, None, problems, 400)
     said = {row["criterion_id"]: row["verdict"] for row in machine}
-    people_verdicts.keep_evaluation(visit.store, visit.account, call, machine[0], answers, said)
+    people_verdicts.keep_evaluation(
+        visit.store, visit.account, call, machine[0], answers, said, is_withheld=call["call_id"] in visit.withheld
+    )
     reviewing.mark_reviewed(visit.store, visit.account, call["call_id"])
     visit.note("evaluated", call["call_id"], call["centre_id"])
     return visit.go("/compared/" + call_path(call["call_id"]).removeprefix("calls/"))
 
 
+@router.post("/evaluate/draft")
+def save_draft(visit: Annotated[Visit, may("review")]) -> Response:
+    """Save what is filled in so far; the page sends it while somebody fills in the form."""
+    return JSONResponse({"saved_at": keep_draft(visit)})
+
+
+@router.post("/evaluate/discard")
+def discard_draft(visit: Annotated[Visit, may("review")]) -> Response:
+    """Remove the draft and begin with an empty form."""
+    call = visit.call(visit.given("call_id"), "evaluated")
+    drafts.discard(visit.store, visit.account, call["call_id"])
+    return visit.go(f"/{evaluate_path(call['call_id'])}")
+
+
+@router.post("/evaluate/waive")
+def waive(visit: Annotated[Visit, may("review")]) -> Response:
+    """Show the results of a call, or of a centre's whole sample, without judging blind first: from then on no evaluation of it counts as blind."""
+    if visit.given("call_id"):
+        calls = [visit.call(visit.given("call_id"), "blind_waived")]
+    else:
+        sample = blind.sampled(visit.published, visit.store, visit.centre(visit.given("centre")))
+        calls = [visit.call(row["call_id"], "blind_waived") for row in sample]
+    for call in calls:
+        if call["call_id"] in visit.withheld:
+            people_verdicts.note_seen(visit.store, visit.account, call["call_id"])
+            visit.note("blind_waived", call["call_id"], call["centre_id"])
+    if visit.given("call_id"):
+        return visit.go("/" + call_path(calls[0]["call_id"]))
+    return visit.go(f"/{visit.shown(visit.given('centre')).centre['href']}/queue?kind=sample")
+
+
 @router.get("/compared/{call_id:path}")
-def compared(call_id: str, visit: Annotated[Visit, may("review")]) -> HTMLResponse:
-    """What the machine and each person said of a call, and what counts."""
+def compared(call_id: str, visit: Annotated[Visit, may("review")]) -> Response:
+    """What the machine and each person said of a call, and what counts; for a reviewer who has yet to judge it blind, the form to do so."""
     call = visit.call(call_id)
+    if call["call_id"] in visit.withheld:
+        return visit.to_blind_form(call["call_id"])
     people_verdicts.note_seen(visit.store, visit.account, call["call_id"])
     shown, machine = visit.shown(call["centre_id"]), _machine(visit, call)
     everything = people_verdicts.everything(visit.store, [call["call_id"]])
@@ -70,25 +107,44 @@ def compared(call_id: str, visit: Annotated[Visit, may("review")]) -> HTMLRespon
     return visit.page("rooms/compared.html", **_head(visit, shown, call), lines=lines, before=_score(visit, call)[0], now=listed)
 
 
-def _form(visit: Visit, call: Row, problems: dict[str, str] | None = None, status: int = 200) -> HTMLResponse:
+def keep_draft(visit: Visit) -> float:
+    """Save the form of a request as the draft of its call; when that was. Raises RefusedError for a call that the account does not see."""
+    call = visit.call(visit.given("call_id"), "evaluated")
+    criteria = [row["criterion_id"] for row in _machine(visit, call)]
+    answers = drafts.read_form(lambda name: visit.given(name, 4000), criteria, _turns(visit, call))
+    return drafts.save(visit.store, visit.account, call["call_id"], answers, is_blind=call["call_id"] in visit.withheld)
+
+
+def _form(
+    visit: Visit, call: Row, draft: Draft | None, problems: dict[str, tuple[str, str]] | None = None, status: int = 200
+) -> HTMLResponse:
+    """The form as a request sent it, or as the draft has it; `problems` are a field and a sentence by criterion."""
     shown, machine = visit.shown(call["centre_id"]), _machine(visit, call)
-    has_seen = people_verdicts.has_seen(visit.store, visit.account, call["call_id"])
+    is_blind = call["call_id"] in visit.withheld
+    if not is_blind:
+        people_verdicts.note_seen(visit.store, visit.account, call["call_id"])
+    filled = draft.answers if draft else {name: visit.given(name, 4000) for name in visit.form}
     described = {c.criterion_id: c for c in shown.profile.scorecard.criteria} if shown.profile else {}
     criteria = [
         {
             "criterion_id": row["criterion_id"],
             "title": shown.title(row["criterion_id"]),
             "description": _in_language(described.get(row["criterion_id"]), visit.w.code),
-            "machine_verdict": row["verdict"] if has_seen else None,
-            "problem": (problems or {}).get(row["criterion_id"]),
+            "machine_verdict": None if is_blind else row["verdict"],
+            "problem_field": (problems or {}).get(row["criterion_id"], (None, ""))[0],
+            "problem": (problems or {}).get(row["criterion_id"], (None, ""))[1],
         }
-        | {field: visit.given(f"{field}_{row['criterion_id']}") for field in FIELDS}
+        | {field: filled.get(f"{field}_{row['criterion_id']}", "") for field in FIELDS}
         for row in machine
     ]
+    # quotes go to the first criterion with a problem, else to the one that was worked on last
+    ids = [row["criterion_id"] for row in machine]
+    wrong = [name for name in ids if name in (problems or {})]
+    current = wrong[0] if wrong else filled.get(CURRENT) if filled.get(CURRENT) in ids else ids[0]
     talk = [{"turn": turn, "parts": call_page.parts_of(turn["text"], ())} for turn in _turns(visit, call)]
     return visit.page(
-        "rooms/evaluate.html", status, **_head(visit, shown, call), criteria=criteria, talk=talk, verdicts=VERDICTS, has_seen=has_seen,
-        problems=problems, longest={"quote": LONGEST_QUOTE, "note": LONGEST_NOTE},
+        "rooms/evaluate.html", status, **_head(visit, shown, call), criteria=criteria, talk=talk, verdicts=VERDICTS, is_blind=is_blind,
+        problems=problems, current=current, draft=draft, longest={"quote": LONGEST_QUOTE, "note": LONGEST_NOTE},
     )  # fmt: skip
 
 
@@ -116,11 +172,6 @@ def _score(visit: Visit, call: Row) -> list[Row]:
     columns = "call_id, score_pct, auto_fail, needs_review"
     rows = visit.published.of_calls("evaluations", [call["call_id"]], "scorecard_id", columns, "judge = 'machine'")
     return rows[:1] or [{"call_id": call["call_id"], "score_pct": None, "auto_fail": False, "needs_review": False}]
-
-
-def _masked(answer: Said, call: Row) -> Said:
-    note = mask_text(answer.note, call["language"] or "ru") if answer.note else ""
-    return Said(answer.criterion_id, answer.verdict, answer.quote, answer.role, answer.turn_no, answer.start_s, answer.end_s, note)
 
 
 def _in_language(criterion: Any, code: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.published import Row
 from pipelines.settings import now
-from pipelines.web import exporting, kept, printed, reviewing, summaries, trends
+from pipelines.web import blind, exporting, kept, listening, printed, reviewing, summaries, trends
 from pipelines.web.shown import Shown, period
 from pipelines.web.snapshot import Reading
 from pipelines.web.visit import NavItem, Visit, call_path, may, operator_path
@@ -54,7 +55,7 @@ def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLR
     values = glance(visit, centre_id)
     centre_id, total, shown = values["centre"]["centre_id"], values["total"], visit.shown(centre_id)
     published = visit.published
-    calls, ledger = kept.first_calls(published, centre_id), kept.ledger(published, centre_id)
+    calls, ledger = blind.without(kept.first_calls(published, centre_id), visit.withheld), kept.ledger(published, centre_id)
     clips = kept.clips(published, centre_id) if visit.account.may("hear") else []
     return visit.page(
         "rooms/centre.html", operators=[], calls=shown.calls(calls), more_calls=0, clips=shown.clips(clips), ledger=ledger,
@@ -73,7 +74,7 @@ def glance(visit: Visit, centre_id: str) -> dict[str, Any]:
     weeks = kept.weeks(published, centre_id)
     return {
         "centre": shown.centre, "total": total, "period": period(total, visit.w), "criteria": criteria, "weeks": weeks,
-        "answers": kept.answers(published, shown), "topics": kept.topics(published, centre_id),
+        "answers": [replace(a, calls=tuple(c for c in a.calls if c not in visit.withheld)) for a in kept.answers(published, shown)], "topics": kept.topics(published, centre_id),
         "drawing": trends.draw(weeks), "changed": _changed(visit, shown, weeks),
     }  # fmt: skip
 
@@ -83,7 +84,8 @@ def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "u
     """Calls that a person should listen to, of one kind; what was listened to stands last."""
     centre_id = visit.centre(centre_id)
     kind = kind if kind in reviewing.KINDS else "unsure"
-    week = _last_week(visit, centre_id)
+    sample = blind.sampled(visit.published, visit.store, centre_id)
+    week = sample[0]["week"] if sample else None
     rows = _queued(visit, centre_id, kind)
     shown = visit.shown(centre_id)
     calls = sorted(_listed(visit, shown, rows, kind), key=lambda row: row["reviewed"] is not None)
@@ -94,7 +96,7 @@ def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "u
 
 @router.post("/reviewed")
 def reviewed(visit: Annotated[Visit, may("review")]) -> Response:
-    """Keep that this person listened to a call, and go on to the queue."""
+    """Mark a call as reviewed by this person, and go on to the queue."""
     call = visit.call(visit.given("call_id"), "reviewed")
     reviewing.mark_reviewed(visit.store, visit.account, call["call_id"])
     visit.note("reviewed", call["call_id"], call["centre_id"])
@@ -124,6 +126,7 @@ def operators(centre_id: str, visit: Annotated[Visit, may("see_numbers")], by: s
 def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     """The centre's calls, operators by month, criteria and ledger as a workbook."""
     centre_id = visit.centre(centre_id)
+    visit.limit_exports(f"{centre_id}.xlsx", centre_id)
     published = visit.published
     facts = published.rows(
         f"select {', '.join(CALL_COLUMNS)} from call_facts where centre_id = ? order by started_local desc nulls last, call_id limit ?",
@@ -131,7 +134,7 @@ def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     )  # fmt: skip
     criteria = summaries.criteria(published, centre_id)
     content = exporting.workbook({
-        "calls": (CALL_COLUMNS, facts),
+        "calls": (CALL_COLUMNS, blind.blanked(facts, visit.withheld)),
         "operators": (OPERATOR_COLUMNS, _operator_rows(visit, centre_id, "month")),
         "criteria": (("criterion_id", "passed", "failed", "unsure", "weight"), criteria),
         "not graded": (("call_id", "status", "status_reason"), summaries.ledger(published, centre_id, exporting.MOST_ROWS)),
@@ -143,6 +146,7 @@ def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
 @router.get("/centres/{centre_id}/export.pdf")
 def on_paper(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     """The centre on one page, for a director."""
+    visit.limit_exports(f"{visit.centre(centre_id)}.pdf", centre_id)
     values = glance(visit, centre_id)
     centre_id = values["centre"]["centre_id"]
     content = printed.centre_page(values, summaries.ledger(visit.published, centre_id, exporting.MOST_ROWS), now().date(), visit.w)
@@ -175,26 +179,22 @@ def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | N
     }  # fmt: skip
 
 
-def _last_week(visit: Visit, centre_id: str) -> date | None:
-    return next((w["period_start"] for w in reversed(kept.weeks(visit.published, centre_id))), None)
-
-
 def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
     """The calls of one kind that a person should listen to, listened to or not."""
     published = visit.published
-    if kind == "unsure":
-        return kept.undecided(published, centre_id)
-    if kind == "critical":
-        return kept.critical(published, centre_id)
-    week = _last_week(visit, centre_id)
-    return published.once((kind, centre_id, week), lambda: reviewing.sample(published, visit.store, centre_id, week)) if week else []
+    if kind == "sample":
+        return blind.sampled(published, visit.store, centre_id)
+    selected = kept.undecided(published, centre_id) if kind == "unsure" else kept.critical(published, centre_id)
+    return blind.without(selected, visit.withheld)
 
 
 def _listed(visit: Visit, shown: Shown, rows: list[Row], kind: str) -> list[Row]:
     """Rows of the queue as it shows them, without those in which a person has decided what they stand there for."""
-    done = reviewing.reviews(visit.store, [row["call_id"] for row in rows])
+    ids = [row["call_id"] for row in rows]
+    done, heard = reviewing.reviews(visit.store, ids), listening.latest(visit.store, ids)
     return [
-        row | {"reviewed": done.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]}
+        row
+        | {"reviewed": done.get(row["call_id"]), "listened": heard.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]}
         for row in shown.calls(rows)
         if _waits(row, kind)
     ]

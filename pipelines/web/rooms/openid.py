@@ -9,9 +9,12 @@ from typing import NoReturn
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from pipelines.web import audit
+from pipelines.web import administration, audit
+from pipelines.web.addresses import network_of
+from pipelines.web.cookies import Cookie
 from pipelines.web.identities import NotLetInError, account_of
-from pipelines.web.openid import LONGEST_TRY_S, OpenId, OpenIdError, TooManyTriesError
+from pipelines.web.openid import LONGEST_TRY_S, OpenId, TooManyTriesError
+from pipelines.web.openid_provider import OpenIdError
 from pipelines.web.rooms.access import local_path, sign_in_form, with_session
 from pipelines.web.visit import RefusedError, Site, address_of, language_of
 from pipelines.web.wording import wording
@@ -19,9 +22,9 @@ from pipelines.web.wording import wording
 log = logging.getLogger("callgrade")
 
 router = APIRouter()
-COOKIE = "callgrade_openid"  # ties what comes back to the browser that was sent
 BACK = "/sign-in/openid/back"
 _PATH = "/sign-in/openid"
+COOKIE = Cookie("callgrade_openid", path=_PATH, max_age_s=LONGEST_TRY_S)  # ties what comes back to the browser that was sent
 
 
 @router.get(_PATH)
@@ -29,14 +32,14 @@ def begin(request: Request, next: str = "") -> Response:
     """Send the browser to the provider."""
     site: Site = request.app.state.site
     openid = _openid(site)
-    held = request.cookies.get(COOKIE, "")
+    held = COOKIE.read(request)
     browser = held if len(held) == 43 else secrets.token_urlsafe(32)
     try:
-        where = openid.begin(site.store, browser, _back(request, site), local_path(next) or "", address_of(request))
+        where = openid.begin(site.store, browser, _back(request, site), local_path(next) or "", network_of(address_of(request)))
     except OpenIdError as error:
         return _failed(request, site, error)
     answer = RedirectResponse(where, 303)
-    answer.set_cookie(COOKIE, browser, max_age=int(LONGEST_TRY_S), path=_PATH, secure=site.is_https, httponly=True, samesite="lax")
+    COOKIE.set(answer, browser, is_https=site.is_https)
     return answer
 
 
@@ -47,19 +50,20 @@ def back(request: Request) -> Response:
     openid = _openid(site)
     address = address_of(request)
     try:
-        claims, next_path = openid.finish(site.store, request.cookies.get(COOKIE, ""), _back(request, site), dict(request.query_params))
-        account, is_new = account_of(site.store, openid.rules, claims)
+        claims, next_path = openid.finish(site.store, COOKIE.read(request), _back(request, site), dict(request.query_params))
+        before, account = account_of(site.store, openid.rules, claims)
     except OpenIdError as error:
         return _failed(request, site, error)
     except NotLetInError as error:
         log.warning("OpenID: somebody was not let in: %s", error)
         audit.write(site.store, None, address, "sign_in", f"{error.name[:64]} by OpenID: {error}", outcome="refused")
-        return sign_in_form(request, 403, wording(language_of(request))("openid_no_role"))
-    if is_new:
-        audit.write(site.store, account, address, "account_added", account.name)
+        return sign_in_form(request, 403, wording(language_of(request))("openid_no_role"), next_path=next_path)
+    changes = administration.changes(before, account) if before else administration.added(account)
+    for action, subject in changes:
+        audit.write(site.store, account, address, action, subject, administration.centre_of(*([before] if before else []), account))
     audit.write(site.store, account, address, "signed_in", "by OpenID")
     answer = RedirectResponse(local_path(next_path) or "/", 303)
-    answer.delete_cookie(COOKIE, path=_PATH)
+    COOKIE.delete(answer, is_https=site.is_https)
     return with_session(site, account, answer, request.cookies.get(site.session_cookie))
 
 
@@ -81,4 +85,5 @@ def _back(request: Request, site: Site) -> str:
 def _failed(request: Request, site: Site, error: OpenIdError) -> Response:
     log.warning("OpenID: a sign-in was refused: %s", error)
     audit.write(site.store, None, address_of(request), "sign_in", f"by OpenID: {error}", outcome="refused")
-    return sign_in_form(request, 429 if isinstance(error, TooManyTriesError) else 401, wording(language_of(request))("openid_failed"))
+    status = 429 if isinstance(error, TooManyTriesError) else 401
+    return sign_in_form(request, status, wording(language_of(request))("openid_failed"), next_path=error.next_path)

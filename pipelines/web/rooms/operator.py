@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.settings import now
-from pipelines.web import exporting, kept, printed
+from pipelines.web import blind, exporting, kept, printed
 from pipelines.web.shown import period
 from pipelines.web.visit import Visit, may
 
@@ -26,6 +26,8 @@ def operator(centre_id: str, operator_id: str, visit: Annotated[Visit, may("see_
 @router.get("/scorecards/{centre_id}/{operator_id:path}")
 def scorecard(centre_id: str, operator_id: str, visit: Annotated[Visit, may("export")]) -> Response:
     """An operator's scorecard on paper."""
+    centre_id = visit.operator(centre_id, operator_id)
+    visit.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
     content = printed.operator_pages(_shown(visit, centre_id, operator_id, CALLS_ON_PAPER), now().date(), visit.w)
     visit.note("exported", f"{centre_id}/{operator_id}.pdf", centre_id)
     return exporting.download(content, f"{centre_id}-{operator_id}.pdf")
@@ -39,7 +41,13 @@ def _shown(visit: Visit, centre_id: str, operator_id: str, most: int) -> dict[st
     if row is None:
         visit.refuse(404, "opened", operator_id, centre_id)
     by_operator = kept.operators_criteria(published, centre_id)
-    calls = kept.operators_calls(published, centre_id, operator_id, most)
+    calls = blind.without(kept.operators_calls(published, centre_id, operator_id, most), visit.withheld)
+    if visit.withheld:  # all of them, so that which ones are listed tells nothing
+        calls += [
+            c
+            for c in blind.sampled(published, visit.store, centre_id)
+            if c["call_id"] in visit.withheld and c["operator_id"] == operator_id
+        ]
     clips = kept.operators_clips(published, centre_id, operator_id) if visit.account.may("hear") else []
     return {
         "centre": shown.centre | {"href": shown.centre["href"] if visit.account.may("see_numbers") else ""}, "operator": row,

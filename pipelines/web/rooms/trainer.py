@@ -12,13 +12,15 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pipelines.published import Row
 from pipelines.records import SPEECH_ACTS
 from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.web import audit, moments, pack_export, pack_sound, packs, proposals, quotes
+from pipelines.web import accounts, audit, blind, moments, operator_ids, pack_export, pack_sound, packs, proposals, quotes
+from pipelines.web.accounts import AccountError
 from pipelines.web.call_page import PLACEHOLDER
+from pipelines.web.masking import mask_typed
 from pipelines.web.proposals import Proposal
 from pipelines.web.shown import Shown
 from pipelines.web.snapshot import Reading
 from pipelines.web.sound import NoSoundError
-from pipelines.web.visit import NavItem, Visit, may
+from pipelines.web.visit import NavItem, Visit, evaluate_path, may
 from pipelines.web.wanted import SEVERITIES, SHOWN_FINDINGS, Wanted
 
 router = APIRouter()
@@ -60,6 +62,7 @@ def search(
         topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
     )  # fmt: skip
     rows = [] if wanted.is_empty else moments.search(visit.published, wanted, hears_personal_data=visit.account.hears_personal_data)
+    rows = blind.without(rows, visit.withheld)
     into = packs.find(visit.store, visit.account, pack) if pack else None
     centres = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
     return visit.page(
@@ -79,7 +82,8 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
     proposal = next((p for p in _proposed(visit.published, centre_id) if p.key == wanted), None) if wanted else None
     if wanted and proposal is None:
         visit.refuse(404, "pack_changed", wanted, centre_id)
-    title = visit.given("title", packs.LONGEST_TITLE)
+    found = proposal.moments if proposal else _found(visit, keys)
+    title = mask_typed(visit.given("title", packs.LONGEST_TITLE))
     if proposal:
         title = title or _named(visit, visit.shown(centre_id), proposal)["title"]
     pack_id = packs.make(
@@ -88,7 +92,7 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
         operator_id=proposal.subject if proposal and proposal.about == "operator" else None,
     )  # fmt: skip
     pack = _pack(visit, pack_id)
-    packs.add(visit.store, pack, proposal.moments if proposal else _found(visit, keys))
+    packs.add(visit.store, pack, found)
     visit.note("pack_made", pack_id, centre_id)
     return visit.go(f"/trainer/packs/{pack_id}")
 
@@ -96,13 +100,7 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
 @router.get("/trainer/packs/{pack_id}")
 def pack_page(pack_id: str, visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
     """A pack: played one after another, each moment with its context; its order, notes and end changed."""
-    pack = _pack(visit, pack_id)
-    shown = visit.shown(pack["centre_id"])
-    rows = packs.moments_of(visit.store, pack_id)
-    return visit.page(
-        "rooms/pack.html", pack=pack, centre=shown.centre, until=packs.day_of(pack["expires_at"]), last_day=packs.last_day(visit.site.settings),
-        balance=packs.balance(rows), moments=heard(visit, shown, pack, rows),
-    )  # fmt: skip
+    return _pack_page(visit, _pack(visit, pack_id))
 
 
 @router.post("/trainer/packs/{pack_id}")
@@ -113,9 +111,18 @@ def change(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
         packs.remove(visit.site.settings, visit.store, pack_id)
         visit.note("pack_removed", pack_id, pack["centre_id"])
         return visit.go("/trainer")
+    operator_id = visit.given("operator", operator_ids.LONGEST) or None
+    try:
+        if operator_id not in (None, pack["operator_id"]):
+            operator_ids.check_for_pack(
+                operator_ids.known(visit.published), accounts.everybody(visit.store), operator_id, pack["centre_id"]
+            )
+    except AccountError as error:
+        return _pack_page(visit, pack, 400, visit.w(error.key, **error.values))
+    title = visit.given("title", packs.LONGEST_TITLE) or pack["title"]
     packs.change(
-        visit.store, pack_id, title=visit.given("title", packs.LONGEST_TITLE) or pack["title"], notes=visit.given("notes", packs.LONGEST_NOTES),
-        operator_id=visit.given("operator", 100) or None, is_disguised=visit.given("disguised") == "1",
+        visit.store, pack_id, title=title if title == pack["title"] else mask_typed(title), notes=mask_typed(visit.given("notes", packs.LONGEST_NOTES)),
+        operator_id=operator_id, is_disguised=visit.given("disguised") == "1",
         expires=_day(visit, visit.given("until"), packs.day_of(pack["expires_at"])),
     )  # fmt: skip
     packs.remove_expired(visit.site.settings)  # what was made with or without the other voice is not asked for again
@@ -143,7 +150,9 @@ def change_moment(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coa
     elif what in ("up", "down"):
         packs.move(visit.store, pack_id, moment_id, -1 if what == "up" else 1)
     else:
-        packs.change_moment(visit.store, pack_id, moment_id, kind=visit.given("kind"), notes=visit.given("notes", packs.LONGEST_NOTES))
+        packs.change_moment(
+            visit.store, pack_id, moment_id, kind=visit.given("kind"), notes=mask_typed(visit.given("notes", packs.LONGEST_NOTES))
+        )
     visit.note("pack_changed", pack_id, pack["centre_id"])
     return visit.go(f"/trainer/packs/{pack_id}#m-{moment_id}" if what != "out" else f"/trainer/packs/{pack_id}")
 
@@ -161,6 +170,7 @@ def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -
 def export(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
     """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
     pack = _pack(visit, pack_id)
+    visit.limit_exports(f"{pack_id}.zip", pack["centre_id"])
     shown = visit.shown(pack["centre_id"])
     rows = []
     for found in heard(visit, shown, pack, packs.moments_of(visit.store, pack_id)):
@@ -197,6 +207,26 @@ def _pack(visit: Visit, pack_id: str) -> Row:
     return pack
 
 
+def _pack_page(visit: Visit, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
+    """The page of a pack that was looked up; with a problem, its form as it was filled in."""
+    shown, centre_id = visit.shown(pack["centre_id"]), pack["centre_id"]
+    rows, until = packs.moments_of(visit.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
+    typed = {
+        "title": pack["title"],
+        "notes": pack["notes"],
+        "operator": pack["operator_id"] or "",
+        "until": until.isoformat(),
+        "disguised": pack["is_disguised"],
+    }
+    if problem:
+        typed = {name: visit.given(name, packs.LONGEST_NOTES) for name in typed} | {"disguised": visit.given("disguised") == "1"}
+    known = operator_ids.offered(operator_ids.known(visit.published), [centre_id], accounts.everybody(visit.store))
+    return visit.page(
+        "rooms/pack.html", status, pack=pack, centre=shown.centre, until=until, last_day=packs.last_day(visit.site.settings), problem=problem, typed=typed,
+        balance=packs.balance(rows), moments=heard(visit, shown, pack, rows), operators=known,
+    )  # fmt: skip
+
+
 def _moment(visit: Visit, pack: Row, moment_id: str) -> Row:
     moment = next((m for m in packs.moments_of(visit.store, pack["pack_id"]) if m["moment_id"] == moment_id), None)
     if moment is None:
@@ -209,7 +239,7 @@ def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
     made = []
     for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
         call = visit.call(moments.call_of(key), "pack_changed")
-        found = moments.found(visit.published, key)
+        found = None if call["call_id"] in visit.withheld else moments.found(visit.published, key)
         if found is None:
             visit.refuse(404, "pack_changed", key, call["centre_id"])
         made.append(found)
@@ -239,8 +269,12 @@ def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Ro
     talks = quotes.contexts(visit.published, spans)
     found = []
     for row in rows:
+        if row["call_id"] in visit.withheld:
+            hidden = {"title": visit.w("blind_call"), "call": None, "kind": None, "severity": None, "notes": "", "is_withheld": True}
+            found.append(row | hidden | {"href": evaluate_path(row["call_id"])})
+            continue
         call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
-        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"])}
+        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"]), "is_withheld": False}
         if piece is not None:
             talk = talks[row["call_id"], *piece.span]
             values |= {

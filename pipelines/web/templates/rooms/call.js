@@ -80,6 +80,24 @@
   }
   sound.addEventListener("play", show); sound.addEventListener("seeked", show); sound.addEventListener("timeupdate", show);
 
+  /* What really played is reported while it plays: seconds of the recording that passed audibly, without jumps. */
+  var REPORT_S = 5, played = 0, before = null;
+  function report() {
+    if (!bar.dataset.call || played < 0.5) return;
+    var body = new URLSearchParams({ token: bar.dataset.token, call_id: bar.dataset.call, seconds: played.toFixed(1) });
+    played = 0;
+    fetch("/listened", { method: "POST", body: body, keepalive: true }).catch(function () { /* it is not counted */ });
+  }
+  sound.addEventListener("timeupdate", function () {
+    var at = sound.currentTime, passed = before === null ? 0 : at - before, isHeard = !sound.paused && !sound.seeking && !sound.muted && sound.volume > 0;
+    before = isHeard ? at : null;
+    if (!sound.seeking && passed > 0 && passed < 2 * sound.playbackRate) played += passed;
+    if (played >= REPORT_S) report();
+  });
+  sound.addEventListener("seeking", function () { before = null; });
+  ["pause", "ended"].forEach(function (kind) { sound.addEventListener(kind, report); });
+  window.addEventListener("pagehide", report);
+
   function draw(found) {
     if (found.said) {
       var note = bar.querySelector(".note");

@@ -1,0 +1,91 @@
+r"""Text from outside: which ids are valid, and how any text is shown so that every character of it can be seen.
+
+File names, ids and free text come from telephone exchanges, spreadsheets and people. A character that is not visible can make one id look like
+another, turn the reading direction of a line around, hide a part of it, or control a terminal. Ids with such a character are rejected
+(`id_problem`); anything else is escaped where it is shown, logged or stored (`printable`): U+202E is shown as `\u202e`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from typing import TextIO
+
+MAX_ID_LENGTH = 200
+DOT_SEGMENTS = (".", "..")  # browsers resolve them, quoted or not, so no link could lead to such an id
+# Everything of the categories Cc, Cf, Cs, Zl and Zp, and what Unicode calls default ignorable or shows as nothing. U+200D may join two emoji.
+_INVISIBLE = (
+    "\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_SHOWN_ESCAPED = re.compile(f"[{_INVISIBLE}]|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])")
+_NOT_IN_AN_ID = re.compile(f"[{_INVISIBLE}\u200d\ufe00-\ufe0f]")
+# Capital letters that look like a Latin one or a digit, and dashes; for `skeleton` only.
+_LOOK_ALIKE = str.maketrans(
+    "АВСЕНІЈКМОРЅТУХЗΑΒΕΖΗΙΚΜΝΟΡΤΥΧO‐‑‒–—―−", "ABCEHIJKM0PSTYX3ABEZHIKMN0PTYX0-------"
+)  # fmt: skip
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The text with every invisible character escaped as in a Python string, except those in `keep`."""
+    if text.isascii() and text.isprintable():  # most names, and much faster
+        return text
+    return _SHOWN_ESCAPED.sub(lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
+
+
+def quoted(text: str, longest: int = 60) -> str:
+    """A value as messages show it: in quotes, on one line, with every invisible character escaped, cut after `longest` characters."""
+    cut = text if len(text) <= longest else text[: longest - 3] + "..."
+    mark = '"' if "'" in cut and '"' not in cut else "'"
+    return mark + printable(cut) + mark
+
+
+def normalise_id(text: str) -> str:
+    """An id in Unicode NFC, with each run of spaces of any kind as one space and none around it: what looks the same is the same id."""
+    return re.sub(r"[^\S\t\n\x0b\x0c\r\x1c-\x1f\x85\u2028\u2029]+", " ", unicodedata.normalize("NFC", text)).strip(" ")
+
+
+def id_problem(text: str) -> str | None:
+    """Why a text cannot be an id, to follow its name in a sentence; None when it can. Whether it may be empty is left to the caller."""
+    found = _NOT_IN_AN_ID.search(text) or next((m for m in re.finditer(r"[^ ]", text) if not m[0].isprintable()), None)
+    if found:
+        name = unicodedata.name(found[0], "control character" if unicodedata.category(found[0]) == "Cc" else "no character")
+        return f"holds the invisible character U+{ord(found[0]):04X} ({name})"
+    if text in DOT_SEGMENTS:
+        return "cannot be an id: in the address of a page it means a folder"
+    return f"has more than {MAX_ID_LENGTH} characters" if len(text) > MAX_ID_LENGTH else None
+
+
+def skeleton(text: str) -> str:
+    """A key that ids share when people could take one for the other: letter case, Cyrillic, Greek and full-width letters, O and 0, dashes."""
+    return unicodedata.normalize("NFKC", text).upper().translate(_LOOK_ALIKE)
+
+
+class PrintableMessages(logging.Filter):
+    """Escapes invisible characters in every message of a logger, so that a name in it cannot forge a line or control a terminal."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = printable(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = printable(logging.Formatter().formatException(record.exc_info), keep="\n")
+        return True
+
+
+class PrintableStream:
+    """A text stream that escapes what it writes, apart from line ends and tabs."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(printable(text, keep="\n\t"))
+        return len(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,92 @@
+"""The DuckDB files without some calls: written anew, because DuckDB leaves deleted rows in free blocks; in a lake, deleted in one transaction."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from pipelines.sql_text import literal
+from pipelines.warehouse import lake, marts
+from pipelines.warehouse.file import connect, is_current, migrate, remove_leftovers
+
+
+def write_anew(path: Path, without: list[str]) -> None:
+    """Copy all but these calls into a fresh file and put it in place, so that no block of theirs is left; the old file is whole until then.
+
+    A file of an older version becomes one of this version. Raises MisconfiguredError when it is of a newer one. Does nothing where there is no file.
+    """
+    remove_leftovers(path)
+    if not path.exists():
+        return
+    source = _of_this_version(path)
+    fresh = path.with_name(f".{path.name}.fresh")
+    db = connect(fresh)
+    try:
+        migrate(db)
+        db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
+        db.execute(f"attach {literal(source)} as old (read_only)")
+        db.execute("begin")
+        for schema, table, condition in _what_stays(db, "old"):
+            db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
+        marts.refresh_without(
+            db, "select centre_id, operator_id, month, started_local, call_no from old.made.calls semi join without_ids using (call_id)"
+        )
+        db.execute("commit")
+        db.execute("detach old; checkpoint")
+    finally:
+        db.close()
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    remove_leftovers(path)
+
+
+def delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
+    """Delete these calls from the tables of a lake, in one transaction; their rows are still in its files and its past then."""
+    db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
+    db.execute(
+        """create or replace temp table gone as
+           select centre_id, operator_id, month, started_local, call_no from made.calls semi join without_ids using (call_id)"""
+    )
+    db.execute("begin")
+    for schema, table, condition in _what_stays(db, lake.NAME):
+        if condition != "true":
+            db.execute(f"delete from {schema}.{table} as t where not ({condition})")
+    marts.refresh_without(db, "from gone")
+    db.execute("commit")
+
+
+def _of_this_version(path: Path) -> Path:
+    """The file itself, or a copy beside it that was brought to this version; readers of an old published copy find it unchanged meanwhile."""
+    with connect(path, read_only=True) as db:
+        if is_current(db):
+            return path
+    part = path.with_name(f".{path.name}.part")
+    shutil.copyfile(path, part)
+    with connect(part) as db:
+        migrate(db)
+        marts.refresh(db)
+        marts.nothing_waits(db)
+        db.execute("checkpoint")
+    return part
+
+
+def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str, str]]:
+    """Every table of ours in a database, schema and name, with the condition for rows `t` that stay when the calls of `without_ids` go."""
+    tables = db.execute(
+        """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
+           where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations'
+           group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name""",
+        [database],
+    ).fetchall()
+    special = {
+        "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
+        "said": f"block not in (select call_block(call_no) from {database}.store.calls where call_id in (select call_id from without_ids))",
+        "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
+    }
+    of_call = "call_id not in (select call_id from without_ids)"
+    return [(schema, table, special.get(table, of_call if has_calls else "true")) for schema, table, has_calls in tables]

@@ -1,0 +1,113 @@
+"""Bootstrap intervals of the headline figures: how much they would differ over other calls of the same kind.
+
+Calls are drawn with replacement, whole: the verdicts of one call hang together, so that drawing verdicts would promise too much.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.quality.figures import MOODS, Figures, figures_of
+from tests.quality.replay import Judged
+from tests.quality.table import markdown
+
+DRAWS = 1000
+Sums = Mapping[str, NDArray[np.float64]]  # name of a count → its sum in each draw
+
+
+def _share(part: str, whole: str) -> Callable[[Sums], NDArray[np.float64]]:
+    return lambda sums: np.where(sums[whole] > 0, sums[part] / np.maximum(sums[whole], 1), np.nan)
+
+
+def _f1(sums: Sums, right: str, missed: str, invented: str) -> NDArray[np.float64]:
+    whole = 2 * sums[right] + sums[missed] + sums[invented]
+    return np.where(whole > 0, 2 * sums[right] / np.maximum(whole, 1), np.nan)
+
+
+def _mood_f1(sums: Sums) -> NDArray[np.float64]:
+    return np.mean([_f1(sums, f"mood {m} right", f"mood {m} missed", f"mood {m} invented") for m in MOODS], axis=0)
+
+
+HEADLINES: Mapping[str, Callable[[Sums], NDArray[np.float64]]] = {
+    "criteria right of decided": _share("right", "decided"),
+    "criteria decided": _share("decided", "n"),
+    "wrong fails of all criteria": _share("wrong_fail", "n"),
+    "procedure of abusive calls": _share("procedure", "abusive"),
+    "false accusations a call": _share("accused", "calls"),
+    "calls without abuse in which some is found": _share("alarms", "peaceful"),
+    "abuse F1": lambda sums: _f1(sums, "abuse right", "abuse missed", "abuse invented"),
+    "sentiment macro F1": _mood_f1,
+    "topic": _share("topic", "calls"),
+    "client type": _share("client_type", "calls"),
+    "quotes in a marked turn": _share("quotes marked", "quotes"),
+    "numbers readable": _share("numbers readable", "numbers"),
+    "names and addresses readable": _share("names readable", "names"),
+    "harmless numbers masked": _share("numbers masked", "numbers harmless"),
+}
+
+
+def counts_of(found: Figures) -> Counter[str]:
+    """The counts that the headline figures are made of."""
+    total = found.criteria_sum
+    counts = Counter(
+        {
+            "calls": found.calls, "n": total["n"], "decided": total["decided"], "right": total["right"], "wrong_fail": total["wrong_fail"],
+            "procedure": found.procedure_of_abusive.part, "abusive": found.procedure_of_abusive.whole, "accused": len(found.false_accusations),
+            "alarms": found.abuse_alarms.part, "peaceful": found.abuse_alarms.whole,
+            "abuse right": found.abuse_found, "abuse missed": found.abuse_missed, "abuse invented": found.abuse_invented,
+            "topic": found.topic.part, "client_type": found.client_type.part,
+            "quotes marked": found.quotes_marked.part, "quotes": found.quotes_marked.whole,
+            "numbers readable": found.readable_numbers.part, "numbers": found.readable_numbers.whole,
+            "names readable": found.readable_names.part, "names": found.readable_names.whole,
+            "numbers masked": found.masked_numbers.part, "numbers harmless": found.masked_numbers.whole,
+        }
+    )  # fmt: skip
+    for (true, read), n in found.moods.items():
+        if true == read:
+            counts[f"mood {true} right"] += n
+        else:
+            counts[f"mood {true} missed"] += n
+            counts[f"mood {read} invented"] += n
+    return counts
+
+
+def headlines(judged: Sequence[Judged], seed: int = 1) -> dict[str, tuple[float, float, float]]:
+    """Each headline figure (0 to 1, or not a number where there was nothing to count) with its 95 % interval over calls."""
+    each = [counts_of(figures_of([one])) for one in judged]
+    names = sorted({name for counts in each for name in counts})
+    table = np.array([[counts[name] for name in names] for counts in each], dtype=np.float64)
+    drawn = np.random.default_rng(seed).multinomial(len(each), np.full(len(each), 1 / len(each)), DRAWS)
+    sums = np.concatenate([table.sum(axis=0, keepdims=True), drawn @ table])
+    by_name = {name: sums[:, n] for n, name in enumerate(names)}
+    padded = _WithZeros(by_name, DRAWS + 1)
+    found = {}
+    for name, figure in HEADLINES.items():
+        value, *rest = figure(padded)
+        known = [x for x in rest if not np.isnan(x)]
+        low, high = np.percentile(known, [2.5, 97.5]) if known else (np.nan, np.nan)
+        found[name] = (float(value), float(low), float(high))
+    return found
+
+
+class _WithZeros(dict[str, NDArray[np.float64]]):
+    """Sums in which what never occurred is 0."""
+
+    def __init__(self, sums: Sums, length: int) -> None:
+        super().__init__(sums)
+        self._length = length
+
+    def __missing__(self, name: str) -> NDArray[np.float64]:
+        return np.zeros(self._length)
+
+
+def table(judged: Sequence[Judged]) -> str:
+    """The headline figures with their intervals as a Markdown table, in percent."""
+    rows = (
+        (name, "–" if np.isnan(value) else f"{100 * value:.1f}", "–" if np.isnan(value) else f"{100 * low:.1f} to {100 * high:.1f}")
+        for name, (value, low, high) in headlines(judged).items()
+    )
+    return markdown(("figure", "%", "95 % interval"), rows)
