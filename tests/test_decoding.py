@@ -110,10 +110,10 @@ def test_intake_opens_no_pipe_and_no_file_outside_that_took_a_recordings_place(t
     good(outside)
 
     class Exchanged(intake.Recordings):
-        def __init__(self, root: Path) -> None:
+        def __init__(self, root: Path, *rest: frozenset[str]) -> None:
             for name in ("linked.wav", "pipe.wav", "stays.wav"):
                 good(root / name).write_bytes((root / name).read_bytes() + name.encode())
-            super().__init__(root)  # the folder is listed, and only then
+            super().__init__(root, *rest)  # the folder is listed, and only then
             for name in ("linked.wav", "pipe.wav"):
                 (root / name).unlink()
             (root / "linked.wav").symlink_to(outside)
