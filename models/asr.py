@@ -21,9 +21,36 @@ Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 16_000
 SPEECH_FRAME_S = 0.032
+SPEECH_BLOCK = 1000  # frames that the speech detector is given at a time; what it finds does not depend on it
 CHUNK_S = 28.0  # a little under Whisper's window of 30 s
 TOO_UNSURE = -1.0  # mean log probability of a token
 NO_SPEECH = 0.6
+
+
+class Track(Protocol):
+    """One track of sound, float32 at 16 kHz: an array, or a file of which only the part that is asked for comes into memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> Samples: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Excerpt:
+    """Parts of a track as one sound, in memory only while it is used as an array; first and last sample (exclusive) of each."""
+
+    track: Track
+    parts: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return sum(max(0, min(last, len(self.track)) - first) for first, last in self.parts)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Samples:
+        joined: Samples = np.concatenate([self.track[first:last] for first, last in self.parts])
+        return joined if dtype is None else joined.astype(dtype)
+
+
+Sound = Samples | Excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +60,7 @@ class Chunk:
     `hot_words` are names and terms that are likely to be said, for each of the languages; an engine may use them or not.
     """
 
-    samples: Samples
+    samples: Sound
     languages: tuple[str, ...]
     hot_words: tuple[str, ...] = ()
 
@@ -61,15 +88,29 @@ class Heard:
         return self.no_speech_probability > NO_SPEECH and self.mean_logprob < TOO_UNSURE
 
 
-def speech_probabilities(samples: Samples) -> npt.NDArray[np.float32]:
-    """How likely somebody speaks in each frame of 32 ms, 0 to 1, by the Silero detector that faster-whisper ships."""
+def speech_probabilities(track: Track) -> npt.NDArray[np.float32]:
+    """How likely somebody speaks in each frame of 32 ms, 0 to 1, by the Silero detector that faster-whisper ships.
+
+    The same numbers as faster-whisper's own call gives for the whole track at once, in as much memory as a block takes.
+    """
     from faster_whisper.vad import get_vad_model
 
-    window = int(SPEECH_FRAME_S * RATE_HZ)
-    if not len(samples):
-        return np.zeros(0, np.float32)
-    padded = np.pad(samples, (0, -len(samples) % window)).astype(np.float32)
-    return np.asarray(get_vad_model()(padded), np.float32).reshape(-1)
+    window, context = int(SPEECH_FRAME_S * RATE_HZ), 64
+    frames = -(-len(track) // window)
+    h = c = np.zeros((1, 1, 128), np.float32)
+    before = np.zeros((1, context), np.float32)
+    found = [np.zeros(0, np.float32)]
+    for first in range(0, frames, SPEECH_BLOCK):
+        block = np.zeros((min(SPEECH_BLOCK, frames - first), window), np.float32)
+        part = track[first * window : (first + len(block)) * window]
+        block.reshape(-1)[: len(part)] = part
+        if first + len(block) == frames:
+            block[-1, -context:] = 0
+        contexts = np.concatenate([before, block[:-1, -context:]])
+        output, h, c = get_vad_model().session.run(None, {"input": np.concatenate([contexts, block], axis=1), "h": h, "c": c})
+        found.append(np.asarray(output, np.float32).reshape(-1))
+        before = block[-1:, -context:]
+    return np.concatenate(found)
 
 
 class Transcriber(Protocol):
@@ -88,7 +129,7 @@ class Recogniser(Transcriber, Protocol):
         """Seconds of sound that a chunk may hold."""
         ...
 
-    def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
+    def language_probabilities(self, sounds: Sequence[Sound], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
         ...
 
@@ -108,7 +149,7 @@ class ByLanguage:
         """Seconds of sound that a chunk may hold, whoever hears it."""
         return self._default.longest_chunk_s
 
-    def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
+    def language_probabilities(self, sounds: Sequence[Sound], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
         return self._default.language_probabilities(sounds, languages)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from models import registry
-from models.asr import RATE_HZ, Chunk, Heard, HeardWord, Samples
+from models.asr import RATE_HZ, Chunk, Heard, HeardWord, Samples, Sound
 from models.cores import cores
 
 # Silence put after every sound: the last token needs some, and what a shorter sound of a batch is filled up with then touches no speech,
@@ -68,9 +68,9 @@ class Onnx:
                 heard[i][_language(result.words, chunks[i].languages)] = result
         return heard
 
-    def _hear(self, sounds: Sequence[Samples]) -> list[Heard]:
+    def _hear(self, sounds: Sequence[Sound]) -> list[Heard]:
         tail = np.zeros(int(TAIL_S * RATE_HZ), np.float32)
-        padded: list[str | Path | Samples] = [np.concatenate([sound, tail]).astype(np.float32) for sound in sounds]
+        padded: list[str | Path | Samples] = [np.concatenate([np.asarray(sound), tail]).astype(np.float32) for sound in sounds]
         results = self._model.recognize(padded)  # at 16 kHz; a model that wants 8 kHz has them made of it
         return [self._heard(result, len(sound) / RATE_HZ) for result, sound in zip(results, sounds, strict=True)]
 

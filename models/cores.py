@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,8 +25,20 @@ def on_every_core(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
     In threads: for work that spends its time outside Python (decoders, networks). Raises what the first item to fail raised.
     """
-    with ThreadPoolExecutor(cores()) as pool:
+    with threads(cores()) as pool:
         yield from pool.map(work, items)
+
+
+@contextmanager
+def threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads for the block. What has not begun when the block fails is dropped, and who interrupts the program does not wait for the rest."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    except BaseException as error:
+        pool.shutdown(wait=not isinstance(error, KeyboardInterrupt), cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def let_people_go_first() -> None:

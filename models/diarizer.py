@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import registry
+from models.asr import Track
 from models.cores import on_every_core
 from models.grouping import in_groups
 from models.torchaudio_stand_in import spare_torchaudio
@@ -30,8 +32,10 @@ Samples = npt.NDArray[np.float32]
 
 RATE_HZ = 16_000
 GROUP_S = 600.0  # sound that is held at a time, in one group: about 350 MB with all that is made of it
+PART_S = 60.0  # a longer sound than a group is embedded in parts of this length
 SHORTEST_S = 0.5
 EMBEDDED_FROM = 40  # frames: less is no voice
+FRAME_SAMPLES, HOP_SAMPLES = 400, 160  # of a frame of features
 LENGTH_STEP = 20  # frames: pieces are embedded at lengths that are multiples of this, so that a batch has one length and no padding
 
 
@@ -47,7 +51,7 @@ class SpokenStretch:
 class Diarizer(Protocol):
     """What every engine does."""
 
-    def diarize(self, sounds: Iterable[Samples]) -> Iterator[list[SpokenStretch]]:
+    def diarize(self, sounds: Iterable[Track]) -> Iterator[list[SpokenStretch]]:
         """The stretches of each sound (mono float32 at 16 kHz), ordered by start, in the order of the sounds.
 
         Sounds are taken as they are needed, so a generator that decodes keeps memory flat. What is heard in one never depends on the others.
@@ -83,29 +87,36 @@ class _OfflineDiarizer:
         self._longest = round(embedding.parameters["longest_s"] * FRAMES_A_SECOND)
         self._batch_size = int(embedding.parameters["batch_size"])
 
-    def diarize(self, sounds: Iterable[Samples]) -> Iterator[list[SpokenStretch]]:
-        for group in in_groups(map(_clean, sounds), lambda sound: len(sound) / RATE_HZ, GROUP_S):
+    def diarize(self, sounds: Iterable[Track]) -> Iterator[list[SpokenStretch]]:
+        for group in in_groups(map(_Clean, sounds), lambda sound: len(sound) / RATE_HZ, GROUP_S):
             with one_thread():
                 yield from self._diarize_group(group)
 
-    def _diarize_group(self, sounds: Sequence[Samples]) -> list[list[SpokenStretch]]:
+    def _diarize_group(self, sounds: Sequence[Track]) -> list[list[SpokenStretch]]:
         pieces = [cut_pieces(active, self._longest) for active in self._segmentation.active(sounds, 1 / FRAMES_A_SECOND)]
         embeddings = self._embed(sounds, pieces)
         return [_stretches(own, heard) for own, heard in zip(pieces, embeddings, strict=True)]
 
-    def _embed(self, sounds: Sequence[Samples], pieces: Sequence[Sequence[Piece]]) -> list[dict[int, Any]]:
-        """The embedding of the middle of each piece that is long enough, by sound and index of the piece; batches hold one length."""
+    def _embed(self, sounds: Sequence[Track], pieces: Sequence[Sequence[Piece]]) -> list[dict[int, Any]]:
+        """The embedding of the middle of each piece that is long enough, by sound and index of the piece.
+
+        Sounds of one group are embedded together, one that is longer than a group in parts.
+        """
+        found: list[dict[int, Any]] = [{} for _ in sounds]
+        parts = [part for n, (sound, own) in enumerate(zip(sounds, pieces, strict=True)) for part in _parts(n, sound, own)]
+        for group in in_groups(parts, lambda part: (part.last - part.first) / FRAMES_A_SECOND, GROUP_S):
+            self._embed_parts(sounds, group, found)
+        return found
+
+    def _embed_parts(self, sounds: Sequence[Track], parts: Sequence[_Part], found: list[dict[int, Any]]) -> None:
+        """Add the embeddings of some parts; batches hold one length."""
         import torch
 
         by_length: dict[int, list[tuple[int, int, Any]]] = defaultdict(list)
-        of_sounds = on_every_core(lambda n: _features(sounds[n]) if pieces[n] else (), range(len(sounds)))
-        for n, (features, own) in enumerate(zip(of_sounds, pieces, strict=True)):
-            for index, piece in enumerate(own):
-                length = min(piece.last - piece.first, len(features)) // LENGTH_STEP * LENGTH_STEP
-                if piece.is_overlap or length < EMBEDDED_FROM:
-                    continue
-                first = min(piece.first + (piece.last - piece.first - length) // 2, len(features) - length)
-                by_length[length].append((n, index, features[first : first + length]))
+        of_parts = on_every_core(lambda part: _features(sounds[part.sound], part.first, part.last), parts)
+        for part, features in zip(parts, of_parts, strict=True):
+            for index, first, length in part.middles:
+                by_length[length].append((part.sound, index, features[first - part.first : first - part.first + length]))
         alike = [by_length[length] for length in sorted(by_length, reverse=True)]  # the dearest first, so that all cores end together
         batches = [some[at : at + self._batch_size] for some in alike for at in range(0, len(some), self._batch_size)]
 
@@ -114,12 +125,10 @@ class _OfflineDiarizer:
             made: npt.NDArray[np.float32] = self._voices(stacked - stacked.mean(dim=1, keepdim=True)).numpy()
             return made
 
-        found: list[dict[int, Any]] = [{} for _ in sounds]
         for batch, made in zip(batches, on_every_core(embed, batches), strict=True):
             for (n, index, _), embedding in zip(batch, made, strict=True):
                 if np.isfinite(embedding).all():
                     found[n][index] = embedding
-        return found
 
 
 class _HubDiarizer:
@@ -133,14 +142,14 @@ class _HubDiarizer:
         self._pipeline: Any = Pipeline.from_pretrained(folder)
         self._pipeline.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
-    def diarize(self, sounds: Iterable[Samples]) -> Iterator[list[SpokenStretch]]:
+    def diarize(self, sounds: Iterable[Track]) -> Iterator[list[SpokenStretch]]:
         import torch
 
-        for sound in map(_clean, sounds):
+        for sound in map(_Clean, sounds):
             if not len(sound):
                 yield []
                 continue
-            file = {"waveform": torch.from_numpy(sound)[None], "sample_rate": RATE_HZ}
+            file = {"waveform": torch.from_numpy(sound[:])[None], "sample_rate": RATE_HZ}
             with one_thread(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about the number of speakers found in very short calls, and of torch's own
                 output = self._pipeline(file, min_speakers=1, max_speakers=3)
@@ -174,18 +183,54 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _clean(sound: Samples) -> Samples:
-    """The samples with silence where they are no numbers; less than half a second is no sound at all."""
-    if len(sound) < SHORTEST_S * RATE_HZ:
-        return np.zeros(0, np.float32)
-    return np.ascontiguousarray(np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0), np.float32)
+class _Clean:
+    """A track with silence where the samples are no numbers; less than half a second is no sound at all."""
+
+    def __init__(self, track: Track) -> None:
+        self._track = track
+
+    def __len__(self) -> int:
+        return len(self._track) if len(self._track) >= SHORTEST_S * RATE_HZ else 0
+
+    def __getitem__(self, part: slice) -> Samples:
+        return np.ascontiguousarray(np.nan_to_num(self._track[part], nan=0.0, posinf=0.0, neginf=0.0), np.float32)
 
 
-def _features(sound: Samples) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stretch of a sound whose features are made at once, and the middles of pieces in it that are embedded."""
+
+    sound: int  # its number
+    first: int  # frames of the features
+    last: int
+    middles: tuple[tuple[int, int, int], ...]  # index of the piece, first frame, frames
+
+
+def _parts(number: int, sound: Track, pieces: Sequence[Piece]) -> list[_Part]:
+    """The parts of a sound, one unless it is longer than a group. Where no piece is embedded there is none."""
+    frames = 1 + (len(sound) - FRAME_SAMPLES) // HOP_SAMPLES
+    middles: list[tuple[int, int, int]] = []
+    for index, piece in enumerate(pieces):
+        length = min(piece.last - piece.first, frames) // LENGTH_STEP * LENGTH_STEP
+        if not piece.is_overlap and length >= EMBEDDED_FROM:
+            middles.append((index, min(piece.first + (piece.last - piece.first - length) // 2, frames - length), length))
+    if len(sound) <= GROUP_S * RATE_HZ:
+        return [_Part(number, 0, frames, tuple(middles))] if middles else []
+    found = []
+    for _, some in groupby(middles, key=lambda middle: int(middle[1] // (PART_S * FRAMES_A_SECOND))):
+        own = tuple(some)
+        found.append(_Part(number, min(first for _, first, _ in own), max(first + length for _, first, length in own), own))
+    return found
+
+
+def _features(sound: Track, first: int = 0, last: int | None = None) -> Any:
+    """Log mel features of some frames of a sound [frames, 80]."""
     import torch
     from torchaudio.compliance.kaldi import fbank
 
-    return fbank(torch.from_numpy(sound)[None] * 32768, num_mel_bins=80, sample_frequency=RATE_HZ, dither=0.0)
+    end = len(sound) if last is None else (last - 1) * HOP_SAMPLES + FRAME_SAMPLES
+    samples = torch.from_numpy(sound[first * HOP_SAMPLES : end])
+    return fbank(samples[None] * 32768, num_mel_bins=80, sample_frequency=RATE_HZ, dither=0.0)
 
 
 def _stretches(pieces: Sequence[Piece], embeddings: dict[int, Any]) -> list[SpokenStretch]:

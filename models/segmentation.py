@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.asr import Track
 from models.cores import on_every_core
 
 RATE_HZ = 16_000
 WINDOW_S = 10.0  # what the network was trained on
+MOMENTS = 6000  # moments that are given to their windows at a time
 
 
 class Segmentation:
@@ -26,7 +28,7 @@ class Segmentation:
         self._mapping = Powerset(len(classes.classes), classes.powerset_max_classes).mapping.numpy() > 0.5
         self._step_s, self._batch_size = step * WINDOW_S, batch_size
 
-    def active(self, sounds: Sequence[npt.NDArray[np.float32]], hop_s: float) -> list[npt.NDArray[np.bool_]]:
+    def active(self, sounds: Sequence[Track], hop_s: float) -> list[npt.NDArray[np.bool_]]:
         """For each sound [frames of `hop_s`, 3]: which of the window's speakers is active.
 
         Each moment is judged by the window in whose middle it lies best, so no window's edge counts. The numbers of the speakers mean
@@ -63,7 +65,11 @@ class Segmentation:
     def _of_moments(self, best: npt.NDArray[np.int8], starts: Sequence[int], samples: int, hop_s: float) -> npt.NDArray[np.int8]:
         begin_s = np.array(starts) / RATE_HZ
         moments_s = (np.arange(int(samples / RATE_HZ / hop_s)) + 0.5) * hop_s
-        window = np.abs(moments_s[:, None] - begin_s - WINDOW_S / 2).argmin(axis=1)
+        window = np.zeros(len(moments_s), int)
+        for first in range(0, len(moments_s), MOMENTS):
+            some = moments_s[first : first + MOMENTS]
+            near = slice(*np.searchsorted(begin_s, [some[0] - 2 * WINDOW_S, some[-1] + WINDOW_S]))  # the best one is among these
+            window[first : first + MOMENTS] = near.start + np.abs(some[:, None] - begin_s[near] - WINDOW_S / 2).argmin(axis=1)
         field = self._model.receptive_field
         frame = np.rint((moments_s - begin_s[window] - field.duration / 2) / field.step).astype(int)
         picked: npt.NDArray[np.int8] = best[window, np.clip(frame, 0, best.shape[1] - 1)]

@@ -23,6 +23,9 @@ OTHER_VOICE = 0.65  # a third voice is less like both others than this
 THIRD_SHARE = 0.1  # and speaks at least this share of the pieces,
 THIRD_PIECES = 3  # and at least this many: a single odd one is a cough, a shout or a noise
 LEARNED_FRAMES = 60  # shorter pieces do not shape the voices, they are only given to one
+MOST_LEARNED = (
+    3000  # pieces that shape the voices, evenly chosen from a call of hours: comparing all with all would take memory with the square
+)
 ITERATIONS = 3
 
 # Costs of the path through the pieces, in units where a piece of a second or more costs `LIKENESS_COST` x (1 - likeness to the voice).
@@ -96,6 +99,8 @@ def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddi
     learned = [n for n in unit if pieces[n].last - pieces[n].first >= LEARNED_FRAMES]
     if len(learned) < 2:
         learned = list(unit)
+    if len(learned) > MOST_LEARNED:
+        learned = [learned[int(n)] for n in np.linspace(0, len(learned) - 1, MOST_LEARNED)]
     stacked = np.stack([unit[n] for n in learned])
     lengths = np.array([pieces[n].last - pieces[n].first for n in learned], float)
     labels = voices_in_call(stacked)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from models import registry
-from models.asr import CHUNK_S, RATE_HZ, Chunk, Heard, HeardWord, Samples
-from models.cores import cores
+from models.asr import CHUNK_S, RATE_HZ, Chunk, Heard, HeardWord, Sound
+from models.cores import cores, threads
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,6 +28,9 @@ CAREFUL_BEAMS = 5
 FRAMES_A_SECOND = 100
 WINDOW_FRAMES, WINDOW_STEP_FRAMES = 3000, 200  # the whole window; windows grow by 2 s
 TOKENS_A_SECOND = 10  # fast speech has 8; what goes on longer runs in a loop
+MOST_KEPT_FRAMES = (
+    2400 * FRAMES_A_SECOND
+)  # of encoded sounds, 250 MB by the base model; of a call with more nothing is kept, and all is encoded twice
 SPARE_FRAMES = 60  # a window holds this much more than its sound, or the last word is lost
 
 
@@ -50,17 +52,20 @@ class Whisper:
         self._whisper = WhisperModel(
             str(folder), device=device, compute_type=compute_type, cpu_threads=1, num_workers=self._side_by_side, local_files_only=True
         )
-        self._encoded: dict[int, tuple[weakref.ref[Samples], Any]] = {}
+        self._encoded: dict[int, tuple[weakref.ref[Sound], Any]] = {}
 
-    def language_probabilities(self, sounds: Sequence[Samples], languages: Sequence[str]) -> list[dict[str, float]]:
+    def language_probabilities(self, sounds: Sequence[Sound], languages: Sequence[str]) -> list[dict[str, float]]:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1.
 
-        What a sound was encoded to is kept for `transcribe_chunks`, as long as the sound itself is.
+        What a sound was encoded to is kept for `transcribe_chunks`, as long as the sound itself is, unless there are too many.
         """
+        is_kept = sum(self._window(sound) for sound in sounds) <= MOST_KEPT_FRAMES
 
         def detect(batch: Sequence[int]) -> list[dict[str, float]]:
             encoded = self._encode([sounds[i] for i in batch])
             for i, one in zip(batch, encoded, strict=True):
+                if not is_kept:
+                    break
                 key = id(sounds[i])
                 self._encoded[key] = weakref.ref(sounds[i], lambda _, key=key: self._encoded.pop(key, None)), one  # type: ignore[misc]
             found = []
@@ -96,12 +101,12 @@ class Whisper:
         batches = [numbers[i : i + self._batch_size] for numbers in groups.values() for i in range(0, len(numbers), self._batch_size)]
         batches.sort(key=lambda numbers: -sum(length(items[i]) for i in numbers))
         found: dict[int, R] = {}
-        with ThreadPoolExecutor(self._side_by_side) as pool:
+        with threads(self._side_by_side) as pool:
             for numbers, results in zip(batches, pool.map(lambda b: work([items[i] for i in b]), batches), strict=True):
                 found.update(zip(numbers, results, strict=True))
         return [found[i] for i in range(len(items))]
 
-    def _encode(self, sounds: Sequence[Samples]) -> list[Any]:
+    def _encode(self, sounds: Sequence[Sound]) -> list[Any]:
         """Each sound encoded, on a CPU as an array [1, frames / 2, size], so that batches can be put together anew."""
         from faster_whisper.audio import pad_or_trim
 
@@ -110,19 +115,21 @@ class Whisper:
             some = sounds[first : first + self._encode_batch_size]
             kept = [self._encoded[id(sound)][1] for sound in some if id(sound) in self._encoded]
             if len(kept) < len(some):
-                features = [pad_or_trim(self._whisper.feature_extractor(sound)[..., :-1], self._window(sound)) for sound in some]
+                features = [
+                    pad_or_trim(self._whisper.feature_extractor(np.asarray(sound))[..., :-1], self._window(sound)) for sound in some
+                ]
                 kept = _apart(self._whisper.encode(np.stack(features)))
             found += kept
         return found
 
-    def _window(self, sound: Samples) -> int:
+    def _window(self, sound: Sound) -> int:
         """Frames of the window that a sound is heard in; made from the sound alone, or its words would depend on its batch."""
         if not self._is_fitted:
             return WINDOW_FRAMES
         frames = len(sound) * FRAMES_A_SECOND // RATE_HZ + SPARE_FRAMES
         return min(-(-frames // WINDOW_STEP_FRAMES) * WINDOW_STEP_FRAMES, WINDOW_FRAMES)
 
-    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Samples], language: str, hot_words: str) -> list[Heard]:
+    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Sound], language: str, hot_words: str) -> list[Heard]:
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, True, task="transcribe", language=language)

@@ -6,6 +6,7 @@ Exit status: 0 all graded or honestly put aside, 1 nothing could be done, 2 bad 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -16,6 +17,7 @@ from models import private_files
 from models.cores import let_people_go_first
 from models.registry import ModelError
 from pipelines import heap
+from pipelines.decoding import processes
 from pipelines.errors import CallgradeError, MisconfiguredError
 from pipelines.printable import PrintableStream, printable
 from pipelines.progress import show_progress
@@ -40,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(error)
         return 1
     except KeyboardInterrupt:
+        processes.stop()  # threads that wait for a decoder would keep this process from ending
         print("callgrade: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
         return 130
 
@@ -149,6 +152,7 @@ def _grade(arguments: argparse.Namespace) -> int:
     from pipelines import flow, preflight, summary
     from pipelines.intake.folder import read_folder
 
+    signal.siginterrupt(signal.SIGINT, True)  # polars sets the opposite, and a thread that waits for others would not notice Ctrl-C
     settings = Settings.from_environment(
         warehouse=arguments.warehouse,
         profile=arguments.profile,

@@ -1,17 +1,18 @@
 """What the sound itself says: decode a recording, tell its tracks apart, find speech and holds, cut a clip.
 
-All sound is float32 at 16 kHz once decoded, one row a track. Where speech lies on the tracks is in `crosstalk`.
+All sound is float32 at 16 kHz once decoded, one row a track; that of a long recording lies in a file and is read in blocks. Decoding itself is in
+`decoding`, where speech lies on the tracks in `crosstalk`.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import struct
 import tempfile
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,23 @@ import numpy.typing as npt
 from models import private_files
 from models.cores import on_every_core
 from pipelines import crosstalk
+from pipelines.decoding import processes
+from pipelines.decoding.formats import MAX_LENGTH_S, RATE_HZ
+from pipelines.decoding.processes import ChangedRecordingError
+from pipelines.decoding.tracks import Samples, Tracks, blocks, only
 from pipelines.errors import BadRecordingError
 from pipelines.records import AudioFacts, Call, PutAside
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
-Samples = npt.NDArray[np.float32]
+__all__ = ["MAX_LENGTH_S", "RATE_HZ", "ChangedRecordingError", "Samples", "Tracks", "run"]
 
-RATE_HZ = 16_000
 LEVEL_HOP_S = 0.05
 LOWEST_DB = -90.0
 SILENT_DB = -55.0  # a telephone line's own noise is lower than this, a whisper is higher
 MIN_LENGTH_S = 3.0
-MAX_LENGTH_S = 4 * 3600.0
 MIN_SPEECH_S = 0.8
+CLIP_BLOCK = 60 * RATE_HZ  # samples of each channel that are encoded at a time
 COPY_RESIDUE_DB = -15.0  # what remains of a channel after the other one is subtracted, when both carry the same sound
 log = logging.getLogger("callgrade")
 
@@ -43,7 +47,7 @@ log = logging.getLogger("callgrade")
 class Sound:
     """A decoded recording."""
 
-    tracks: Samples  # [1 or 2, samples]
+    tracks: Tracks  # [1 or 2, samples]
     channels: int  # as in the file
     sample_rate_hz: int  # as in the file
     codec: str
@@ -55,10 +59,10 @@ class Sound:
 
 def run(batch: Batch, settings: Settings) -> None:
     """Write the facts of every recording; those that cannot be heard are put aside with the reason. Works on a recording a core."""
-    calls: list[Call] = batch.calls()
+    calls: list[Call] = batch.calls("audio")
     facts: list[AudioFacts] = []
     rows: list[PutAside] = []
-    for number, (call, found) in enumerate(zip(calls, on_every_core(_look_at, calls), strict=True), 1):
+    for number, (call, found) in enumerate(zip(calls, on_every_core(partial(_look_at, scratch=settings.stage), calls), strict=True), 1):
         log.info("audio %d/%d %s", number, len(calls), call.call_id)
         if isinstance(found, BadRecordingError):
             rows.append(put_aside("audio", call, found))
@@ -68,9 +72,9 @@ def run(batch: Batch, settings: Settings) -> None:
     batch.write("audio", facts)
 
 
-def _look_at(call: Call) -> AudioFacts | BadRecordingError:
+def _look_at(call: Call, scratch: Path) -> AudioFacts | BadRecordingError:
     try:
-        return facts_of(call.call_id, decode(call.recording))
+        return facts_of(call.call_id, decode(call.recording, call.recording_sha256, scratch))
     except BadRecordingError as error:
         return error
 
@@ -114,182 +118,101 @@ def put_aside(step: str, call: Call, error: BadRecordingError) -> PutAside:
     return PutAside(call.call_id, step, status, error.reason, call.centre_id, Path(call.recording).name, call.recording_sha256)
 
 
-def decode(path: str | Path) -> Sound:
+def decode(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> Sound:
     """The sound of a recording, doubled mono and dead channels folded to one track.
 
-    The content decides, not the file's extension. Raises BadRecordingError (quarantined) with the reason: empty, not audio, more than two
-    channels, too long, cut off or damaged.
+    The content decides, not the file's extension. With `sha256`, the file must be the recording that intake accepted. `scratch` is a folder on a
+    disk that holds the decoded sound of a long recording meanwhile. Raises BadRecordingError (quarantined) with the reason: empty, not audio,
+    more than two channels, too long, cut off or damaged; ChangedRecordingError when it is another file; TransientError when the disk is full.
     """
-    samples, channels, rate_hz, codec = _read(Path(path))
-    return Sound(_fold(samples), channels, rate_hz, codec)
+    decoded = processes.decode(Path(path), sha256 or None, scratch)
+    return Sound(_fold(decoded.tracks), decoded.channels, decoded.rate_hz, decoded.codec)
 
 
-def levels_db(tracks: Samples, hop_s: float = LEVEL_HOP_S) -> npt.NDArray[np.float64]:
+def levels_db(tracks: Tracks, hop_s: float = LEVEL_HOP_S) -> npt.NDArray[np.float64]:
     """RMS level in dBFS of each hop of each track, [tracks, frames]; the last short hop is left out."""
     hop = int(hop_s * RATE_HZ)
-    frames = tracks.shape[1] // hop
-    power = np.mean(np.square(tracks[:, : frames * hop].reshape(tracks.shape[0], frames, hop), dtype=np.float64), axis=2)
-    levels: npt.NDArray[np.float64] = np.maximum(10 * np.log10(power + 1e-12), LOWEST_DB)
+    power = [np.zeros((tracks.shape[0], 0))]
+    for block in blocks(tracks, hop * 1200):
+        frames = block.shape[1] // hop
+        power.append(np.mean(np.square(block[:, : frames * hop].reshape(len(block), frames, hop), dtype=np.float64), axis=2))
+    levels: npt.NDArray[np.float64] = np.maximum(10 * np.log10(np.concatenate(power, axis=1) + 1e-12), LOWEST_DB)
     return levels
 
 
 def cut_clip(path: str | Path, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
     """Write the sound between two moments of a recording to a file, as `write_clip` does. Raises BadRecordingError as `decode` does."""
-    return write_clip(channels(path), start_s, end_s, beeps, out_path)
+    return write_clip(channels(path, scratch=Path(out_path).parent), start_s, end_s, beeps, out_path)
 
 
-def channels(path: str | Path) -> Samples:
-    """A recording's channels as they are [channels, samples at 16 kHz]. Raises BadRecordingError as `decode` does."""
-    return _read(Path(path))[0]
+def channels(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> Tracks:
+    """A recording's channels as they are [channels, samples at 16 kHz]. Arguments and errors are those of `decode`."""
+    return processes.decode(Path(path), sha256 or None, scratch).tracks
 
 
-def write_clip(samples: Samples, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
+def write_clip(tracks: Tracks, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
     """Write the sound between two moments to a .wav or .ogg file, with a tone over each beep interval on every channel.
 
-    Times are seconds from the start of the samples [channels, samples at 16 kHz]. The file appears whole or not at all. Raises ValueError for
+    Times are seconds from the start of the tracks [channels, samples at 16 kHz]. The file appears whole or not at all. Raises ValueError for
     an empty range or another ending than .wav or .ogg.
     """
     out = Path(out_path)
     if out.suffix not in (".wav", ".ogg"):
         raise ValueError(f"A clip is .wav or .ogg, not {out.name!r}.")
-    first, last = max(0, round(start_s * RATE_HZ)), min(samples.shape[1], round(end_s * RATE_HZ))
+    first, last = max(0, round(start_s * RATE_HZ)), min(tracks.shape[1], round(end_s * RATE_HZ))
     if last <= first:
-        raise ValueError(f"Nothing to cut from {start_s:.2f} to {end_s:.2f} s: the recording lasts {samples.shape[1] / RATE_HZ:.2f} s.")
-    cut = samples[:, first:last].copy()
-    for beep_start_s, beep_end_s in beeps:
-        a, b = max(0, round(beep_start_s * RATE_HZ) - first), min(cut.shape[1], round(beep_end_s * RATE_HZ) - first)
-        if b > a:
-            cut[:, a:b] = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(b - a, dtype=np.float32) / RATE_HZ)
-    _write(cut, out)
+        raise ValueError(f"Nothing to cut from {start_s:.2f} to {end_s:.2f} s: the recording lasts {tracks.shape[1] / RATE_HZ:.2f} s.")
+    spans = [(max(first, round(a_s * RATE_HZ)), min(last, round(b_s * RATE_HZ))) for a_s, b_s in beeps]
+    _write(_beeped(tracks, first, last, spans), tracks.shape[0], out)
     return out
 
 
-def _read(path: Path) -> tuple[Samples, int, int, str]:
-    import av
-
-    try:
-        if path.stat().st_size == 0:
-            raise BadRecordingError(f"{path.name} is empty (0 bytes).")
-        if _ends_mid_page(path):
-            raise BadRecordingError(f"{path.name} is cut off: it ends in the middle of a page. Fetch it again.")
-    except OSError as error:
-        raise BadRecordingError(f"{path.name} cannot be read: {error.strerror}.") from None
-    missing = _missing_bytes(path)
-    if missing:
-        raise BadRecordingError(f"{path.name} is cut off: its header announces {missing} bytes more than the file holds. Fetch it again.")
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise BadRecordingError(f"{path.name} holds no audio stream.")
-            return _read_stream(path.name, container)
-    except av.FFmpegError as error:
-        raise BadRecordingError(f"{path.name} is not audio that can be decoded ({error.strerror or type(error).__name__}).") from None
+def _beeped(tracks: Tracks, first: int, last: int, beeps: Sequence[tuple[int, int]]) -> Iterator[npt.NDArray[np.int16]]:
+    """The samples of a range as 16-bit PCM [channels, samples], in blocks, with a tone over the beeps."""
+    for at in range(first, last, CLIP_BLOCK):
+        cut = np.array(tracks[:, at : min(at + CLIP_BLOCK, last)])
+        for beep_first, beep_last in beeps:
+            a, b = max(beep_first, at), min(beep_last, at + cut.shape[1])
+            if b > a:
+                since = np.arange(a - beep_first, b - beep_first, dtype=np.float32)
+                cut[:, a - at : b - at] = 0.1 * np.sin(2 * np.pi * 1000 * since / RATE_HZ)
+        yield (np.clip(cut, -1, 1) * 32767).astype("<i2")
 
 
-def _ends_mid_page(path: Path) -> bool:
-    """Whether an Ogg file breaks off inside its last page: unlike wav and mp3 it does not say how long it should be."""
-    with path.open("rb") as file:
-        if file.read(4) != b"OggS":
-            return False
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 70_000))  # a page has at most 65,307 bytes
-        page = file.read()
-    page = page[page.rfind(b"OggS") :]
-    if len(page) < 27:
-        return True
-    return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
-
-
-def _missing_bytes(path: Path) -> int:
-    """How many bytes a WAV file's data or an Ogg file's last page lacks; FFmpeg plays such files to where they end and says nothing."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        magic = file.read(12)
-        if magic[:4] == b"RIFF" and magic[8:] == b"WAVE":
-            at = 12
-            while len(head := file.read(8)) == 8:
-                name, length = struct.unpack("<4sI", head)
-                at += 8
-                if name == b"data":  # recorders that stream write 0 or the highest number, and never come back to correct it
-                    return max(0, at + length - size - 1) if 0 < length < 0x7FFFFFFF else 0
-                at += length + length % 2
-                file.seek(at)
-        elif magic[:4] == b"OggS":
-            file.seek(0)
-            while len(head := file.read(27)) == 27 and head[:4] == b"OggS":
-                end = file.tell() + head[26] + sum(file.read(head[26]))
-                if end > size:
-                    return end - size
-                file.seek(end)
-    return 0
-
-
-def _read_stream(name: str, container: Any) -> tuple[Samples, int, int, str]:
-    import av
-
-    stream = container.streams.audio[0]
-    channels, rate_hz, codec = stream.codec_context.channels, stream.codec_context.sample_rate, stream.codec_context.name
-    if channels not in (1, 2):
-        raise BadRecordingError(f"{name} has {channels} channels; one or two are needed (one mixed, or one for each side).")
-    declared_s = float(stream.duration * stream.time_base) if stream.duration else float(container.duration or 0) / av.time_base
-    resampler = av.AudioResampler(format="fltp", layout="stereo" if channels == 2 else "mono", rate=RATE_HZ)
-    blocks: list[Samples] = []
-    total, packets, damaged = 0, 0, 0
-    try:
-        for packet in container.demux(stream):
-            packets += 1
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                damaged += 1
-                continue
-            for frame in frames:
-                for block in resampler.resample(frame):
-                    blocks.append(block.to_ndarray())
-                    total += block.samples
-            if total > MAX_LENGTH_S * RATE_HZ:
-                raise BadRecordingError(f"{name} lasts more than {MAX_LENGTH_S / 3600:.0f} hours; cut it into calls first.")
-    except av.error.InvalidDataError:
-        damaged += packets  # the container itself broke off
-    blocks += [block.to_ndarray() for block in resampler.resample(None)] if blocks else []
-    samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((channels, 0), np.float32)
-    decoded_s = samples.shape[1] / RATE_HZ
-    if not samples.shape[1]:
-        raise BadRecordingError(f"{name} holds no sound that can be decoded.")
-    if damaged > max(2, 0.01 * packets):
-        raise BadRecordingError(f"{name} is damaged: decoding broke off or failed in {damaged} of {packets} packets.")
-    if declared_s < 7 * 24 * 3600 and declared_s - decoded_s > max(2.0, 0.05 * declared_s):
-        raise BadRecordingError(f"{name} is cut off: it says {declared_s:.0f} s, only {decoded_s:.0f} s can be decoded. Fetch it again.")
-    return samples.astype(np.float32, copy=False), channels, rate_hz, codec
-
-
-def _fold(samples: Samples) -> Samples:
+def _fold(tracks: Tracks) -> Tracks:
     """One track where both channels carry the same sound, or where one of them is dead; two where they differ."""
-    if samples.shape[0] == 1:
-        return samples
-    power = np.mean(np.square(samples, dtype=np.float64), axis=1)
-    if power.min() < 1e-12 * max(power.max(), 1e-12) or float(np.percentile(levels_db(samples), 99.5, axis=1).min()) < SILENT_DB - 15:
-        return samples[[int(power.argmax())]]
-    a, b = samples[int(power.argmax())].astype(np.float64), samples[int(power.argmin())].astype(np.float64)
-    residue = b - a * (float(a @ b) / float(a @ a))
-    if 10 * np.log10(float(residue @ residue) / float(b @ b) + 1e-12) < COPY_RESIDUE_DB:
-        return samples[[int(power.argmax())]]
-    return samples
+    if tracks.shape[0] == 1:
+        return tracks
+    if tracks.shape[1] < LEVEL_HOP_S * RATE_HZ:  # too short for a level, and for a call
+        return only(tracks, 0)
+    products = np.zeros((2, 2))
+    for block in blocks(tracks):
+        wide = block.astype(np.float64)
+        products += wide @ wide.T
+    power = np.diagonal(products) / tracks.shape[1]
+    loud, quiet = int(power.argmax()), int(power.argmin())
+    if power.min() < 1e-12 * max(power.max(), 1e-12) or float(np.percentile(levels_db(tracks), 99.5, axis=1).min()) < SILENT_DB - 15:
+        return only(tracks, loud)
+    residue = products[quiet, quiet] - products[loud, quiet] ** 2 / products[loud, loud]
+    if 10 * np.log10(max(float(residue), 0.0) / float(products[quiet, quiet]) + 1e-12) < COPY_RESIDUE_DB:
+        return only(tracks, loud)
+    return tracks
 
 
-def _write(samples: Samples, out: Path) -> None:
+def _write(pcm: Iterator[npt.NDArray[np.int16]], channels: int, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.stem}.", suffix=out.suffix)
     os.close(handle)
-    pcm = (np.clip(samples, -1, 1) * 32767).astype("<i2")
     try:
         if out.suffix == ".wav":
             with wave.open(name, "wb") as file:
-                file.setnchannels(pcm.shape[0])
+                file.setnchannels(channels)
                 file.setsampwidth(2)
                 file.setframerate(RATE_HZ)
-                file.writeframes(np.ascontiguousarray(pcm.T).tobytes())
+                for block in pcm:
+                    file.writeframes(np.ascontiguousarray(block.T).tobytes())
         else:
-            _write_opus(pcm, name)
+            _write_opus(pcm, channels, name)
         os.chmod(name, private_files.file_mode())
         os.replace(name, out)
     except BaseException:
@@ -297,14 +220,15 @@ def _write(samples: Samples, out: Path) -> None:
         raise
 
 
-def _write_opus(pcm: npt.NDArray[np.int16], name: str) -> None:
+def _write_opus(pcm: Iterator[npt.NDArray[np.int16]], channels: int, name: str) -> None:
     import av
 
-    layout = "stereo" if pcm.shape[0] == 2 else "mono"
+    layout = "stereo" if channels == 2 else "mono"
     with av.open(name, "w", format="ogg", container_options={"fflags": "+bitexact"}) as container:
         stream: Any = container.add_stream("libopus", rate=48_000, layout=layout)
-        stream.bit_rate = 32_000 * pcm.shape[0]
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm.T).reshape(1, -1), format="s16", layout=layout)
-        frame.sample_rate = RATE_HZ
-        container.mux(stream.encode(frame))
+        stream.bit_rate = 32_000 * channels
+        for block in pcm:
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T).reshape(1, -1), format="s16", layout=layout)
+            frame.sample_rate = RATE_HZ
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

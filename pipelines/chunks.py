@@ -6,13 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from models import asr
 from pipelines.crosstalk import merge
 from pipelines.records import Finding, Interval, Word
-
-Samples = npt.NDArray[np.float32]
 
 LONGEST_GAP_S = 0.3  # longer silences inside a chunk are cut to this
 WORD_REACH_S = 0.35  # a word's times may be off by so much
@@ -33,11 +30,11 @@ class Packed:
     """A chunk of one track: its sound, and how to get back to the recording's time."""
 
     track: int
-    samples: Samples
+    samples: asr.Sound
     pieces: tuple[Piece, ...]
 
 
-def pack(track: Samples, number: int, speech: Iterable[Interval], longest_s: float) -> list[Packed]:
+def pack(track: asr.Track, number: int, speech: Iterable[Interval], longest_s: float) -> list[Packed]:
     """Cut a track's stretches of speech into chunks of at most `longest_s`, long silences between them cut short."""
     groups: list[list[tuple[float, float]]] = []
     length = 0.0
@@ -83,18 +80,17 @@ def _pieces(speech: Iterable[Interval], track: int, longest_s: float) -> list[tu
     return pieces
 
 
-def _pack_group(track: Samples, number: int, group: Sequence[tuple[float, float]]) -> Packed:
-    blocks: list[Samples] = []
+def _pack_group(track: asr.Track, number: int, group: Sequence[tuple[float, float]]) -> Packed:
+    parts: list[tuple[int, int]] = []
     pieces: list[Piece] = []
     at, before = 0, None
     for start, end in group:
         if before is not None:
-            gap = int(min(start - before, LONGEST_GAP_S) * asr.RATE_HZ)
             a = int(before * asr.RATE_HZ)
-            blocks.append(track[a : a + gap])
-            at += len(blocks[-1])
-        blocks.append(track[int(start * asr.RATE_HZ) : int(end * asr.RATE_HZ)])
+            parts.append((a, a + int(min(start - before, LONGEST_GAP_S) * asr.RATE_HZ)))
+            at += len(asr.Excerpt(track, (parts[-1],)))
+        parts.append((int(start * asr.RATE_HZ), int(end * asr.RATE_HZ)))
         pieces.append(Piece(at / asr.RATE_HZ, start, end))
-        at += len(blocks[-1])
+        at += len(asr.Excerpt(track, (parts[-1],)))
         before = end
-    return Packed(number, np.concatenate(blocks), tuple(pieces))
+    return Packed(number, asr.Excerpt(track, tuple(parts)), tuple(pieces))

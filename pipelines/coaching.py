@@ -67,10 +67,11 @@ _THIS_PUBLICATION = """
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A clip that has not been cut: its row, and what must be beeped (seconds from the start of the call)."""
+    """A clip that has not been cut: its row, what must be beeped (seconds from the start of the call), and of which recording."""
 
     clip: Clip
     beeps: tuple[Span, ...]
+    recording_sha256: str | None = None
 
 
 def cut(published: Published, settings: Settings, recordings: Mapping[str, Path], *, only_touched: bool = False) -> list[Clip]:
@@ -85,7 +86,7 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
     private_files.make_folder(settings.clips)
     of_calls = [list(group) for _, group in groupby(planned, key=lambda wanted: wanted.clip.call_id)]
     clips: list[Clip] = []
-    cut_of_calls = on_every_core(lambda wanted: _cut_missing(wanted, settings.site, recordings), of_calls)
+    cut_of_calls = on_every_core(lambda wanted: _cut_missing(wanted, settings, recordings), of_calls)
     for wanted, found in zip(of_calls, cut_of_calls, strict=True):
         clips += found
         log.info("clips %d/%d %s", len(clips), len(planned), wanted[0].clip.call_id)
@@ -127,8 +128,12 @@ def _rules(settings: Settings) -> str:
     return hashlib.sha256(Path(__file__).read_bytes() + given.encode("utf-8")).hexdigest()
 
 
-def _cut_missing(planned: Sequence[Planned], site: Path, recordings: Mapping[str, Path]) -> list[Clip]:
-    """The clips of one call that exist after those were cut that do not yet; its recording is read once for all of them."""
+def _cut_missing(planned: Sequence[Planned], settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
+    """The clips of one call that exist after those were cut that do not yet; its recording is read once for all of them.
+
+    Nothing is cut from a recording that is not the one that was graded: the beeps would lie elsewhere.
+    """
+    site = settings.site
     missing = [wanted for wanted in planned if not _is_cut(site, wanted.clip)]
     if missing:
         call_id = missing[0].clip.call_id
@@ -137,7 +142,7 @@ def _cut_missing(planned: Sequence[Planned], site: Path, recordings: Mapping[str
             log.info("clips: the recording of %s is not here, %d not cut", call_id, len(missing))
         else:
             try:
-                sound = audio.channels(recording)
+                sound = audio.channels(recording, missing[0].recording_sha256, settings.stage)
                 for wanted in missing:
                     _cut(site, wanted, sound)
             except BadRecordingError as error:
@@ -283,10 +288,10 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
     clip = Clip(
         clip_id, moment["call_id"], moment["criterion_id"], moment["kind"], start_s, end_s, quote, f"clips/{clip_id}.ogg", True, expires_at
     )
-    return Planned(clip, beeps)
+    return Planned(clip, beeps, moment["recording_sha256"])
 
 
-def _cut(site: Path, planned: Planned, recording: audio.Samples) -> None:
+def _cut(site: Path, planned: Planned, recording: audio.Tracks) -> None:
     """Write one clip whole or not at all: the side-car comes last and says that the sound is complete."""
     sound = site / planned.clip.path
     part = sound.with_name(f".{sound.stem}.part{sound.suffix}")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import asr
+from pipelines.decoding.tracks import Tracks
 from pipelines.records import Hold, Interval
 
 Samples = npt.NDArray[np.float32]
@@ -34,7 +35,7 @@ LEAK_DB, LEAK_LIKENESS = 6.0, 0.5
 ENOUGH_LEAK_S, ECHO_TAIL_S, ECHO_MARGIN_DB = 1.0, 0.2, 5.0
 
 
-def speech_intervals(tracks: Samples, rate_hz: int) -> list[Interval]:
+def speech_intervals(tracks: Tracks, rate_hz: int) -> list[Interval]:
     """Stretches of speech on each track, ordered by start; leaked cross-talk is left out. `tracks` is [tracks, samples] at 16 kHz."""
     probabilities = [asr.speech_probabilities(track) for track in tracks]
     if len(tracks) == 2:
@@ -73,7 +74,7 @@ def stretches(probability: npt.NDArray[np.floating], frame_s: float, length_s: f
     return [(s, e) for s, e in padded if e > s]
 
 
-def leaked_frames(own: Samples, other: Samples, rate_hz: int, frames: int) -> npt.NDArray[np.bool_]:
+def leaked_frames(own: asr.Track, other: asr.Track, rate_hz: int, frames: int) -> npt.NDArray[np.bool_]:
     """For each frame of the speech detector: does this track only carry the other side's voice?"""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
@@ -144,9 +145,12 @@ def total_s(intervals: Sequence[Interval]) -> float:
     return sum(i.end_s - i.start_s for i in intervals)
 
 
-def _levels(track: Samples, hop: int, frames: int) -> Levels:
-    padded = np.zeros(frames * hop, np.float32)
-    padded[: min(len(track), len(padded))] = track[: len(padded)]
-    power = np.mean(np.square(padded.reshape(frames, hop), dtype=np.float64), axis=1)
+def _levels(track: asr.Track, hop: int, frames: int) -> Levels:
+    power = np.zeros(frames)
+    for first in range(0, frames, asr.SPEECH_BLOCK):
+        padded = np.zeros((min(asr.SPEECH_BLOCK, frames - first), hop), np.float32)
+        part = track[first * hop : (first + len(padded)) * hop]
+        padded.reshape(-1)[: len(part)] = part
+        power[first : first + len(padded)] = np.mean(np.square(padded, dtype=np.float64), axis=1)
     levels: Levels = 10 * np.log10(power + 1e-12)
     return levels

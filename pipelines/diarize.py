@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from models import diarizer
+from models.asr import Track
 from models.registry import ModelError
 from pipelines import audio
 from pipelines.errors import BadRecordingError, MisconfiguredError
@@ -19,18 +21,20 @@ log = logging.getLogger("callgrade")
 def run(batch: Batch, settings: Settings) -> None:
     """Write the segments of every call: intervals of a track, each with a speaker that means something in that call only."""
     facts = {f.call_id: f for f in batch.read("audio")}
-    calls: list[Call] = batch.calls()
-    segments, put_aside = segments_of_calls(calls, facts, lambda: diarizer.get_diarizer(settings.profile, settings.models_dir))
+    calls: list[Call] = batch.calls("diarize")
+    segments, put_aside = segments_of_calls(
+        calls, facts, lambda: diarizer.get_diarizer(settings.profile, settings.models_dir), settings.stage
+    )
     batch.write_put_aside("diarize", put_aside)
     batch.write("segments", [s for call in calls for s in segments.get(call.call_id, ())])
 
 
 def segments_of_calls(
-    calls: Sequence[Call], facts: Mapping[str, AudioFacts], get: Callable[[], diarizer.Diarizer]
+    calls: Sequence[Call], facts: Mapping[str, AudioFacts], get: Callable[[], diarizer.Diarizer], scratch: Path | None = None
 ) -> tuple[dict[str, list[Segment]], list[PutAside]]:
     """The segments of each call, by its id, and the calls whose recording cannot be decoded any more.
 
-    `get` gives the diarizer and is asked only where there is a mono call. Raises MisconfiguredError when its models are missing.
+    `get` gives the diarizer and is asked only where there is a mono call; `scratch` is that of `audio.decode`. Raises MisconfiguredError when its models are missing.
     """
     segments = {c.call_id: segments_of_tracks(facts[c.call_id]) for c in calls if facts[c.call_id].tracks == 2}
     for number, call_id in enumerate(segments, 1):
@@ -39,10 +43,10 @@ def segments_of_calls(
     given: list[Call] = []
     put_aside: list[PutAside] = []
 
-    def sounds() -> Iterator[audio.Samples]:
+    def sounds() -> Iterator[Track]:
         for call in mono:
             try:
-                samples = audio.decode(call.recording).tracks[0]
+                samples = audio.decode(call.recording, call.recording_sha256, scratch).tracks[0]
             except BadRecordingError as error:
                 put_aside.append(audio.put_aside("diarize", call, error))
                 continue

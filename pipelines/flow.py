@@ -22,7 +22,7 @@ from pathlib import Path
 from models import registry
 from models.cores import cores
 from models.grouping import in_groups
-from pipelines import audio, coaching, diarize, redact, transcribe, transcripts, turns, warehouse
+from pipelines import audio, coaching, diarize, heap, redact, transcribe, transcripts, turns, warehouse
 from pipelines.errors import TransientError
 from pipelines.printable import normalise_id
 from pipelines.published import Published
@@ -178,6 +178,7 @@ def run_step(name: str, batch: Batch, settings: Settings) -> None:
     if (kept and batch.has(kept)) or (is_heard and name in _NEED_WORDS):
         return
     STEPS[name](batch, settings)
+    heap.give_back()
 
 
 def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
@@ -213,8 +214,14 @@ def _judged(batches: Sequence[Batch], settings: Settings) -> Iterator[Batch]:
         with ProcessPoolExecutor(
             settings.workers, mp_context=context, initializer=_start_worker, initargs=(queue, settings.workers)
         ) as pool:
-            for future in as_completed([pool.submit(judge, batch.folder, settings) for batch in batches]):
-                yield Batch(future.result())
+            try:
+                for future in as_completed([pool.submit(judge, batch.folder, settings) for batch in batches]):
+                    yield Batch(future.result())
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
     finally:
         listener.stop()
 

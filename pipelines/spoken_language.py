@@ -11,14 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
 
-import numpy as np
-import numpy.typing as npt
-
 from models import asr
 from pipelines.chunks import Packed, pack
+from pipelines.decoding.tracks import Tracks
 from pipelines.records import Interval, Word
 
-Samples = npt.NDArray[np.float32]
 Chunks = list[tuple[Packed, tuple[str, ...]]]
 
 RIVALS = (("ru", "uk"),)  # languages that the detector takes for each other
@@ -38,7 +35,7 @@ def allowed(languages: Sequence[str], logged: str | None) -> tuple[str, ...]:
 class Sound:
     """What of a call is heard: its tracks [n, samples], where somebody speaks, and the languages it may be in, the likeliest first."""
 
-    tracks: Samples
+    tracks: Tracks
     speech: tuple[Interval, ...]
     languages: tuple[str, ...]
     terms: Mapping[str, Sequence[str]] = field(default_factory=dict)  # language → the centre's names and words
@@ -110,7 +107,7 @@ def _family(language: str, languages: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tell_apart(
-    tracks: Sequence[Samples], packs: Sequence[Sequence[Packed]], recogniser: asr.Recogniser, families: Sequence[tuple[str, ...]]
+    tracks: Sequence[Tracks], packs: Sequence[Sequence[Packed]], recogniser: asr.Recogniser, families: Sequence[tuple[str, ...]]
 ) -> list[Chunks]:
     of_chunk = iter(_likely(recogniser, [chunk.samples for chunks in packs for chunk in chunks], families))
     likely = [[next(of_chunk) for _ in chunks] for chunks in packs]
@@ -121,7 +118,7 @@ def _tell_apart(
         if sorted(likely[call][n].values())[-2] >= UNSURE_SHARE
     }
     cut = [
-        tracks[call][packs[call][n].track, int(s * asr.RATE_HZ) : int(e * asr.RATE_HZ)]
+        asr.Excerpt(tracks[call][packs[call][n].track], ((int(s * asr.RATE_HZ), int(e * asr.RATE_HZ)),))
         for (call, n), some in mixed.items()
         for s, e in some
     ]
@@ -141,7 +138,7 @@ def _tell_apart(
 
 
 def _likely(
-    recogniser: asr.Recogniser, sounds: Sequence[Samples], families: Sequence[tuple[str, ...]]
+    recogniser: asr.Recogniser, sounds: Sequence[asr.Sound], families: Sequence[tuple[str, ...]]
 ) -> list[dict[tuple[str, ...], float]]:
     languages = [language for family in families for language in family]
     found = recogniser.language_probabilities(sounds, languages)
@@ -167,7 +164,7 @@ def _stretches(chunk: Packed) -> list[tuple[float, float]]:
 
 
 def _packed_anew(
-    tracks: Samples, chunk: Packed, stretches: Sequence[tuple[float, float]], spoken: Sequence[tuple[str, ...]], longest_s: float
+    tracks: Tracks, chunk: Packed, stretches: Sequence[tuple[float, float]], spoken: Sequence[tuple[str, ...]], longest_s: float
 ) -> Chunks:
     found: Chunks = []
     for family in dict.fromkeys(spoken):

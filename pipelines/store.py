@@ -113,9 +113,9 @@ class Batch:
         files = sorted((self.folder / "put_aside").glob("*.parquet"))
         return [row for file in files for row in read_records(file, records.PutAside)]
 
-    def calls(self) -> list[records.Call]:
-        """The calls still on their way: received, and put aside by no step."""
-        out = {row.call_id for row in self.put_aside()}
+    def calls(self, step: str | None = None) -> list[records.Call]:
+        """The calls still on their way: received, and put aside by no step. What `step` itself put aside it takes up again: its list is replaced."""
+        out = {row.call_id for row in self.put_aside() if row.step != step}
         return [call for call in self.read("calls") if call.call_id not in out]
 
     def wipe_private(self) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from models import asr
+from models.cores import threads
 from models.grouping import in_groups
 from models.registry import ModelError
 from pipelines import audio, spoken_language
@@ -26,6 +27,8 @@ from pipelines.settings import Settings
 from pipelines.store import Batch
 
 GROUP_S = 1200.0  # seconds of speech that are in memory at a time: enough for full batches, and as much for a thousand calls as for ten
+LONG_CALL_S = 3600.0  # after a call as long as this the later steps need the memory more than the next batch needs the loaded model
+LEAST_SPEECH_SHARE = 0.25  # of a track: calls with long silences count as if they had this much speech, since all their sound is held
 log = logging.getLogger("callgrade")
 
 
@@ -40,8 +43,11 @@ class Listening:
     dropped: list[Finding] = field(default_factory=list)
 
     @property
-    def speech_s(self) -> float:
-        return sum(i.end_s - i.start_s for i in self.sound.speech)
+    def size_s(self) -> float:
+        """How much of a group it takes: its seconds of speech, or a share of its sound where little is said."""
+        tracks, samples = self.sound.tracks.shape
+        speech_s = sum(i.end_s - i.start_s for i in self.sound.speech)
+        return float(max(speech_s, LEAST_SPEECH_SHARE * tracks * samples / asr.RATE_HZ))
 
 
 def run(batch: Batch, settings: Settings) -> None:
@@ -50,9 +56,9 @@ def run(batch: Batch, settings: Settings) -> None:
     words: list[Word] = []
     dropped: list[Finding] = []
     put_aside: list[PutAside] = []
-    calls: list[Call] = batch.calls()
+    calls: list[Call] = batch.calls("transcribe")
     done = 0
-    for group in _ahead(in_groups(_prepared(calls, facts, put_aside), lambda one: one.speech_s, GROUP_S)):
+    for group in _ahead(in_groups(_prepared(calls, facts, put_aside, settings.stage), lambda one: one.size_s, GROUP_S)):
         try:
             listen(group, asr.get_recogniser(settings.profile, settings.models_dir))
         except ModelError as error:
@@ -62,16 +68,18 @@ def run(batch: Batch, settings: Settings) -> None:
             log.info("transcribe %d/%d %s", done, len(calls), one.call.call_id)
             words += one.words
             dropped += one.dropped
+    if any(f.duration_s > LONG_CALL_S for f in facts.values()):
+        asr.get_recogniser.cache_clear()
     batch.write_put_aside("transcribe", put_aside)
     batch.write("words", words)
     batch.write("dropped", dropped)
 
 
-def prepare(call: Call, facts: AudioFacts) -> Listening:
-    """A call ready to be listened to. Raises BadRecordingError when the recording changed since it was looked at."""
+def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> Listening:
+    """A call ready to be listened to; arguments and errors are those of `audio.decode`."""
     from pipelines.score.scorecard import load_centre
 
-    tracks = audio.decode(call.recording).tracks
+    tracks = audio.decode(call.recording, call.recording_sha256, scratch).tracks
     if tracks.shape[0] != facts.tracks:
         raise BadRecordingError(f"{call.call_id}: the recording changed while it was being graded. Grade it again.")
     centre = load_centre(call.centre_id)
@@ -124,18 +132,18 @@ def _hear(group: Sequence[Listening], recogniser: asr.Recogniser) -> None:
             one.dropped += [_dropped(one.call.call_id, stretch, why) for stretch, why in stretches]
 
 
-def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], put_aside: list[PutAside]) -> Iterator[Listening]:
+def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], put_aside: list[PutAside], scratch: Path) -> Iterator[Listening]:
     """The calls ready to be listened to; those that cannot be decoded are put aside."""
     for call in calls:
         try:
-            yield prepare(call, facts[call.call_id])
+            yield prepare(call, facts[call.call_id], scratch)
         except BadRecordingError as error:
             put_aside.append(audio.put_aside("transcribe", call, error))
 
 
 def _ahead(groups: Iterator[list[Listening]]) -> Iterator[list[Listening]]:
     """The same groups; each is made ready while the one before it is worked on."""
-    with ThreadPoolExecutor(1) as pool:
+    with threads(1) as pool:
         coming = pool.submit(next, groups, None)
         while (group := coming.result()) is not None:
             coming = pool.submit(next, groups, None)

@@ -52,7 +52,7 @@ def run(batch: Batch, settings: Settings) -> None:
     turns: list[Turn] = []
     roles: list[CallRoles] = []
     aside: list[PutAside] = []
-    calls = batch.calls()
+    calls = batch.calls("turns")
     for n, call in enumerate(calls, 1):
         log.info("turns %d/%d %s", n, len(calls), call.call_id)
         try:

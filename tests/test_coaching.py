@@ -26,9 +26,9 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the made-up calls, published, and a recording of each."""
     folder = tmp_path_factory.mktemp("published")
-    load_and_publish(Settings.from_environment(warehouse=folder / "callgrade.duckdb"), some_calls())
     for made in some_calls():
         record(made, folder / "recordings")
+    load_and_publish(Settings.from_environment(warehouse=folder / "callgrade.duckdb"), some_calls(), recordings=folder / "recordings")
     return folder
 
 
@@ -109,6 +109,13 @@ def test_running_twice_cuts_nothing_again(settings: Settings, recordings: dict[s
     assert cut_clips(settings, recordings) == first
     assert {file: file.stat().st_mtime_ns for file in settings.clips.iterdir()} == times
     assert cut_clips(settings, {}) == first  # the recordings may be gone by then
+
+
+def test_nothing_is_cut_from_a_recording_that_was_exchanged(settings: Settings, recordings: dict[str, Path]) -> None:
+    """The personal data of another recording lies elsewhere, and would not be beeped."""
+    shutil.copyfile(recordings["kyiv-1"], recordings["kyiv-2"])
+    assert {clip.call_id for clip in cut_clips(settings, recordings)} >= {"kyiv-1"}
+    assert "kyiv-2" not in {clip.call_id for clip in cut_clips(settings, recordings)}
 
 
 def test_a_missing_or_broken_recording_costs_only_its_own_clips(settings: Settings, recordings: dict[str, Path]) -> None:

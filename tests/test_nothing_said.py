@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from models.registry import sha256_of
 from pipelines import audio, crosstalk, transcribe
 from pipelines.errors import BadRecordingError
 from pipelines.records import Call, Finding, Word
@@ -31,7 +32,7 @@ SOME = (
 
 
 def call_of(path: Path) -> Call:
-    return Call(path.stem, "irkutsk", str(path), "0" * 64, path.stat().st_size, None)
+    return Call(path.stem, "irkutsk", str(path), sha256_of(path), path.stat().st_size, None)
 
 
 def heard(paths: list[Path], settings: Settings) -> tuple[list[Word], list[Finding], Batch]:

@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from models import asr, whisper
+from models.registry import sha256_of
 from pipelines import audio, chunks, invented, spoken_language, transcribe
 from pipelines.records import AudioFacts, Call, Finding, Interval, Word
 from pipelines.settings import Settings
@@ -254,7 +255,7 @@ def test_one_bad_call_does_not_spoil_its_group(
     good = calls_folder / "audio" / "kredo-en-002.wav"
     gone = tmp_path / "gone.wav"
     facts = audio.facts_of("c", audio.decode(good))
-    calls = [Call(f"c{n}", "kredo", str(path), f"{n}", 0, None) for n, path in enumerate([good, gone, good])]
+    calls = [Call(f"c{n}", "kredo", str(path), sha256_of(good), 0, None) for n, path in enumerate([good, gone, good])]
     batch = Batch(tmp_path / "batch")
     batch.write("calls", calls)
     batch.write_put_aside("intake", [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -13,13 +14,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipelines.decoding.formats import MAX_BYTES
+from pipelines.regular_file import open_regular
+
 LOGGER = logging.getLogger("callgrade")
 
 # A file with such a name is a recording even when no row of the log names it; any other file is somebody else's.
 AUDIO_SUFFIXES = frozenset(
     {
         ".wav", ".wave", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".spx", ".m4a", ".mp4", ".aac", ".flac", ".amr", ".awb", ".gsm",
-        ".wma", ".webm", ".mka", ".3gp", ".aif", ".aiff", ".au", ".snd", ".ra", ".vox",
+        ".wma", ".webm", ".mka", ".3gp", ".aif", ".aiff", ".au", ".snd", ".ra", ".vox", ".w64", ".caf",
     }
 )  # fmt: skip
 _OWN_OUTPUT = ".callgrade"  # the site beside a warehouse holds clips; a warehouse inside the folder must not feed them back
@@ -83,11 +87,18 @@ class Recordings:
         return "/".join(_parts(recording)).casefold() in self.folders
 
     def sha256(self, file: FoundFile) -> str:
-        """The sha256 of a file's bytes, read in pieces and only once. Raises OSError when it cannot be read."""
+        """The sha256 of a file's bytes, read in pieces and only once. Raises OSError when it cannot be read, or lies outside by now."""
         if file.path not in self._sha256:
-            with file.path.open("rb") as stream:
+            with open_regular(file.path) as stream:
+                if not self._is_inside(file.path, os.fstat(stream.fileno())):
+                    raise OSError(errno.ELOOP, "it was replaced while the folder was read", str(file.path))
                 self._sha256[file.path] = hashlib.file_digest(stream, "sha256").hexdigest()
         return self._sha256[file.path]
+
+    def _is_inside(self, path: Path, opened: os.stat_result) -> bool:
+        """Whether an opened file is the one that the path leads to, and that lies in the folder: links may have changed since it was listed."""
+        real = os.path.realpath(path)
+        return real.startswith(os.path.join(self.root, "")) and os.path.samestat(opened, os.stat(real))
 
     def _walk(self) -> Iterator[FoundFile]:
         def cannot_list(error: OSError) -> None:
@@ -112,6 +123,8 @@ class Recordings:
                 problem = "it is not a regular file"
             elif size == 0:
                 problem = "the file is empty (0 bytes)"
+            elif size > MAX_BYTES:
+                problem = f"it is larger than {MAX_BYTES // 2**30} GB; cut it into calls first"
             elif not _is_utf8(path):
                 problem = "its name is not UTF-8: rename it, in the log too"
         except OSError as error:

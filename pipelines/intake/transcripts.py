@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from models.language import LANGUAGES
 from pipelines.errors import BadRecordingError
+from pipelines.regular_file import open_regular
 
 SUFFIX = ".json"
 MAX_SIZE_BYTES = 32 * 1024 * 1024
@@ -109,7 +110,7 @@ def read_transcript(path: Path, sha256: str | None = None) -> Transcript:
     """
     name = path.name
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_SIZE_BYTES + 1)
     except OSError as error:
         raise BadRecordingError(f"{name} cannot be read: {error.strerror}.") from None

@@ -88,7 +88,7 @@ def _make(whole: Path, turns: Sequence[Row], wanted: Piece) -> None:
     part = wanted.file.with_name(f"{wanted.file.stem}.part.wav")
     start_s, end_s = wanted.span
     try:
-        tracks = audio.decode(whole).tracks[:, int(start_s * audio.RATE_HZ) : int(end_s * audio.RATE_HZ)]
+        tracks = audio.decode(whole, scratch=whole.parent).tracks[:, int(start_s * audio.RATE_HZ) : int(end_s * audio.RATE_HZ)]
         pcm = (np.clip(disguise_client(tracks, turns, start_s), -1, 1) * 32767).astype("<i2")
         with wave.open(str(part), "wb") as file:
             file.setnchannels(pcm.shape[0])

@@ -16,7 +16,26 @@ _PLACE = re.compile(r"\{(\w+)\}")
 _NUMBER = r"-?[\d.]+"
 _FILE = r"(?:(?!: ).)+?"  # what a colon follows is no part of a name
 _NUMBERS = frozenset(
-    {"line", "first", "bytes", "channels", "damaged", "packets", "found", "wanted", "most", "seconds", "least", "declared", "decoded"}
+    {
+        "rate",
+        "lowest",
+        "highest",
+        "gigabytes",
+        "code",
+        "line",
+        "first",
+        "bytes",
+        "channels",
+        "damaged",
+        "packets",
+        "found",
+        "wanted",
+        "most",
+        "seconds",
+        "least",
+        "declared",
+        "decoded",
+    }
 )
 _SENTENCES = frozenset({"reason", "problem", "what"})  # values that stand in the file themselves; `problems` are several of them
 

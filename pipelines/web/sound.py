@@ -21,7 +21,6 @@ import numpy as np
 import polars as pl
 
 from models import private_files
-from models.registry import sha256_of
 from pipelines import audio, store
 from pipelines.coaching import Span, beeps_within, spans_of_calls
 from pipelines.errors import BadRecordingError, TransientError
@@ -32,7 +31,6 @@ log = logging.getLogger("callgrade")
 
 PEAKS = 1000  # columns of the drawing that is 1000 wide
 LOOK_AGAIN_S = 30.0  # after a recording that is gone was looked for in vain
-MOST_SUMS = 10_000
 _RENDERING = threading.BoundedSemaphore(2)  # decoding a long recording takes memory
 
 
@@ -60,7 +58,6 @@ class Sounds:
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._staged = Staged(settings)
-        self._sums: dict[tuple[Path, int, int], str] = {}
 
     def rendering(self, call: Row, personal: Sequence[Span], *, whole: bool) -> Rendering:
         """The sound of a graded call, made now if it never was; `whole` only for who may hear personal data.
@@ -89,16 +86,19 @@ class Sounds:
         if call["medium"] == "transcript":
             raise NoSoundError("transcript_only")
         recording = self._staged.recording(call["call_id"])
-        if recording is None or self._sum(recording) != call["recording_sha256"]:
-            raise NoSoundError("sound_gone")  # another file lies there now: its personal data would not be beeped
+        if recording is None or not call["recording_sha256"]:
+            raise NoSoundError("sound_gone")
         private_files.make_folder(self.folder)
         part = self.folder / f".{target.sound.stem}.part.ogg"
         try:
             with _RENDERING:
-                audio.cut_clip(recording, 0.0, audio.MAX_LENGTH_S, beeps_within((0.0, audio.MAX_LENGTH_S), personal), part)
-                peaks = peaks_of(audio.decode(part).tracks)
+                tracks = audio.channels(recording, call["recording_sha256"], self.folder)
+                audio.write_clip(tracks, 0.0, audio.MAX_LENGTH_S, beeps_within((0.0, audio.MAX_LENGTH_S), personal), part)
+                peaks = peaks_of(audio.decode(part, scratch=self.folder).tracks)
             store.write_whole(target.peaks, json.dumps(peaks).encode())
             os.replace(part, target.sound)
+        except audio.ChangedRecordingError as error:
+            raise NoSoundError("sound_gone") from error  # another file lies there now: its personal data would not be beeped
         except BadRecordingError as error:
             log.warning("sound of %s: %s", call["call_id"], error.reason)
             raise NoSoundError("sound_unplayable") from error
@@ -106,16 +106,6 @@ class Sounds:
             raise TransientError(f"{self.folder} could not be written: {error.strerror}.") from error
         finally:
             part.unlink(missing_ok=True)
-
-    def _sum(self, recording: Path) -> str:
-        """The sha256 of a recording, worked out once for as long as the file stays as it is."""
-        file = recording.stat()
-        key = (recording, file.st_mtime_ns, file.st_size)
-        if key not in self._sums:
-            if len(self._sums) >= MOST_SUMS:
-                self._sums.clear()
-            self._sums[key] = sha256_of(recording)
-        return self._sums[key]
 
 
 class Staged:
@@ -162,11 +152,12 @@ def personal_spans(published: Published, call_id: str) -> list[Span]:
     return spans_of_calls(published, "personal_data", [call_id])[call_id]
 
 
-def peaks_of(tracks: audio.Samples) -> list[list[int]]:
+def peaks_of(tracks: audio.Tracks) -> list[list[int]]:
     """How loud each track is in each of `PEAKS` equal stretches, 0 to 100 of the loudest that is usual in the call."""
     length = tracks.shape[1]
     edges = np.linspace(0, length, PEAKS + 1).astype(int)[:-1]
-    loudness = np.maximum.reduceat(np.abs(tracks), np.minimum(edges, max(length - 1, 0)), axis=1)
+    ends = np.append(edges[1:], length)
+    loudness = np.stack([np.abs(tracks[:, a : max(a + 1, b)]).max(axis=1) for a, b in zip(edges, ends, strict=True)], axis=1)
     top = max(float(np.percentile(loudness, 99)), 1e-4)
     return [[int(v) for v in np.clip(row / top * 100, 0, 100)] for row in loudness]
 

@@ -12,7 +12,17 @@ from pipelines.settings import ROOT
 from pipelines.web.put_aside import told
 from pipelines.web.wording import LANGUAGES, wording
 
-STEPS = ("audio.py", "transcribe.py", "turns.py", "intake/folder.py", "intake/call_log.py", "intake/transcripts.py", "score/evaluate.py")
+STEPS = (
+    "audio.py",
+    "decoding/processes.py",
+    "decoding/reading.py",
+    "transcribe.py",
+    "turns.py",
+    "intake/folder.py",
+    "intake/call_log.py",
+    "intake/transcripts.py",
+    "score/evaluate.py",
+)
 OWN_ALPHABET = {"ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "hu": "áéíóöőúüű"}
 
 
@@ -32,7 +42,7 @@ def sentences() -> Iterator[tuple[str, str]]:
 
 
 def _is_reason(called: ast.expr) -> bool:
-    return ast.unparse(called) in ("BadRecordingError", "_Conflict", "problems.errors.append")
+    return ast.unparse(called) in ("BadRecordingError", "ChangedRecordingError", "_Conflict", "problems.errors.append")
 
 
 def _sample(node: ast.expr) -> str | None:

@@ -1,0 +1,286 @@
+"""Decodes recordings in processes of their own, which are ended when they take too long and started anew when they crash.
+
+A process serves many recordings, one at a time; there are as many as threads that decode side by side. They get open files and nothing else:
+no path, no environment. What they give back is checked like any input.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from models import private_files
+from pipelines.decoding.formats import MAX_BYTES, MAX_LENGTH_S, RATE_HZ
+from pipelines.decoding.tracks import FileTrack, FileTracks, Tracks
+from pipelines.errors import BadRecordingError, TransientError
+from pipelines.regular_file import open_regular
+
+# Processor time for a recording: telephone codecs in 4 hours of silence and large WAV files both stay far below it.
+LEAST_CPU_S, BYTES_A_CPU_SECOND, MOST_CPU_S = 60.0, 50_000, 900.0
+WALL_FACTOR, START_S = 4.0, 60.0  # on a machine with other work a second of processor time takes longer; for a process that waits
+KEPT_IDLE_S = 30.0  # less than the worker's own patience, so that none ends while it is asked
+MOST_SERVED = 500  # recordings; then a new process takes over, whatever the libraries may have leaked
+IN_MEMORY_BYTES = 32 * 2**20  # decoded sound up to this size is an array: 4 minutes in stereo, 8 in mono
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PROGRAM = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from pipelines.decoding import worker; worker.main(int(sys.argv[1]))"
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL")
+
+
+class ChangedRecordingError(BadRecordingError):
+    """The file is not the recording any more that it was when its sha256 was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A recording's channels as they are, [channels, samples at 16 kHz], and what its file says."""
+
+    tracks: Tracks
+    channels: int
+    rate_hz: int
+    codec: str
+
+
+def decode(path: Path, sha256: str | None = None, scratch: Path | None = None) -> Decoded:
+    """Decode a recording; its content decides, not its name.
+
+    Args:
+        path: the recording, a regular file.
+        sha256: what its bytes must have; the bytes that are hashed are those that are decoded.
+        scratch: a folder for the decoded sound of long recordings, in files without a name; the system's temporary one by default.
+
+    Raises BadRecordingError with the reason when it cannot be decoded, ChangedRecordingError when it is not the recording of `sha256`,
+    and TransientError when the disk is full or no process can be started.
+    """
+    try:
+        recording = open_regular(path)
+    except OSError as error:
+        raise BadRecordingError(f"{path.name} cannot be read: {error.strerror}.") from None
+    with recording, ExitStack() as files:
+        size = os.fstat(recording.fileno()).st_size
+        if size == 0:
+            raise BadRecordingError(f"{path.name} is empty (0 bytes).")
+        if size > MAX_BYTES:
+            raise BadRecordingError(f"{path.name} is larger than {MAX_BYTES // 2**30} GB; cut it into calls first.")
+        copy, *outputs = (files.enter_context(_scratch_file(scratch)) for _ in range(3))
+        cpu_s = min(LEAST_CPU_S + size / BYTES_A_CPU_SECOND, MOST_CPU_S)
+        request = {"name": path.name, "sha256": sha256, "cpu_s": cpu_s}
+        return _checked(path.name, _ask(path.name, request, [recording, copy, *outputs], cpu_s), outputs)
+
+
+def stop() -> None:
+    """End all decoding processes at once; a thread that waits for one gets an error."""
+    with _lock:
+        idle, busy = [*_idle], [*_living.difference(_idle)]
+        _idle.clear()
+    for process in busy:
+        process.kill()
+    for process in idle:
+        process.end()
+
+
+def _ask(name: str, request: dict[str, Any], files: list[BinaryIO], cpu_s: float) -> dict[str, Any]:
+    process = _take()
+    try:
+        answer = process.ask(request, [file.fileno() for file in files], WALL_FACTOR * cpu_s)
+    except TimeoutError:
+        process.end()
+        raise _too_slow(name, cpu_s) from None
+    except BaseException:
+        process.end()
+        raise
+    if answer is not None:
+        _give_back(process)
+        return answer
+    status = process.end()
+    if -status == signal.SIGXCPU:
+        raise _too_slow(name, cpu_s)
+    raise BadRecordingError(f"{name} cannot be decoded: the decoder crashed (exit status {status}). Fetch it again, or convert it to WAV.")
+
+
+def _too_slow(name: str, cpu_s: float) -> BadRecordingError:
+    return BadRecordingError(
+        f"{name} cannot be decoded: it takes more than {cpu_s:.0f} s of processor time. Fetch it again, or convert it to WAV."
+    )
+
+
+def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> Decoded:
+    """The answer of a process, which a hostile recording may have taken over, as values of the right kind and size."""
+    match answer:
+        case {"result": "decoded", "channels": 1 | 2 as channels, "rate_hz": int(rate_hz), "codec": str(codec), "samples": int(samples)}:
+            used = outputs[:channels]
+            if 0 < samples <= MAX_LENGTH_S * RATE_HZ and all(os.fstat(file.fileno()).st_size == 4 * samples for file in used):
+                return Decoded(_tracks(used, samples), channels, rate_hz, codec)
+        case {"result": "rejected", "reason": str(reason)}:
+            raise BadRecordingError(reason)
+        case {"result": "changed"}:
+            raise ChangedRecordingError(f"{name}: the recording changed while it was being graded. Grade it again.")
+        case {"result": "disk", "error": str(error)}:
+            raise TransientError(
+                f"The sound of {name} could not be written to the temporary folder: {error}. Free some space and run again."
+            )
+        case {"result": "memory"}:
+            raise BadRecordingError(f"{name} cannot be decoded: it needs too much memory. Fetch it again, or convert it to WAV.")
+        case {"result": "failed", "error": str(error)}:
+            raise BadRecordingError(f"{name} cannot be decoded: the decoder failed ({error}). Fetch it again, or convert it to WAV.")
+    raise BadRecordingError(f"{name} cannot be decoded: the decoder gave no usable answer. Fetch it again, or convert it to WAV.")
+
+
+def _tracks(files: list[BinaryIO], samples: int) -> Tracks:
+    tracks = FileTracks([FileTrack(os.dup(file.fileno()), samples) for file in files])
+    return tracks if 4 * samples * len(files) > IN_MEMORY_BYTES else tracks[:, :]
+
+
+def _scratch_file(folder: Path | None) -> BinaryIO:
+    try:
+        if folder is not None:
+            private_files.make_folder(folder)
+        return tempfile.TemporaryFile(dir=folder, buffering=0)
+    except OSError as error:
+        where = folder or tempfile.gettempdir()
+        raise TransientError(f"No temporary file can be made in {where}: {error.strerror}. Correct that and run again.") from error
+
+
+class _Process:
+    """One decoding process."""
+
+    def __init__(self) -> None:
+        self.served = 0
+        self.idle_since = time.monotonic()
+        self._socket, theirs = socket.socketpair()
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"OPENBLAS_NUM_THREADS": "1"}
+        with theirs:
+            self._child = subprocess.Popen(
+                [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def wait_until_ready(self) -> None:
+        self._socket.settimeout(START_S)
+        if self._line() != b"ready":
+            raise OSError(f"exit status {self._child.wait()}")
+
+    def ask(self, request: dict[str, Any], descriptors: list[int], wall_s: float) -> dict[str, Any] | None:
+        """The answer; None when the process ended without one. Raises TimeoutError."""
+        self.served += 1
+        self._socket.settimeout(wall_s)
+        try:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
+            answer = json.loads(line) if (line := self._line()) else None
+        except (ConnectionError, ValueError):
+            return None
+        return answer if isinstance(answer, dict) else None
+
+    def is_usable(self) -> bool:
+        idle_s = time.monotonic() - self.idle_since
+        return self.served < MOST_SERVED and idle_s < KEPT_IDLE_S and self._child.poll() is None
+
+    def kill(self) -> None:
+        """Kill the process; who waits for its answer ends it."""
+        self._child.kill()
+
+    def end(self) -> int:
+        """Kill the process unless it is ending by itself, and wait until it is gone; its exit status."""
+        with _lock:
+            _living.discard(self)
+        try:
+            status = self._child.wait(5 if self._is_closed() else 0)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            status = self._child.wait()
+        self._socket.close()
+        return status
+
+    def leave_to_parent(self) -> None:
+        """In a fork, only let go of the connection: the process is the parent's."""
+        self._socket.close()
+
+    def _is_closed(self) -> bool:
+        try:
+            self._socket.settimeout(0)
+            return not self._socket.recv(1)
+        except OSError:
+            return False
+
+    def _line(self) -> bytes:
+        """What the process sends until the end of the line; nothing when it ended."""
+        line = b""
+        while not line.endswith(b"\n"):
+            if len(line) > 2**16 or not (piece := self._socket.recv(2**12)):
+                return b""
+            line += piece
+        return line.strip()
+
+
+_lock = threading.Lock()
+_idle: list[_Process] = []
+_living: set[_Process] = set()
+_of_parent: list[_Process] = []
+
+
+def _take() -> _Process:
+    """A process that nobody uses: one that served before, or a new one."""
+    unusable = []
+    try:
+        with _lock:
+            while _idle:
+                process = _idle.pop()
+                if process.is_usable():
+                    return process
+                unusable.append(process)
+    finally:
+        for process in unusable:
+            process.end()
+    try:
+        process = _Process()
+    except OSError as error:
+        raise TransientError(f"No decoding process can be started: {error.strerror}. Run it again.") from error
+    with _lock:
+        _living.add(process)
+    try:
+        process.wait_until_ready()
+    except OSError as error:
+        process.end()
+        raise TransientError(f"A decoding process did not start ({error}). Run it again.") from error
+    except BaseException:
+        process.end()
+        raise
+    return process
+
+
+def _give_back(process: _Process) -> None:
+    process.idle_since = time.monotonic()
+    with _lock:
+        if process in _living:
+            _idle.append(process)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+    for process in _living:
+        process.leave_to_parent()
+    _of_parent.extend(_living)
+    _living.clear()
+    _idle.clear()
+
+
+atexit.register(stop)
+os.register_at_fork(after_in_child=_after_fork)

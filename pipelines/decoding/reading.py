@@ -1,0 +1,215 @@
+"""One recording from its bytes to samples, by FFmpeg: what runs inside the worker.
+
+Nothing is opened here: FFmpeg reads the one file that it is given, and may open no other, whatever that file asks for.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.decoding.formats import DECODERS, DEMUXERS, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MAX_LENGTH_S, RATE_HZ
+from pipelines.errors import BadRecordingError
+
+Samples = npt.NDArray[np.float32]
+
+WRITTEN_AT_ONCE = 4 * RATE_HZ  # samples
+LOUDEST = 16.0  # full scale is 1; what is louder, or no number at all, is a fault of the file and would spoil every sum
+UNKNOWN_LENGTH_S = 7 * 24 * 3600  # a header that says more was never completed
+_MOST_WAV_CHUNKS = 10_000
+_OPTIONS = {"format_whitelist": ",".join(DEMUXERS), "codec_whitelist": ",".join(sorted(DECODERS)), "protocol_whitelist": "none"}
+
+
+class ScratchError(Exception):
+    """The samples could not be written; the text says why. No fault of the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What came out: the samples are in the files, one for each channel."""
+
+    channels: int
+    rate_hz: int  # as in the file
+    codec: str
+    samples: int  # of each channel, at 16 kHz
+
+
+class _Source:
+    """A file as PyAV takes it. FFmpeg looks at the ending of the name, and at nothing else of it."""
+
+    def __init__(self, file: BinaryIO, ending: str) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+        self.name = f"recording{ending}"
+
+
+def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> Decoded:
+    """Write the samples of a recording as float32 at 16 kHz to one open file descriptor a channel.
+
+    `name` is what the file is called in errors. Raises BadRecordingError with the reason, and ScratchError when the disk is full.
+    """
+    import av
+
+    if _ends_mid_page(file):
+        raise BadRecordingError(f"{name} is cut off: it ends in the middle of a page. Fetch it again.")
+    missing = _missing_bytes(file)
+    if missing:
+        raise BadRecordingError(f"{name} is cut off: its header announces {missing} bytes more than the file holds. Fetch it again.")
+    file.seek(0)
+    ending = Path(name).suffix.lower()
+    try:
+        source = _Source(file, ending if ending.isascii() and ending[1:].isalnum() else "")
+        with av.open(source, mode="r", options=_OPTIONS, metadata_errors="ignore") as container:
+            return _decode_stream(name, container, outputs)
+    except av.FFmpegError as error:
+        raise BadRecordingError(f"{name} is not audio that can be decoded ({error.strerror or type(error).__name__}).") from None
+
+
+def _decode_stream(name: str, container: Any, outputs: Sequence[int]) -> Decoded:
+    import av
+
+    if not container.streams.audio:
+        raise BadRecordingError(f"{name} holds no audio stream.")
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise BadRecordingError(f"{name} is in a codec that is not known. Convert it to WAV, MP3, Ogg or M4A.")
+    channels, rate_hz, codec = stream.codec_context.channels, stream.codec_context.sample_rate, stream.codec_context.name
+    if codec not in DECODERS:
+        raise BadRecordingError(f"{name} is in the codec {codec}, which is not supported. Convert it to WAV, MP3, Ogg or M4A.")
+    if channels not in (1, 2):
+        raise BadRecordingError(f"{name} has {channels} channels; one or two are needed (one mixed, or one for each side).")
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise BadRecordingError(
+            f"{name} has a sample rate of {rate_hz} Hz; it must be from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz. Convert it, or correct its header."
+        )
+    declared_s = float(stream.duration * stream.time_base) if stream.duration else float(container.duration or 0) / av.time_base
+    if MAX_LENGTH_S + 60 < declared_s < UNKNOWN_LENGTH_S:
+        raise BadRecordingError(f"{name} lasts more than {MAX_LENGTH_S / 3600:.0f} hours; cut it into calls first.")
+    resampler = av.AudioResampler(format="fltp", layout="stereo" if channels == 2 else "mono", rate=RATE_HZ)
+    packets = _Packets(container, stream)
+    samples = 0
+    for block in _in_blocks(_resampled(name, packets, resampler)):
+        samples += block.shape[1]
+        if samples > MAX_LENGTH_S * RATE_HZ:
+            raise BadRecordingError(f"{name} lasts more than {MAX_LENGTH_S / 3600:.0f} hours; cut it into calls first.")
+        _write(block, outputs)
+    decoded_s = samples / RATE_HZ
+    if not samples:
+        raise BadRecordingError(f"{name} holds no sound that can be decoded.")
+    if packets.damaged > max(2, 0.01 * packets.count):
+        raise BadRecordingError(f"{name} is damaged: decoding broke off or failed in {packets.damaged} of {packets.count} packets.")
+    if declared_s < UNKNOWN_LENGTH_S and declared_s - decoded_s > max(2.0, 0.05 * declared_s):
+        raise BadRecordingError(f"{name} is cut off: it says {declared_s:.0f} s, only {decoded_s:.0f} s can be decoded. Fetch it again.")
+    return Decoded(channels, rate_hz, codec, samples)
+
+
+class _Packets:
+    """The decoded frames of a stream; packets that cannot be decoded are counted and left out."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self.count = self.damaged = 0
+        self._container, self._stream = container, stream
+
+    def __iter__(self) -> Iterator[Any]:
+        import av
+
+        try:
+            for packet in self._container.demux(self._stream):
+                self.count += 1
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError as error:
+                    if isinstance(error, MemoryError):
+                        raise
+                    self.damaged += 1
+                    continue
+                yield from frames
+        except av.error.InvalidDataError:
+            self.damaged = self.count  # the container itself broke off
+
+
+def _resampled(name: str, frames: Iterable[Any], resampler: Any) -> Iterator[Samples]:
+    first: tuple[int, str, str] | None = None
+    for frame in frames:
+        kind = (frame.sample_rate, frame.layout.name, frame.format.name)
+        if first is None:
+            first = kind
+        elif kind != first:
+            raise BadRecordingError(f"{name} changes its sample rate, channels or format on the way. Convert it to one format first.")
+        for block in resampler.resample(frame):
+            yield block.to_ndarray()
+    if first is not None:
+        for block in resampler.resample(None):
+            yield block.to_ndarray()
+
+
+def _in_blocks(pieces: Iterable[Samples]) -> Iterator[Samples]:
+    """The same samples in larger arrays: frames are as short as 20 ms."""
+    held: list[Samples] = []
+    length = 0
+    for piece in pieces:
+        held.append(piece)
+        length += piece.shape[1]
+        if length >= WRITTEN_AT_ONCE:
+            yield np.concatenate(held, axis=1)
+            held, length = [], 0
+    if held:
+        yield np.concatenate(held, axis=1)
+
+
+def _write(block: Samples, outputs: Sequence[int]) -> None:
+    block = block.astype(np.float32, copy=False)
+    if block.size and not np.abs(block).max() <= LOUDEST:  # also where it is no number
+        block = np.clip(np.nan_to_num(block, nan=0.0), -LOUDEST, LOUDEST)
+    for row, output in zip(block, outputs, strict=False):
+        rest = memoryview(np.ascontiguousarray(row).data).cast("B")
+        try:
+            while rest:
+                rest = rest[os.write(output, rest) :]
+        except OSError as error:
+            raise ScratchError(error.strerror or str(error)) from None
+
+
+def _ends_mid_page(file: BinaryIO) -> bool:
+    """Whether an Ogg file breaks off inside its last page: unlike wav and mp3 it does not say how long it should be."""
+    file.seek(0)
+    if file.read(4) != b"OggS":
+        return False
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 70_000))  # a page has at most 65,307 bytes
+    page = file.read()
+    page = page[page.rfind(b"OggS") :]
+    if len(page) < 27:
+        return True
+    return len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]])
+
+
+def _missing_bytes(file: BinaryIO) -> int:
+    """How many bytes a WAV file's data or an Ogg file's last page lacks; FFmpeg plays such files to where they end and says nothing."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    magic = file.read(12)
+    if magic[:4] == b"RIFF" and magic[8:] == b"WAVE":
+        at = 12
+        for _ in range(_MOST_WAV_CHUNKS):
+            if len(head := file.read(8)) < 8:
+                break
+            name, length = struct.unpack("<4sI", head)
+            at += 8
+            if name == b"data":  # recorders that stream write 0 or the highest number, and never come back to correct it
+                return max(0, at + length - size - 1) if 0 < length < 0x7FFFFFFF else 0
+            at += length + length % 2
+            file.seek(at)
+    elif magic[:4] == b"OggS":
+        file.seek(0)
+        while len(head := file.read(27)) == 27 and head[:4] == b"OggS":
+            end = file.tell() + head[26] + sum(file.read(head[26]))
+            if end > size:
+                return end - size
+            file.seek(end)
+    return 0
