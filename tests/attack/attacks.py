@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from tests.attack.padded_names import spellings
 
 BLOCK = 64 * 1024
 HOLD_S = 600.0
@@ -149,6 +153,24 @@ async def foreign_host(target: Target) -> None:
         await reader.read()
 
 
+async def padded_names(target: Target) -> None:
+    """Guess at one account under many spellings of its name, with the token and cookie of a sign-in page."""
+    async with target.connection() as (reader, writer):
+        await target.send(writer, target.head("GET /sign-in"))
+        page = (await reader.readuntil(b"</html>")).decode()
+        token, cookie = re.search(r'name="token" value="(\w+)"', page), re.search(r"set-cookie: ([^;]+)", page, re.IGNORECASE)
+        for name in spellings("manager"):
+            body = urlencode({"name": name, "password": "a guess", "token": token[1] if token else ""}).encode()
+            form = (
+                "Content-Type: application/x-www-form-urlencoded",
+                f"Content-Length: {len(body)}",
+                f"Cookie: {cookie[1] if cookie else ''}",
+            )
+            await target.send(writer, target.head("POST /sign-in", *form) + body)
+            if not await reader.read(BLOCK):
+                return
+
+
 async def no_reading(target: Target) -> None:
     """Ask for pages and never read them."""
     async with target.connection() as (_, writer):
@@ -160,7 +182,7 @@ async def no_reading(target: Target) -> None:
 Attack = Callable[[Target], Awaitable[None]]
 ATTACKS: dict[Attack, int] = {
     idle: 40, slow_header: 12, header_flood: 8, many_headers: 4, huge_body: 8, tiny_chunks: 4, slow_body: 8, garbage: 4, pipelined: 4, not_found: 4,
-    foreign_host: 2, no_reading: 2,
+    foreign_host: 2, no_reading: 2, padded_names: 2,
 }  # fmt: skip
 
 
