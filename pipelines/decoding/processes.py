@@ -29,7 +29,7 @@ from pipelines.regular_file import open_regular
 
 # Processor time for a recording: telephone codecs in 4 hours of silence and large WAV files both stay far below it.
 LEAST_CPU_S, BYTES_A_CPU_SECOND, MOST_CPU_S = 60.0, 50_000, 900.0
-WALL_FACTOR, START_S = 4.0, 60.0  # on a machine with other work a second of processor time takes longer; for a process that waits
+WALL_FACTOR, START_S = 10.0, 60.0  # on a machine with other work a second of processor time takes longer; until a process is ready
 KEPT_IDLE_S = 30.0  # less than the worker's own patience, so that none ends while it is asked
 MOST_SERVED = 500  # recordings; then a new process takes over, whatever the libraries may have leaked
 IN_MEMORY_BYTES = 32 * 2**20  # decoded sound up to this size is an array: 4 minutes in stereo, 8 in mono
@@ -124,7 +124,7 @@ def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> Deco
             if 0 < samples <= MAX_LENGTH_S * RATE_HZ and all(os.fstat(file.fileno()).st_size == 4 * samples for file in used):
                 return Decoded(_tracks(used, samples), channels, rate_hz, codec)
         case {"result": "rejected", "reason": str(reason)}:
-            raise BadRecordingError(reason)
+            raise BadRecordingError(reason[:500])
         case {"result": "changed"}:
             raise ChangedRecordingError(f"{name}: the recording changed while it was being graded. Grade it again.")
         case {"result": "disk", "error": str(error)}:
