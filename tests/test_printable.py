@@ -297,7 +297,7 @@ def test_an_operator_of_an_openid_provider_is_found_as_the_intake_writes_the_id(
 
 def test_a_client_is_erased_as_the_intake_writes_the_reference(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     erased: list[str] = []
-    monkeypatch.setattr("pipelines.warehouse.erase_client", lambda _, ref: erased.append(ref))
+    monkeypatch.setattr("pipelines.warehouse.erase_client", lambda _, ref, elsewhere: erased.append(ref))
     flow.erase_client(settings, " k\u00a01 ")
     assert "k 1" in erased
 

@@ -209,8 +209,7 @@ def _call(call_id: str, path: Path, source: Source, operator_channel: int | None
 
 
 def _wav(path: Path, tracks: audio.Samples) -> Path:
-    audio._write(tracks, path)
-    return path
+    return audio.write_clip(tracks, 0.0, tracks.shape[1] / audio.RATE_HZ, (), path)
 
 
 def _said(path: Path, source: Source) -> tuple[Said, ...] | None:
