@@ -170,7 +170,7 @@ def run_step(name: str, batch: Batch, settings: Settings) -> None:
     """Run one step on a batch, unless it is a slow one that was done before."""
     if name == "audio":  # the first one
         batch.mend()
-    if any(call.medium == "transcript" for call in batch.calls()):  # all of them, see `plan`
+    if any(call.medium == "transcript" for call in batch.read("calls")):  # all of them, rejected ones too; see `plan`
         _run_transcript_step(name, batch, settings)
         return
     kept = _KEPT.get(name)

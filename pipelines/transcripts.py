@@ -16,7 +16,7 @@ import numpy as np
 
 from models.language import languages_of_script, words_of
 from pipelines import crosstalk
-from pipelines.audio import LEVEL_HOP_S, LOWEST_DB
+from pipelines.audio import LEVEL_HOP_S, LOWEST_DB, put_aside
 from pipelines.errors import BadRecordingError
 from pipelines.intake.transcripts import Transcript, TranscriptTurn, read_transcript
 from pipelines.records import AudioFacts, Call, CallRoles, Interval, PutAside, Role, Turn, Word
@@ -35,7 +35,7 @@ log = logging.getLogger("callgrade")
 
 def run(batch: Batch, settings: Settings) -> None:
     """Write `audio`, `spoken_turns` (unmasked, private), `roles` and an empty `dropped` for every call of the batch; reject what cannot be read as a transcript."""
-    calls: list[Call] = batch.calls()
+    calls: list[Call] = batch.calls("audio")
     facts: list[AudioFacts] = []
     turns: list[Turn] = []
     roles: list[CallRoles] = []
@@ -45,8 +45,7 @@ def run(batch: Batch, settings: Settings) -> None:
         try:
             call_facts, call_turns, call_roles = turns_of_transcript(call, read_transcript(Path(call.recording), call.recording_sha256))
         except BadRecordingError as error:
-            name, status = Path(call.recording).name, error.status
-            rejected.append(PutAside(call.call_id, "audio", status, error.reason, call.centre_id, name, call.recording_sha256))  # type: ignore[arg-type]
+            rejected.append(put_aside("audio", call, error))
             continue
         facts.append(call_facts)
         turns += call_turns

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from models.registry import sha256_of
 from pipelines import flow, warehouse
 from pipelines.__main__ import main
 from pipelines.records import Call
@@ -55,3 +56,17 @@ def test_a_recording_and_a_transcript_of_a_call_do_not_share_a_batch(tmp_path: P
     batches = flow.plan(calls, (), Settings.from_environment(warehouse=tmp_path / "w.duckdb"))
 
     assert sorted([call.medium for call in batch.calls()] for batch in batches) == [["recording"], ["transcript"]]
+
+
+def test_a_step_that_runs_again_keeps_what_it_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "c-1.json"
+    path.write_text("no transcript", encoding="utf-8")
+    settings = Settings.from_environment(warehouse=tmp_path / "w.duckdb")
+    call = Call("c-1", "irkutsk", str(path), sha256_of(path), path.stat().st_size, None, medium="transcript")
+    (batch,) = flow.plan([call], (), settings)
+
+    for _ in range(2):  # a run that was stopped, and the next one
+        for step in flow.STEPS:
+            flow.run_step(step, batch, settings)
+        assert [row.call_id for row in batch.put_aside()] == ["c-1"]
+    assert not batch.has("words") and not batch.has("segments")  # nothing was transcribed

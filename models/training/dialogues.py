@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import yaml
 
+from models.phrases import LOADER
+
 FOLDER = Path(__file__).parent / "dialogues"
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def read_dialogues(folder: Path = FOLDER) -> list[Dialogue]:
 
 def read_dialogue(path: Path) -> Dialogue:
     """One labelled dialogue. Raises ValueError naming the file and what is wrong in it."""
-    data = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+    data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     try:
         turns = tuple(_turn(turn, data["language"]) for turn in data["turns"] if "hold" not in turn)
         return Dialogue(data["id"], int(data["writer"]), data["centre"], data["language"], data["topic"], data["client_type"], turns)

@@ -16,12 +16,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from models.language import LANGUAGES
+from pipelines.decoding.formats import MAX_LENGTH_S
 from pipelines.errors import BadRecordingError
 from pipelines.regular_file import open_regular
 
 SUFFIX = ".json"
 MAX_SIZE_BYTES = 32 * 1024 * 1024
-MAX_LENGTH_S = 4 * 3600.0  # as for recordings
 _ROLES = {
     "operator": "operator", "agent": "operator", "client": "client", "customer": "client", "caller": "client", "unknown": "unknown",
 }  # fmt: skip

@@ -12,13 +12,14 @@ from typing import Any
 
 import yaml
 
+from models.phrases import LOADER
+
 LETTERS_A_SECOND = 14.0
 START_S, PAUSE_S, END_S, AFTER_HOLD_S, SHORTEST_S = 1.0, 0.35, 1.0, 0.3, 0.8
 _COLUMNS = (
     "call_id", "centre", "recording", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure", "client_ref", "wait_s",
     "disconnect_party", "operator_channel", "language",
 )  # fmt: skip
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def write_calls(scripts: Path, out: Path) -> Path:
@@ -28,7 +29,7 @@ def write_calls(scripts: Path, out: Path) -> Path:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for path in sorted(scripts.rglob("*.yaml")):
-            script = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+            script = yaml.load(path.read_text(encoding="utf-8"), LOADER)
             writer.writerow(_row(script))
             text = json.dumps(reference_of(script), ensure_ascii=False)
             (out / "reference" / f"{script['id']}.json").write_text(text, encoding="utf-8")
