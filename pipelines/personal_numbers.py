@@ -14,8 +14,8 @@ ASKED_DIGITS = 3  # long enough when somebody asked for it
 CONTINUED_DIGITS = 2  # the rest of a number that began in the turn before
 CARD_DIGITS = 13
 AMOUNT_DIGITS = 9  # no price and no reading is longer
-_NUMERIC = ("account", "card", "phone", "passport")
-_DICTATED = frozenset({*_NUMERIC, "number"})
+NUMERIC = ("account", "card", "phone", "passport")
+_DICTATED = frozenset({*NUMERIC, "number"})
 _FREE_OF_CHARGE = ("0800", "8800")  # nobody's own number
 _EMAIL_LEFT, _EMAIL_RIGHT = 6, 6
 
@@ -66,6 +66,12 @@ def find_numbers(heard: Sequence[Heard]) -> list[Span]:
     return spans
 
 
+def amount_words(h: Heard) -> set[int]:
+    """The tokens of prices, readings, percentages and times: numbers with a unit, or that count thousands, and no longer than an amount can be."""
+    runs = number_runs(h.items, h.vocabulary, bool(h.asked & _DICTATED))
+    return {n for run in runs if run.is_amount and len(run.digits) < AMOUNT_DIGITS for n in range(run.first, run.last)}
+
+
 def find_emails(heard: Sequence[Heard]) -> list[Span]:
     """Addresses of electronic mail, written with @ or spelled out with the word for it and for the dot."""
     spans = []
@@ -113,15 +119,15 @@ def _client_kind(h: Heard, run: NumberRun, running: str | None, public: set[str]
     kinds = near or set(h.asked)
     if n >= CARD_DIGITS:
         return "card"
-    if "reading" in near and not near & set(_NUMERIC) and n <= 7:
+    if "reading" in near and not near & set(NUMERIC) and n <= 7:
         return None
     if "reading" in h.asked and not near and n < ALWAYS_DIGITS + 1 and not h.asked & _DICTATED:
         return None
     wanted = bool(kinds & _DICTATED)
     least = ALWAYS_DIGITS if not wanted else ASKED_DIGITS if h.asked & _DICTATED else NAMED_DIGITS
-    if n >= least or (h.asked & set(_NUMERIC) and _is_nothing_else(h, run)):
+    if n >= least or (h.asked & set(NUMERIC) and _is_nothing_else(h, run)):
         return _kind_of(run.digits, kinds)
-    if running in _NUMERIC and n >= CONTINUED_DIGITS and not _has_unit_words(h, run):
+    if running in NUMERIC and n >= CONTINUED_DIGITS and not _has_unit_words(h, run):
         return running
     return None
 

@@ -9,19 +9,22 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
 from models import language as languages
+from models.text.turn_model import TurnReading
 from pipelines.personal_addresses import find_addresses
 from pipelines.personal_case import restore_capitals
 from pipelines.personal_code_words import find_code_words
 from pipelines.personal_echoes import find_echoes
+from pipelines.personal_learned import believed, find_learned
 from pipelines.personal_names import find_names
 from pipelines.personal_numbers import Span, find_emails, find_numbers
 from pipelines.personal_tails import with_tails
 from pipelines.personal_words import listen
+from pipelines.reading import read_calls
 from pipelines.records import PersonalData, Token, Turn
 from pipelines.settings import Settings
 from pipelines.store import Batch
@@ -42,9 +45,12 @@ def run(batch: Batch, settings: Settings) -> None:
             spoken[turn.call_id].append(turn)
     turns: list[Turn] = []
     found: list[PersonalData] = []
-    for n, call_id in enumerate(spoken, 1):
+    read = read_calls(list(spoken.values()), settings.profile, settings.models_dir)
+    for n, (call_id, reading) in enumerate(zip(spoken, read, strict=True), 1):
         log.info("redact %d/%d %s", n, len(spoken), call_id)
-        masked, data = redact_turns(spoken[call_id], keep_raw=settings.keep_text == "raw", centre_id=centre_of[call_id])
+        masked, data = redact_turns(
+            spoken[call_id], keep_raw=settings.keep_text == "raw", centre_id=centre_of[call_id], readings=reading.turns
+        )
         turns += masked
         found += with_tails(data, masked, audio[call_id]) if call_id in audio else data
     batch.write("turns", turns)
@@ -54,16 +60,23 @@ def run(batch: Batch, settings: Settings) -> None:
         batch.wipe_private()
 
 
-def redact_turns(turns: Sequence[Turn], keep_raw: bool = False, centre_id: str = "") -> tuple[list[Turn], list[PersonalData]]:
+def redact_turns(
+    turns: Sequence[Turn], keep_raw: bool = False, centre_id: str = "", readings: Mapping[int, TurnReading] | None = None
+) -> tuple[list[Turn], list[PersonalData]]:
     """The turns of one call with each piece of personal data as one token, and where each was said.
 
-    With `keep_raw` the token also remembers the words that it stands for.
+    Args:
+        turns: the turns of the call.
+        keep_raw: the token also remembers the words that it stands for.
+        centre_id: whose company names and terms are no personal data.
+        readings: what the turn model made of the turns, by turn number; None where nothing read them.
     """
     public_words = _public_words(centre_id)
     masked = list(turns)
-    for _ in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
+    for n in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
         spans: dict[int, list[Span]] = defaultdict(list)
-        for span in find_spans(masked, public_words):
+        read = [readings[turn.turn_no] for turn in turns] if readings and n == 0 else ()
+        for span in find_spans(masked, public_words, read):
             spans[span.turn].append(span)
         if not spans:
             break
@@ -77,8 +90,8 @@ def redact_turns(turns: Sequence[Turn], keep_raw: bool = False, centre_id: str =
     return masked, found
 
 
-def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset()) -> list[Span]:
-    """Every piece of personal data in the turns of one call, none overlapping another."""
+def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset(), readings: Sequence[TurnReading] = ()) -> list[Span]:
+    """Every piece of personal data in the turns of one call, none overlapping another; `readings` of the turns in order, if any."""
     heard = [restore_capitals(turn) for turn in listen(turns)]
     taken: list[set[int]] = [set() for _ in turns]
     kept: list[Span] = []
@@ -90,11 +103,16 @@ def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset()
                 taken[span.turn] |= own
                 kept.append(span)
 
+    def likely(spans: list[Span]) -> list[Span]:
+        return believed(spans, readings) if readings else spans
+
     keep(find_emails(heard))
-    keep(find_numbers(heard))
-    keep(find_addresses(heard, taken))
-    keep(find_code_words(heard, taken))
-    keep(find_names(heard, taken, public_words))
+    keep(likely(find_numbers(heard)))
+    keep(likely(find_addresses(heard, taken)))
+    keep(likely(find_code_words(heard, taken)))
+    keep(likely(find_names(heard, taken, public_words)))
+    if readings:
+        keep(find_learned(readings, heard, taken))
     keep(find_echoes(heard, kept, taken))
     return kept
 

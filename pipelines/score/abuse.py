@@ -3,9 +3,8 @@
 A word list alone misfires on quoted insults, on look-alikes and on words said about nobody, so each hit is read in its sentence: who is
 addressed (ты, вы, te, you, a verb in the second person, a name called between pauses), who is spoken about, and who reports whose words.
 
-The text model (`reading`) reads the sentences beside the lexicon. Where both find abuse it is surer; where the model is sure and no list has the
-words, it is a finding that stays under what decides anything (`MODEL_CONFIDENCE`): a reason for a person to look, never to blame anybody. What the
-model says of an operator's words is not asked at all.
+The turn model reads the call beside the lexicon, and `combination` says how likely abuse is from both. An operator is never accused of words that
+no lexicon has, nor of words that the model takes for harmless.
 """
 
 from __future__ import annotations
@@ -16,8 +15,11 @@ from statistics import median
 from typing import Protocol
 
 from models.abuse_lexicon import AbuseLexicon, load_lexicon
+from models.text.turn_model import SEVERITIES, TurnReading
+from pipelines.reading import NOTHING_READ, Reading
 from pipelines.records import Finding, Turn
-from pipelines.score.reading import NOTHING_READ, Likely, Reading
+from pipelines.score.combination import abuse_features, load_combination
+from pipelines.score.quotes import sentence_that_does
 from pipelines.score.sentences import (
     Word,
     addressed,
@@ -36,8 +38,6 @@ from pipelines.score.sentences import (
 
 DETECTOR = "abuse-lexicon-1"
 MODEL_DETECTOR = "abuse-model-1"
-MODEL_CONFIDENCE = 0.58  # what the model finds alone; the procedure tries both ways what is less than 0.6 certain
-_MODEL_SUPPORT = 0.5  # how much nearer to certainty a word comes whose sentence the model is sure of
 TORN_S, NO_PAUSE_S = 1.0, 0.1  # words so near a change of voice with hardly a pause may have been torn from the other's sentence
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
 ACCUSED_HEARD = 0.6  # an operator's words that recognition was less sure of accuse nobody: they stay under what decides (those that were really said: 0.69 and more),
@@ -69,59 +69,41 @@ def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: 
     Args:
         turns: the turns, in the language each one says; personal data may be masked.
         centre: its languages are looked through as well; None for those of the turns only.
-        reading: what the text model made of the sentences; without it the lexicon decides alone.
+        reading: what the turn model made of the turns; without it the lexicon decides alone.
 
     Returns:
         Findings of kind `abuse` with severity profanity, insult or threat, target operator, company, client or other, the quoted words,
         their times in seconds and a confidence from 0 to 1.
     """
     spare = tuple(centre.languages) if centre is not None else ()
-    found = [f for turn in turns for f in _with_model(turn, abuse_in_turn(turn, spare), reading.abuse.get(turn.turn_no, ()), spare)]
+    found: list[Finding] = []
+    for turn in turns:
+        by_lexicon, read = abuse_in_turn(turn, spare), reading.turns.get(turn.turn_no)
+        found += by_lexicon if read is None or not turn.tokens else _combined(turn, by_lexicon, read)
     return [_nobodys(f) if f.role == "operator" and _is_torn(f, turns) else f for f in found]
 
 
-def _with_model(turn: Turn, found: Sequence[Finding], read: Sequence[Likely], spare: Sequence[str]) -> list[Finding]:
-    """The lexicon's findings of a turn, surer where the model agrees, and those that the model alone is sure of."""
-    out = list(found)
-    for one in (r for r in read if r.is_sure):
-        since, until = turn.tokens[one.first].start_s, turn.tokens[one.last - 1].end_s
-        here = [n for n, f in enumerate(out) if f.start_s < until and f.end_s > since]
-        for n in here:
-            if out[n].detector == DETECTOR:
-                out[n] = replace(
-                    out[n], confidence=round(out[n].confidence + _MODEL_SUPPORT * (1 - out[n].confidence) * one.probability, 3)
-                )
-        if not here and not any(f.severity == one.name for f in out) and (target := _meant_for(turn, one, spare)):
-            out.append(
-                Finding(
-                    turn.call_id, "abuse", turn.role, turn.turn_no, since, until, turn.quote(one.first, one.last),
-                    severity=one.name, target=target, confidence=MODEL_CONFIDENCE, detector=MODEL_DETECTOR,
-                )
-            )  # fmt: skip
-    return sorted(out, key=lambda f: f.start_s)
-
-
-def _meant_for(turn: Turn, one: Likely, spare: Sequence[str]) -> str | None:
-    """Whom a sentence means that the model takes for abuse; None where it tells somebody's words, or is about the speaker."""
-    words = words_of_turn(turn)
-    inside = [k for k, word in enumerate(words) if one.first <= word.token < one.last]
-    if len(inside) < 2:
-        return None  # one word is the lexicon's business
-    met: set[str] = set()
-    for lexicon in (load_lexicon(*codes) for codes in _lexicons(turn.language, spare)):
-        if any(is_reported(words, k, lexicon) for k in inside):
-            return None
-        met |= {
-            name
-            for name in ("you_one", "you_many", "you_any", "self", "they", "everyone")
-            for k in inside
-            if lexicon.has(name, words[k].text)
-        }
-    if "you_one" in met or "you_any" in met:
-        return "operator"
-    if "you_many" in met:
-        return "company" if "everyone" in met else "operator"
-    return None if "self" in met and one.name != "threat" else "company" if one.name == "threat" else "other"
+def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[Finding]:
+    """The abuse of a turn as likely as lexicon and model make it together; in the lexicon's words where it has some."""
+    lexicon = max((f.confidence for f in found), default=0.0)
+    if turn.role == "operator":
+        chance = load_combination().operator_abuse.chance(abuse_features(read.acts["operator_abuse"], lexicon))
+        return [replace(f, confidence=round(min(f.confidence, chance), 3)) for f in found if min(f.confidence, chance) >= LEAST_CONFIDENCE]
+    chance = load_combination().abuse.chance(abuse_features(1 - read.severity["none"], lexicon))
+    if chance < LEAST_CONFIDENCE:
+        return []
+    target = max(read.target, key=lambda name: read.target[name])
+    if found:
+        return [replace(f, confidence=round(chance, 3), target=target) for f in found]
+    severity = max(SEVERITIES[1:], key=lambda name: read.severity[name])
+    first, last = sentence_that_does(turn, read.severity_logits[:, 1:].max(1))
+    since_s, until_s = turn.tokens[first].start_s, turn.tokens[last - 1].end_s
+    return [
+        Finding(
+            turn.call_id, "abuse", turn.role, turn.turn_no, since_s, until_s, turn.quote(first, last),
+            severity=severity, target=target, confidence=round(chance, 3), detector=MODEL_DETECTOR,
+        )
+    ]  # fmt: skip
 
 
 def _is_torn(finding: Finding, turns: Sequence[Turn]) -> bool:

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.language import LANGUAGES, find_phrase, is_first_name, load, words_of
+from models.text.turn_model import ACTS, TurnReading
+from pipelines.reading import NOTHING_READ, Reading
 from pipelines.records import Token, Turn
+from pipelines.score.combination import Place, load_combination
 from pipelines.score.likeness import SAME, company_likeness, is_another
-from pipelines.score.reading import NOTHING_READ, Likely, Reading
+from pipelines.score.quotes import sentence_that_does
 from pipelines.score.scorecard import Centre
 
 SURE = 0.78  # an act found with less than this is a hint, not evidence
@@ -25,7 +28,6 @@ _AFTER_NAME = {
     "слушать", "слухати", "линия", "лінія", "vagyok", "speaking", "here", "телефон", "апарат", "вітати", "беспокоить", "турбувати",
 }  # fmt: skip
 _NOT_NAMES = {"алло", "ало", "альо", "алло-алло", "рада", "рад"}  # forms of names, and what operators say
-_TELLING_WORDS = 7  # a plain sentence this long, that does nothing else, tells the client something
 _SCORE, _BLAMING_SCORE = 85.0, 96.0
 _BLAMING = ("forbidden", "discloses")  # nobody is blamed for a word that was heard as another
 # a question only half does these
@@ -33,28 +35,9 @@ _QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses
 _CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте"})
 _OVER_A_STOP = 0.75  # a phrase over a full stop is often two things
 _WARNINGS = ("warn_abuse", "end_notice")
-_OPENING_ACTS = ("greeting", "company", "self_name")
-# what these do does not hang on a name, a number, another company or what follows: a sentence that means it has done it
-_BY_MEANING = frozenset(
-    {
-        "greeting",
-        "offer_help",
-        "clarify",
-        "empathy",
-        "hold_ask",
-        "hold_thanks",
-        "solution",
-        "anything_else",
-        "thanks",
-        "farewell",
-        "warn_abuse",
-    }
-)
 _COMPANY_FROM, _COMPANY_MORE = 0.68, 0.1  # likeness from which words are the company's name, and how much surer than that it is
-_READ_SURE = 0.8  # confidence of what the model alone is sure of
-_HINTED_IF_SURE = (*_BLAMING, "company", "self_name", "end_notice")
-_CLOSING_TURNS = 2  # the operator's last turns, the only ones in which a call can be ended
-_READ_MAYBE, _HINTED_SURE = 0.55, 0.7  # of hints: half seen, and seen for sure where words are needed
+CLOSING_TURNS = 2  # the operator's last turns, in which a call is ended
+LEAST_SEEN = 0.03  # an act less likely is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +49,6 @@ class Act:
     first: int
     last: int
     confidence: float
-    is_hint: bool = False  # the text model half sees it: enough that nobody is failed for its absence, never enough for a point
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,33 +87,43 @@ def find_acts(turns: Sequence[Turn], centre: Centre, reading: Reading = NOTHING_
     Args:
         turns: the turns of one call.
         centre: its company names, and the languages whose phrases are looked for.
-        reading: what the text model made of the sentences; without it phrases decide alone.
+        reading: what the turn model made of the turns; without it phrases decide alone.
     """
+    spoken = [turn for turn in turns if turn.role != "client" and turn.tokens]
     found: list[Act] = []
-    seen = 0
-    for turn in turns:
-        if turn.role == "client" or not turn.tokens:
-            continue
-        is_opening = seen < OPENING_TURNS
-        seen += 1
-        said = read_turn(turn.tokens)
-        spans = _by_phrases(said, {code: load(code).acts for code in spoken_languages(turn, centre)})
-        spans += _company(said, centre, is_opening)
-        if is_opening:
-            spans += _own_name(said, turn)
-        spans += _questions(said, spans) + _statements(said, spans)
-        read = reading.acts.get(turn.turn_no, ())
-        spans = _with_meaning(spans, read, is_opening)
-        if seen == 1 and len(turns) > 3:
-            spans = [s for s in spans if s[0] != "farewell"]  # "доброй ночи" opens a call as well
-        if seen == 1:
-            spans = [s for s in spans if s[0] != "forbidden" or s[3] >= SURE]  # "слушаю вас" is often heard as "слушай вас"
-        if seen > OPENING_TURNS + 1:
-            spans = [s for s in spans if s[0] != "callback_intro"]
-        found += [Act(name, turn.turn_no, first, last, confidence) for name, first, last, confidence in _clean(spans)]
-        found += _hints(turn.turn_no, spans, read, seen)
-    closing = [t.turn_no for t in turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
-    return [a for a in found if not (a.is_hint and a.act == "end_notice" and a.turn_no not in closing)]
+    for n, turn in enumerate(spoken):
+        place = Place(is_opening=n < OPENING_TURNS, is_closing=n >= len(spoken) - CLOSING_TURNS)
+        spans = phrases_of(turn, centre, place.is_opening)
+        read = reading.turns.get(turn.turn_no)
+        found += _by_phrases_alone(turn, spans) if read is None else _combined(turn, spans, read, place)
+    return found
+
+
+def phrases_of(turn: Turn, centre: Centre, is_opening: bool) -> list[Span]:
+    """What the words of a turn do by the phrases of its languages and by the names of the centre."""
+    said = read_turn(turn.tokens)
+    spans = _by_phrases(said, {code: load(code).acts for code in spoken_languages(turn, centre)})
+    spans += _company(said, centre, is_opening)
+    if is_opening:
+        spans += _own_name(said, turn)
+    return spans
+
+
+def _by_phrases_alone(turn: Turn, spans: Sequence[Span]) -> list[Act]:
+    return [Act(name, turn.turn_no, first, last, confidence) for name, first, last, confidence in _clean(spans)]
+
+
+def _combined(turn: Turn, spans: Sequence[Span], read: TurnReading, place: Place) -> list[Act]:
+    """Each act once a turn, as likely as model, phrases and its place in the call make it together, with the sentence that does it."""
+    found: list[Act] = []
+    combination = load_combination()
+    for column, act in enumerate(ACTS):
+        own = [span for span in spans if span[0] == act]
+        chance = combination.act(act, read.acts[act], max((span[3] for span in own), default=0.0), place)
+        if chance >= LEAST_SEEN:
+            first, last = sentence_that_does(turn, read.act_logits[:, column], [span[1:3] for span in own])
+            found.append(Act(act, turn.turn_no, first, last, round(chance, 3)))
+    return found
 
 
 def find_own_phrases(turns: Iterable[Turn], phrases: Mapping[str, Sequence[str]]) -> list[Act]:
@@ -227,64 +219,6 @@ def _own_name(said: Said, turn: Turn) -> list[Span]:
         if stands_alone:
             return [("self_name", said.token_of[n], said.token_of[n] + 1, 0.65)]
     return []
-
-
-def _questions(said: Said, spans: Sequence[Span]) -> list[Span]:
-    """Questions that do nothing else are asked to be clear."""
-    out: list[Span] = []
-    other = ("identify", "anything_else", "offer_help", "hold_ask")
-    taken = {n for name, first, last, _ in spans if name in other for n in range(first, last)}
-    for sentence in sorted(said.questions):
-        tokens = [t for t, s in zip(said.token_of, said.sentence_of, strict=True) if s == sentence]
-        if tokens and not taken & set(tokens):
-            out.append(("clarify", tokens[0], tokens[-1] + 1, 0.8))
-    return out
-
-
-def _statements(said: Said, spans: Sequence[Span]) -> list[Span]:
-    """Long plain sentences that do nothing else: answers, in words that no list foresees."""
-    telling = ("solution", "self_service", "redirect", "discloses", "clarify", "thanks", "callback_intro")
-    taken = {n for name, first, last, score in spans if name not in telling and score >= 0.6 for n in range(first, last)}
-    out: list[Span] = []
-    for sentence in sorted(set(said.sentence_of) - said.questions):
-        tokens = [t for t, s in zip(said.token_of, said.sentence_of, strict=True) if s == sentence]
-        if len(tokens) >= _TELLING_WORDS and not taken & set(tokens):
-            out.append(("solution", tokens[0], tokens[-1] + 1, 0.79))
-    return out
-
-
-def _with_meaning(spans: Sequence[Span], read: Sequence[Likely], is_opening: bool) -> list[Span]:
-    """The spans of phrases with what the model is sure of: acts that no phrase found, and certainty where a phrase was half found."""
-    out = list(spans)
-    for one in sorted(read, key=lambda r: -r.probability):
-        same = [s for s in out if s[0] == one.name]
-        if (
-            one.is_sure
-            and one.name in _BY_MEANING
-            and not any(s[3] >= SURE for s in same)
-            and (is_opening or one.name not in _OPENING_ACTS)
-        ):
-            half = next((s for s in same if s[1] < one.last and one.first < s[2]), None)  # the words of a phrase are the shorter quote
-            out.append((one.name, *(half[1:3] if half else (one.first, one.last)), _READ_SURE))
-    return out
-
-
-def _hints(turn_no: int, spans: Sequence[Span], read: Sequence[Likely], seen: int) -> list[Act]:
-    """What the model half sees where no phrase is, once a turn and act; names, blame and the end of the call only with certainty."""
-    told = {name for name, *_, score in spans if score >= _READ_MAYBE}
-    best: dict[str, Likely] = {}
-    for one in sorted(read, key=lambda r: r.probability):
-        out_of_place = (
-            (one.name in _OPENING_ACTS and seen > OPENING_TURNS)
-            or (one.name == "farewell" and seen == 1)
-            or (one.name == "callback_intro" and seen > OPENING_TURNS + 1)
-        )
-        if one.name not in told and not out_of_place and (one.is_sure or one.name not in _HINTED_IF_SURE):
-            best[one.name] = one
-    return [
-        Act(name, turn_no, one.first, one.last, _HINTED_SURE if one.is_sure else _READ_MAYBE, is_hint=True)
-        for name, one in sorted(best.items())
-    ]
 
 
 def _clean(spans: Sequence[Span]) -> list[Span]:

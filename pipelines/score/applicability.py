@@ -74,7 +74,7 @@ def how_likely(
         kind = _considerate(turns, sentiments, findings)
         chances.append((kind, why("because_not_considerate")) if applies.considerate_client else (1 - kind, why("because_considerate")))
     if applies.unless_ended_by_abuse:
-        ended = float(procedure.outcome in _ENDED_BY_ABUSE)
+        ended = procedure.confidence if procedure.outcome in _ENDED_BY_ABUSE else 0.0
         if procedure.outcome == "cannot_tell":
             was_abusive = any(f.kind == "abuse" and f.role != "operator" for f in findings)
             ended = 0.5 if was_abusive else _ENDED_UNHEARD if call.disconnect_party != "client" else 0.0

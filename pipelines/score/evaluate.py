@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import registry
-from models.classifier import get_classifier
 from pipelines.errors import BadRecordingError
+from pipelines.reading import NOTHING_READ, Reading, read_calls
 from pipelines.records import (
     AudioFacts,
     Call,
@@ -37,7 +37,6 @@ from pipelines.score.compliance import judge, points_of
 from pipelines.score.conversation import find_events, measure
 from pipelines.score.evidence import Case
 from pipelines.score.procedure import judge_procedure
-from pipelines.score.reading import NOTHING_READ, Reading, read_turns, texts_to_read
 from pipelines.score.scorecard import Centre, Criterion, load_centre
 from pipelines.score.sentiment import judge_sentiment
 from pipelines.score.topic import judge_client_type, judge_topic
@@ -46,7 +45,6 @@ from pipelines.store import Batch
 
 log = logging.getLogger("callgrade")
 _ROLE_SURE = 0.6
-_READ_TOGETHER = 100  # calls
 _HEARING = ("asr.py", "asr_onnx.py", "whisper.py", "diarizer.py")  # these hear, they do not judge; see `speech_model`
 K = TypeVar("K")
 
@@ -90,7 +88,7 @@ def score_call(
         profile: which models read the words.
         models_dir: where their weights lie; None for the project's own.
         calibration: how certain a verdict must be; None for the shipped one.
-        reading: what the text model made of the sentences; None for reading them now, or for nothing where sentiments are given.
+        reading: what the turn model made of the turns, in their order; None for reading them now, or for nothing where sentiments are given.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -101,14 +99,14 @@ def score_call(
         )
     centre = load_centre(call.centre_id)
     turns = sorted(turns, key=lambda t: t.turn_no)
-    moods = tuple(judge_sentiment(turns, profile, models_dir) if sentiments is None else sentiments)
     if reading is None:
-        reading = read_turns(turns, profile, models_dir) if sentiments is None else NOTHING_READ
+        reading = read_calls([turns], profile, models_dir)[0] if sentiments is None else NOTHING_READ
     acts = find_acts(turns, centre, reading)
     abuse = find_abuse(turns, centre, reading)
+    moods = tuple(judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments)
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
-    topic = judge_topic(call, turns, centre, acts)
-    client_type = judge_client_type(turns, topic, abuse, moods, centre)
+    topic = judge_topic(call, turns, centre, acts, reading)
+    client_type = judge_client_type(turns, topic, abuse, moods, centre, reading)
     findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
     findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
@@ -212,10 +210,10 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Pu
     put_aside: list[PutAside] = []
     out = {row.call_id for row in batch.put_aside() if row.step != "score"}  # an earlier scoring does not count
     calls = [call for call in batch.read("calls") if call.call_id not in out]
+    worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
+    ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
+    readings = {call.call_id: one for call, one in zip(worded, read_calls(ordered, settings.profile, settings.models_dir), strict=True)}
     for n, call in enumerate(calls, 1):
-        if n % _READ_TOGETHER == 1:  # the encoder is several times faster on many texts at once
-            some = [turn for ahead in calls[n - 1 : n - 1 + _READ_TOGETHER] for turn in turns[ahead.call_id]]
-            get_classifier(settings.profile, settings.models_dir).embed(texts_to_read(some))
         log.info("score %d/%d %s", n, len(calls), call.call_id)
         try:
             scored.append(
@@ -228,6 +226,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Pu
                     personal[call.call_id],
                     profile=settings.profile,
                     models_dir=settings.models_dir,
+                    reading=readings.get(call.call_id),
                 )
             )
         except BadRecordingError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from statistics import fmean
 
 from pipelines.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, VerdictName
@@ -15,6 +16,7 @@ from pipelines.score.topic import Ranking
 
 HINT = 0.5  # an act found with less than this says nothing
 ROLE_SURE = 0.6
+_HEARD_WELL = 0.95  # words recognised so well, and voices known so well, leave no doubt of their own
 _GUESSED = 0.3  # a turn that recognition believes less, on average, decides nothing
 _CLOSING_TURNS = 3  # the operator's last turns, where he asks for other questions
 MAY_HIDE = 0.5  # a chance that words were said unheard which is no smaller leaves the question to a person
@@ -99,7 +101,7 @@ def region(case: Case, where: str) -> Region:
 def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[Act, float]]:
     """What answers a criterion in some turns, with how sure each is; a later mention of equal strength does not displace an earlier."""
     numbers = {t.turn_no: t for t in turns}
-    acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers and not a.is_hint]
+    acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers]
     if criterion.phrases:
         acts += find_own_phrases([t for t in turns if t.role != "client"], criterion.phrases)
     if "self_name" in criterion.acts and not acts:
@@ -107,28 +109,25 @@ def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[
     return [(a, a.confidence * (1.0 if numbers[a.turn_no].role == "operator" else 0.75)) for a in acts]
 
 
-def hint_of(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> Act | None:
-    """The likeliest act that only the text model half sees in some turns: no evidence, and no silence either."""
-    numbers = {t.turn_no for t in turns}
-    hints = [a for a in case.acts if a.is_hint and a.act in criterion.acts and a.turn_no in numbers]
-    return max(hints, key=lambda a: a.confidence, default=None)
-
-
 def look_for(case: Case, criterion: Criterion, where: Region) -> Answer:
     """A pass with its quote, a fail by absence with what was searched, or unsure."""
-    best = max(hits(case, criterion, where.turns), key=lambda hit: hit[1], default=None)
+    found = hits(case, criterion, where.turns)
+    best = max(found, key=lambda hit: hit[1], default=None)
     if best is not None and best[1] >= HINT:
         act, confidence = best
         verdict: VerdictName = "pass" if case.turn(act.turn_no).role == "operator" else "unsure"
         return quoted(case, act, verdict, confidence, why("said"), why("half_heard"))
-    if (hint := hint_of(case, criterion, where.turns)) is not None:
-        return quoted(case, hint, "unsure", hint.confidence, why("half_heard"))
     hidden = 0.0
     if criterion.where == "opening":
         hidden = case.chance_hidden(criterion, where.turns, where.start_s, where.end_s)
     elif "anything_else" in criterion.acts and where.turns:  # words that are few and easily lost, near the end
         hidden = case.chance_hidden(criterion, where.turns[-_CLOSING_TURNS:], where.turns[-1].start_s, where.end_s)
-    return absent(where, criterion, why("not_said"), hidden)
+    return absent(where, criterion, why("not_said"), 1 - (1 - hidden) * not_said(found))
+
+
+def not_said(found: Sequence[tuple[Act, float]]) -> float:
+    """The chance (0 to 1) that none of these acts was done."""
+    return prod(1 - chance for _, chance in found)
 
 
 def absent(where: Region, criterion: Criterion, reason: Why, hidden: float = 0.0) -> Answer:
@@ -139,7 +138,12 @@ def absent(where: Region, criterion: Criterion, reason: Why, hidden: float = 0.0
     if hidden >= MAY_HIDE:
         return searched("unsure", 0.5, why("may_be_hidden"), where.start_s, where.end_s)
     doubt = why("may_be_hidden") if hidden else why("badly_heard")
-    return searched("fail", min(trust, 0.95) * (1 - hidden), reason, where.start_s, where.end_s, doubt)
+    return searched("fail", believed(trust) * (1 - hidden), reason, where.start_s, where.end_s, doubt)
+
+
+def believed(trust: float) -> float:
+    """How far words count that were recognised so well, 0 to 1."""
+    return min(1.0, trust / _HEARD_WELL)
 
 
 def searched(verdict: VerdictName, confidence: float, reason: Why, start_s: float, end_s: float, doubt: Why | None = None) -> Answer:
@@ -152,11 +156,11 @@ def quoted(case: Case, act: Act, verdict: VerdictName, confidence: float, reason
     turn = case.turn(act.turn_no)
     tokens = turn.tokens[act.first : act.last]
     heard = fmean(t.probability for t in tokens)
-    sure = confidence * (0.5 + 0.5 * heard) * (0.5 + 0.5 * turn.role_confidence)
+    sure = confidence * (0.5 + 0.5 * believed(heard)) * (0.5 + 0.5 * believed(turn.role_confidence))
     if fmean(t.probability for t in turn.tokens) < _GUESSED and doubt is not None:
         verdict, reason = "unsure", doubt
     return Answer(
-        verdict, round(min(sure, 0.99), 3), reason, turn.quote(act.first, act.last), turn.role, turn.turn_no,
+        verdict, round(min(sure, 0.999), 3), reason, turn.quote(act.first, act.last), turn.role, turn.turn_no,
         round(tokens[0].start_s, 3), round(max(t.end_s for t in tokens), 3), doubt,
     )  # fmt: skip
 

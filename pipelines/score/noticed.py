@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pipelines.records import SPEECH_ACTS, AudioFacts, Call, CallRoles, Finding, PersonalData, Role, SpeechAct, Turn
 from pipelines.score.acts import Act
-from pipelines.score.reading import sentences_of
+from pipelines.score.quotes import sentences_of
 
 _CLEARLY_FORBIDDEN = 0.84
 _CLEARLY_DONE = 0.8  # above a plain sentence that is only taken for an answer because it does nothing else
@@ -20,7 +20,7 @@ def speech_acts(turns: Sequence[Turn], acts: Iterable[Act]) -> list[SpeechAct]:
     for act in sorted(acts, key=lambda a: (a.confidence, -a.first), reverse=True):
         if act.act == "hold_ask" and any(t.turn_no == act.turn_no and t.first <= act.first and act.last <= t.last for t in thanked):
             continue  # "thank you for waiting" asks nobody to wait
-        if not act.is_hint and act.confidence >= _CLEARLY_DONE and act.act in SPEECH_ACTS:
+        if act.confidence >= _CLEARLY_DONE and act.act in SPEECH_ACTS:
             best.setdefault((act.turn_no, act.act), act)
     return [_as_row(by_no[turn_no], act) for (turn_no, _), act in sorted(best.items(), key=lambda item: item[0])]
 
@@ -77,7 +77,7 @@ def suspect_mapping(call: Call, audio: AudioFacts, roles: CallRoles | None) -> l
 
 def _as_row(turn: Turn, act: Act) -> SpeechAct:
     """The act with the sentences that its words stand in: "минуточку" alone is nothing to listen to."""
-    around = [(first, last) for first, last, _ in sentences_of(turn) if first < act.last and act.first < last]
+    around = [(first, last) for first, last in sentences_of(turn) if first < act.last and act.first < last]
     first, last = min([act.first, *(one for one, _ in around)]), max([act.last, *(one for _, one in around)])
     return SpeechAct(
         turn.call_id, turn.turn_no, act.act, turn.role, *_span_s(turn, first, last), turn.quote(first, last), round(act.confidence, 3)

@@ -2,16 +2,16 @@
 
 The rule of every centre: on abuse the operator first warns; if it goes on, says that the call is being ended; only then hangs up.
 The call is read as a line of events. `STEPS` says how an event moves the call from state to state, `ENDINGS` says what each state
-means by who hung up. Doubtful facts (a weak finding, an unknown speaker, an exchange that does not say who hung up) are tried both
-ways; where that changes the answer, the answer is `cannot_tell`. An operator is accused only when every reading of the call says so.
+means by who hung up. Every fact has its chance, so the call has many readings; `chances_of` adds up how likely each outcome is over all of them.
+An outcome that is not likely enough is `cannot_tell`, and one that blames the operator must be nearly certain.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from itertools import product
 from statistics import fmean
 from typing import Any, Protocol
 
@@ -29,11 +29,14 @@ PARTIES = ("operator", "client", "system")
 _SURE = 0.6  # below this a finding is tried both ways
 _SURE_ACT = 0.78  # the same for what the operator did
 _IGNORED = 0.35  # below this a fact is not a fact
+_ACT_IGNORED = 0.05  # the same for what the operator did: a warning is easily said in other words
 _HINT = 0.5  # words that may be a warning or an announced end
 _LEAST_HEARD = 0.65  # mean recognition probability of somebody's words under which abuse or a warning may go by unrecognised
 _RESTS_ON_A_WARNING = ("calmed", "ended_after_warning", "client_hung_up")
 _RESTS_ON_NO_WARNING = ("ended_without_warning", "ended_without_notice", "tolerated")
-_MOST_DOUBTS = 8  # 2 ** 8 readings of a call are enough; what is beyond is too doubtful to judge
+LEAST_TO_BLAME = 0.95  # chance from which an outcome that speaks against the operator is told: on left-out writers no accusation was wrong
+LEAST_TO_TELL = 0.8  # the same for all others
+_WORTH_NAMING = 0.05
 
 
 class ActLike(Protocol):
@@ -235,7 +238,7 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
             worst[f.turn_no] = f
     done: dict[int, dict[str, float]] = {}
     for act in acts:
-        if act.confidence >= _IGNORED:
+        if act.confidence >= _ACT_IGNORED:
             here = done.setdefault(act.turn_no, {})
             here[act.act] = max(here.get(act.act, 0.0), act.confidence)
     steps: list[Step] = []
@@ -249,17 +252,18 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
                 continue
         if finding is not None and turn.role != "operator":
             known = turn.role == "client" and turn.role_confidence >= _SURE
-            sure = finding.confidence if known else min(finding.confidence, _SURE - 0.01)
+            sure = finding.confidence if known else min(finding.confidence, _HINT)
             steps.append(Step(turn.turn_no, Event.ABUSE, Event.CALM, sure, finding.severity == "threat"))
         elif turn.role == "operator" or (turn.role == "unknown" and did):
             for name, event in (("warn_abuse", Event.WARN), ("end_notice", Event.NOTICE), ("farewell", Event.GOODBYE)):
                 # a warning names the end of the call; that is no notice yet, unless nothing came after it
                 is_echo = (
-                    event is not Event.WARN and "warn_abuse" in did and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
+                    event is not Event.WARN
+                    and did.get("warn_abuse", 0.0) >= _HINT
+                    and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
                 )
                 if name in did and not is_echo:
-                    sure = did[name] if did[name] >= _SURE_ACT and turn.role == "operator" else min(did[name], _SURE - 0.01)
-                    steps.append(Step(turn.turn_no, event, Event.ANSWER, sure))
+                    steps.append(Step(turn.turn_no, event, Event.ANSWER, did[name] if turn.role == "operator" else min(did[name], _HINT)))
             if not did.keys() & {"warn_abuse", "end_notice", "farewell"}:
                 is_end = turn.turn_no == last_by_operator and sounds_like(turn, "ending_hints")
                 steps.append(Step(turn.turn_no, Event.ANSWER, Event.NOTICE if is_end else None, _HINT if is_end else 1.0))
@@ -278,12 +282,14 @@ def follow(events: Iterable[Event]) -> State:
 
 def outcome_of(events: Sequence[Event], party: str, rule: ProcedureRule, had_threat: bool = False) -> str:
     """What one certain reading of a call amounts to, when `party` (operator, client or system) ended it."""
-    state = follow(events)
+    return _outcome_at(follow(events), sum(e is Event.WARN for e in events), had_threat, party, rule)
+
+
+def _outcome_at(state: State, warnings: int, had_threat: bool, party: str, rule: ProcedureRule) -> str:
     if party not in PARTIES:
-        met = {outcome_of(events, p, rule, had_threat) for p in PARTIES}
+        met = {_outcome_at(state, warnings, had_threat, p, rule) for p in PARTIES}
         return met.pop() if len(met) == 1 else "cannot_tell"
     outcome = ENDINGS[state, party]
-    warnings = sum(e is Event.WARN for e in events)
     if outcome in ("ended_without_notice", "ended_after_warning") and warnings < rule.warnings:
         outcome = "ended_without_warning"
     if outcome == "ended_without_notice" and not rule.is_notice_required:
@@ -293,39 +299,48 @@ def outcome_of(events: Sequence[Event], party: str, rule: ProcedureRule, had_thr
     return outcome
 
 
+def chances_of(steps: Iterable[Step], party: str, rule: ProcedureRule) -> dict[str, float]:
+    """How likely each outcome is over all readings of the call, each step being what it seems with its own chance."""
+    at: dict[tuple[State, int, bool], float] = {(State.QUIET, 0, False): 1.0}
+    for step in steps:
+        after: defaultdict[tuple[State, int, bool], float] = defaultdict(float)
+        readings = [(step.event, step.confidence if step.otherwise is not None else 1.0)]
+        if step.otherwise is not None:
+            readings.append((step.otherwise, 1 - step.confidence))
+        for (state, warnings, had_threat), before in at.items():
+            for event, chance in readings:
+                is_threat = step.is_threat and event is Event.ABUSE
+                after[STEPS[state, event], warnings + (event is Event.WARN), had_threat or is_threat] += before * chance
+        at = after
+    chances: defaultdict[str, float] = defaultdict(float)
+    for (state, warnings, had_threat), chance in at.items():
+        chances[_outcome_at(state, warnings, had_threat, party, rule)] += chance
+    return dict(chances)
+
+
 def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str, float, Why]:
     abused = [s for s in steps if s.event is Event.ABUSE]
     warned = [s for s in steps if s.event is Event.WARN]
-    if not any(s.confidence >= _SURE for s in abused):
-        return _without_sure_abuse(party, steps, rule, bool(abused), warned)
-    doubtful = [i for i, s in enumerate(steps) if s.otherwise is not None and s.confidence < _SURE]
-    if len(doubtful) > _MOST_DOUBTS:
-        return "cannot_tell", 0.3, why("too_doubtful")
-    met = set()
-    for kept in product((True, False), repeat=len(doubtful)):
-        wrong = {i for i, is_kept in zip(doubtful, kept, strict=True) if not is_kept}
-        read = [s.otherwise if i in wrong and s.otherwise is not None else s.event for i, s in enumerate(steps)]
-        had_threat = any(s.is_threat and i not in wrong for i, s in enumerate(steps))
-        met.add(outcome_of(read, party, rule, had_threat))
-    if len(met) > 1:
-        return "cannot_tell", 0.4, why("doubts_decide", outcomes=tuple(sorted(met)))
-    outcome = met.pop()
-    if outcome == "cannot_tell" and party not in PARTIES:
-        return outcome, 0.5, why("who_hung_up_decides")
-    matter = [s.confidence for s in steps if s.confidence >= _SURE and s.event in (Event.WARN, Event.NOTICE)]
-    confidence = min([max(s.confidence for s in abused), *matter])
-    if outcome == "ended_without_warning" and warned:
-        return outcome, confidence, why("too_few_warnings", given=len(warned), needed=rule.warnings)
-    return outcome, confidence, why(outcome)
+    if not abused:
+        return _without_abuse(party, steps, rule, warned)
+    chances = chances_of(steps, party, rule)
+    outcome = max(chances, key=lambda name: chances[name])
+    chance = chances[outcome]
+    if outcome == "cannot_tell":
+        return outcome, chance, why("who_hung_up_decides") if party not in PARTIES else why("too_doubtful")
+    if chance < (LEAST_TO_BLAME if outcome in (*ACCUSING, "tolerated") else LEAST_TO_TELL):
+        likely = tuple(sorted(name for name, p in chances.items() if p >= _WORTH_NAMING))
+        return "cannot_tell", chance, why("doubts_decide", outcomes=likely) if len(likely) > 1 else why("too_doubtful")
+    if outcome == "ended_without_warning" and any(s.confidence >= _SURE for s in warned):
+        return outcome, chance, why("too_few_warnings", given=len(warned), needed=rule.warnings)
+    return outcome, chance, why("abuse_too_uncertain") if outcome == "not_needed" else why(outcome)
 
 
-def _without_sure_abuse(
-    party: str, steps: Sequence[Step], rule: ProcedureRule, maybe: bool, warned: Sequence[Step]
-) -> tuple[str, float, Why]:
-    """The outcome when no abuse is certain: nothing was due, unless the operator's own warning says that there was some."""
+def _without_abuse(party: str, steps: Sequence[Step], rule: ProcedureRule, warned: Sequence[Step]) -> tuple[str, float, Why]:
+    """The outcome when no abuse was found: nothing was due, unless the operator's own warning says that there was some."""
     sure = max((s.confidence for s in warned), default=0.0)
-    if sure < _SURE:
-        return "not_needed", 0.7 if maybe else 0.9, why("abuse_too_uncertain") if maybe else why("not_needed")
+    if sure < _SURE_ACT:
+        return "not_needed", 0.9, why("not_needed")
     outcome = outcome_of([s.event for s in steps], party, rule)
     if outcome in ACCUSING or outcome == "cannot_tell":
         return "cannot_tell", 0.4, why("warned_but_abuse_unheard")

@@ -18,9 +18,10 @@ from pipelines.score.evidence import (
     Region,
     about_finding,
     absent,
-    hint_of,
+    believed,
     hits,
     look_for,
+    not_said,
     quoted,
     region,
     searched,
@@ -34,7 +35,6 @@ _LEAST_HEARD = 0.35  # nobody is blamed for a word less certain
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
 _CLOSING_TURNS = 2  # the operator's last turns, where a goodbye is looked for
 _UNHEARD_END_S = 0.3  # speech without words at the end of a turn: a goodbye takes no longer
-_IDENTITY = ("[ACCOUNT]", "[NAME]", "[CODE_WORD]", "[ADDRESS]", "[PASSPORT]", "[BIRTH_DATE]")
 _PROCEDURE_PASS = ("calmed", "ended_after_warning")
 _PROCEDURE_NA = ("not_needed", "client_hung_up")
 
@@ -60,43 +60,31 @@ def _not_said(case: Case, criterion: Criterion) -> Answer:
         return quoted(case, best[0], "unsure", best[1], why("maybe_forbidden"))
     if bad:
         return about_finding(bad[0], "unsure", why("maybe_forbidden"))
-    if (hint := hint_of(case, criterion, where.turns)) is not None:
-        return quoted(case, hint, "unsure", hint.confidence, why("maybe_forbidden"))
     heard = [t.asr_confidence for t in where.turns if t.role == "operator" for _ in t.tokens]
     if not heard or fmean(heard) < criterion.least_trust:
         return searched("unsure", 0.4, why("forbidden_unheard"), 0.0, case.duration_s)
-    return searched("pass", min(0.9, fmean(heard)), why("forbidden_none"), 0.0, case.duration_s, why("forbidden_unheard"))
+    none = min(believed(fmean(heard)), not_said(hits(case, criterion, where.turns)))
+    return searched("pass", none, why("forbidden_none"), 0.0, case.duration_s, why("forbidden_unheard"))
 
 
 def _identified(case: Case, criterion: Criterion) -> Answer:
-    """Asked before account information was given, by the order of the words."""
+    """Fails where account information was given to somebody who had not been asked for anything; passes where he was asked."""
     where = region(case, "anywhere")
-    asked = sorted((h for h in hits(case, criterion, where.turns) if h[1] >= HINT), key=lambda h: (h[0].turn_no, h[0].first))
-    told = [a for a in case.acts if a.act == "discloses" and a.confidence >= HINT and case.turn(a.turn_no).role == "operator"]
-    sure = [h for h in asked if h[1] >= SURE and case.turn(h[0].turn_no).role == "operator"]
-    if sure and (not told or sure[0][0].turn_no <= told[0].turn_no):
-        return quoted(case, sure[0][0], "pass", sure[0][1], why("identified"), why("identity_half_heard"))
-    if asked:
-        is_clear = not told and case.turn(asked[0][0].turn_no).role == "operator"
-        doubt = why("identity_maybe_late") if told else why("identity_half_heard")
-        return quoted(case, asked[0][0], "pass" if is_clear else "unsure", asked[0][1], why("identified"), doubt)
-    given = next((t for t in case.turns if t.role == "client" and any(token.text.startswith(_IDENTITY) for token in t.tokens)), None)
-    hint = hint_of(case, criterion, where.turns)
-    if hint is not None and hint.confidence >= ROLE_SURE and not told and given is not None and given.turn_no == hint.turn_no + 1:
-        return quoted(case, hint, "pass", SURE, why("identified"), why("identity_half_heard"))  # asked in other words, and answered
-    if hint is not None and told:
-        return quoted(case, hint, "unsure", hint.confidence, why("identity_half_heard"))
-    if criterion.acts and not told and given is not None:
-        return searched("unsure", 0.5, why("identity_told"), 0.0, given.end_s)
-    if criterion.acts and not told:
-        if where.trust >= criterion.least_trust:
-            return Answer("na", round(where.trust, 3), why("identity_not_needed"), doubt=why("identity_unheard"))
-        return Answer("unsure", 0.4, why("identity_unheard"))
-    if told and told[0].confidence >= SURE and where.trust >= criterion.least_trust:
-        return quoted(case, told[0], "fail", told[0].confidence, why("disclosed_unasked"), why("maybe_disclosed"))
-    if told:
-        return quoted(case, told[0], "unsure", told[0].confidence, why("maybe_disclosed"))
-    return searched("unsure", 0.4, why("identity_unclear"), 0.0, case.duration_s)
+    asked = max(hits(case, criterion, where.turns), key=lambda hit: hit[1], default=None)
+    told = max((a for a in case.acts if a.act == "discloses"), key=lambda a: a.confidence, default=None)
+    if told is not None and told.confidence >= HINT and (asked is None or asked[1] < SURE or told.turn_no <= asked[0].turn_no):
+        verdict: VerdictName = "fail" if case.turn(told.turn_no).role == "operator" and where.trust >= criterion.least_trust else "unsure"
+        return quoted(case, told, verdict, told.confidence, why("disclosed_unasked"), why("maybe_disclosed"))
+    not_told = 1 - (told.confidence if told is not None else 0.0)
+    if asked is not None and asked[1] >= HINT:
+        verdict = "pass" if case.turn(asked[0].turn_no).role == "operator" else "unsure"
+        return quoted(case, asked[0], verdict, min(asked[1], not_told), why("identified"), why("identity_half_heard"))
+    if not criterion.acts:
+        return searched("unsure", 0.4, why("identity_unclear"), 0.0, case.duration_s)
+    not_asked = 1 - (asked[1] if asked is not None else 0.0)
+    return Answer(
+        "na", round(min(believed(where.trust), not_asked, not_told), 3), why("identity_not_needed"), doubt=why("identity_unheard")
+    )
 
 
 def _hold_announced(case: Case, criterion: Criterion) -> Answer:
@@ -144,6 +132,7 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
         unheard = (uncovered(i.start_s, i.end_s, spoken) for i in case.speech if i.end_s > closing[-1].start_s)
         swallowed = MAY_HIDE if any(gap >= _UNHEARD_END_S for gap in unheard) else 0.0
         hidden = max(swallowed, case.chance_hidden(criterion, where.turns, where.start_s, where.end_s))
+        hidden = 1 - (1 - hidden) * not_said(hits(case, criterion, region(case, "anywhere").turns))
         return replace(absent(region(case, "anywhere"), criterion, why("not_said"), hidden), start_s=round(where.start_s, 3))
     return found
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.language import find_phrase, load
+from pipelines.reading import NOTHING_READ, Reading
 from pipelines.records import Call, Finding, Turn, TurnSentiment
 from pipelines.score.acts import OPENING_TURNS, SURE, Act, read_turn, spoken_languages
+from pipelines.score.combination import load_combination
 from pipelines.score.scorecard import CLIENT_TYPES, Centre
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
@@ -42,8 +44,22 @@ class Ranking:
         return sum(p for label, p in self.labels if is_meant(label))
 
 
-def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = ()) -> Ranking:
-    """The topics of this centre by likelihood, for one call; `acts` tell whether the client was sent to another company."""
+def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = (), reading: Reading = NOTHING_READ) -> Ranking:
+    """The topics of this centre by likelihood, for one call, from phrases, the menu and what the turn model reads.
+
+    `acts` tell whether the client was sent to another company.
+    """
+    points = topic_points(call, turns, centre, acts)
+    known = {topic: reading.topics[topic] for topic in points if topic in reading.topics}
+    if not known:
+        return _rank(points)
+    weights = load_combination().topic
+    unknown = min(known.values())  # a topic that the model never met: phrases and the menu speak for it
+    return _rank({topic: weights["points"] * p + weights["model"] * known.get(topic, unknown) for topic, p in points.items()})
+
+
+def topic_points(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = ()) -> dict[str, float]:
+    """What phrases and the menu say for each topic."""
     points = dict.fromkeys(centre.topics, 0.0)
     points["other"] = _OTHER
     for topic in centre.topics:
@@ -55,13 +71,20 @@ def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterabl
             points[topic] += _MENU / math.sqrt(len(meant)) * (_FIRST_MEANT if n == 0 else 1.0)
     if "wrong_company" in points:
         points["wrong_company"] += min(sum(a.confidence for a in acts if a.act == "redirect" and a.confidence >= SURE), _SENT_AWAY)
-    return _rank(points)
+    return points
 
 
 def judge_client_type(
-    turns: Sequence[Turn], topic: Ranking, findings: Iterable[Finding], sentiments: Iterable[TurnSentiment], centre: Centre
+    turns: Sequence[Turn],
+    topic: Ranking,
+    findings: Iterable[Finding],
+    sentiments: Iterable[TurnSentiment],
+    centre: Centre,
+    reading: Reading = NOTHING_READ,
 ) -> Ranking:
-    """The client types by likelihood, for one call."""
+    """The client types by likelihood, for one call: as the turn model reads them, or by phrases where nothing read the call."""
+    if reading.client_type:
+        return Ranking(tuple(sorted(reading.client_type.items(), key=lambda x: (-x[1], x[0]))))
     points = dict.fromkeys(CLIENT_TYPES, 0.0)
     clients = [t for t in turns if t.role == "client"]
     for kind in CLIENT_TYPES:

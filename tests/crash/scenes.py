@@ -17,9 +17,9 @@ import duckdb
 from pipelines import coaching, flow, redact, turns
 from pipelines.__main__ import main
 from pipelines.errors import CallgradeError
+from pipelines.reading import NOTHING_READ, Reading
 from pipelines.records import Turn, TurnSentiment
 from pipelines.score import evaluate
-from pipelines.score.reading import NOTHING_READ
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings
 from pipelines.store import Batch
@@ -43,15 +43,13 @@ class Scene:
 
 
 def _read_plainly(turns: Sequence[Turn], *_: Any, **__: Any) -> list[TurnSentiment]:
-    """Stands in for the sentence encoder: what a sentence feels like has no part in a crash."""
+    """Stands in for the turn model: what a sentence feels like has no part in a crash."""
     return [TurnSentiment(turn.call_id, turn.turn_no, "positive" if "спасибо" in turn.text.lower() else "neutral", 0.8) for turn in turns]
 
 
-class _Encoder:
-    """Stands in for the sentence encoder, which took half of a run to load: what it sees in a sentence has no part in a crash either."""
-
-    def embed(self, texts: Sequence[str]) -> None:
-        """See nothing."""
+def _read_nothing(calls: Sequence[Any], *_: Any) -> list[Reading]:
+    """Stands in for the turn model, which took half of a run to load: what it reads has no part in a crash either."""
+    return [NOTHING_READ for _ in calls]
 
 
 HEARS_AGAIN: set[str] = set()  # call ids that may be heard again, because what was heard of them was cut short
@@ -89,12 +87,12 @@ def _connect_with_one_thread(*given: Any, _connect: Callable[..., Any] = duckdb.
 def warm_up() -> None:
     """Load all that children would load each for itself, and starts no thread."""
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
-    for name, stand_in in (
-        ("judge_sentiment", _read_plainly),
-        ("read_turns", lambda *_: NOTHING_READ),
-        ("get_classifier", lambda *_: _Encoder()),
+    for module, name, stand_in in (
+        (evaluate, "judge_sentiment", _read_plainly),
+        (evaluate, "read_calls", _read_nothing),
+        (redact, "read_calls", _read_nothing),
     ):
-        setattr(evaluate, name, stand_in)
+        setattr(module, name, stand_in)
     for name in ("audio", "transcribe", "diarize"):
         flow.STEPS[name] = _heard_before
     for module in ("av", "pandas", "pyarrow.compute", "pytz"):

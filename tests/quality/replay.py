@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from models.text.loading import get_turn_model
+from models.text.turn_model import TurnModel
 from pipelines.intake.folder import read_folder
-from pipelines.records import AudioFacts, Call, Hold, Interval, Token, Turn, TurnSentiment
+from pipelines.reading import NOTHING_READ, Reading, texts_of
+from pipelines.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
 from pipelines.redact import redact_turns
 from pipelines.score.calibration import Calibration
 from pipelines.score.evaluate import Scored, score_call
@@ -29,12 +32,25 @@ class Judged:
     reference: Reference
     turns: tuple[Turn, ...]  # personal data masked
     scored: Scored
+    reading: Reading = NOTHING_READ
 
 
 def replay(
-    folder: Path, only: Iterable[str] = (), calibration: Calibration | None = None, spoil: Callable[[Turn], Turn] = lambda turn: turn
+    folder: Path,
+    only: Iterable[str] = (),
+    calibration: Calibration | None = None,
+    spoil: Callable[[Turn], Turn] = lambda turn: turn,
+    model: TurnModel | None = None,
 ) -> list[Judged]:
-    """The calls of a folder that have a reference, judged from its words, or from what `spoil` makes of them; only some where ids are given."""
+    """The calls of a folder that have a reference, judged from its words.
+
+    Args:
+        folder: a call log and references.
+        only: ids of the calls that are wanted; all of them where there are none.
+        calibration: see `score_call`.
+        spoil: makes of each turn what recognition may have made of it.
+        model: reads the calls in place of the one that ships.
+    """
     wanted = set(only)
     references = read_references(folder)
     calls = [
@@ -42,26 +58,45 @@ def replay(
         for call in read_folder(folder, medium="transcript").calls
         if call.call_id in references and (not wanted or call.call_id in wanted)
     ]
-    return [replay_call(call, references[call.call_id], calibration=calibration, spoil=spoil) for call in calls]
+    model = model or get_turn_model()
+    spoken = [[spoil(turn) for turn in turns_of(call.call_id, references[call.call_id])] for call in calls]
+    masked = [
+        redact_turns(turns, centre_id=call.centre_id, readings=read.turns)
+        for call, turns, read in zip(calls, spoken, _read(model, spoken), strict=True)
+    ]
+    readings = _read(model, [turns for turns, _ in masked])
+    return [
+        _judged(call, references[call.call_id], turns, personal, reading, calibration)
+        for call, (turns, personal), reading in zip(calls, masked, readings, strict=True)
+    ]
 
 
-def replay_call(
+def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_raw: bool = False) -> Judged:
+    """One call judged from the words of its reference; `keep_raw` as with `--keep-text raw`."""
+    model, spoken, personal = get_turn_model(), turns_of(call.call_id, reference), []
+    if is_masked:
+        spoken, personal = redact_turns(spoken, keep_raw, call.centre_id, _read(model, [spoken])[0].turns)
+    return _judged(call, reference, spoken, personal, _read(model, [spoken])[0])
+
+
+def _read(model: TurnModel, calls: Sequence[Sequence[Turn]]) -> list[Reading]:
+    found = model.read([texts_of(turns) for turns in calls])
+    return [Reading.of(turns, one) for turns, one in zip(calls, found, strict=True)]
+
+
+def _judged(
     call: Call,
     reference: Reference,
-    sentiments: Sequence[TurnSentiment] | None = None,
-    is_masked: bool = True,
+    turns: Sequence[Turn],
+    personal: Sequence[PersonalData],
+    reading: Reading,
     calibration: Calibration | None = None,
-    keep_raw: bool = False,
-    spoil: Callable[[Turn], Turn] = lambda turn: turn,
 ) -> Judged:
-    """One call judged from the words of its reference; `sentiments` where they were read before, `keep_raw` as with `--keep-text raw`."""
-    spoken = [spoil(_turn(call.call_id, n, turn)) for n, turn in enumerate(reference["turns"], 1)]
-    turns, personal = redact_turns(spoken, keep_raw=keep_raw, centre_id=call.centre_id) if is_masked else (spoken, [])
     holds = tuple(Hold(h["start_s"], h["end_s"], "music" if h["sound"] == "music" else "silence") for h in reference["holds"])
-    speech = tuple(Interval(0, t.start_s, t.end_s) for t in spoken)
+    speech = tuple(Interval(0, t["start_s"], t["end_s"]) for t in reference["turns"])
     audio = AudioFacts(call.call_id, reference["duration_s"], 8000, "pcm_s16le", 1, 1, speech, holds, 0.1, ((),))
-    scored = score_call(call, audio, turns, personal_data=personal, sentiments=sentiments, calibration=calibration)
-    return Judged(call, reference, tuple(turns), scored)
+    scored = score_call(call, audio, turns, personal_data=personal, calibration=calibration, reading=reading)
+    return Judged(call, reference, tuple(turns), scored, reading)
 
 
 def staged(folder: Path, stage: Path) -> Iterator[Judged]:
@@ -99,6 +134,11 @@ def _staged(folder: Path, stage: Path, kinds: Sequence[str]) -> Iterator[tuple[C
             if call.call_id in references:
                 own = {kind: tuple(row for row in some if row.call_id == call.call_id) for kind, some in rows.items()}
                 yield call, references[call.call_id], own
+
+
+def turns_of(call_id: str, reference: Reference) -> list[Turn]:
+    """The turns of a reference as if they had been recognised without a mistake."""
+    return [_turn(call_id, n, turn) for n, turn in enumerate(reference["turns"], 1)]
 
 
 def _turn(call_id: str, number: int, turn: Reference) -> Turn:

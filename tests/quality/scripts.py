@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from models.phrases import LOADER
+from pipelines.score.scorecard import centre_ids
 
 LETTERS_A_SECOND = 14.0
 START_S, PAUSE_S, END_S, AFTER_HOLD_S, SHORTEST_S = 1.0, 0.35, 1.0, 0.3, 0.8
@@ -22,14 +24,19 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def write_calls(scripts: Path, out: Path) -> Path:
-    """A folder with `calls.csv` and `reference/CALL_ID.json` for each script (`*.yaml`) below another folder."""
+def write_calls(scripts: Path, out: Path, writers: Container[int] | None = None) -> Path:
+    """A folder with `calls.csv` and `reference/CALL_ID.json` for each script (`*.yaml`) below another folder; only of these writers where some are given.
+
+    Scripts of centres without a profile are left out.
+    """
     (out / "reference").mkdir(parents=True, exist_ok=True)
     with (out / "calls.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for path in sorted(scripts.rglob("*.yaml")):
             script = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+            if script["centre"] not in centre_ids() or (writers is not None and script["writer"] not in writers):
+                continue
             writer.writerow(_row(script))
             text = json.dumps(reference_of(script), ensure_ascii=False)
             (out / "reference" / f"{script['id']}.json").write_text(text, encoding="utf-8")

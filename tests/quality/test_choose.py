@@ -53,7 +53,7 @@ def test_a_language_with_six_calls_stays_near_what_holds_everywhere() -> None:
 
 def test_a_fail_must_be_more_certain_where_fails_were_wrong() -> None:
     right = choose(some(300, 0) + some(100, 0, verdict="fail", strength=0.7))
-    wrong = choose(some(300, 0) + some(100, 10, verdict="fail", strength=0.7) + some(100, 0, verdict="fail", strength=0.95))
+    wrong = choose(some(300, 0) + some(100, 30, verdict="fail", strength=0.7) + some(100, 0, verdict="fail", strength=0.95))
     assert LEAST_TO_FAIL == right.least_to_fail <= wrong.least_to_fail
     assert not wrong.decides("fail", wrong.confidence("absent", 0.7, "farewell", "ru"), "farewell", "ru")
 

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.abuse_lexicon import load_lexicon
-from models.language import Language, load
 from pipelines.records import Verdict
+from pipelines.score.combination import Line, load_combination
 from pipelines.settings import ROOT
 from tests.quality import __main__ as command
 from tests.quality.curves import Decision, curve, curves, decisions, reliability
@@ -30,8 +29,17 @@ def judged() -> list[Judged]:
 
 
 def again(some: Sequence[Judged]) -> list[Judged]:
-    """The same calls judged again by the rules of now; what the text model read of them is kept."""
-    return [replay_call(one.call, one.reference, one.scored.sentiments) for one in some]
+    """The same calls judged again by the rules of now."""
+    return [replay_call(one.call, one.reference) for one in some]
+
+
+def blind_to(monkeypatch: pytest.MonkeyPatch, module: str, act: str | None = None) -> None:
+    """From now on one act, or all abuse of clients where none is named, is never likely."""
+    known = load_combination()
+    never = Line(-50.0, {})
+    acts = {name: never if name == act else line for name, line in known.acts.items()}
+    poorer = replace(known, acts=acts) if act else replace(known, abuse=never)
+    monkeypatch.setattr(module, lambda: poorer)
 
 
 def test_every_shipped_call_with_a_reference_is_measured(judged: list[Judged]) -> None:
@@ -45,20 +53,16 @@ def test_the_shipped_calls_are_judged_well_in_every_language_and_centre(judged: 
     assert not shortfalls(grouped(judged))
 
 
-def test_calls_judged_by_an_emptied_lexicon_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.score.abuse.load_lexicon", lambda *codes: load_lexicon("of no language"))
+def test_calls_judged_without_an_eye_for_abuse_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
+    blind_to(monkeypatch, "pipelines.score.abuse.load_combination")
     abusive = [one for one in judged if any(turn["abuse"] for turn in one.reference["turns"])]
     failed = "\n".join(shortfalls(grouped(again(abusive))))
-    assert f"all, {len(abusive)} calls: abuse F1 0.000" in failed
+    assert f"all, {len(abusive)} calls: abuse F1" in failed
     assert "outcome of the procedure" in failed
 
 
-def test_calls_judged_without_the_phrases_of_a_greeting_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
-    def mute(code: str) -> Language:
-        language = load(code)
-        return replace(language, acts={name: phrases for name, phrases in language.acts.items() if name != "greeting"})
-
-    monkeypatch.setattr("pipelines.score.acts.load", mute)
+def test_calls_judged_without_an_eye_for_greetings_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
+    blind_to(monkeypatch, "pipelines.score.acts.load_combination", "greeting")
     ukrainian = [one for one in judged if one.reference["language"] == "uk"]
     failed = "\n".join(shortfalls(grouped(again(ukrainian))))
     assert "language uk" in failed and "wrong fails" in failed
@@ -72,7 +76,7 @@ def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[Judged],
     elif spoilt == "quote":
         one = replace(one, scored=replace(one.scored, verdicts=(_misquoted(one.scored.verdicts[0]),)))
     else:
-        one = replace(one, turns=tuple(replay_call(one.call, one.reference, one.scored.sentiments, is_masked=False).turns))
+        one = replace(one, turns=tuple(replay_call(one.call, one.reference, is_masked=False).turns))
     failed = shortfalls({"one call": figures_of([one])})
     assert any({"accused": "falsely accused", "quote": "stand in their turn", "account": "readable accounts"}[spoilt] in f for f in failed)
 
@@ -81,7 +85,7 @@ def test_what_is_masked_changes_no_judgement(judged: list[Judged]) -> None:
     """With raw text kept and without, every call is judged the same; nor does a mask hide what decides about an operator."""
     hidden = 0
     for one in judged:
-        said = (one.call, one.reference, one.scored.sentiments)
+        said = (one.call, one.reference)
         kept, masked, open_text = replay_call(*said, keep_raw=True), replay_call(*said), replay_call(*said, is_masked=False)
         assert _opinion(kept) == _opinion(masked), one.call.call_id
         assert open_text.scored.procedure.outcome == masked.scored.procedure.outcome, one.call.call_id

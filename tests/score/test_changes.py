@@ -11,6 +11,7 @@ from models.language import Language, load
 from pipelines import warehouse
 from pipelines.__main__ import main
 from pipelines.errors import MisconfiguredError
+from pipelines.reading import NOTHING_READ
 from pipelines.records import TurnSentiment
 from pipelines.score import evaluate
 from pipelines.score.changes import Changes, Rescored, find_changes, report, write_report
@@ -22,7 +23,8 @@ from tests.score.test_compliance import GOOD
 
 @pytest.fixture(autouse=True)
 def _neutral(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rules change here, the text model does not: every turn is neutral."""
+    """Rules change here, the turn model does not: nothing is read, and every turn is neutral."""
+    monkeypatch.setattr(evaluate, "read_calls", lambda calls, *_: [NOTHING_READ for _ in calls])
     monkeypatch.setattr(evaluate, "judge_sentiment", lambda turns, *_: [TurnSentiment(t.call_id, t.turn_no, "neutral", 0.9) for t in turns])
 
 
@@ -67,12 +69,9 @@ def test_a_poorer_rule_is_told_with_its_calls_operators_and_reasons(published: S
     without("farewell", monkeypatch)
     text = write_report(published).read_text(encoding="utf-8")
     assert "2 calls compared, 2 of them change, 2 verdicts in all" in text
-    assert "| farewell | pass | unsure | 2 |" in text
-    assert "| op-1 | 1 | 1 | 0 | 0 | 100.0 % | 100.0 % |" in text
-    assert (
-        "| c-2 | op-2 | farewell | pass | unsure | The operator said it. | Something like it was heard, but not clearly enough to decide. |"
-        in text
-    )
+    assert "| farewell | pass | fail | 2 |" in text
+    assert "| op-1 | 1 | 1 | 1 | 0 | 100.0 % | 93.4 % |" in text
+    assert "| c-2 | op-2 | farewell | pass | fail | The operator said it. | It was not said there. |" in text
     assert {file: file.read_bytes() for file in published.stage.rglob("*.parquet")} == kept
     assert warehouse.contents(published.warehouse) == before
 
@@ -97,7 +96,7 @@ def test_the_command_prints_the_tables_and_says_where_the_rest_is(
     without("farewell", monkeypatch)
     assert main(["regrade-report", "--warehouse", str(published.warehouse)]) == 0
     printed = capsys.readouterr().out
-    assert "| farewell | pass | unsure | 2 |" in printed and "why before" not in printed
+    assert "| farewell | pass | fail | 2 |" in printed and "why before" not in printed
     assert str(published.site / "regrade.md") in printed
 
 

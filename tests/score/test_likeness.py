@@ -72,7 +72,7 @@ def test_a_short_name_that_may_be_hidden_is_left_to_a_person(centre: str, langua
     ],
 )
 def test_another_company_is_not_taken_for_the_centres_own(centre: str, language: str, said: str) -> None:
-    assert named(centre, language, said) == "fail"
+    assert named(centre, language, said) in ("fail", "unsure")
 
 
 def test_a_greeting_without_a_name_still_fails() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,8 @@ from pipelines.score.procedure import (
     Event,
     ProcedureRule,
     State,
+    Step,
+    chances_of,
     follow,
     judge_procedure,
     outcome_of,
@@ -36,10 +39,10 @@ class Did:
 
     act: str
     turn_no: int
-    confidence: float = 0.95
+    confidence: float = 0.998
 
 
-def judged(story: str, party: str = "client", config: object = None, *, sure: float = 0.9, act_sure: float = 0.95, severity: str = "insult",
+def judged(story: str, party: str = "client", config: object = None, *, sure: float = 0.998, act_sure: float = 0.998, severity: str = "insult",
            target: str = "operator", role_confidence: float = 0.95, client_heard: float = 0.9,
            operator_heard: float = 0.9) -> Procedure:  # fmt: skip
     """The outcome of a story: words `abuse calm answer warn notice bye at_client maybe` in order, one a turn.
@@ -121,7 +124,8 @@ def test_abuse_about_others_asks_for_no_warning() -> None:
 
 
 def test_abuse_that_is_only_suspected_accuses_nobody() -> None:
-    assert judged("answer maybe answer", "operator").outcome == "not_needed"
+    assert judged("answer maybe answer", "operator").outcome == "cannot_tell"
+    assert judged("answer maybe answer", "client").outcome not in ACCUSING
 
 
 def test_a_doubtful_warning_leaves_the_question_open() -> None:
@@ -249,6 +253,30 @@ STORIES = st.lists(st.sampled_from(["abuse", "calm", "answer", "warn", "notice",
 ENDS = st.sampled_from([*PARTIES, "unknown"])
 
 
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Event)), st.sampled_from([None, *Event]), st.floats(0, 1), st.booleans()), max_size=7),
+    ENDS,
+    st.sampled_from([RULE, ProcedureRule(warnings=2), ProcedureRule(threat_ends_at_once=True), ProcedureRule(is_notice_required=False)]),
+)
+def test_the_chance_of_an_outcome_is_that_of_all_readings_that_lead_to_it(
+    facts: list[tuple[Event, Event | None, float, bool]], party: str, rule: ProcedureRule
+) -> None:
+    steps = [Step(n, event, otherwise, chance, is_threat) for n, (event, otherwise, chance, is_threat) in enumerate(facts)]
+    expected: dict[str, float] = {}
+    for kept in product((True, False), repeat=len(steps)):
+        read = [s.event if is_kept or s.otherwise is None else s.otherwise for s, is_kept in zip(steps, kept, strict=True)]
+        had_threat = any(s.is_threat and event is Event.ABUSE for s, event in zip(steps, read, strict=True))
+        chances = [
+            1.0 * is_kept if s.otherwise is None else s.confidence if is_kept else 1 - s.confidence
+            for s, is_kept in zip(steps, kept, strict=True)
+        ]
+        outcome = outcome_of(read, party, rule, had_threat)
+        expected[outcome] = expected.get(outcome, 0.0) + prod(chances)
+    found = chances_of(steps, party, rule)
+    assert sum(found.values()) == pytest.approx(1)
+    assert all(found.get(outcome, 0.0) == pytest.approx(chance) for outcome, chance in expected.items())
+
+
 @given(STORIES, ENDS)
 def test_the_outcome_is_one_of_the_promised_and_explained(story: list[str], party: str) -> None:
     found = judged(" ".join(story), party)
@@ -278,7 +306,7 @@ def test_a_harmless_turn_never_makes_an_accusation(story: list[str], party: str,
 @given(STORIES, ENDS)
 def test_a_doubt_never_makes_an_accusation(story: list[str], party: str) -> None:
     certain = judged(" ".join(story), party)
-    doubtful = judged(" ".join(story), party, sure=0.5)
+    doubtful = judged(" ".join(story), party, sure=0.85)
     assert doubtful.outcome not in ACCUSING or certain.outcome in ACCUSING
 
 
@@ -311,7 +339,7 @@ def test_the_order_of_findings_and_acts_does_not_matter() -> None:
         )
         for n, role in ((1, "operator"), (2, "client"), (3, "operator"), (4, "client"), (5, "operator"))
     ]
-    findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.9) for n in (4, 2)]
+    findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.998) for n in (4, 2)]
     again = judge_procedure(call, turns[::-1], findings, [Did("end_notice", 5), Did("warn_abuse", 3)], None)
     assert again == replace(first)
 

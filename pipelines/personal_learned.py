@@ -1,0 +1,65 @@
+"""Finds personal data by what the turn model learned from labelled dialogues: spoken numbers, names and addresses, in the context of the whole call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.text.turn_model import KINDS, TurnReading
+from pipelines.personal_numbers import NUMERIC, Span, amount_words
+from pipelines.personal_words import Heard
+
+LEAST = 0.5  # chance that a word is personal data, from which it is masked
+LEAST_BESIDE = 0.2  # the same for a word beside one that is masked: the rest of a number, a surname after a name
+LEAST_TO_KEEP = 0.02  # what phrases alone take for personal data is believed from here
+LEAST_OF_OPERATOR = 0.8  # of a number that an operator says: sums, hours and tickets are many, and what is read back is found by itself
+
+
+def find_learned(readings: Sequence[TurnReading], heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
+    """Words that are personal data, as runs of one kind. A number with a unit, or one that counts thousands, is none.
+
+    Args:
+        readings: of every turn of a call, in order, one row of `personal` a token.
+        heard: the same turns as the other finders see them.
+        taken: token numbers that belong to a span already, for each turn.
+    """
+    spans: list[Span] = []
+    for turn, (reading, h, own) in enumerate(zip(readings, heard, taken, strict=True)):
+        personal = reading.personal
+        if not len(personal):
+            continue
+        amounts = amount_words(h)
+        kinds = [KINDS[1 + int(k)] for k in personal[:, 1:].argmax(1)]
+        kept = [
+            kind if is_meant and n not in own and not (n in amounts and kind in NUMERIC) else ""
+            for n, (kind, is_meant) in enumerate(zip(kinds, _meant(personal, own), strict=True))
+        ]
+        at = 0
+        for kind, run in groupby(kept):
+            first, at = at, at + sum(1 for _ in run)
+            is_doubtful = h.role == "operator" and kind in NUMERIC and 1 - personal[first:at, 0].min() < LEAST_OF_OPERATOR
+            if kind and not is_doubtful:
+                spans.append(Span(turn, first, at, kind))
+    return spans
+
+
+def _meant(personal: NDArray[np.float32], own: Iterable[int]) -> NDArray[np.bool_]:
+    """Which words are personal data: likely ones, and less likely ones beside them or beside what is masked already."""
+    chance = 1 - personal[:, 0]
+    is_meant = chance >= LEAST
+    grown = is_meant.copy()
+    grown[list(own)] = True
+    is_maybe = chance >= LEAST_BESIDE
+    for order in (range(1, len(grown)), range(len(grown) - 2, -1, -1)):
+        for n in order:
+            beside = n - 1 if order.step > 0 else n + 1
+            grown[n] |= is_maybe[n] and grown[beside]
+    return np.asarray(grown, dtype=np.bool_)
+
+
+def believed(spans: Iterable[Span], readings: Sequence[TurnReading]) -> list[Span]:
+    """The spans that the model does not rule out."""
+    return [s for s in spans if (1 - readings[s.turn].personal[s.first : s.last, 0]).max(initial=0.0) >= LEAST_TO_KEEP]

@@ -1,0 +1,86 @@
+"""How likely something is, from what the turn model reads, what phrases and lexicons find, and where in the call it stands.
+
+One logistic regression each, fitted to dialogues that the model was not fitted to (`pipelines.training.combine`); `combination.yaml` holds the weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from models.phrases import LOADER
+
+PATH = Path(__file__).with_name("combination.yaml")
+ACT_FEATURES = ("model", "phrase", "opening", "closing")
+ABUSE_FEATURES = ("model", "lexicon")
+_NEAR_0 = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a turn of the operator stands."""
+
+    is_opening: bool = False
+    is_closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Log odds as a weighted sum of features."""
+
+    offset: float
+    weights: Mapping[str, float]
+
+    def chance(self, features: Mapping[str, float]) -> float:
+        """The chance (0 to 1) for these features."""
+        odds = self.offset + sum(weight * features[name] for name, weight in self.weights.items())
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """The fitted weights."""
+
+    acts: Mapping[str, Line]
+    abuse: Line  # of a client's turn
+    operator_abuse: Line
+    topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the model's logits
+
+    def act(self, act: str, model: float, phrase: float, place: Place) -> float:
+        """How likely a turn does this: `model` is its probability there, `phrase` the score of the best phrase, 0 where there is none."""
+        return self.acts[act].chance(act_features(model, phrase, place))
+
+
+def act_features(model: float, phrase: float, place: Place) -> dict[str, float]:
+    """What an act is judged from."""
+    return {"model": log_odds(model), "phrase": phrase, "opening": float(place.is_opening), "closing": float(place.is_closing)}
+
+
+def abuse_features(model: float, lexicon: float) -> dict[str, float]:
+    """What abuse is judged from: the model's probability of any, and the confidence of the lexicon's best finding, 0 where there is none."""
+    return {"model": log_odds(model), "lexicon": lexicon}
+
+
+def log_odds(chance: float) -> float:
+    """The log odds of a chance; never infinite."""
+    held = min(max(chance, _NEAR_0), 1 - _NEAR_0)
+    return math.log(held / (1 - held))
+
+
+@cache
+def load_combination(path: Path = PATH) -> Combination:
+    """The combination that ships."""
+    data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+    acts = {act: _line(ACT_FEATURES, values) for act, values in data["acts"].items()}
+    abuse, by_operator = _line(ABUSE_FEATURES, data["abuse"]), _line(ABUSE_FEATURES, data["operator_abuse"])
+    return Combination(acts, abuse, by_operator, {name: float(value) for name, value in data["topic"].items()})
+
+
+def _line(names: Sequence[str], values: Sequence[float]) -> Line:
+    offset, *weights = (float(value) for value in values)
+    return Line(offset, dict(zip(names, weights, strict=True)))
