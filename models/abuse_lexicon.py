@@ -26,7 +26,7 @@ _EDGES = '.,!?;:…—–-()«»"“”„[]{}'
 _MASKS = "*#@$%_"
 _WORD_LISTS = (
     "obscene", "obscene_mild", "insults", "insults_addressed", "insults_adjectives", "company_insults", "harmless", "you_nominative", "you_dative", "you_one", "you_many", "you_any",
-    "self", "they", "what_a", "reporting", "quoting", "everyone", "warning_hints", "ending_hints",
+    "self", "they", "what_a", "reporting", "quoting", "everyone",
 )  # fmt: skip
 _LEAST_GLUED = 5  # letters of an insult that is looked for inside another word
 _BY_SOUND = ("insults", "company_insults", "insults_adjectives")

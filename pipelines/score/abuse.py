@@ -134,12 +134,6 @@ def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Findi
     return [_finding(turn, words, hit) for hit in sorted(best.values(), key=lambda h: h.first)]
 
 
-def sounds_like(turn: Turn, *hints: str) -> bool:
-    """Whether a turn has a word of every named hint list of its lexicons: a reason to doubt, never a proof."""
-    words = [word.text for word in words_of_turn(turn)]
-    return any(all(any(load_lexicon(*codes).has(hint, w) for w in words) for hint in hints) for codes in _lexicons(turn.language, ()))
-
-
 def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
     """The lexicons to look through: the turn's and the centre's; all of them when the turn's language is not known."""
     wanted = {language, *others}

@@ -1,8 +1,7 @@
-"""What the operator did with words: greeted, asked for the account, warned, said goodbye. Speech acts found by phrases on lemmas, and by meaning.
+"""What the operator did with words: greeted, asked for the account, warned, said goodbye. Speech acts found by phrases on lemmas and by the turn model.
 
-Phrases say what was said in words that somebody foresaw. The text model (`reading`) finds the same acts in other words: where it is sure, its
-sentence is evidence; where it is not, the act is a hint, so that nobody is failed for what may have been said. Names, what is asked for, whom to
-turn to instead, that the call ends now, and all blame need words: there the model gives hints at most.
+Phrases find words that somebody foresaw, and the names of a centre. The turn model reads the same acts in other words. Neither decides alone: `combination` makes
+one chance of both and of the place in the call, and the sentence that speaks most for the act becomes its quote.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pipelines.score.likeness import SAME, company_likeness, is_another
 from pipelines.score.quotes import sentence_that_does
 from pipelines.score.scorecard import Centre
 
-SURE = 0.78  # an act found with less than this is a hint, not evidence
+SURE = 0.78  # an act found with less than this is doubtful
 OPENING_TURNS = 2  # the operator's turns in which a greeting is looked for
 _SPEAKS = {
     "оператор", "специалист", "консультант", "менеджер", "дежурный", "фахівець", "спеціаліст", "черговий", "operator", "я", "это", "це",

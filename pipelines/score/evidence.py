@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from statistics import fmean
 
 from pipelines.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, VerdictName
 from pipelines.score.acts import OPENING_TURNS, Act, find_own_phrases
-from pipelines.score.hiding import chance_hidden, heard_names
 from pipelines.score.reasons import Why, why
 from pipelines.score.scorecard import Centre, Criterion
 from pipelines.score.topic import Ranking
 
 HINT = 0.5  # an act found with less than this says nothing
 ROLE_SURE = 0.6
-_HEARD_WELL = 0.95  # words recognised so well, and voices known so well, leave no doubt of their own
+_HEARD_WELL = 0.8  # words recognised so well, and voices known so well, leave no doubt of their own
 _GUESSED = 0.3  # a turn that recognition believes less, on average, decides nothing
-_CLOSING_TURNS = 3  # the operator's last turns, where he asks for other questions
 MAY_HIDE = 0.5  # a chance that words were said unheard which is no smaller leaves the question to a person
 
 
@@ -43,11 +41,6 @@ class Case:
     def turn(self, turn_no: int) -> Turn:
         """One turn by its number."""
         return next(t for t in self.turns if t.turn_no == turn_no)
-
-    def chance_hidden(self, criterion: Criterion, turns: Sequence[Turn], start_s: float, end_s: float) -> float:
-        """The chance (0 to 1) that what a criterion looks for was said in some turns, but not recognised; see `hiding.chance_hidden`."""
-        spoken = [(t.start_s, t.end_s) for turn in self.turns for t in turn.tokens]
-        return chance_hidden(criterion, self.centre, turns, self.acts, self.speech, spoken, (start_s, end_s), self.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +97,6 @@ def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[
     acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers]
     if criterion.phrases:
         acts += find_own_phrases([t for t in turns if t.role != "client"], criterion.phrases)
-    if "self_name" in criterion.acts and not acts:
-        acts = [a for turn in turns[:1] for a in heard_names(turn, case.acts)]
     return [(a, a.confidence * (1.0 if numbers[a.turn_no].role == "operator" else 0.75)) for a in acts]
 
 
@@ -117,12 +108,17 @@ def look_for(case: Case, criterion: Criterion, where: Region) -> Answer:
         act, confidence = best
         verdict: VerdictName = "pass" if case.turn(act.turn_no).role == "operator" else "unsure"
         return quoted(case, act, verdict, confidence, why("said"), why("half_heard"))
-    hidden = 0.0
-    if criterion.where == "opening":
-        hidden = case.chance_hidden(criterion, where.turns, where.start_s, where.end_s)
-    elif "anything_else" in criterion.acts and where.turns:  # words that are few and easily lost, near the end
-        hidden = case.chance_hidden(criterion, where.turns[-_CLOSING_TURNS:], where.turns[-1].start_s, where.end_s)
-    return absent(where, criterion, why("not_said"), 1 - (1 - hidden) * not_said(found))
+    return absent(where, criterion, why("not_said"), 1 - not_said(found))
+
+
+def uncovered(start_s: float, end_s: float, spoken: Iterable[tuple[float, float]]) -> float:
+    """The longest stretch of an interval that no word covers, in seconds."""
+    at, longest = start_s, 0.0
+    for since, until in sorted(spoken):
+        if until > at and since < end_s:
+            longest = max(longest, since - at)
+            at = max(at, until)
+    return max(longest, end_s - at)
 
 
 def not_said(found: Sequence[tuple[Act, float]]) -> float:

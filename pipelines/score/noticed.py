@@ -13,7 +13,7 @@ _CLEARLY_DONE = 0.8  # above a plain sentence that is only taken for an answer b
 
 
 def speech_acts(turns: Sequence[Turn], acts: Iterable[Act]) -> list[SpeechAct]:
-    """What was clearly done with words, the surest of each turn and act; no hints, and nothing that would blame somebody."""
+    """What was clearly done with words, the surest of each turn and act; nothing that would blame somebody."""
     by_no, acts = {turn.turn_no: turn for turn in turns}, list(acts)
     thanked = [act for act in acts if act.act == "hold_thanks"]
     best: dict[tuple[int, str], Act] = {}

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 from pipelines.errors import MisconfiguredError
 from pipelines.records import Call, Finding, Procedure, Turn
-from pipelines.score.abuse import sounds_like
 from pipelines.score.reasons import Why, why
 
 ACCUSING = frozenset({"ended_without_warning", "ended_without_notice", "operator_at_fault"})
@@ -242,14 +241,8 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
             here = done.setdefault(act.turn_no, {})
             here[act.act] = max(here.get(act.act, 0.0), act.confidence)
     steps: list[Step] = []
-    last_by_operator = max((t.turn_no for t in turns if t.role == "operator"), default=0)
     for turn in sorted(turns, key=lambda t: t.turn_no):
         finding, did = worst.get(turn.turn_no), done.get(turn.turn_no, {})
-        if finding is None and worst and "warn_abuse" not in did and sounds_like(turn, "warning_hints", "ending_hints"):
-            # a warning half understood, or given to the wrong speaker: the operator has the benefit of the doubt
-            steps.append(Step(turn.turn_no, Event.CALM if turn.role == "client" else Event.ANSWER, Event.WARN, _HINT))
-            if turn.role == "client":
-                continue
         if finding is not None and turn.role != "operator":
             known = turn.role == "client" and turn.role_confidence >= _SURE
             sure = finding.confidence if known else min(finding.confidence, _HINT)
@@ -265,8 +258,7 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
                 if name in did and not is_echo:
                     steps.append(Step(turn.turn_no, event, Event.ANSWER, did[name] if turn.role == "operator" else min(did[name], _HINT)))
             if not did.keys() & {"warn_abuse", "end_notice", "farewell"}:
-                is_end = turn.turn_no == last_by_operator and sounds_like(turn, "ending_hints")
-                steps.append(Step(turn.turn_no, Event.ANSWER, Event.NOTICE if is_end else None, _HINT if is_end else 1.0))
+                steps.append(Step(turn.turn_no, Event.ANSWER))
         elif turn.role == "client":
             steps.append(Step(turn.turn_no, Event.CALM))
     return steps

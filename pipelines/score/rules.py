@@ -25,8 +25,8 @@ from pipelines.score.evidence import (
     quoted,
     region,
     searched,
+    uncovered,
 )
-from pipelines.score.hiding import uncovered
 from pipelines.score.reasons import Why, read_why, why
 from pipelines.score.scorecard import Criterion
 
@@ -131,8 +131,7 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
         spoken = [(t.start_s, t.end_s) for turn in case.turns for t in turn.tokens]
         unheard = (uncovered(i.start_s, i.end_s, spoken) for i in case.speech if i.end_s > closing[-1].start_s)
         swallowed = MAY_HIDE if any(gap >= _UNHEARD_END_S for gap in unheard) else 0.0
-        hidden = max(swallowed, case.chance_hidden(criterion, where.turns, where.start_s, where.end_s))
-        hidden = 1 - (1 - hidden) * not_said(hits(case, criterion, region(case, "anywhere").turns))
+        hidden = 1 - (1 - swallowed) * not_said(hits(case, criterion, region(case, "anywhere").turns))
         return replace(absent(region(case, "anywhere"), criterion, why("not_said"), hidden), start_s=round(where.start_s, 3))
     return found
 

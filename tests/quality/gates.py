@@ -79,7 +79,7 @@ UNSEEN = (
 HEARD = (
     *_ALWAYS,
     Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.93),
-    Gate("criteria decided", lambda f: f.coverage, least=0.80),
+    Gate("criteria decided", lambda f: f.coverage, least=0.6),
     Gate("wrong fails", lambda f: f.criteria_sum["wrong_fail"], most=1),
 )
 

@@ -50,13 +50,6 @@ def test_a_broken_company_name_is_still_a_name(centre: str, language: str, said:
 
 
 @pytest.mark.parametrize(
-    ("centre", "language", "said"), [("motiv", "ru", "мутиф"), ("motiv", "hu", "motyím"), ("kyiv", "en", "Give enerzhy")]
-)
-def test_a_short_name_that_may_be_hidden_is_left_to_a_person(centre: str, language: str, said: str) -> None:
-    assert named(centre, language, said) != "fail"
-
-
-@pytest.mark.parametrize(
     ("centre", "language", "said"),
     [
         ("irkutsk", "ru", "Мосэнергосбыт"),

@@ -133,19 +133,6 @@ def test_a_doubtful_warning_leaves_the_question_open() -> None:
     assert found.outcome == "cannot_tell" and "either" in found.explanation
 
 
-@pytest.mark.parametrize("role", ["operator", "client", "unknown"])
-def test_a_warning_half_understood_gives_the_operator_the_benefit_of_the_doubt(role: Role) -> None:
-    said = ["Слушаю вас.", "Ты идиот!", "Без оскорблений, или завершу наш", "Сам ты такой, урод!"]
-    roles: list[Role] = ["operator", "client", role, "client"]
-    turns = []
-    for n, (text, who) in enumerate(zip(said, roles, strict=True), 1):
-        tokens = tuple(Token(w, n * 5 + i * 0.4, n * 5 + i * 0.4 + 0.3, 0.9) for i, w in enumerate(text.split()))
-        turns.append(Turn("c", n, 0, who, who, 0.9, n * 5.0, n * 5.0 + 4, tokens, "ru", 0.9, None, False, 0.0, False))
-    findings = [Finding("c", "abuse", "client", n, n * 5.0, n * 5.0 + 1, "слово", "insult", "operator", 0.9) for n in (2, 4)]
-    call = Call("c", "irkutsk", "", "", 0, None, disconnect_party="operator")
-    assert judge_procedure(call, turns, findings, [], None).outcome == "cannot_tell"
-
-
 def test_unknown_voices_accuse_nobody() -> None:
     assert judged("answer abuse answer abuse", "operator", role_confidence=0.4).outcome not in ACCUSING
     assert judged("answer calm at_client", "client", role_confidence=0.3).outcome != "operator_at_fault"
