@@ -18,7 +18,7 @@ from pipelines.score.reasons import why
 from pipelines.score.rules import RULES
 from pipelines.score.scorecard import Criterion
 
-_YES = 0.7  # a condition likelier than this holds
+_YES = 0.65  # a condition likelier than this holds
 _YES_TO_FAIL = 0.85  # and before silence is a fail it must be likelier than this
 
 

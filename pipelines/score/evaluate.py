@@ -240,7 +240,8 @@ def rules_version() -> str:
     """A short name for all that judges: changes when a rule, a phrase, a lexicon or the judging code changes."""
     digest = hashlib.sha256()
     paths = (p for folder in ("pipelines/score", "models") for pattern in ("*.py", "*.yaml") for p in (ROOT / folder).rglob(pattern))
-    for path in sorted(p for p in paths if p.name not in _HEARING and "training" not in p.parts):  # what models learned from judges nothing
+    judging = (p for p in paths if p.name not in _HEARING and "training" not in p.parts)  # what models learned from judges nothing
+    for path in sorted((*judging, ROOT / "pipelines" / "reading.py")):
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())
     return f"callgrade-{_package_version()}+rules.{digest.hexdigest()[:12]}"
