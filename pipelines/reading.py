@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.text.loading import MODELS_DIR, get_turn_model
-from models.text.turn_model import CallReading, TurnReading, TurnText
+from models.text.turn_model import CallReading, TurnModel, TurnReading, TurnText
 from pipelines.records import Turn
 
 
@@ -34,7 +34,12 @@ NOTHING_READ = Reading()
 
 def read_calls(calls: Sequence[Sequence[Turn]], profile: str = "offline", models_dir: Path | None = None) -> list[Reading]:
     """What the turn model of a profile makes of each call; calls are best read together."""
-    found = get_turn_model(profile, models_dir or MODELS_DIR).read([texts_of(turns) for turns in calls])
+    return read_with(get_turn_model(profile, models_dir or MODELS_DIR), calls)
+
+
+def read_with(model: TurnModel, calls: Sequence[Sequence[Turn]]) -> list[Reading]:
+    """What a given model makes of each call."""
+    found = model.read([texts_of(turns) for turns in calls])
     return [Reading.of(turns, one) for turns, one in zip(calls, found, strict=True)]
 
 

@@ -39,6 +39,6 @@ def checked(path: Path = WEIGHTS, facts: Path = FACTS) -> Path:
     if found != pinned:
         raise ChangedWeightsError(
             f"{path} is not the file that {facts.name} pins: sha256 {found[:12]}, expected {pinned[:12]}. "
-            "Check it out again, or train it anew with `python -m models.training.train_turn_model`."
+            "Restore it with git, or retrain it with `python -m models.training.train_turn_model`."
         )
     return path

@@ -1,7 +1,7 @@
 """Fine-tunes the turn model on labelled dialogues and measures it on writers left out: `python -m models.training.train_turn_model`.
 
-Without `--leave-out` it is fitted to every dialogue of the folder, which nothing then measures. An epoch over 1,000 dialogues takes about six
-minutes on two cores that nobody else uses.
+Without `--leave-out` it is fitted to every dialogue of the folder, which nothing then measures. An epoch over 1,000 dialogues takes about four
+minutes on two otherwise idle cores.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ def kind_of(verdict: VerdictName, has_quote: bool) -> str:
     return "blamed" if has_quote else "absent"
 
 
-def log_odds(chance: float) -> float:
-    """The log odds of a chance; never infinite."""
-    held = min(max(chance, _NEAR_0), 1 - _NEAR_0)
+def log_odds(chance: float, nearest: float = _NEAR_0) -> float:
+    """The log odds of a chance; those of a chance nearer to 0 or 1 than `nearest` are those of `nearest`."""
+    held = min(max(chance, nearest), 1 - nearest)
     return math.log(held / (1 - held))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from models.phrases import LOADER
+from pipelines.score.calibration import log_odds
 
 PATH = Path(__file__).with_name("combination.yaml")
 ACT_FEATURES = ("model", "phrase", "opening", "closing")
@@ -58,18 +59,12 @@ class Combination:
 
 def act_features(model: float, phrase: float, place: Place) -> dict[str, float]:
     """What an act is judged from."""
-    return {"model": log_odds(model), "phrase": phrase, "opening": float(place.is_opening), "closing": float(place.is_closing)}
+    return {"model": log_odds(model, _NEAR_0), "phrase": phrase, "opening": float(place.is_opening), "closing": float(place.is_closing)}
 
 
 def abuse_features(model: float, lexicon: float) -> dict[str, float]:
     """What abuse is judged from: the model's probability of any, and the confidence of the lexicon's best finding, 0 where there is none."""
-    return {"model": log_odds(model), "lexicon": lexicon}
-
-
-def log_odds(chance: float) -> float:
-    """The log odds of a chance; never infinite."""
-    held = min(max(chance, _NEAR_0), 1 - _NEAR_0)
-    return math.log(held / (1 - held))
+    return {"model": log_odds(model, _NEAR_0), "lexicon": lexicon}
 
 
 @cache

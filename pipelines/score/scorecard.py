@@ -28,7 +28,6 @@ TOPICS = (
     "complaint",
     "wrong_company", "prank", "other",
 )  # fmt: skip
-CLIENT_TYPES = ("addressed", "venting", "uninformed", "complainer", "opinionated", "rude")
 FOLDER = Path(__file__).parent
 CENTRES = FOLDER / "centres"
 

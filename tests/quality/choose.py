@@ -15,7 +15,6 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +22,13 @@ import yaml
 
 from models import private_files
 from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, Line, load_calibration, log_odds
-from tests.quality.measured import RECOGNISED, REFERENCE, Measured, from_fold
+from tests.quality.measured import NOISES, RECOGNISED, REFERENCE, Measured, add_folds, folds_of, from_fold
 from tests.quality.table import markdown, pct
 
 # The one place where it is said how right verdicts must be.
 WANTED = 0.92  # of the decided verdicts of a criterion in a language
 WANTED_TO_FAIL = 0.92  # of the fails, over all: a wrong fail is worst
 LEAST, LEAST_TO_FAIL = 0.65, 0.85  # no verdict, and no fail, is given that is less certain, however right its group is
-NOISES = (0.0, 0.12)  # shares of the words that are misheard or lost
 BACK_OFF = 20.0  # so many verdicts of the wider group weigh as much as a group's own
 GRID = tuple(round(LEAST + 0.01 * n, 2) for n in range(35))
 _OFFSET_PRIOR, _SLOPE_PRIOR, _GROUP_PRIOR = 1.0, 0.3, 0.5  # standard deviations of what is fitted
@@ -195,20 +193,13 @@ def main() -> int:
     """Choose, print what it does, and write the file where that is asked for; exit status 1 when nothing was measured."""
     private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.quality.choose", description="Choose how certain a verdict must be.")
-    parser.add_argument(
-        "--fold",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("WEIGHTS", "WRITER"),
-        help="weights, and the writers left out of their fit",
-    )
+    add_folds(parser)
     parser.add_argument(
         "--wanted", type=float, default=WANTED, help="how often a decided verdict must be right, 0 to 1 (default %(default)s)"
     )
     parser.add_argument("--write", action="store_true", help=f"write {PATH.name}; otherwise only what it would do is printed")
     arguments = parser.parse_args()
-    some = [m for weights, *writers in arguments.fold for m in from_fold(Path(weights), set(map(int, writers)), NOISES)]
+    some = [m for weights, writers in folds_of(arguments) for m in from_fold(weights, writers, NOISES)]
     if not some:
         print("No dialogue of these writers was judged.", file=sys.stderr)
         return 1

@@ -22,20 +22,19 @@ import yaml
 from models.phrases import LOADER
 from models.text.turn_model import ACTS, TurnModel
 from models.training.dialogues import FOLDER
-from pipelines.reading import Reading, texts_of
-from pipelines.records import Turn
+from pipelines.reading import read_with
 from pipelines.redact import redact_turns
 from pipelines.score.abuse import abuse_in_turn
 from pipelines.score.acts import CLOSING_TURNS, OPENING_TURNS, phrases_of
 from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features
 from pipelines.score.scorecard import Centre, centre_ids, load_centre
 from tests.quality.choose import regress
-from tests.quality.measured import model_of
+from tests.quality.measured import NOISES, add_folds, folds_of, model_of
 from tests.quality.noise import misheard
 from tests.quality.replay import turns_of
 from tests.quality.scripts import reference_of
 
-NOISES = (0.0, 0.12)  # shares of the words that are misheard or lost
+TOPIC = {"points": 1.0, "model": 0.5}  # the best of a grid is flat around these; not fitted here
 _ANY_CENTRE = "irkutsk"  # stands in for a centre that has no profile; its names count for nothing there
 _NEED_A_PROFILE = ("company",)  # acts that are told by what a centre is called
 _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening": 1.5, "closing": 1.5}  # priors: standard deviations
@@ -58,9 +57,9 @@ def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> I
     spoken = [[spoil(turn) for turn in turns_of(r["id"], r)] for r in references]
     masked = [
         redact_turns(turns, centre_id=c.centre_id, readings=r.turns)[0]
-        for turns, c, r in zip(spoken, centres, _read(model, spoken), strict=True)
+        for turns, c, r in zip(spoken, centres, read_with(model, spoken), strict=True)
     ]
-    for script, reference, centre, turns, read in zip(scripts, references, centres, masked, _read(model, masked), strict=True):
+    for script, reference, centre, turns, read in zip(scripts, references, centres, masked, read_with(model, masked), strict=True):
         operator = [turn for turn in turns if turn.role == "operator"]
         for turn in turns:
             true, found = reference["turns"][turn.turn_no - 1], read.turns[turn.turn_no]
@@ -76,10 +75,6 @@ def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> I
                 if script["centre"] in centre_ids() or act not in _NEED_A_PROFILE:
                     phrase = max((s[3] for s in spans if s[0] == act), default=0.0)
                     yield Told(act, act_features(found.acts[act], phrase, place), act in true["marks"])
-
-
-def _read(model: TurnModel, calls: Sequence[Sequence[Turn]]) -> list[Reading]:
-    return [Reading.of(turns, one) for turns, one in zip(calls, model.read([texts_of(turns) for turns in calls]), strict=True)]
 
 
 def _centre(script: dict[str, Any]) -> Centre:
@@ -101,22 +96,14 @@ def fitted(some: Sequence[Told], names: Sequence[str]) -> list[float]:
 def main() -> None:
     """Fit and write the file."""
     parser = argparse.ArgumentParser(prog="python -m tests.quality.combine", description="Fit how model, phrases and lexicon are combined.")
-    parser.add_argument(
-        "--fold",
-        nargs="+",
-        action="append",
-        required=True,
-        metavar=("WEIGHTS", "WRITER"),
-        help="weights, and the writers left out of their fit",
-    )
+    add_folds(parser)
     given = parser.parse_args()
     by_name: dict[str, list[Told]] = defaultdict(list)
-    for weights, *writers in given.fold:
-        out = set(map(int, writers))
+    for weights, out in folds_of(given):
         scripts = [yaml.load(path.read_text(encoding="utf-8"), LOADER) for path in sorted(FOLDER.rglob("*.yaml"))]
         own = [script for script in scripts if script["writer"] in out]
         with tempfile.TemporaryDirectory() as folder:
-            model = model_of(Path(weights), Path(folder))
+            model = model_of(weights, Path(folder))
             for noise in NOISES:
                 for one in told(model, own, noise):
                     by_name[one.name].append(one)
@@ -124,7 +111,7 @@ def main() -> None:
         "acts": {act: fitted(by_name[act], ACT_FEATURES) for act in ACTS},
         "abuse": fitted(by_name["abuse"], ABUSE_FEATURES),
         "operator_abuse": fitted(by_name["by_operator"], ABUSE_FEATURES),
-        "topic": {"points": 1.0, "model": 1.0},
+        "topic": TOPIC,
     }
     head = f"# Made by `python -m tests.quality.combine`: offset and weights of {', '.join(ACT_FEATURES)}; of abuse {', '.join(ABUSE_FEATURES)}.\n"
     PATH.write_text(head + yaml.safe_dump(combination, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")

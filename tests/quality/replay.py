@@ -13,7 +13,7 @@ from typing import Any
 from models.text.loading import get_turn_model
 from models.text.turn_model import TurnModel
 from pipelines.intake.folder import read_folder
-from pipelines.reading import NOTHING_READ, Reading, texts_of
+from pipelines.reading import NOTHING_READ, Reading, read_with
 from pipelines.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
 from pipelines.redact import redact_turns
 from pipelines.score.calibration import Calibration
@@ -62,9 +62,9 @@ def replay(
     spoken = [[spoil(turn) for turn in turns_of(call.call_id, references[call.call_id])] for call in calls]
     masked = [
         redact_turns(turns, centre_id=call.centre_id, readings=read.turns)
-        for call, turns, read in zip(calls, spoken, _read(model, spoken), strict=True)
+        for call, turns, read in zip(calls, spoken, read_with(model, spoken), strict=True)
     ]
-    readings = _read(model, [turns for turns, _ in masked])
+    readings = read_with(model, [turns for turns, _ in masked])
     return [
         _judged(call, references[call.call_id], turns, personal, reading, calibration)
         for call, (turns, personal), reading in zip(calls, masked, readings, strict=True)
@@ -75,13 +75,8 @@ def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_r
     """One call judged from the words of its reference; `keep_raw` as with `--keep-text raw`."""
     model, spoken, personal = get_turn_model(), turns_of(call.call_id, reference), []
     if is_masked:
-        spoken, personal = redact_turns(spoken, keep_raw, call.centre_id, _read(model, [spoken])[0].turns)
-    return _judged(call, reference, spoken, personal, _read(model, [spoken])[0])
-
-
-def _read(model: TurnModel, calls: Sequence[Sequence[Turn]]) -> list[Reading]:
-    found = model.read([texts_of(turns) for turns in calls])
-    return [Reading.of(turns, one) for turns, one in zip(calls, found, strict=True)]
+        spoken, personal = redact_turns(spoken, keep_raw, call.centre_id, read_with(model, [spoken])[0].turns)
+    return _judged(call, reference, spoken, personal, read_with(model, [spoken])[0])
 
 
 def _judged(
