@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("callgrade")
 
 HOST, PORT = "127.0.0.1", 8750
+_BACKLOG = 512  # connections that the system keeps waiting
 _FILES, _OTHER_FILES = 4096, 200  # open files that are asked of the system, and those that are not connections
 _TURN_S = 0.0005  # after so long a thread that works out sums ahead lets one that answers go on; Python's own 5 ms are felt, as a page asks many times
 
@@ -71,6 +72,7 @@ def serve(settings: Settings, listening: Listening) -> int:
     with sock:
         listening = replace(listening, port=int(sock.getsockname()[1]))
         server = make_server(make_app(settings, listening.hosts(), is_https=listening.is_https), listening)
+        sock.listen(_BACKLOG)  # who reads the line below may connect at once: the system keeps them waiting until the server runs
         print(f"Callgrade at {listening.url}/  (Ctrl-C stops)", flush=True)
         if not accounts.everybody(open_store(settings)):
             print("Nobody can sign in yet: `callgrade accounts add NAME --role administrator` makes the first account.", flush=True)
@@ -100,7 +102,7 @@ def make_server(app: ASGIApp, listening: Listening, limits: ConnectionLimits | N
     config = uvicorn.Config(
         cast(Any, app), log_level="warning", access_log=False, server_header=False, loop="asyncio", http=cast(type[asyncio.Protocol], protocol), ws="none",
         h11_max_incomplete_event_size=limits.header_bytes, proxy_headers=listening.public_url is not None, forwarded_allow_ips=[HOST, "::1"],
-        timeout_keep_alive=15, timeout_graceful_shutdown=5, backlog=512,
+        timeout_keep_alive=15, timeout_graceful_shutdown=5, backlog=_BACKLOG,
     )  # fmt: skip
     return uvicorn.Server(config)
 
