@@ -22,11 +22,12 @@ from pathlib import Path
 from models import registry
 from models.cores import cores
 from models.grouping import in_groups
-from pipelines import audio, coaching, diarize, heap, redact, transcribe, transcripts, turns, warehouse
+from pipelines import audio, coaching, diarize, heap, transcribe, transcripts, turns, warehouse
 from pipelines.errors import TransientError
 from pipelines.printable import normalise_id
 from pipelines.published import Published
 from pipelines.records import Call, Clip, PutAside
+from pipelines.redact import step as redact
 from pipelines.score import evaluate
 from pipelines.settings import Settings, now
 from pipelines.store import Batch, CutShortError

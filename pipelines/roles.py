@@ -20,9 +20,9 @@ import yaml
 from models import language as languages
 from models.phrases import LOADER
 from pipelines.errors import MisconfiguredError
-from pipelines.numbers_spoken import number_runs
-from pipelines.personal_words import items_of, vocabulary_for
 from pipelines.records import Call, CallRoles, Role, Turn
+from pipelines.redact.context import items_of, vocabulary_for
+from pipelines.redact.spoken_numbers import number_runs
 
 PHRASES = Path(languages.__file__).with_name("languages") / "roles"
 KINDS = ("service", "offer", "ask", "manage", "need", "address", "reaction")

@@ -206,15 +206,17 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
     network.standardise(next(batches(rows_of(dialogues, pieces, topics), pieces, READ_PIECES))[0])
     trained = [p for p in network.encoder.parameters() if p.requires_grad]
     heads = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    optimizer = torch.optim.AdamW([{"params": trained, "lr": RATE}, {"params": heads, "lr": HEADS_RATE}], weight_decay=0.01)
-    steps = epochs * sum(1 for _ in batches(rows_of(dialogues, pieces, topics), pieces, BATCH_PIECES))
+    optimizer = torch.optim.AdamW([{"params": trained, "lr": RATE}, {"params": heads, "lr": HEADS_RATE}], weight_decay=0.01, fused=True)
+    # made before the first step: parts of calls are short, and the rate must have come down when the last step is taken
+    planned = [[batch for batch, _ in batches(rows_of(dialogues, pieces, topics, draw), pieces, BATCH_PIECES, draw)] for _ in range(epochs)]
+    steps = sum(map(len, planned))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / max(1.0, WARM_UP * steps)) * max(0.02, 1 - step / (1.05 * steps))
+        optimizer, lambda step: min(1.0, (step + 1) / max(1.0, WARM_UP * steps)) * max(0.02, 1 - step / steps)
     )
     step = 0
-    for epoch in range(1, epochs + 1):
-        network.train()
-        for batch, _ in batches(rows_of(dialogues, pieces, topics, draw), pieces, BATCH_PIECES, draw):
+    network.train()
+    for epoch, some in enumerate(planned, 1):
+        for batch in some:
             loss = _loss(_logits(network, batch), batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -223,7 +225,7 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
             schedule.step()
             step += 1
             if step % 20 == 0:
-                say(f"epoch {epoch} of {epochs}, step {step} of about {steps}, loss {float(loss.detach()):.2f}")
+                say(f"epoch {epoch} of {epochs}, step {step} of {steps}, loss {float(loss.detach()):.2f}")
     return network, pieces
 
 

@@ -24,7 +24,7 @@ from pipelines import preflight
 from pipelines.errors import MisconfiguredError
 from pipelines.published import Published, Row
 from pipelines.records import AudioFacts, Call, CallRoles, Hold, Interval, PersonalData, Token, Turn
-from pipelines.redact import redact_turns
+from pipelines.redact.step import redact_turns
 from pipelines.score.evaluate import score_call
 from pipelines.score.scorecard import load_centre
 from pipelines.settings import Settings

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from models.language import LANGUAGES
 from pipelines.published import Published, Row
-from pipelines.redact import mask_text
+from pipelines.redact.step import mask_text
 
 VIEWS_WITH_QUOTES = ("findings", "criterion_results", "coaching_clips")
 

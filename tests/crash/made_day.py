@@ -16,7 +16,7 @@ import numpy as np
 from pipelines import flow
 from pipelines.intake.folder import read_folder
 from pipelines.records import AudioFacts, Call, Interval, Segment, Word
-from pipelines.redact import redact_turns
+from pipelines.redact.step import redact_turns
 from pipelines.score.evaluate import score_call
 from pipelines.settings import Settings
 from pipelines.store import Batch

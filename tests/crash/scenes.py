@@ -14,11 +14,12 @@ from typing import Any
 
 import duckdb
 
-from pipelines import coaching, flow, redact, turns
+from pipelines import coaching, flow, turns
 from pipelines.__main__ import main
 from pipelines.errors import CallgradeError
 from pipelines.reading import NOTHING_READ, Reading
 from pipelines.records import Turn, TurnSentiment
+from pipelines.redact import step as redact
 from pipelines.score import evaluate
 from pipelines.score.scorecard import centre_ids, load_centre
 from pipelines.settings import Settings

@@ -23,7 +23,7 @@ from models.phrases import LOADER
 from models.text.turn_model import ACTS, TurnModel
 from models.training.dialogues import FOLDER
 from pipelines.reading import read_with
-from pipelines.redact import redact_turns
+from pipelines.redact.step import redact_turns
 from pipelines.score.abuse import abuse_in_turn
 from pipelines.score.acts import CLOSING_TURNS, OPENING_TURNS, phrases_of
 from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from models.language import words_of
-from pipelines.numbers_spoken import number_of
-from pipelines.personal_words import items_of, vocabulary_for
 from pipelines.records import Finding
-from pipelines.redact import MASKS
+from pipelines.redact.context import items_of, vocabulary_for
+from pipelines.redact.spoken_numbers import number_of
+from pipelines.redact.step import MASKS
 from pipelines.score.procedure import ACCUSING
 from tests.quality.replay import Judged
 from tests.quality.truth import Reference, right_verdicts

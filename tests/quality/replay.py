@@ -15,7 +15,7 @@ from models.text.turn_model import TurnModel
 from pipelines.intake.folder import read_folder
 from pipelines.reading import NOTHING_READ, Reading, read_with
 from pipelines.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
-from pipelines.redact import redact_turns
+from pipelines.redact.step import redact_turns
 from pipelines.score.calibration import Calibration
 from pipelines.score.evaluate import Scored, score_call
 from pipelines.store import Batch

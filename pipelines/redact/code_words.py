@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.personal_names import is_counted, is_person, is_plain, sentences
-from pipelines.personal_numbers import Span
-from pipelines.personal_words import Heard
+from pipelines.redact.context import TurnContext
+from pipelines.redact.names import is_counted, is_person, is_plain, sentences
+from pipelines.redact.recognizer import CallContext, Recognizer, Span
 
 _CODE_WORDS = 4  # a code word stands no farther from the words that announce it
 
 
-def find_code_words(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
-    """The client's code word: what he says after naming it, or his short answer to the question for it."""
+class CodeWordRecognizer(Recognizer):
+    """The client's code word: what follows its name, or a short answer to the question for it."""
+
+    def recognize(self, call: CallContext) -> list[Span]:
+        return _code_words(call.turns, call.taken)
+
+
+def _code_words(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[Span]:
     spans: list[Span] = []
     secret: set[str] = set()
-    for n, h in enumerate(heard):
+    for n, h in enumerate(contexts):
         said = None if h.role == "operator" else _code_word(h, taken[n])
         if said:
             spans.append(Span(n, *said, "code_word"))
             secret |= {h.items[k].word for k in range(*said)}
-    for n, h in enumerate(heard):
+    for n, h in enumerate(contexts):
         mine = {k for s in spans if s.turn == n for k in range(s.first, s.last)}
         for k, item in enumerate(h.items):
             if k not in mine and k not in taken[n] and len(item.word) > 3 and item.word in secret:
@@ -28,7 +34,7 @@ def find_code_words(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[S
     return spans
 
 
-def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
+def _code_word(h: TurnContext, taken: set[int]) -> tuple[int, int] | None:
     """The code word of a client's turn: after the words "code word", or the last free word of an answer to the question for it."""
     words, asked = h.vocabulary, "code_word" in h.asked
     if any(item.kind == "code_word" for item in h.items):
@@ -42,7 +48,7 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
             continue
         named = [k for k in range(first, last) if words.has("code_word", h.items[k].word) and _names_code_word(h, k, asked)]
         start = named[-1] + 1 if named else first
-        end = min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last  # no stop was heard: he goes on
+        end = min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last  # no stop was contexts: he goes on
         free = [k for k in range(start, end) if k not in taken and not is_plain(h, k)]
         if named and not free and start == last < len(h.items) and not is_plain(h, last):
             return last, last + 1  # "Кодовое слово. Ромашка."
@@ -53,7 +59,7 @@ def _code_word(h: Heard, taken: set[int]) -> tuple[int, int] | None:
     return unnamed
 
 
-def _names_code_word(h: Heard, at: int, asked: bool) -> bool:
+def _names_code_word(h: TurnContext, at: int, asked: bool) -> bool:
     """Whether the client speaks of his code word here; "слово" alone counts in an answer, just before the end of the sentence."""
     closes = bool(h.asked) and at + 1 < len(h.items) and h.items[at + 1].ends_sentence
     return asked or closes or "code_word" in h.vocabulary.cues_of(h.items[at].word)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from num2words import num2words
 
 from models.language import words_of
-from pipelines.redact import redact_turns
+from pipelines.redact.step import redact_turns
 from tests.spoken import Line, dialogue
 
 ASKS = {

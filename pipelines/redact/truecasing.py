@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from models.dictionaries import entry
 from models.language import is_first_name
-from pipelines.numbers_spoken import number_of
-from pipelines.personal_words import Heard, Item, Vocabulary, name_parts
+from pipelines.redact.context import Item, TurnContext, Vocabulary, name_parts
+from pipelines.redact.spoken_numbers import number_of
 
 _LETTERS = 3  # shorter words are names of nobody
 _BEFORE, _AFTER = 3, 2  # how near an introduction is to the name
@@ -34,13 +34,13 @@ _PLAIN = (
 )
 
 
-def restore_capitals(heard: Heard) -> Heard:
+def restore_capitals(turn: TurnContext) -> TurnContext:
     """A turn with `is_capital` where a word can only be a proper noun, and for the rest of a name that is given there."""
-    items, vocabulary = heard.items, heard.vocabulary
+    items, vocabulary = turn.items, turn.vocabulary
     code = vocabulary.codes[0]
     if code not in ("hu", "en"):
-        return heard
-    is_asked = "name" in heard.asked and heard.role != "operator"
+        return turn
+    is_asked = "name" in turn.asked and turn.role != "operator"
     free = [_can_be_proper(i, vocabulary) for i in items]
     proper = {k for k, i in enumerate(items) if free[k] and is_proper(i.word, code)}
     given = {k for k, i in enumerate(items) if free[k] and is_first_name(i.word, code)}
@@ -56,7 +56,7 @@ def restore_capitals(heard: Heard) -> Heard:
             or ((is_asked or is_given) and beside & (given | proper))
         ):
             capitals.add(k)
-    return replace(heard, items=[replace(i, is_capital=True) if k in capitals else i for k, i in enumerate(items)])
+    return replace(turn, items=[replace(i, is_capital=True) if k in capitals else i for k, i in enumerate(items)])
 
 
 @lru_cache(maxsize=50_000)

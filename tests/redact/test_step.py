@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipelines.personal_words import CUES
 from pipelines.records import Turn
-from pipelines.redact import mask_text, redact_turns, run
+from pipelines.redact.context import CUES
+from pipelines.redact.step import mask_text, redact_turns, run
 from pipelines.settings import Settings
 from pipelines.store import Batch
 from pipelines.turns import build_turns

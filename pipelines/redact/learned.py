@@ -9,25 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.text.turn_model import KINDS, TurnReading
-from pipelines.personal_numbers import NUMERIC, Span, amount_words
-from pipelines.personal_words import Heard
+from pipelines.redact.context import TurnContext
+from pipelines.redact.numbers import NUMERIC, amount_words
+from pipelines.redact.recognizer import CallContext, Recognizer, Span
 
 LEAST = 0.5  # chance that a word is personal data, from which it is masked
 LEAST_BESIDE = 0.2  # the same for a word beside one that is masked: the rest of a number, a surname after a name
-LEAST_TO_KEEP = 0.02  # what phrases alone take for personal data is believed from here
 LEAST_OF_OPERATOR = 0.8  # of a number that an operator says: sums, hours and tickets are many, and what is read back is found by itself
 
 
-def find_learned(readings: Sequence[TurnReading], heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
-    """Words that are personal data, as runs of one kind. A number with a unit, or one that counts thousands, is none.
+class LearnedRecognizer(Recognizer):
+    """Words that are personal data, as runs of one kind, of all kinds. A number with a unit, or one that counts thousands, is none."""
 
-    Args:
-        readings: of every turn of a call, in order, one row of `personal` a token.
-        heard: the same turns as the other finders see them.
-        taken: token numbers that belong to a span already, for each turn.
-    """
+    can_be_ruled_out = False  # it is the model itself
+
+    def recognize(self, call: CallContext) -> list[Span]:
+        return _learned(call.readings, call.turns, call.taken) if call.readings else []
+
+
+def _learned(readings: Sequence[TurnReading], contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[Span]:
     spans: list[Span] = []
-    for turn, (reading, h, own) in enumerate(zip(readings, heard, taken, strict=True)):
+    for turn, (reading, h, own) in enumerate(zip(readings, contexts, taken, strict=True)):
         personal = reading.personal
         if not len(personal):
             continue
@@ -58,8 +60,3 @@ def _meant(personal: NDArray[np.float32], own: Iterable[int]) -> NDArray[np.bool
             beside = n - 1 if order.step > 0 else n + 1
             grown[n] |= is_maybe[n] and grown[beside]
     return np.asarray(grown, dtype=np.bool_)
-
-
-def believed(spans: Iterable[Span], readings: Sequence[TurnReading]) -> list[Span]:
-    """The spans that the model does not rule out."""
-    return [s for s in spans if (1 - readings[s.turn].personal[s.first : s.last, 0]).max(initial=0.0) >= LEAST_TO_KEEP]

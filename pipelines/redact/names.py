@@ -1,4 +1,4 @@
-"""Finds the names of people; addresses are found in `personal_addresses`, code words in `personal_code_words`."""
+"""Finds the names of people by grammar, dictionaries and what was asked for."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rapidfuzz import fuzz
 
 from models import language as languages
 from models.abuse_lexicon import load_lexicon
-from pipelines.numbers_spoken import number_of
-from pipelines.personal_numbers import Span
-from pipelines.personal_words import Heard, Item, name_parts
+from pipelines.redact.context import Item, TurnContext, name_parts
+from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.spoken_numbers import number_of
 
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
@@ -18,17 +18,20 @@ _NAME_WORDS = 3  # family name, first name, patronymic
 _SAME_NAME = 85.0  # two spellings of one name, in per cent
 
 
-def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[Span]:
-    """Names of people, wherever they are said; only the operator's own name, as he gives it himself, stays readable.
+class NameRecognizer(Recognizer):
+    """Names of people, wherever they are said; only an operator's own name, as given by the operator, stays readable."""
 
-    `public_words` are names of companies and products, never of persons.
-    """
+    def recognize(self, call: CallContext) -> list[Span]:
+        return _names(call.turns, call.taken, call.public_words)
+
+
+def _names(contexts: Sequence[TurnContext], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[Span]:
     marked: list[set[int]] = []
-    for n, h in enumerate(heard):
+    for n, h in enumerate(contexts):
         marked.append({k for k in _names_in(h) if k not in taken[n] and h.items[k].word not in public_words})
-    own, others = _whose(heard, marked)
+    own, others = _whose(contexts, marked)
     spans: list[Span] = []
-    for n, h in enumerate(heard):
+    for n, h in enumerate(contexts):
         for k, item in enumerate(h.items):
             if k not in taken[n] and item.is_capital and item.word not in public_words and _is_one_of(h, k, others):
                 marked[n].add(k)
@@ -37,7 +40,7 @@ def find_names(heard: Sequence[Heard], taken: Sequence[set[int]], public_words: 
     return spans
 
 
-def _names_in(h: Heard) -> set[int]:
+def _names_in(h: TurnContext) -> set[int]:
     items, words = h.items, h.vocabulary
     asked = "name" in h.asked and h.role != "operator"
     hits: set[int] = _bare_answer(h) | _begun_answer(h) if asked else set()
@@ -82,7 +85,7 @@ def _names_in(h: Heard) -> set[int]:
     return {k for k in kept if {k - 1, k + 1} & kept or not _is_insult(h, items[k].word)}
 
 
-def _is_name_without_capital(h: Heard, at: int) -> bool:
+def _is_name_without_capital(h: TurnContext, at: int) -> bool:
     """Whether a word in lower case is nothing but a given name, or may be a family name and stands beside one."""
     item = h.items[at]
     if item.kind is not None or h.vocabulary.has("common", item.word) or h.vocabulary.has("not_names", item.word):
@@ -101,7 +104,7 @@ def _is_pair(items: Sequence[Item], at: int) -> bool:
     return after or (at > 0 and items[at - 1].is_capital and not items[at].starts_sentence)
 
 
-def _bare_answer(h: Heard) -> set[int]:
+def _bare_answer(h: TurnContext) -> set[int]:
     """The words of a turn that says one to three words beside those of every day, and no number: after the question for a name, that name."""
     words = h.vocabulary
     rest = [
@@ -115,7 +118,7 @@ def _bare_answer(h: Heard) -> set[int]:
     return set(rest) if is_name and known and not asks_back else set()
 
 
-def _begun_answer(h: Heard) -> set[int]:
+def _begun_answer(h: TurnContext) -> set[int]:
     """The words that an answer to the question for a name begins with, where the first is a name or no known word.
 
     Names are what is misheard most: "Мезенцева Дарья Ильинична" comes as "мединцева, даря и линично".
@@ -140,18 +143,18 @@ def _begun_answer(h: Heard) -> set[int]:
     return set() if asks_back else set(range(found[0], found[-1] + 1))
 
 
-def _is_insult(h: Heard, word: str) -> bool:
+def _is_insult(h: TurnContext, word: str) -> bool:
     """Whether the word alone is more likely an insult than a family name: a judge must be able to read it."""
     lexicon = load_lexicon(*(h.vocabulary.codes if h.vocabulary.codes[0] in _CYRILLIC_CODES else (h.vocabulary.codes[0],)))
     return any(lexicon.has(name, word) for name in ("obscene", "insults", "insults_addressed", "company_insults"))
 
 
-def _whose(heard: Sequence[Heard], marked: Sequence[set[int]]) -> tuple[set[str], set[str]]:
+def _whose(contexts: Sequence[TurnContext], marked: Sequence[set[int]]) -> tuple[set[str], set[str]]:
     """The names of the operator, as he gives them himself in his first two turns or when asked, and all other names."""
     own: set[str] = set()
     others: set[str] = set()
     operator_turns = 0
-    for n, h in enumerate(heard):
+    for n, h in enumerate(contexts):
         operator_turns += h.role == "operator"
         introduces = (h.role == "operator" and operator_turns <= 2) or h.is_answer_of_client
         for k, item in enumerate(h.items):
@@ -165,11 +168,11 @@ def _whose(heard: Sequence[Heard], marked: Sequence[set[int]]) -> tuple[set[str]
     return own, others
 
 
-def _is_own(h: Heard, at: int, own: set[str], others: set[str]) -> bool:
+def _is_own(h: TurnContext, at: int, own: set[str], others: set[str]) -> bool:
     return _stands_alone(h, at) and _is_one_of(h, at, own) and not _is_one_of(h, at, others - own)
 
 
-def _stands_alone(h: Heard, at: int) -> bool:
+def _stands_alone(h: TurnContext, at: int) -> bool:
     """Whether no family name or patronymic stands beside it."""
     beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items)]
     return not any(
@@ -177,7 +180,7 @@ def _stands_alone(h: Heard, at: int) -> bool:
     )
 
 
-def _is_one_of(h: Heard, at: int, names: set[str]) -> bool:
+def _is_one_of(h: TurnContext, at: int, names: set[str]) -> bool:
     word = h.items[at].word
     if word in names:
         return True
@@ -185,13 +188,13 @@ def _is_one_of(h: Heard, at: int, names: set[str]) -> bool:
     return any(_same_name(word, other) or lemma == languages.lemma(other, h.vocabulary.codes[0]) for other in names)
 
 
-def is_numeric(h: Heard, at: int) -> bool:
+def is_numeric(h: TurnContext, at: int) -> bool:
     """Whether the word is a number, in digits or in words, or a number of order."""
     item = h.items[at]
     return any(c.isdigit() for c in item.text) or number_of(item.word, h.vocabulary) is not None or "Anum" in parts_of(h, item.word)
 
 
-def parts_of(h: Heard, word: str) -> set[str]:
+def parts_of(h: TurnContext, word: str) -> set[str]:
     """What the word may be by the dictionaries of the turn's languages; unknown only where all of them say so."""
     each = [name_parts(word, code) for code in h.vocabulary.codes]
     found = set().union(*each)
@@ -204,16 +207,16 @@ def parts_of(h: Heard, word: str) -> set[str]:
     return found
 
 
-def is_person(h: Heard, at: int) -> bool:
+def is_person(h: TurnContext, at: int) -> bool:
     """Whether the word is written and known as a person's name."""
     return h.items[at].is_capital and bool(_PERSON & parts_of(h, h.items[at].word))
 
 
-def _can_be_name(h: Heard, at: int) -> bool:
+def _can_be_name(h: TurnContext, at: int) -> bool:
     return bool({"Name", "Surn"} & parts_of(h, h.items[at].word)) or (h.items[at].is_capital and "?" in parts_of(h, h.items[at].word))
 
 
-def _is_clearly_name(h: Heard, item: Item) -> bool:
+def _is_clearly_name(h: TurnContext, item: Item) -> bool:
     """Whether the likeliest reading is a name; where a capital says nothing or is missing, all readings of both languages must be."""
     if h.vocabulary.codes[0] not in _CYRILLIC_CODES:
         return item.is_capital and "Name" in parts_of(h, item.word)
@@ -223,13 +226,13 @@ def _is_clearly_name(h: Heard, item: Item) -> bool:
     return bool(names) and (names[0] if is_telling else all(names) and len(item.word) >= 4)
 
 
-def is_plain(h: Heard, at: int) -> bool:
+def is_plain(h: TurnContext, at: int) -> bool:
     """Whether the word is of every day, or already masked."""
     item, words = h.items[at], h.vocabulary
     return item.kind is not None or not item.word or any(words.has(name, item.word) for name in ("common", "fillers", "code_word", "self"))
 
 
-def is_counted(h: Heard, at: int) -> bool:
+def is_counted(h: TurnContext, at: int) -> bool:
     """Whether the word is a number or what is counted."""
     return is_numeric(h, at) or h.vocabulary.has("units", h.items[at].word) or h.vocabulary.has("thousands", h.items[at].word)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.language import words_of
-from pipelines.redact import redact_turns
+from pipelines.redact.step import redact_turns
 from tests.spoken import Line, dialogue, references
 
 NAMES = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.personal_tails import AT_ONCE_S, MOST_S, with_tails
 from pipelines.records import AudioFacts, Interval, PersonalData, Token, Turn
+from pipelines.redact.audio_tail import AT_ONCE_S, MOST_S, with_tails
 
 
 def turn(number: int, track: int, *words: tuple[str, float, float]) -> Turn:

@@ -1,6 +1,6 @@
 """Personal data is masked before anything is stored or shown: what a client dictated becomes `[ACCOUNT]`, `[NAME]` and the like.
 
-Each `personal_` module finds one kind; docs/personal-data.md says what is masked and what stays. A missed number costs more than a masked
+Each recognizer finds some kinds; docs/personal-data.md says what is masked and what stays. A missed number costs more than a masked
 word too many.
 """
 
@@ -9,28 +9,41 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
+
 from models import language as languages
 from models.text.turn_model import TurnReading
-from pipelines.personal_addresses import find_addresses
-from pipelines.personal_case import restore_capitals
-from pipelines.personal_code_words import find_code_words
-from pipelines.personal_echoes import find_echoes
-from pipelines.personal_learned import believed, find_learned
-from pipelines.personal_names import find_names
-from pipelines.personal_numbers import Span, find_emails, find_numbers
-from pipelines.personal_tails import with_tails
-from pipelines.personal_words import listen
 from pipelines.reading import read_calls
 from pipelines.records import PersonalData, Token, Turn
+from pipelines.redact.addresses import AddressRecognizer
+from pipelines.redact.audio_tail import with_tails
+from pipelines.redact.code_words import CodeWordRecognizer
+from pipelines.redact.context import contexts_of
+from pipelines.redact.emails import EmailRecognizer
+from pipelines.redact.learned import LearnedRecognizer
+from pipelines.redact.names import NameRecognizer
+from pipelines.redact.numbers import NumberRecognizer
+from pipelines.redact.readback import ReadbackRecognizer
+from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.truecasing import restore_capitals
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
 MASKS = {f"[{kind}]" for kind in ("ACCOUNT", "CARD", "PHONE", "PASSPORT", "BIRTH_DATE", "NAME", "ADDRESS", "EMAIL", "CODE_WORD")}
 MAX_PASSES = 4
+RECOGNIZERS: tuple[Recognizer, ...] = (
+    EmailRecognizer(),
+    NumberRecognizer(),
+    AddressRecognizer(),
+    CodeWordRecognizer(),
+    NameRecognizer(),
+    LearnedRecognizer(),
+    ReadbackRecognizer(),
+)
 
 log = logging.getLogger("callgrade")
 
@@ -73,14 +86,15 @@ def redact_turns(
     """
     public_words = _public_words(centre_id)
     masked = list(turns)
-    for n in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
+    read = [readings[turn.turn_no] for turn in turns] if readings else []
+    for _ in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
         spans: dict[int, list[Span]] = defaultdict(list)
-        read = [readings[turn.turn_no] for turn in turns] if readings and n == 0 else ()
         for span in find_spans(masked, public_words, read):
             spans[span.turn].append(span)
         if not spans:
             break
         masked = [_masked(turn, spans[n], keep_raw) for n, turn in enumerate(masked)]
+        read = [_of_masked(reading, spans[n]) for n, reading in enumerate(read)]
     found = [
         PersonalData(turn.call_id, turn.turn_no, token.text[1:-1].lower(), token.start_s, token.end_s)
         for before, turn in zip(turns, masked, strict=True)
@@ -92,29 +106,11 @@ def redact_turns(
 
 def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset(), readings: Sequence[TurnReading] = ()) -> list[Span]:
     """Every piece of personal data in the turns of one call, none overlapping another; `readings` of the turns in order, if any."""
-    heard = [restore_capitals(turn) for turn in listen(turns)]
-    taken: list[set[int]] = [set() for _ in turns]
-    kept: list[Span] = []
-
-    def keep(spans: Iterable[Span]) -> None:
-        for span in spans:
-            own = set(range(span.first, span.last))
-            if not own & taken[span.turn]:
-                taken[span.turn] |= own
-                kept.append(span)
-
-    def likely(spans: list[Span]) -> list[Span]:
-        return believed(spans, readings) if readings else spans
-
-    keep(find_emails(heard))
-    keep(likely(find_numbers(heard)))
-    keep(likely(find_addresses(heard, taken)))
-    keep(likely(find_code_words(heard, taken)))
-    keep(likely(find_names(heard, taken, public_words)))
-    if readings:
-        keep(find_learned(readings, heard, taken))
-    keep(find_echoes(heard, kept, taken))
-    return kept
+    call = CallContext([restore_capitals(turn) for turn in contexts_of(turns)], readings, public_words)
+    for recognizer in RECOGNIZERS:
+        spans = recognizer.recognize(call)
+        call.keep(span for span in spans if not recognizer.can_be_ruled_out or call.believes(span))
+    return call.spans
 
 
 def mask_text(text: str, language: str) -> str:
@@ -133,6 +129,12 @@ def _masked(turn: Turn, spans: Sequence[Span], keep_raw: bool) -> Turn:
         tokens += [*turn.tokens[at : span.first], _placeholder(turn.tokens[span.first : span.last], span.kind, keep_raw)]
         at = span.last
     return replace(turn, tokens=(*tokens, *turn.tokens[at:]))
+
+
+def _of_masked(reading: TurnReading, spans: Sequence[Span]) -> TurnReading:
+    """The reading of a turn in which each span became one token."""
+    joined = {n for span in spans for n in range(span.first + 1, span.last)}
+    return replace(reading, personal=np.delete(reading.personal, sorted(joined), axis=0))
 
 
 def _placeholder(tokens: Sequence[Token], kind: str, keep_raw: bool) -> Token:

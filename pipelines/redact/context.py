@@ -53,7 +53,7 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One token of a turn as the finders see it."""
+    """One token of a turn as the recognizers see it."""
 
     text: str  # as recognised
     word: str  # lower-cased, bare
@@ -65,8 +65,8 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One turn as the finders see it: its words, and what the other person had asked for before it."""
+class TurnContext:
+    """One turn as the recognizers see it: its words, and what the other person had asked for before it."""
 
     role: Role
     items: list[Item]
@@ -82,16 +82,18 @@ class Heard:
         return found
 
 
-def listen(turns: Sequence[Turn]) -> list[Heard]:
+def contexts_of(turns: Sequence[Turn]) -> list[TurnContext]:
     """Each turn with its context: which personal data the other person had asked for, and was still waiting for."""
-    out: list[Heard] = []
+    out: list[TurnContext] = []
     asked: set[str] = set()
     asker, answers, asker_is_client = "", 0, False
     for turn in turns:
         items = items_of([t.text for t in turn.tokens])
         vocabulary = vocabulary_for(items, turn.language)
         context = frozenset(asked) if turn.speaker != asker else frozenset()
-        out.append(Heard(turn.role, items, vocabulary, frozenset() if asker_is_client else context, asker_is_client and "name" in context))
+        out.append(
+            TurnContext(turn.role, items, vocabulary, frozenset() if asker_is_client else context, asker_is_client and "name" in context)
+        )
         if turn.speaker != asker and asked:
             answers += 1
             if answers >= ANSWERS:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.numbers_spoken import number_of
-from pipelines.personal_names import is_numeric, parts_of
-from pipelines.personal_numbers import Span
-from pipelines.personal_words import Heard
+from pipelines.redact.context import TurnContext
+from pipelines.redact.names import is_numeric, parts_of
+from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.spoken_numbers import number_of
 
 _TOLD_WORDS = 3  # "I live at ..." stands no farther before the address
 _ANSWER_WORDS = 6  # a bare answer is no longer
 _STREET_WORDS = 5  # a house is told so soon after its street
 
 
-def find_addresses(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Span]:
+class AddressRecognizer(Recognizer):
     """Streets, houses and flats with their names and numbers, and the places said when an address was asked for."""
-    spans = []
-    for n, h in enumerate(heard):
+
+    def recognize(self, call: CallContext) -> list[Span]:
+        return _addresses(call.turns, call.taken)
+
+
+def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[Span]:
+    spans: list[Span] = []
+    for n, h in enumerate(contexts):
         asked = "address" in h.asked
         content = [k not in taken[n] and _is_address_word(h, k, asked or _is_told(h, k)) for k in range(len(h.items))]
         for first, last in _address_runs(h, content, asked):
@@ -29,12 +35,12 @@ def find_addresses(heard: Sequence[Heard], taken: Sequence[set[int]]) -> list[Sp
     return spans
 
 
-def _is_told(h: Heard, at: int) -> bool:
+def _is_told(h: TurnContext, at: int) -> bool:
     """Whether the client is just saying where he lives."""
     return h.role != "operator" and any(h.vocabulary.has("address_told", i.word) for i in h.items[max(0, at - _TOLD_WORDS) : at])
 
 
-def _bare_answer(h: Heard) -> tuple[int, int] | None:
+def _bare_answer(h: TurnContext) -> tuple[int, int] | None:
     """The words of a short turn that says a number and a word or more beside those of every day: after the question for an address, that address."""
     words = h.vocabulary
     rest = [k for k, i in enumerate(h.items) if i.word and not words.has("fillers", i.word) and not words.has("common", i.word)]
@@ -46,7 +52,7 @@ def _bare_answer(h: Heard) -> tuple[int, int] | None:
     return (rest[0], rest[-1] + 1) if is_answer else None
 
 
-def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
+def _is_address_word(h: TurnContext, at: int, asked: bool) -> bool:
     item, words = h.items[at], h.vocabulary
     if item.kind is not None or not item.word:
         return False
@@ -70,7 +76,7 @@ def _is_address_word(h: Heard, at: int, asked: bool) -> bool:
     return is_placed and near and not words.has("public", item.word)
 
 
-def _address_runs(h: Heard, content: Sequence[bool], asked: bool) -> list[tuple[int, int]]:
+def _address_runs(h: TurnContext, content: Sequence[bool], asked: bool) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     at = 0
     while at < len(content):
@@ -92,7 +98,7 @@ def _address_runs(h: Heard, content: Sequence[bool], asked: bool) -> list[tuple[
     return runs
 
 
-def _is_address(h: Heard, first: int, last: int, asked: bool) -> bool:
+def _is_address(h: TurnContext, first: int, last: int, asked: bool) -> bool:
     words, run = h.vocabulary, range(first, last)
     street = [k for k in run if words.has("street", h.items[k].word)]
     house = [k for k in run if words.has("house", h.items[k].word) and any(is_numeric(h, j) for j in (k + 1, k - 1) if j in run)]
@@ -114,7 +120,7 @@ def _is_address(h: Heard, first: int, last: int, asked: bool) -> bool:
     )
 
 
-def _is_plain_address(h: Heard, first: int, last: int) -> bool:
+def _is_plain_address(h: TurnContext, first: int, last: int) -> bool:
     """Whether a client says a street, its name and a number, or where he lives with a number, though no capital tells a name."""
     words, run = h.vocabulary, range(first, last)
     if h.role == "operator" or (last < len(h.items) and words.has("units", h.items[last].word)):
@@ -125,7 +131,7 @@ def _is_plain_address(h: Heard, first: int, last: int) -> bool:
     return bool(numbers and names) and (street or _is_told(h, first))
 
 
-def _is_misheard_number(h: Heard, at: int) -> bool:
+def _is_misheard_number(h: TurnContext, at: int) -> bool:
     """Whether an unknown word stands where the number of a house does: "Лесная улица, дом восьм"."""
     words = h.vocabulary
     before = [i.word for i in h.items[max(0, at - _STREET_WORDS) : at]]
@@ -133,11 +139,11 @@ def _is_misheard_number(h: Heard, at: int) -> bool:
     return is_placed and h.items[at].kind is None and "?" in parts_of(h, h.items[at].word) and not words.has("common", h.items[at].word)
 
 
-def _is_anchor(h: Heard, at: int) -> bool:
+def _is_anchor(h: TurnContext, at: int) -> bool:
     word = h.items[at].word
     return h.vocabulary.has("street", word) or h.vocabulary.has("house", word) or h.vocabulary.has("settlement", word)
 
 
-def _bridges(h: Heard, at: int) -> bool:
+def _bridges(h: TurnContext, at: int) -> bool:
     word = h.items[at].word
     return h.items[at].kind is None and (h.vocabulary.has("between", word) or h.vocabulary.has("fillers", word))

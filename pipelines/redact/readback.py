@@ -7,24 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.numbers_spoken import number_of
-from pipelines.personal_numbers import Span
-from pipelines.personal_words import Heard
+from pipelines.redact.context import TurnContext
+from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.spoken_numbers import number_of
 
 _KINDS = ("name", "address", "birth_date", "code_word", "email")
 _DATE_DIGITS, _DATE_WORDS = 6, 3
 _LEAST_LETTERS = 4  # shorter words are said for many reasons
 
 
-def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
+class ReadbackRecognizer(Recognizer):
     """Runs of the same words as a piece of personal data: two or more of them with a telling one, the only word that it had, or a neighbour.
 
     A neighbour stands beside what is masked as the same already: of "кажевникова анна" the first name was found by itself.
     """
+
+    can_be_ruled_out = False  # the piece that is read back was believed
+
+    def recognize(self, call: CallContext) -> list[Span]:
+        return _readbacks(call.turns, call.spans, call.taken)
+
+
+def _readbacks(contexts: Sequence[TurnContext], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
     found: list[Span] = []
     spans = list(spans)
     said = {
-        (s.kind, tuple(i.word for i in heard[s.turn].items[s.first : s.last] if i.word and i.kind is None))
+        (s.kind, tuple(i.word for i in contexts[s.turn].items[s.first : s.last] if i.word and i.kind is None))
         for s in spans
         if s.kind in _KINDS
     }
@@ -32,20 +40,20 @@ def find_echoes(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[s
     for s in spans:
         masked.setdefault((s.turn, s.kind), set()).update(range(s.first, s.last))
     for kind, words in sorted(said):
-        for n, h in enumerate(heard):
+        for n, h in enumerate(contexts):
             for first, last in _runs(h, frozenset(words), taken[n]):
                 telling = [k for k in range(first, last) if _is_telling(h, k, kind)]
                 beside = masked.get((n, kind), set())
                 if telling and (last - first >= min(2, len(words)) or first - 1 in beside or last in beside):
                     found.append(Span(n, first, last, kind))
-    return found + _dates(heard, spans, taken)
+    return found + _dates(contexts, spans, taken)
 
 
-def _dates(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
+def _dates(contexts: Sequence[TurnContext], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
     """The digits of a date of birth in another writing: 14031972, 14.03.1972, 14 03 1972."""
-    said = {digits for s in spans if s.kind == "birth_date" and len(digits := _digits(heard[s.turn], s.first, s.last)) >= _DATE_DIGITS}
+    said = {digits for s in spans if s.kind == "birth_date" and len(digits := _digits(contexts[s.turn], s.first, s.last)) >= _DATE_DIGITS}
     found: list[Span] = []
-    for n, h in enumerate(heard if said else ()):
+    for n, h in enumerate(contexts if said else ()):
         for first in range(len(h.items)):
             for last in range(first + 1, min(first + 1 + _DATE_WORDS, len(h.items) + 1)):
                 is_free = not taken[n] & set(range(first, last)) and all(any(c.isdigit() for c in i.text) for i in h.items[first:last])
@@ -54,11 +62,11 @@ def _dates(heard: Sequence[Heard], spans: Iterable[Span], taken: Sequence[set[in
     return found
 
 
-def _digits(h: Heard, first: int, last: int) -> str:
+def _digits(h: TurnContext, first: int, last: int) -> str:
     return "".join(c for i in h.items[first:last] for c in i.text if c.isdigit() and i.kind is None)
 
 
-def _runs(h: Heard, words: frozenset[str], taken: set[int]) -> list[tuple[int, int]]:
+def _runs(h: TurnContext, words: frozenset[str], taken: set[int]) -> list[tuple[int, int]]:
     """Stretches of a turn that hold nothing but these words; a filler between two of them does not part them."""
     runs: list[tuple[int, int]] = []
     for k, item in enumerate(h.items):
@@ -71,11 +79,11 @@ def _runs(h: Heard, words: frozenset[str], taken: set[int]) -> list[tuple[int, i
     return runs
 
 
-def _is_joined(h: Heard, end: int, at: int) -> bool:
+def _is_joined(h: TurnContext, end: int, at: int) -> bool:
     return all(h.vocabulary.has("fillers", i.word) or h.vocabulary.has("between", i.word) for i in h.items[end:at]) and at - end <= 1
 
 
-def _is_telling(h: Heard, at: int, kind: str) -> bool:
+def _is_telling(h: TurnContext, at: int, kind: str) -> bool:
     """Whether a word says something of the person by itself: no number, no "street", no word of every day; a month of a date of birth does."""
     word, words = h.items[at].word, h.vocabulary
     if kind == "birth_date":

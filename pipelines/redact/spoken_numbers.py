@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from rapidfuzz import fuzz, process
 
 from models import language as languages
-from pipelines.personal_words import Item, Vocabulary, name_parts
+from pipelines.redact.context import Item, Vocabulary, name_parts
 
 MAX_FILLERS = 2  # other words that may stand inside a run
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}\b(?![-\d])")  # 6,299: recognition writes amounts so
