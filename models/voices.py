@@ -18,7 +18,12 @@ import numpy.typing as npt
 Embeddings = npt.NDArray[np.floating[Any]]
 
 FRAMES_A_SECOND = 100
-SAME_VOICE = 0.9  # likeness (cosine) of mean embeddings of 2 s pieces: above, it is one person; two were never closer than 0.87
+# Log odds that two groups of pieces are two people and not one voice in two moods: per unit of the cosine of their means, of the logarithm of all pieces,
+# of the smaller group's share and of the logarithm of its seconds. Fitted by `python -m tests.quality.one_voice` on the calls and tracks of calls/dev.
+APART = {"offset": 6.2, "cosine": -27.5, "log_pieces": 2.6, "share": 14.7, "log_seconds": 2.3}
+MOST_PIECES, MOST_SHARE, MOST_SECONDS = 24, 0.3, 6.0  # more says no more
+LEAST_LOG_ODDS = -0.4  # most recordings are calls of two
+LEAST_SPEECH_S = 5.0  # less speech holds no conversation, and too few pieces to compare
 OTHER_VOICE = 0.65  # a third voice is less like both others than this
 THIRD_SHARE = 0.1  # and speaks at least this share of the pieces,
 THIRD_PIECES = 3  # and at least this many: a single odd one is a cough, a shout or a noise
@@ -64,10 +69,11 @@ def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[Piece
     return pieces
 
 
-def voices_in_call(embeddings: Embeddings) -> npt.NDArray[np.int_]:
-    """The speaker, 0 to 2, of each voice embedding [n, dimension] of one call: two as a rule.
+def voices_in_call(embeddings: Embeddings, seconds: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int_]:
+    """The speaker, 0 to 2, of each voice embedding [n, dimension] of one call, made of pieces of so many seconds [n].
 
-    One only where all sound alike, three only where the third is unlike both others and speaks often enough (a transfer, a prompt).
+    One where two groups are not apart enough (a voice message, an announcement), three only where the third is unlike both others and speaks often
+    enough (a transfer, a prompt), otherwise two.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
@@ -82,13 +88,30 @@ def voices_in_call(embeddings: Embeddings) -> npt.NDArray[np.int_]:
         likeness = float((centres @ centres.T)[np.triu_indices(len(centres), 1)].max(initial=-1.0))
         return labels, likeness, int(np.bincount(labels).min())
 
-    two, likeness_of_two, _ = cut(2)
-    if likeness_of_two > SAME_VOICE:
+    two = cut(2)[0]
+    if two.max() == 0 or seconds.sum() < LEAST_SPEECH_S or log_odds_of_two(unit, two, seconds) < LEAST_LOG_ODDS:
         return np.zeros(len(embeddings), np.int_)
     three, likeness_of_three, smallest = cut(3)
     if three.max() == 2 and likeness_of_three < OTHER_VOICE and smallest >= max(THIRD_PIECES, THIRD_SHARE * len(three)):
         return three
     return two
+
+
+def log_odds_of_two(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArray[np.floating[Any]]) -> float:
+    """How much speaks for two people, from the embeddings [n, dimension] of length one, the group of each (0 or 1) and its seconds."""
+    return APART["offset"] + sum(APART[name] * value for name, value in apartness(unit, labels, seconds).items())
+
+
+def apartness(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArray[np.floating[Any]]) -> dict[str, float]:
+    """What tells two people from one voice, see `APART`."""
+    centres = _centres(unit, labels, np.ones(len(unit)), 2)
+    of_each = np.bincount(labels, weights=seconds, minlength=2)
+    return {
+        "cosine": float(centres[0] @ centres[1]),
+        "log_pieces": float(np.log(min(len(unit), MOST_PIECES))),
+        "share": min(float(of_each.min() / of_each.sum()), MOST_SHARE),
+        "log_seconds": float(np.log(min(float(of_each.min()), MOST_SECONDS))),
+    }
 
 
 def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddings]) -> dict[int, int]:
@@ -103,7 +126,7 @@ def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddi
         learned = [learned[int(n)] for n in np.linspace(0, len(learned) - 1, MOST_LEARNED)]
     stacked = np.stack([unit[n] for n in learned])
     lengths = np.array([pieces[n].last - pieces[n].first for n in learned], float)
-    labels = voices_in_call(stacked)
+    labels = voices_in_call(stacked, lengths / FRAMES_A_SECOND)
     count = int(labels.max()) + 1
     speakers: dict[int, int] = {}
     for _ in range(ITERATIONS):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -63,6 +64,11 @@ def test_what_is_heard_in_hold_music_is_left_out() -> None:
     assert diarize.within(heard, [Interval(0, 0.5, 3.5)]) == heard[:1]
 
 
+def voices_of(embeddings: voices.Embeddings) -> npt.NDArray[np.int_]:
+    """Of pieces of two seconds."""
+    return voices.voices_in_call(embeddings, np.full(len(embeddings), 2.0))
+
+
 parted = st.integers(2, 40).flatmap(
     lambda n: st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda labels: 0.2 < sum(labels) / len(labels) < 0.8)
 )
@@ -73,17 +79,25 @@ parted = st.integers(2, 40).flatmap(
 def test_two_unlike_voices_are_two_speakers(labels: list[bool], seed: int) -> None:
     noise = np.random.default_rng(seed).standard_normal((len(labels), 192)) * 0.03
     centres = np.eye(192)[:2]
-    found = voices.voices_in_call(centres[np.array(labels, int)] + noise)
+    found = voices_of(centres[np.array(labels, int)] + noise)
     assert {(a, int(b)) for a, b in zip(labels, found, strict=True)} in ({(True, 1), (False, 0)}, {(True, 0), (False, 1)})
 
 
 def test_one_voice_is_one_speaker_and_a_clear_third_is_a_third() -> None:
     noise = np.random.default_rng(0).standard_normal((30, 192)) * 0.01
     eye = np.eye(192)
-    assert voices.voices_in_call(eye[[0] * 30] + noise).max() == 0
-    assert voices.voices_in_call(eye[[0, 1, 2] * 10] + noise).max() == 2
-    assert voices.voices_in_call(np.zeros((0, 192))).size == 0
-    assert voices.voices_in_call(eye[[0, 1] * 4 + [2]]).max() == 1, "a single odd piece is no third person"
+    assert voices_of(eye[[0] * 30] + noise).max() == 0
+    assert voices_of(eye[[0, 1, 2] * 10] + noise).max() == 2
+    assert voices_of(np.zeros((0, 192))).size == 0
+    assert voices_of(eye[[0, 1] * 4 + [2]]).max() == 1, "a single odd piece is no third person"
+
+
+@given(st.integers(0, 1000), st.integers(2, 60))
+def test_one_voice_in_two_moods_is_one_speaker(seed: int, pieces: int) -> None:
+    """Embeddings of one voice spread around a centre, as those of a monologue do."""
+    draw = np.random.default_rng(seed)
+    spread = np.eye(192)[0] + draw.standard_normal((pieces, 192)) * 0.04  # cosines of about 0.75, as between pieces of one real voice
+    assert voices_of(spread).max() == 0
 
 
 def test_pieces_hold_one_speaker_each_and_are_not_longer_than_asked() -> None:
