@@ -1,7 +1,8 @@
-"""How well calls are judged, for a folder of calls with references: `python -m tests.quality FOLDER [--stage STAGE]`.
+"""How well calls are judged, for a folder of calls with references: `python -m tests.quality FOLDER [--stage STAGE]`, or `--folds FOLDER`.
 
 Prints Markdown tables. Without `--stage` the reference transcripts are judged, which isolates judgement from recognition; with it, what a run
-of `callgrade grade` heard and judged (its stage lies beside the warehouse: `FILE.callgrade/stage`).
+of `callgrade grade` recognised and judged (its stage lies beside the warehouse: `FILE.callgrade/stage`). With `--folds`, the labelled dialogues of the
+repository are judged, each by a model that has not seen its writer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from models import private_files
 from tests.quality.curves import curves, decisions, reliability
 from tests.quality.figures import grouped
+from tests.quality.folds import add_folds, judged_by_folds
 from tests.quality.intervals import table as intervals
 from tests.quality.noise import misheard
 from tests.quality.replay import judged_again, replay, staged
@@ -27,15 +29,20 @@ def main() -> int:
     """Measure one folder; exit status 1 when it has no call with a reference."""
     private_files.apply_umask()
     parser = argparse.ArgumentParser(prog="python -m tests.quality", description="Judgement measured against references.")
-    parser.add_argument("folder", type=Path, help="calls.csv and reference/<call_id>.json, or labelled dialogues (*.yaml)")
+    parser.add_argument("folder", type=Path, nargs="?", help="calls.csv and reference/<call_id>.json, or labelled dialogues (*.yaml)")
     parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
     parser.add_argument(
         "--noise", type=float, default=0.0, metavar="SHARE", help="so many of the words misheard or lost, 0 to 1: judged anew"
     )
     parser.add_argument("--seed", type=int, default=1, help="which words (default: %(default)s)")
+    add_folds(parser, is_required=False)
     arguments = parser.parse_args()
+    if (arguments.folder is None) == (arguments.folds is None):
+        parser.error("give either a folder of calls or --folds")
     spoil = partial(misheard, rate=arguments.noise, draw=random.Random(arguments.seed))
-    if not (arguments.folder / "reference").is_dir():
+    if arguments.folds:
+        judged = judged_by_folds(arguments.folds, arguments.noise)
+    elif not (arguments.folder / "reference").is_dir():
         with tempfile.TemporaryDirectory() as made:
             judged = replay(write_calls(arguments.folder, Path(made)), spoil=spoil)
     elif arguments.stage is None:
@@ -45,10 +52,10 @@ def main() -> int:
     else:
         judged = list(staged(arguments.folder, arguments.stage))
     if not judged:
-        print(f"No call of {arguments.folder} with a reference was judged.", file=sys.stderr)
+        print(f"No call of {arguments.folder or arguments.folds} with a reference was judged.", file=sys.stderr)
         return 1
     groups, made = grouped(judged), decisions(judged)
-    heading = ("recognised speech" if arguments.stage else "reference transcripts") + (
+    heading = ("recognised speech" if arguments.stage else "writers left out" if arguments.folds else "reference transcripts") + (
         f", {arguments.noise:.0%} more misheard" if arguments.noise else ""
     )
     print(

@@ -1,4 +1,4 @@
-"""Choose how certain a verdict must be: `python -m tests.quality.choose --fold WEIGHTS WRITER ... [--write]`.
+"""Choose how certain a verdict must be: `python -m tests.quality.choose --folds FOLDER [--write]`.
 
 Makes `pipelines/score/thresholds.yaml` from verdicts whose right answer is known, on labelled dialogues that the turn model was not fitted to, as they
 were written and as recognition may give them. First the chance
@@ -22,7 +22,8 @@ import yaml
 
 from models import private_files
 from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, Line, load_calibration, log_odds
-from tests.quality.measured import NOISES, RECOGNISED, REFERENCE, Measured, add_folds, folds_of, from_fold
+from tests.quality.folds import add_folds, from_folds
+from tests.quality.measured import RECOGNISED, REFERENCE, Measured
 from tests.quality.table import markdown, pct
 
 # The one place where it is said how right verdicts must be.
@@ -199,7 +200,7 @@ def main() -> int:
     )
     parser.add_argument("--write", action="store_true", help=f"write {PATH.name}; otherwise only what it would do is printed")
     arguments = parser.parse_args()
-    some = [m for weights, writers in folds_of(arguments) for m in from_fold(weights, writers, NOISES)]
+    some = from_folds(arguments.folds)
     if not some:
         print("No dialogue of these writers was judged.", file=sys.stderr)
         return 1

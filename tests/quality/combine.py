@@ -1,19 +1,17 @@
 """Fits how model, phrases and lexicon are combined, on dialogues that the model was not fitted to: `python -m tests.quality.combine`.
 
-Each `--fold WEIGHTS WRITER ...` names weights of the turn model and the writers that were left out of their fit. Every dialogue of these writers is read
-as it was written and as recognition may give it; `pipelines/score/combination.yaml` is written from both.
+Every dialogue of the writers whom a fold's model has not seen (`folds`) is read as it was written and as recognition may give it;
+`pipelines/score/combination.yaml` is written from both.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +27,7 @@ from pipelines.score.acts import CLOSING_TURNS, OPENING_TURNS, phrases_of
 from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features
 from pipelines.score.scorecard import Centre, centre_ids, load_centre
 from tests.quality.choose import regress
-from tests.quality.measured import NOISES, add_folds, folds_of, model_of
+from tests.quality.folds import NOISES, add_folds, folds_in
 from tests.quality.noise import misheard
 from tests.quality.replay import turns_of
 from tests.quality.scripts import reference_of
@@ -99,14 +97,12 @@ def main() -> None:
     add_folds(parser)
     given = parser.parse_args()
     by_name: dict[str, list[Told]] = defaultdict(list)
-    for weights, out in folds_of(given):
-        scripts = [yaml.load(path.read_text(encoding="utf-8"), LOADER) for path in sorted(FOLDER.rglob("*.yaml"))]
-        own = [script for script in scripts if script["writer"] in out]
-        with tempfile.TemporaryDirectory() as folder:
-            model = model_of(weights, Path(folder))
-            for noise in NOISES:
-                for one in told(model, own, noise):
-                    by_name[one.name].append(one)
+    scripts = [yaml.load(path.read_text(encoding="utf-8"), LOADER) for path in sorted(FOLDER.rglob("*.yaml"))]
+    for model, writers in folds_in(given.folds):
+        own = [script for script in scripts if script["writer"] in writers]
+        for noise in NOISES:
+            for one in told(model, own, noise):
+                by_name[one.name].append(one)
     combination = {
         "acts": {act: fitted(by_name[act], ACT_FEATURES) for act in ACTS},
         "abuse": fitted(by_name["abuse"], ABUSE_FEATURES),

