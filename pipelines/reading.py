@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.text.loading import MODELS_DIR, get_turn_model
-from models.text.turn_model import CallReading, TurnModel, TurnReading, TurnText
+from models.text.prototypes import Prototypes
+from models.text.turn_model import TurnModel, TurnReading, TurnText
 from pipelines.records import Turn
 
 
@@ -21,26 +22,39 @@ class Reading:
 
     turns: Mapping[int, TurnReading] = field(default_factory=dict)  # by turn number
     client_type: Mapping[str, float] = field(default_factory=dict)
-    topics: Mapping[str, float] = field(default_factory=dict)  # logits; only those of one centre can be compared
-
-    @classmethod
-    def of(cls, turns: Sequence[Turn], found: CallReading) -> Reading:
-        """The reading of these turns, which were given to the model in this order."""
-        return cls({turn.turn_no: one for turn, one in zip(turns, found.turns, strict=True)}, found.client_type, found.topics)
+    topics: Mapping[str, float] = field(default_factory=dict)  # see `Prototypes.scores`; only those of one centre can be compared
 
 
 NOTHING_READ = Reading()
 
 
-def read_calls(calls: Sequence[Sequence[Turn]], profile: str = "offline", models_dir: Path | None = None) -> list[Reading]:
-    """What the turn model of a profile makes of each call; calls are best read together."""
-    return read_with(get_turn_model(profile, models_dir or MODELS_DIR), calls)
+TopicExamples = Mapping[str, Sequence[str]]  # a centre's own: topic → a description and a few sentences
 
 
-def read_with(model: TurnModel, calls: Sequence[Sequence[Turn]]) -> list[Reading]:
-    """What a given model makes of each call."""
+def read_calls(
+    calls: Sequence[Sequence[Turn]],
+    profile: str = "offline",
+    models_dir: Path | None = None,
+    topic_examples: Sequence[TopicExamples] | None = None,
+) -> list[Reading]:
+    """What the turn model of a profile makes of each call; calls are best read together. `topic_examples`: see `read_with`."""
+    return read_with(get_turn_model(profile, models_dir or MODELS_DIR), calls, topic_examples)
+
+
+def read_with(model: TurnModel, calls: Sequence[Sequence[Turn]], topic_examples: Sequence[TopicExamples] | None = None) -> list[Reading]:
+    """What a given model makes of each call; `topic_examples` are those of the centre of each call, if any."""
     found = model.read([texts_of(turns) for turns in calls])
-    return [Reading.of(turns, one) for turns, one in zip(calls, found, strict=True)]
+    prototypes: dict[int, Prototypes] = {}
+    readings = []
+    for turns, one, examples in zip(calls, found, topic_examples or [{}] * len(calls), strict=True):
+        topics = one.topics
+        if examples:
+            if id(examples) not in prototypes:
+                prototypes[id(examples)] = model.prototypes(examples)
+            topics = prototypes[id(examples)].scores(one.vector)
+        by_turn = {turn.turn_no: reading for turn, reading in zip(turns, one.turns, strict=True)}
+        readings.append(Reading(by_turn, one.client_type, topics))
+    return readings
 
 
 def texts_of(turns: Sequence[Turn]) -> list[TurnText]:

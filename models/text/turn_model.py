@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from models.cores import cores, on_every_core
+from models.text.prototypes import Prototypes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class CallReading:
 
     turns: tuple[TurnReading, ...]
     client_type: Mapping[str, float]
-    topics: Mapping[str, float]  # logits of every topic that the model was trained on; only those of one centre can be compared
+    topics: Mapping[str, float]  # see `Prototypes.scores`, for every topic of the training dialogues
     vector: NDArray[np.float32]  # see `call_vector`
 
 
@@ -161,6 +162,17 @@ class TurnModel:
             own[n].append(by_window[i])
         return [heads.reading(call, some) for call, some in zip(calls, own, strict=True)]
 
+    def prototypes(self, examples: Mapping[str, Sequence[str]]) -> Prototypes:
+        """The topics of the training dialogues and those of some examples: topic → sentences, as clients say them or as somebody describes them."""
+        sentences = [
+            (topic, TurnText(tuple(text.split()), "client")) for topic, texts in examples.items() for text in texts if text.split()
+        ]
+        vectors: dict[str, list[NDArray[np.float32]]] = {}
+        for (topic, _), found in zip(sentences, self.read([[turn] for _, turn in sentences]), strict=True):
+            vectors.setdefault(topic, []).append(found.vector)
+        assert self._loaded is not None
+        return self._loaded[2].topics.with_examples(vectors)
+
     def _load(self) -> tuple[Pieces, Any, _Heads]:
         from ctranslate2 import Encoder
 
@@ -186,19 +198,19 @@ class _Heads:
 
         with safe_open(weights, "numpy") as file:
             held = {name: np.asarray(file.get_tensor(name), np.float32) for name in file.keys() if not name.startswith("encoder.")}  # noqa: SIM118
-            self.topics = tuple((file.metadata() or {}).get("topics", "").split())
+            topics = tuple((file.metadata() or {}).get("topics", "").split())
         self._kernel = np.concatenate([held[f"{name}.weight"] for name in LABELS]).T.copy()
         self._bias = np.concatenate([held[f"{name}.bias"] for name in LABELS])
         ends = np.cumsum([len(labels) for labels in LABELS.values()])
         self._columns = {name: slice(int(end) - len(labels), int(end)) for (name, labels), end in zip(LABELS.items(), ends, strict=True)}
         width = 3 * self._kernel.shape[0]
-        self._of_call = {
-            name: (
-                held.get(f"call.{name}.weight", np.zeros((count, width), np.float32)),
-                held.get(f"call.{name}.bias", np.zeros(count, np.float32)),
-            )
-            for name, count in (("topic", len(self.topics)), ("client_type", len(CLIENT_TYPES)))
-        }
+
+        def of_call(name: str, *shape: int) -> NDArray[np.float32]:
+            return held.get(f"call.{name}", np.zeros(shape, np.float32))  # a model whose heads of calls are still to be fitted has none
+
+        spread = held.get("call.spread", np.ones(width, np.float32))
+        self.topics = Prototypes(of_call("center", width), spread, topics, of_call("topics", len(topics), width))
+        self._client_type = of_call("client_type.weight", len(CLIENT_TYPES), width), of_call("client_type.bias", len(CLIENT_TYPES))
 
     def scores(self, states: NDArray[np.float32], window: Window) -> _Scores:
         turn_of = np.array(window.turn_of)
@@ -217,8 +229,8 @@ class _Heads:
             for turn, a, b in zip(call, bounds[:-1], bounds[1:], strict=True)
         )
         vector = call_vector(call, [turn.vector for turn in turns], self._kernel.shape[0])
-        whole = {name: weight @ vector + bias for name, (weight, bias) in self._of_call.items()}
-        return CallReading(turns, _named(CLIENT_TYPES, _softmax(whole["client_type"])), _named(self.topics, whole["topic"]), vector)
+        weight, bias = self._client_type
+        return CallReading(turns, _named(CLIENT_TYPES, _softmax(weight @ vector + bias)), self.topics.scores(vector), vector)
 
     def _turn(self, words: int, word_of: NDArray[np.int64], logits: NDArray[np.float32], states: NDArray[np.float32]) -> TurnReading:
         at = {name: logits[:, columns] for name, columns in self._columns.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ _BARE = re.compile(r"[^\w'’-]+")
 _STOPS = ".,;:?!…"
 _ERROR_RATES = (0.0, 0.0, 0.0, 0.03, 0.08, 0.15, 0.25)
 _SHORTEST = 3  # letters of a word in which letters change
+_FEW_WORDS = 3  # of so many none is lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def spoil(words: Sequence[str], labels: Sequence[str], language: str, noise: Noi
     if noise.error_rate:
         spoilt, kept = misheard(spoilt, kept, language, noise.error_rate, draw)
     if noise.moved_stops:
-        spoilt = [_with_moved_stop(w, noise.moved_stops, draw) for w in spoilt]
+        spoilt = [with_moved_stop(w, noise.moved_stops, draw) for w in spoilt]
     if noise.case == "bare":
         return bare(spoilt, kept)
     if noise.case == "lower":
@@ -87,33 +88,44 @@ def bare(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[s
 
 
 def misheard(words: Sequence[str], labels: Sequence[str], language: str, rate: float, draw: random.Random) -> tuple[list[str], list[str]]:
-    """So many of the words lost, misheard, torn in two or joined with the next one."""
+    """So many of the words lost, misheard, torn in two or joined with the next one of the same label."""
+    found = garbled(words, language, rate, draw, lambda n: labels[n] == labels[n + 1])
+    return [word for word, _, _ in found], [labels[first] for _, first, _ in found]
+
+
+def garbled(
+    words: Sequence[str], language: str, rate: float, draw: random.Random, may_join: Callable[[int], bool] = lambda _: True
+) -> list[tuple[str, int, int]]:
+    """What recognition may make of some words: each word of the result with the first word that it came from and the one after the last.
+
+    Args:
+        words: of one turn; placeholders of personal data stay.
+        language: whose habits of recognition apply.
+        rate: share of the words that are lost, misheard, torn in two or joined with the next.
+        draw: which of them.
+        may_join: whether the word of a number may be joined with the next one.
+    """
     habits = _habits(language)
-    out: list[str] = []
-    out_labels: list[str] = []
-    join = False
-    for word, label in zip(words, labels, strict=True):
-        if join and out_labels[-1] == label:
-            out[-1] = out[-1].rstrip(_STOPS) + word.lower()
-            join = False
-            continue
-        join = False
+    out: list[tuple[str, int, int]] = []
+    n = 0
+    while n < len(words):
+        word = words[n]
+        n += 1
         if word[:1] == "[" or draw.random() >= rate:
-            out.append(word)
-            out_labels.append(label)
+            out.append((word, n - 1, n))
             continue
         kind = draw.random()
-        if kind < habits.lost and len(words) > 3:
+        if kind < habits.lost and len(words) > _FEW_WORDS:
             continue
         if kind < habits.lost + habits.torn and len(word) > 2 * _SHORTEST:
             at = draw.randrange(2, len(word) - 2)
-            out += [word[:at], word[at:]]
-            out_labels += [label] * 2
-            continue
-        join = kind > 1 - habits.joined
-        out.append(word if join else misheard_word(word, habits, draw))
-        out_labels.append(label)
-    return out, out_labels
+            out += [(word[:at], n - 1, n), (word[at:], n - 1, n)]
+        elif kind > 1 - habits.joined and n < len(words) and words[n][:1] != "[" and may_join(n - 1):
+            out.append((word.rstrip(_STOPS) + words[n].lower(), n - 1, n + 1))
+            n += 1
+        else:
+            out.append((misheard_word(word, habits, draw), n - 1, n))
+    return out
 
 
 def misheard_word(word: str, habits: Habits, draw: random.Random) -> str:
@@ -156,7 +168,8 @@ def with_digits(words: Sequence[str], labels: Sequence[str], language: str, draw
     return out, out_labels
 
 
-def _with_moved_stop(word: str, rate: float, draw: random.Random) -> str:
+def with_moved_stop(word: str, rate: float, draw: random.Random) -> str:
+    """The word without its stop, or with one that it had not, at this rate."""
     if word[:1] == "[" or draw.random() >= rate:
         return word
     return word.rstrip(_STOPS) or word if word[-1] in _STOPS else word + draw.choice(",.")

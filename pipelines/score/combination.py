@@ -1,6 +1,6 @@
 """How likely something is, from what the turn model reads, what phrases and lexicons find, and where in the call it stands.
 
-One logistic regression each, fitted to dialogues that the model was not fitted to (`pipelines.training.combine`); `combination.yaml` holds the weights.
+One logistic regression each, fitted to dialogues that the model was not fitted to (`tests.quality.combine`); `combination.yaml` holds the weights.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Combination:
     acts: Mapping[str, Line]
     abuse: Line  # of a client's turn
     operator_abuse: Line
-    topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the model's logits
+    topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the nearness that the model reads
 
     def act(self, act: str, model: float, phrase: float, place: Place) -> float:
         """How likely a turn does this: `model` is its probability there, `phrase` the score of the best phrase, 0 where there is none."""

@@ -100,7 +100,7 @@ def score_call(
     centre = load_centre(call.centre_id)
     turns = sorted(turns, key=lambda t: t.turn_no)
     if reading is None:
-        reading = read_calls([turns], profile, models_dir)[0] if sentiments is None else NOTHING_READ
+        reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
     acts = find_acts(turns, centre, reading)
     abuse = find_abuse(turns, centre, reading)
     moods = tuple(judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments)
@@ -212,7 +212,9 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Pu
     calls = [call for call in batch.read("calls") if call.call_id not in out]
     worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
     ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
-    readings = {call.call_id: one for call, one in zip(worded, read_calls(ordered, settings.profile, settings.models_dir), strict=True)}
+    examples = [load_centre(call.centre_id).topic_examples for call in worded]
+    read = read_calls(ordered, settings.profile, settings.models_dir, examples)
+    readings = {call.call_id: one for call, one in zip(worded, read, strict=True)}
     for n, call in enumerate(calls, 1):
         log.info("score %d/%d %s", n, len(calls), call.call_id)
         try:

@@ -122,6 +122,7 @@ class Centre:
     lines: tuple[str, ...]
     topics: tuple[str, ...]
     topic_phrases: Mapping[str, Mapping[str, tuple[str, ...]]]  # topic → language → phrases of this centre's own
+    topic_examples: Mapping[str, tuple[str, ...]]  # topic → its description and sentences of clients, which the turn model learns it from
     menu_topics: Mapping[str, tuple[str, ...]]  # a name in queue or ivr_path → topics it was made for
     terms: Mapping[str, tuple[str, ...]]  # language → product words, for recognition and pages
     procedure: ProcedureConfig
@@ -153,7 +154,7 @@ def read_centre(path: Path, shared: Path = FOLDER / "criteria.yaml") -> Centre:
     """A centre's profile from its YAML file, with the shared criteria from `shared`. Raises MisconfiguredError."""
     top = read_yaml(path)
     top.allow(
-        "centre", "name", "timezone", "languages", "company_names", "hours", "lines", "topics", "topic_phrases", "menu_topics", "terms",
+        "centre", "name", "timezone", "languages", "company_names", "hours", "lines", "topics", "topic_phrases", "topic_examples", "menu_topics", "terms",
         "procedure", "scorecard", "max_hold_s", "dead_air_s", "rest", "operators", "calls_per_day", "notes",
     )  # fmt: skip
     centre_id = top.text("centre")
@@ -167,6 +168,8 @@ def read_centre(path: Path, shared: Path = FOLDER / "criteria.yaml") -> Centre:
     topics = top.choices("topics", TOPICS)
     own_topics = top.child("topic_phrases")
     own_topics.allow(*TOPICS)
+    examples = top.child("topic_examples")
+    examples.allow(*topics)
     menu = top.child("menu_topics")
     return Centre(
         centre_id=centre_id,
@@ -182,6 +185,7 @@ def read_centre(path: Path, shared: Path = FOLDER / "criteria.yaml") -> Centre:
         lines=top.choices("lines", LINES),
         topics=topics,
         topic_phrases={topic: _by_language(own_topics.get(topic)) for topic in own_topics.names()},
+        topic_examples={topic: examples.texts(topic) for topic in examples.names()},
         menu_topics={name: menu.choices(name, TOPICS) for name in menu.names()},
         terms=_by_language(top.child("terms")),
         procedure=ProcedureConfig(

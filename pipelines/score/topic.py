@@ -54,8 +54,12 @@ def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterabl
     known = {topic: reading.topics[topic] for topic in points if topic in reading.topics}
     if not known:
         return _rank(points)
-    weights = load_combination().topic
-    unknown = min(known.values())  # a topic that the model never met: phrases and the menu speak for it
+    return combined(points, known, load_combination().topic)
+
+
+def combined(points: Mapping[str, float], known: Mapping[str, float], weights: Mapping[str, float]) -> Ranking:
+    """The topics by phrases and the menu (`points`) and by nearness to what the model knows of them (`known`), with these weights."""
+    unknown = min(known.values())  # a topic without prototype: phrases and the menu speak for it
     return _rank({topic: weights["points"] * p + weights["model"] * known.get(topic, unknown) for topic, p in points.items()})
 
 

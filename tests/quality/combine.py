@@ -7,11 +7,15 @@ Every dialogue of the writers whom a fold's model has not seen (`folds`) is read
 from __future__ import annotations
 
 import argparse
+import math
 import random
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,16 +27,20 @@ from models.training.dialogues import FOLDER
 from pipelines.reading import read_with
 from pipelines.redact.step import redact_turns
 from pipelines.score.abuse import abuse_in_turn
-from pipelines.score.acts import CLOSING_TURNS, OPENING_TURNS, phrases_of
+from pipelines.score.acts import CLOSING_TURNS, OPENING_TURNS, find_acts, phrases_of
 from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features
 from pipelines.score.scorecard import Centre, centre_ids, load_centre
+from pipelines.score.topic import combined, topic_points
 from tests.quality.choose import regress
 from tests.quality.folds import NOISES, add_folds, folds_in
 from tests.quality.noise import misheard
-from tests.quality.replay import turns_of
-from tests.quality.scripts import reference_of
+from tests.quality.replay import replay, turns_of
+from tests.quality.scripts import reference_of, write_calls
 
-TOPIC = {"points": 1.0, "model": 0.5}  # the best of a grid is flat around these; not fitted here
+TOPIC_WEIGHTS = {
+    "points": (0.5, 0.75, 1.0, 1.25, 1.5),
+    "model": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
+}  # of which the likeliest are taken
 _ANY_CENTRE = "irkutsk"  # stands in for a centre that has no profile; its names count for nothing there
 _NEED_A_PROFILE = ("company",)  # acts that are told by what a centre is called
 _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening": 1.5, "closing": 1.5}  # priors: standard deviations
@@ -81,6 +89,36 @@ def _centre(script: dict[str, Any]) -> Centre:
     return replace(load_centre(_ANY_CENTRE), languages=(script["language"],), company_names={}, centre_id="")
 
 
+@dataclass(frozen=True, slots=True)
+class ToldTopic:
+    """What phrases and the model say of the topics of a call, and the right one."""
+
+    points: dict[str, float]
+    known: dict[str, float]
+    right: str
+
+
+def told_topics(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[ToldTopic]:
+    """What these dialogues tell of topics, where the centre has a profile."""
+    with tempfile.TemporaryDirectory() as folder:
+        writers = {script["writer"] for script in scripts}
+        spoil = partial(misheard, rate=noise, draw=random.Random(1))
+        for one in replay(write_calls(FOLDER, Path(folder), writers), spoil=spoil, model=model):
+            centre = load_centre(one.call.centre_id)
+            points = topic_points(one.call, one.turns, centre, find_acts(one.turns, centre, one.reading))
+            yield ToldTopic(points, {t: one.reading.topics[t] for t in points if t in one.reading.topics}, one.reference["topic"])
+
+
+def topic_weights(some: Sequence[ToldTopic]) -> dict[str, float]:
+    """The weights of the grid under which the right topics are likeliest."""
+
+    def unlikeliness(weights: tuple[float, float]) -> float:
+        named = dict(zip(TOPIC_WEIGHTS, weights, strict=True))
+        return -sum(math.log(combined(one.points, one.known, named).probability(lambda t, one=one: t == one.right) + 1e-6) for one in some)
+
+    return dict(zip(TOPIC_WEIGHTS, min(product(*TOPIC_WEIGHTS.values()), key=unlikeliness), strict=True))
+
+
 def fitted(some: Sequence[Told], names: Sequence[str]) -> list[float]:
     """Offset and weights of a logistic regression whose prior is the model's own probability."""
     x = np.array([[1.0, *(one.features[name] for name in names)] for one in some])
@@ -97,17 +135,19 @@ def main() -> None:
     add_folds(parser)
     given = parser.parse_args()
     by_name: dict[str, list[Told]] = defaultdict(list)
+    topics: list[ToldTopic] = []
     scripts = [yaml.load(path.read_text(encoding="utf-8"), LOADER) for path in sorted(FOLDER.rglob("*.yaml"))]
     for model, writers in folds_in(given.folds):
         own = [script for script in scripts if script["writer"] in writers]
         for noise in NOISES:
             for one in told(model, own, noise):
                 by_name[one.name].append(one)
+            topics += told_topics(model, own, noise)
     combination = {
         "acts": {act: fitted(by_name[act], ACT_FEATURES) for act in ACTS},
         "abuse": fitted(by_name["abuse"], ABUSE_FEATURES),
         "operator_abuse": fitted(by_name["by_operator"], ABUSE_FEATURES),
-        "topic": TOPIC,
+        "topic": topic_weights(topics),
     }
     head = f"# Made by `python -m tests.quality.combine`: offset and weights of {', '.join(ACT_FEATURES)}; of abuse {', '.join(ABUSE_FEATURES)}.\n"
     PATH.write_text(head + yaml.safe_dump(combination, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")

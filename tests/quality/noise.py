@@ -1,48 +1,38 @@
-"""Mishearings put on top of what was heard or read, to see how much of a judgement hangs on single words.
+"""What recognition may have made of turns that were read or recognised, to see how much of a judgement hangs on single words.
 
-Other voices and other lines spoil other words: a figure that falls with a few of them changed will not hold for calls that nobody has measured.
+Other voices and other lines spoil other words: a figure that falls with a few of them changed will not hold for calls that nobody has measured. Words are
+spoilt as in training, by what was learned from recognised calls (`models.training.noise`).
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
+from models.training.noise import garbled, with_moved_stop
 from pipelines.records import Token, Turn
-
-# Sounds that recognition takes for each other: unstressed vowels, and consonants with their voiced or voiceless counterparts.
-_VOWELS = {"а": "о", "о": "а", "е": "и", "и": "е", "ы": "и", "у": "о", "я": "е", "і": "и", "a": "e", "e": "i", "o": "u", "i": "e"}
-_VOICED, _VOICELESS = "бдгвзжbdgvz", "пткфсшptkfs"
-_LIKE = _VOWELS | dict(zip(_VOICED + _VOICELESS, _VOICELESS + _VOICED, strict=True))
-_SHORTEST = 4  # a letter is lost in words of so many
 
 
 def misheard(turn: Turn, rate: float, draw: random.Random) -> Turn:
-    """The turn with about `rate` of its words lost (a third of them) or misheard, and half as many pauses and stops moved; masks stay.
+    """The turn with about `rate` of its words lost, misheard, torn or joined, and half as many stops moved; masks stay.
 
-    A misheard word has one letter changed or lost and is up to half as likely as it was. At least one word stays.
+    A word that changed is up to half as likely as it was. At least one word stays.
     """
+    if not rate:
+        return turn
+    found = garbled([token.text for token in turn.tokens], turn.language, rate, draw)
+    torn = {first for (_, first, _), (_, second, _) in pairwise(found) if first == second}
     tokens: list[Token] = []
-    for token in turn.tokens:
-        chance = draw.random()
-        if token.text.startswith("["):
-            tokens.append(token)
-        elif chance < rate / 3:
-            continue
-        elif chance < rate:
-            tokens.append(replace(token, text=_spoiled(token.text, draw), probability=token.probability * draw.uniform(0.5, 1.0)))
-        else:
-            if chance < 1.25 * rate:
-                token = replace(token, text=token.text.rstrip(",.?!") or token.text)
-            elif chance < 1.5 * rate and token.text[-1].isalpha():
-                token = replace(token, text=token.text + draw.choice(",."))
-            tokens.append(token)
+    for word, first, last in found:
+        own = turn.tokens[first:last]
+        start_s, end_s, probability = own[0].start_s, own[-1].end_s, min(token.probability for token in own)
+        if first in torn:
+            middle_s = (start_s + end_s) / 2
+            start_s, end_s = (middle_s, end_s) if tokens and tokens[-1].end_s == middle_s else (start_s, middle_s)
+        if len(own) > 1 or word != own[0].text:
+            probability *= draw.uniform(0.5, 1.0)
+        elif not word.startswith("["):
+            word = with_moved_stop(word, rate / 2, draw)
+        tokens.append(Token(word, start_s, end_s, probability))
     return replace(turn, tokens=tuple(tokens) or turn.tokens[:1])
-
-
-def _spoiled(word: str, draw: random.Random) -> str:
-    at = draw.randrange(len(word))
-    like = _LIKE.get(word[at].lower())
-    if like is None:
-        return word[:at] + word[at + 1 :] if len(word) >= _SHORTEST else word
-    return word[:at] + like + word[at + 1 :]

@@ -18,6 +18,7 @@ from pipelines.records import AudioFacts, Call, Hold, Interval, PersonalData, To
 from pipelines.redact.step import redact_turns
 from pipelines.score.calibration import Calibration
 from pipelines.score.evaluate import Scored, score_call
+from pipelines.score.scorecard import load_centre
 from pipelines.store import Batch
 from tests.quality.truth import Reference, read_references
 
@@ -64,7 +65,8 @@ def replay(
         redact_turns(turns, centre_id=call.centre_id, readings=read.turns)
         for call, turns, read in zip(calls, spoken, read_with(model, spoken), strict=True)
     ]
-    readings = read_with(model, [turns for turns, _ in masked])
+    examples = [load_centre(call.centre_id).topic_examples for call in calls]
+    readings = read_with(model, [turns for turns, _ in masked], examples)
     return [
         _judged(call, references[call.call_id], turns, personal, reading, calibration)
         for call, (turns, personal), reading in zip(calls, masked, readings, strict=True)
@@ -76,7 +78,8 @@ def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_r
     model, spoken, personal = get_turn_model(), turns_of(call.call_id, reference), []
     if is_masked:
         spoken, personal = redact_turns(spoken, keep_raw, call.centre_id, read_with(model, [spoken])[0].turns)
-    return _judged(call, reference, spoken, personal, read_with(model, [spoken])[0])
+    examples = [load_centre(call.centre_id).topic_examples]
+    return _judged(call, reference, spoken, personal, read_with(model, [spoken], examples)[0])
 
 
 def _judged(

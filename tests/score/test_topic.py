@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from models.text.loading import MODELS_DIR
+from models.text.prototypes import Prototypes
+from pipelines.reading import read_calls
 from pipelines.score.abuse import find_abuse
 from pipelines.score.acts import find_acts
 from pipelines.score.scorecard import load_centre
@@ -86,3 +92,34 @@ def test_a_client_who_is_sent_to_another_company_again_and_again_called_the_wron
     ]
     turns, centre = turns_of(*lines, language="uk"), load_centre("odesa")
     assert judge_topic(call_of("odesa"), turns, centre, find_acts(turns, centre)).best == "wrong_company"
+
+
+OWN = {
+    "pet_lost": ("Клиент потерял животное", "У меня собака убежала.", "Кот пропал, третий день нет дома."),
+    "booking": ("Клиент записывается на приём", "Хочу записаться к врачу.", "Можно к терапевту на четверг?"),
+}
+
+
+@pytest.mark.skipif(not (MODELS_DIR / "multilingual-e5-small").is_dir(), reason="the text encoder is not installed: make setup")
+@pytest.mark.parametrize(
+    ("client", "topic"),
+    [
+        ("Здравствуйте, у нас щенок потерялся во дворе, помогите найти.", "pet_lost"),
+        ("Запишите меня, пожалуйста, к хирургу на завтра утром.", "booking"),
+        ("Добрий день, зникла кішка, сіра така.", "pet_lost"),  # the sentences were in another language
+    ],
+)
+def test_a_centres_own_topic_is_learned_from_a_description_and_a_few_sentences(client: str, topic: str) -> None:
+    centre = replace(load_centre("irkutsk"), topics=(*OWN, "other"), topic_examples=OWN)
+    turns = turns_of(("operator", "Слушаю вас."), ("client", client))
+    (reading,) = read_calls([turns], topic_examples=[centre.topic_examples])
+    assert OWN.keys() <= reading.topics.keys()
+    assert judge_topic(call_of("irkutsk"), turns, centre, reading=reading).best == topic
+
+
+def test_examples_of_a_known_topic_move_it_and_leave_the_others() -> None:
+    plain = Prototypes(np.zeros(2), np.ones(2), ("debt", "tariff"), np.eye(2))
+    taught = plain.with_examples({"debt": [np.array([0.0, 5.0])], "own": [np.array([-1.0, 0.0]), np.array([-3.0, 0.0])]})
+    assert taught.names == ("debt", "tariff", "own")
+    assert np.allclose(taught.directions, [[0.5**0.5, 0.5**0.5], [0, 1], [-1, 0]])
+    assert taught.scores(np.array([0.0, 2.0]))["tariff"] == 2.0
