@@ -54,19 +54,19 @@ def erase_client() -> None:
 def regrade_calls() -> None:
     """### Judge every kept call again
 
-    Run it after a rule, a scorecard or a word list changed. What was heard stays. First `regrade.md` beside the warehouse says which verdicts
-    would change and why (`callgrade regrade-report` writes it by itself); `grade_calls` then judges each batch by the rules of today, and only
-    verdicts that differ change the warehouse.
+    Run it after a rule, a scorecard, a word list or a model changed; `callgrade status` says what is out of date. First `regrade.md` beside the
+    warehouse says which verdicts would change and why (`callgrade regrade-report` writes it by itself); `grade_calls` then does each step again whose
+    files changed, with those after it, and only verdicts that differ change the warehouse.
     """
 
     @task
     def report_changes() -> None:
-        from pipelines.score import changes
+        from pipelines import regrade_report
         from pipelines.settings import Settings
 
         settings = Settings.from_environment()
         if settings.snapshot.exists():  # nothing published, nothing that could change
-            changes.write_report(settings)
+            regrade_report.write_report(settings)
 
     @task(outlets=[BATCHES])
     def offer_again() -> list[str]:

@@ -133,6 +133,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     check.set_defaults(run=_check)
 
+    status = commands.add_parser(
+        "status", help="what was graded by rules, phrases or models that have changed since, and what will be done again"
+    )
+    status.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
+    status.add_argument("--profile", choices=PROFILES, help="the models in use (default: offline)")
+    status.set_defaults(run=_status)
+
     regrade = commands.add_parser("regrade-report", help="what judging again by changed rules would change, before anything is loaded")
     regrade.add_argument("--warehouse", type=Path, help=_WAREHOUSE_HELP)
     regrade.set_defaults(run=_regrade_report)
@@ -236,10 +243,17 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if any(result.failed for result in results) else 0
 
 
-def _regrade_report(arguments: argparse.Namespace) -> int:
-    from pipelines.score import changes
+def _status(arguments: argparse.Namespace) -> int:
+    from pipelines import staleness
 
-    path = changes.write_report(Settings.from_environment(warehouse=arguments.warehouse))
+    print(staleness.report(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile)))
+    return 0
+
+
+def _regrade_report(arguments: argparse.Namespace) -> int:
+    from pipelines import regrade_report
+
+    path = regrade_report.write_report(Settings.from_environment(warehouse=arguments.warehouse))
     print(path.read_text(encoding="utf-8").partition("## Each change")[0].rstrip() + f"\n\nEach change with its reason: {path}")
     return 0
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from models import registry
 from models.cores import cores
 from models.grouping import in_groups
-from pipelines import audio, coaching, diarize, heap, transcribe, transcripts, turns, warehouse
+from pipelines import audio, coaching, diarize, heap, staleness, transcribe, transcripts, turns, versions, warehouse
 from pipelines.errors import TransientError
 from pipelines.printable import normalise_id
 from pipelines.published import Published
@@ -44,8 +44,6 @@ STEPS: dict[str, Step] = {
     "redact": redact.run,
     "score": evaluate.run,
 }
-_KEPT = {"audio": "audio", "transcribe": "words", "diarize": "segments"}  # slow step → the file that says it is done
-_NEED_WORDS = frozenset({"transcribe", "turns", "redact"})
 LOGGER = logging.getLogger("callgrade")
 
 
@@ -66,7 +64,7 @@ def receive(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Sett
     Calls that were forgotten are put aside, under ids that name nobody.
     """
     calls, put_aside = warehouse.set_forgotten_aside(settings, calls, put_aside)
-    done = warehouse.already_graded(settings, calls, scored_by=evaluate.rules_version())
+    done = warehouse.already_graded(settings, calls, scored_by=versions.graded_by(settings.profile))
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d put aside, %d graded before", len(calls) + len(put_aside), len(put_aside), len(done))
     return plan(todo, put_aside, settings)
@@ -90,7 +88,7 @@ def pending(settings: Settings) -> list[str]:
 
 
 def offer_again(settings: Settings) -> list[str]:
-    """Mark every staged batch pending, after a rule changed: hearing is kept, judging is done again."""
+    """Mark every staged batch pending, after a rule changed: each step that is out of date is done again, with those after it."""
     return _mark(sorted(file.parent for file in settings.stage.glob("*/calls.parquet")))
 
 
@@ -168,26 +166,32 @@ def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Setting
 
 
 def run_step(name: str, batch: Batch, settings: Settings) -> None:
-    """Run one step on a batch, unless it is a slow one that was done before."""
+    """Run one step on a batch where it is due, see `staleness`; what rests on it is then due as well."""
     if name == "audio":  # the first one
         batch.mend()
     if any(call.medium == "transcript" for call in batch.read("calls")):  # all of them, rejected ones too; see `plan`
         _run_transcript_step(name, batch, settings)
-        return
-    kept = _KEPT.get(name)
-    is_heard = batch.has("turns") and not batch.has("words")  # masked, and the unmasked words are gone: nothing to make turns from again
-    if (kept and batch.has(kept)) or (is_heard and name in _NEED_WORDS):
-        return
-    STEPS[name](batch, settings)
+    elif staleness.is_due(name, batch, settings):
+        _run(name, STEPS[name], batch, settings)
+    if name == "redact" and batch.has("turns"):
+        redact.wipe(batch, settings)
     heap.give_back()
 
 
 def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
     """The same for a batch of transcripts, where one step takes the place of all that need the sound."""
-    if name == "audio" and not (batch.has("audio") and batch.has("turns")):
-        transcripts.run(batch, settings)
-    elif (name == "redact" and batch.has("spoken_turns")) or name == "score":
-        STEPS[name](batch, settings)
+    if name == "audio":
+        is_made = batch.has("audio") and (batch.has("turns") or batch.has("spoken_turns"))
+        if not is_made or (not staleness.is_current("turns", batch, settings.profile) and staleness.has_sound(batch)):
+            _run("turns", transcripts.run, batch, settings)
+    elif name in ("redact", "score") and staleness.is_due(name, batch, settings):
+        _run(name, STEPS[name], batch, settings)
+
+
+def _run(name: str, step: Step, batch: Batch, settings: Settings) -> None:
+    staleness.invalidate_after(name, batch)
+    step(batch, settings)
+    batch.set_version(name, versions.digests(name, settings.profile))
 
 
 def judge(folder: Path, settings: Settings) -> Path:

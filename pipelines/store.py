@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import logging
 import os
 import shutil
 import tempfile
 import types
 import typing
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
@@ -53,6 +54,7 @@ KINDS: dict[str, type] = {
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
 _PRIVATE = "private"  # the folder that holds them in a batch
+_VERSIONS = "versions"  # the folder with the digests of what made each product
 # A file that is cut short → what must go with it, so that the step that writes it runs again. Once the words are wiped, that means from the
 # sound: without `turns` a batch has not been heard. Files of the steps that always run again are not named.
 _GOES_TOO: dict[str, tuple[str, ...]] = {
@@ -117,6 +119,18 @@ class Batch:
         """The calls still on their way: received, and put aside by no step. What `step` itself put aside it takes up again: its list is replaced."""
         out = {row.call_id for row in self.put_aside() if row.step != step}
         return [call for call in self.read("calls") if call.call_id not in out]
+
+    def version_of(self, step: str) -> dict[str, str] | None:
+        """The digests that made the product of a step, see `versions.digests`; None where they were not kept, empty where it must be made again."""
+        try:
+            found: dict[str, str] = json.loads((self.folder / _VERSIONS / f"{step}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
+    def set_version(self, step: str, digests: Mapping[str, str]) -> None:
+        """Keep what made the product of a step."""
+        write_whole(self.folder / _VERSIONS / f"{step}.json", json.dumps(dict(digests)).encode())
 
     def wipe_private(self) -> None:
         """Remove the files with unmasked words: out of sight in one move, so that no half of them is taken for the whole."""

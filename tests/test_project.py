@@ -19,7 +19,7 @@ from pipelines import __main__ as command
 from pipelines.settings import ROOT
 
 ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
-FILES = {".airflowignore", ".gitignore", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
+FILES = {".airflowignore", ".gitignore", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
 FORBIDDEN_NAMES = {"utils", "common", "base", "helpers", "interfaces", "domain", "hooks", "plugins"}
 HEAVY = {"torch", "torchaudio", "pyannote", "faster_whisper", "ctranslate2", "transformers"}
 TEXT = {".py", ".yaml", ".yml", ".sql", ".md", ".toml", ".txt", ".csv", ".html", ".css", ".js", ".j2", ".cfg", ".sh", ""}

@@ -49,15 +49,19 @@ log = logging.getLogger("callgrade")
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write `turns` (masked) and `personal_data` of the batch, then wipe the unmasked files unless raw text is kept."""
+    """Write `turns` (masked) and `personal_data` of the batch.
+
+    Where the words are gone already, the masked turns are masked once more, so that stricter rules reach them; what was masked stays so.
+    """
+    is_again = not batch.has("spoken_turns")
     centre_of = {call.call_id: call.centre_id for call in batch.calls()}
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     spoken: dict[str, list[Turn]] = defaultdict(list)
-    for turn in batch.read("spoken_turns"):
+    for turn in batch.read("turns" if is_again else "spoken_turns"):
         if turn.call_id in centre_of:
             spoken[turn.call_id].append(turn)
     turns: list[Turn] = []
-    found: list[PersonalData] = []
+    found: list[PersonalData] = batch.read("personal_data") if is_again else []
     read = read_calls(list(spoken.values()), settings.profile, settings.models_dir)
     for n, (call_id, reading) in enumerate(zip(spoken, read, strict=True), 1):
         log.info("redact %d/%d %s", n, len(spoken), call_id)
@@ -66,9 +70,13 @@ def run(batch: Batch, settings: Settings) -> None:
         )
         turns += masked
         found += with_tails(data, masked, audio[call_id]) if call_id in audio else data
+    batch.write("personal_data", dict.fromkeys(found))  # a run that was killed before it wrote the turns found some of them already
     batch.write("turns", turns)
-    batch.write("personal_data", found)
     batch.write_put_aside("redact", [])
+
+
+def wipe(batch: Batch, settings: Settings) -> None:
+    """Remove the unmasked files of a redacted batch unless raw text is kept."""
     if settings.keep_text != "raw":
         batch.wipe_private()
 

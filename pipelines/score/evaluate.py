@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from models import registry
+from pipelines import versions
 from pipelines.errors import BadRecordingError
 from pipelines.reading import NOTHING_READ, Reading, read_calls
 from pipelines.records import (
@@ -40,12 +39,11 @@ from pipelines.score.procedure import judge_procedure
 from pipelines.score.scorecard import Centre, Criterion, load_centre
 from pipelines.score.sentiment import judge_sentiment
 from pipelines.score.topic import judge_client_type, judge_topic
-from pipelines.settings import ROOT, Settings
+from pipelines.settings import Settings
 from pipelines.store import Batch
 
 log = logging.getLogger("callgrade")
 _ROLE_SURE = 0.6
-_HEARING = ("asr.py", "asr_onnx.py", "whisper.py", "diarizer.py")  # these hear, they do not judge; see `speech_model`
 K = TypeVar("K")
 
 
@@ -137,7 +135,7 @@ def score_call(
         client_type=client_type.best,
         client_type_confidence=client_type.confidence,
         speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
-        scored_by=rules_version(),
+        scored_by=versions.graded_by(profile),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )
     did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
@@ -235,27 +233,6 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Pu
             name = Path(call.recording).name
             put_aside.append(PutAside(call.call_id, "score", "unscoreable", error.reason, call.centre_id, name, call.recording_sha256))
     return scored, put_aside
-
-
-@cache
-def rules_version() -> str:
-    """A short name for all that judges: changes when a rule, a phrase, a lexicon or the judging code changes."""
-    digest = hashlib.sha256()
-    paths = (p for folder in ("pipelines/score", "models") for pattern in ("*.py", "*.yaml") for p in (ROOT / folder).rglob(pattern))
-    judging = (p for p in paths if p.name not in _HEARING and "training" not in p.parts)  # what models learned from judges nothing
-    for path in sorted((*judging, ROOT / "pipelines" / "reading.py")):
-        digest.update(str(path.relative_to(ROOT)).encode())
-        digest.update(path.read_bytes())
-    return f"callgrade-{_package_version()}+rules.{digest.hexdigest()[:12]}"
-
-
-def _package_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("callgrade")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"
 
 
 def _by_call(rows: Iterable[K]) -> defaultdict[str, list[K]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import flow
+from pipelines import flow, versions
 from pipelines.intake.folder import read_folder
 from pipelines.records import AudioFacts, Call, Interval, Segment, Word
 from pipelines.redact.step import redact_turns
@@ -84,6 +84,8 @@ def hear(settings: Settings, recordings: Path) -> list[Batch]:
     batches = flow.receive(intake.calls, intake.put_aside, settings)
     for batch in batches:
         write_heard(batch)
+        for step in ("audio", "transcribe", "diarize"):
+            batch.set_version(step, versions.digests(step, settings.profile))
     return batches
 
 

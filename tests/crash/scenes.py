@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines import coaching, flow, turns
+from pipelines import coaching, flow, turns, versions
 from pipelines.__main__ import main
 from pipelines.errors import CallgradeError
 from pipelines.reading import NOTHING_READ, Reading
@@ -71,7 +71,7 @@ def _judged_before(name: str, judge: Callable[..., Any]) -> Callable[..., Any]:
 
     def answer(*given: Any, **named: Any) -> Any:
         call_id = given[0].call_id if hasattr(given[0], "call_id") else given[0][0].call_id
-        key = (name, call_id, evaluate.rules_version())
+        key = (name, call_id, versions.graded_by("offline"))
         if key not in JUDGED:
             JUDGED[key] = judge(*given, **named)
         return JUDGED[key]
@@ -109,7 +109,7 @@ def warm_up() -> None:
         setattr(module, name, _judged_before(name, getattr(module, name)))
     for template in templating.environment().list_templates():
         templating.environment().get_template(template)
-    evaluate.rules_version()
+    versions.graded_by("offline")
 
 
 def settings_of(folder: Path) -> Settings:
@@ -142,7 +142,8 @@ def _day_two(recordings: Path, folder: Path) -> None:
 
 def _new_rules(recordings: Path, folder: Path) -> int:
     """What `regrade_calls`, `grade_calls` and `publish_scorecards` do, in one process."""
-    evaluate.rules_version = lambda: "newer rules"  # type: ignore[assignment]
+    versions.graded_by = lambda profile: "newer rules"  # type: ignore[assignment]
+    versions.digests = lambda step, profile, _now=versions.digests: {"rules": "newer"} if step == "score" else _now(step, profile)  # type: ignore[assignment]
     settings = settings_of(folder)
     flow.offer_again(settings)
     for batch in flow.pending(settings):

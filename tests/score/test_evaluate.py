@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from models.language import LANGUAGES, load
+from pipelines import versions
 from pipelines.errors import BadRecordingError
 from pipelines.records import SPEECH_ACTS, CallRoles, PersonalData
-from pipelines.score.evaluate import rules_version, run, score_call
+from pipelines.score.evaluate import run, score_call
 from pipelines.settings import Settings
 from pipelines.store import Batch
 from tests.score.spoken import audio_of, call_of, moods_of, turns_of
@@ -22,7 +23,7 @@ def test_a_good_call_scores_full_points_of_what_was_decided() -> None:
     assert scored.evaluation.score_pct == 100.0
     assert not scored.evaluation.is_auto_fail and not scored.evaluation.needs_review
     assert scored.metrics.topic == "meter_reading" and scored.metrics.language == "ru"
-    assert scored.metrics.scored_by == rules_version() and scored.metrics.speech_model
+    assert scored.metrics.scored_by == versions.graded_by("offline") and scored.metrics.speech_model
 
 
 def test_an_auto_fail_zeroes_the_score_and_says_why() -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from pipelines import versions
 from pipelines.published import Published, Row, open_published
 from pipelines.records import Call
-from pipelines.score.evaluate import Scored, rules_version, score_batch
+from pipelines.score.evaluate import Scored, score_batch
 from pipelines.settings import Settings
 from pipelines.store import Batch
 
@@ -86,7 +87,7 @@ def find_changes(settings: Settings) -> Changes:
                 new.add(call.call_id)
         return Changes(
             rules_before=tuple(sorted({str(known[call_id]["scored_by"]) for call_id in judged})),
-            rules_after=rules_version(),
+            rules_after=versions.graded_by(settings.profile),
             unpublished=len(new - set(judged)),
             changes=tuple(_changes(published, judged)),
             scores=tuple(_scores(published, judged)),

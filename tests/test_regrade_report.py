@@ -13,8 +13,8 @@ from pipelines.__main__ import main
 from pipelines.errors import MisconfiguredError
 from pipelines.reading import NOTHING_READ
 from pipelines.records import TurnSentiment
+from pipelines.regrade_report import Changes, Rescored, find_changes, report, write_report
 from pipelines.score import evaluate
-from pipelines.score.changes import Changes, Rescored, find_changes, report, write_report
 from pipelines.settings import Settings
 from pipelines.store import Batch
 from tests.score.spoken import audio_of, call_of, turns_of
