@@ -14,6 +14,8 @@ _CODE_WORDS = 4  # a code word stands no farther from the words that announce it
 class CodeWordRecognizer(Recognizer):
     """The client's code word: what follows its name, or a short answer to the question for it."""
 
+    can_be_ruled_out = False  # its name is said, or it was asked for
+
     def recognize(self, call: CallContext) -> list[Span]:
         return _code_words(call.turns, call.taken)
 

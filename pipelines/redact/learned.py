@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.text.turn_model import KINDS, TurnReading
 from pipelines.redact.context import TurnContext
-from pipelines.redact.numbers import NUMERIC, amount_words
+from pipelines.redact.numbers import NUMERIC, harmless_words
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
 
 LEAST = 0.5  # chance that a word is personal data, from which it is masked
@@ -33,10 +33,10 @@ def _learned(readings: Sequence[TurnReading], contexts: Sequence[TurnContext], t
         personal = reading.personal
         if not len(personal):
             continue
-        amounts = amount_words(h)
+        harmless = harmless_words(h)
         kinds = [KINDS[1 + int(k)] for k in personal[:, 1:].argmax(1)]
         kept = [
-            kind if is_meant and n not in own and not (n in amounts and kind in NUMERIC) else ""
+            kind if is_meant and n not in own and not (n in harmless and kind in NUMERIC) else ""
             for n, (kind, is_meant) in enumerate(zip(kinds, _meant(personal, own), strict=True))
         ]
         at = 0

@@ -68,10 +68,18 @@ def _span(turn: int, h: TurnContext, run: NumberRun, kind: str) -> Span:
     return Span(turn, run.first, run.last, kind, is_certain=is_phone(run.digits, h.vocabulary.codes))
 
 
-def amount_words(h: TurnContext) -> set[int]:
-    """The tokens of prices, readings, percentages and times: numbers with a unit, or that count thousands, and no longer than an amount can be."""
+def harmless_words(h: TurnContext) -> set[int]:
+    """The tokens of prices, readings, percentages and times (numbers with a unit, or that count thousands, no longer than an amount), and of free numbers."""
     runs = number_runs(h.items, h.vocabulary, bool(h.asked & _DICTATED))
-    return {n for run in runs if run.is_amount and len(run.digits) < AMOUNT_DIGITS for n in range(run.first, run.last)}
+    return {n for run in runs if _is_amount(run) or _is_free_of_charge(run) for n in range(run.first, run.last)}
+
+
+def _is_amount(run: NumberRun) -> bool:
+    return run.is_amount and len(run.digits) < AMOUNT_DIGITS
+
+
+def _is_free_of_charge(run: NumberRun) -> bool:
+    return run.digits.startswith(_FREE_OF_CHARGE) and len(run.digits) < CARD_DIGITS
 
 
 def _client_kind(h: TurnContext, run: NumberRun, running: str | None, public: set[str]) -> str | None:
