@@ -86,7 +86,7 @@ def report(settings: Settings) -> str:
     """For people: which steps are out of date for how many calls, because of which files, and what will be done about it."""
     batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet"))]
     calls = sum(len(batch.calls()) for batch in batches)
-    head = f"{calls} calls in {len(batches)} batches; the rules of now: {versions.graded_by(settings.profile)}."
+    head = f"{_count(calls, len(batches))}; the rules of now: {versions.graded_by(settings.profile)}."
     groups: dict[tuple[str, bool], list[Stale]] = defaultdict(list)
     for one in stale(settings):
         groups[one.step, one.can_be_redone].append(one)
@@ -102,7 +102,11 @@ def report(settings: Settings) -> str:
             else "an earlier step changed, or graded by an older version"
         )
         what = "redone by the next run of regrade_calls, or of grade on the same folder" if can else "stays as it is: a recording is gone"
-        lines.append(f"{step}: {number} calls in {len(some)} batches out of date ({why}); {what}.")
+        lines.append(f"{step}: {_count(number, len(some))} out of date ({why}); {what}.")
         if not can:
-            lines += [f"  batch {one.batch_id}, {one.calls} calls" for one in some]
+            lines += [f"  batch {one.batch_id}" for one in some]
     return "\n".join(lines)
+
+
+def _count(calls: int, batches: int) -> str:
+    return f"{calls} call{'s' * (calls != 1)} in {batches} batch{'es' * (batches != 1)}"
