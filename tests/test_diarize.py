@@ -69,7 +69,7 @@ def voices_of(embeddings: voices.Embeddings) -> npt.NDArray[np.int_]:
     return voices.voices_in_call(embeddings, np.full(len(embeddings), 2.0))
 
 
-parted = st.integers(2, 40).flatmap(
+parted = st.integers(3, 40).flatmap(  # with two pieces there are less than five seconds of speech
     lambda n: st.lists(st.booleans(), min_size=n, max_size=n).filter(lambda labels: 0.2 < sum(labels) / len(labels) < 0.8)
 )
 
