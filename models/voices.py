@@ -114,14 +114,18 @@ def apartness(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArr
     }
 
 
+def learned_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddings]) -> list[int]:
+    """The indices of the pieces that shape the voices: those long enough, or all that have an embedding where fewer than two are."""
+    learned = [n for n in embeddings if pieces[n].last - pieces[n].first >= LEARNED_FRAMES]
+    return learned if len(learned) >= 2 else list(embeddings)
+
+
 def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddings]) -> dict[int, int]:
     """The voice of each piece of one person, by the piece's index; `embeddings` has those of pieces long enough to have one."""
     if not embeddings:
         return {n: 0 for n, piece in enumerate(pieces) if not piece.is_overlap}
     unit = {n: e / np.linalg.norm(e) for n, e in embeddings.items()}
-    learned = [n for n in unit if pieces[n].last - pieces[n].first >= LEARNED_FRAMES]
-    if len(learned) < 2:
-        learned = list(unit)
+    learned = learned_pieces(pieces, embeddings)
     if len(learned) > MOST_LEARNED:
         learned = [learned[int(n)] for n in np.linspace(0, len(learned) - 1, MOST_LEARNED)]
     stacked = np.stack([unit[n] for n in learned])

@@ -18,7 +18,6 @@ from pipelines.store import Batch
 PRODUCTS = {"audio": "audio", "transcribe": "words", "diarize": "segments", "turns": "spoken_turns", "redact": "turns", "score": "verdicts"}
 NEED_SOUND = frozenset({"audio", "transcribe", "diarize", "turns"})
 _NAMED = 5  # changed files that a report names
-_WITHOUT_A_RECORD = frozenset({"audio", "transcribe", "diarize", "turns"})  # taken for current where an older version kept no digests
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def is_current(step: str, batch: Batch, profile: str) -> bool:
     """Whether the product of a step was made by the files of now."""
     before = batch.version_of(step)
     if before is None:
-        return step in _WITHOUT_A_RECORD
+        return step in NEED_SOUND  # an older version kept no digests: nothing is recognised again for that
     return before == dict(versions.digests(step, profile))
 
 

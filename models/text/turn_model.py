@@ -163,7 +163,7 @@ class TurnModel:
         return [heads.reading(call, some) for call, some in zip(calls, own, strict=True)]
 
     def prototypes(self, examples: Mapping[str, Sequence[str]]) -> Prototypes:
-        """The topics of the training dialogues and those of some examples: topic → sentences, as clients say them or as somebody describes them."""
+        """The topics of the training dialogues, extended by `examples`: topic → typical sentences of clients, or a description of the topic."""
         sentences = [
             (topic, TurnText(tuple(text.split()), "client")) for topic, texts in examples.items() for text in texts if text.split()
         ]

@@ -50,7 +50,9 @@ def _code_word(h: TurnContext, taken: set[int]) -> tuple[int, int] | None:
             continue
         named = [k for k in range(first, last) if words.has("code_word", h.items[k].word) and _names_code_word(h, k, asked)]
         start = named[-1] + 1 if named else first
-        end = min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last  # no stop was contexts: he goes on
+        end = (
+            min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last
+        )  # recognition wrote no full stop, and the client goes on
         free = [k for k in range(start, end) if k not in taken and not is_plain(h, k)]
         if named and not free and start == last < len(h.items) and not is_plain(h, last):
             return last, last + 1  # "Кодовое слово. Ромашка."

@@ -10,7 +10,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -48,22 +48,22 @@ def folds_in(folder: Path) -> Iterator[tuple[TurnModel, frozenset[int]]]:
             yield TurnModel(build_encoder(MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME, Path(built), weights), weights), writers
 
 
-def judged_by_folds(folder: Path, noise: float = 0.0, calibration: Calibration | None = None) -> list[Judged]:
-    """The labelled dialogues of all writers who were left out of some fit, each judged by the model that has not seen its writer."""
-    return [one for model, writers in folds_in(folder) for one in _judged(model, writers, noise, calibration)]
+def judged_by_folds(folder: Path, noise: float) -> list[Judged]:
+    """The labelled dialogues of all writers left out of some fit, each judged by the model that has not seen its writer; `noise` is the share of misheard words."""
+    return [one for model, writers in folds_in(folder) for one in _judged(model, writers, noise)]
 
 
-def from_folds(folder: Path, noises: Sequence[float] = NOISES) -> list[Measured]:
-    """Their verdicts with nothing held back, with so many of the words misheard."""
+def from_folds(folder: Path) -> list[Measured]:
+    """Their verdicts with nothing held back, at each of `NOISES`."""
     return [
         one
         for model, writers in folds_in(folder)
-        for noise in noises
+        for noise in NOISES
         for one in measured(_judged(model, writers, noise, OPEN), RECOGNISED if noise else REFERENCE)
     ]
 
 
-def _judged(model: TurnModel, writers: Collection[int], noise: float, calibration: Calibration | None) -> list[Judged]:
+def _judged(model: TurnModel, writers: Collection[int], noise: float, calibration: Calibration | None = None) -> list[Judged]:
     with tempfile.TemporaryDirectory() as folder:
         calls = write_calls(FOLDER, Path(folder), writers)
         return replay(calls, calibration=calibration, spoil=partial(misheard, rate=noise, draw=random.Random(1)), model=model)

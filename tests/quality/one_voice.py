@@ -73,8 +73,7 @@ def main() -> None:
 
 def _measure_alone(folder: Path) -> None:
     """Print in how many recordings one voice is one speaker, and for which share of the time it is."""
-    settings = Settings.from_environment()
-    found = diarizer.get_diarizer(settings.profile, settings.models_dir)
+    found = _diarizer()
     one = recordings = 0
     own_s = all_s = 0.0
     for _, _, samples in _files(folder):
@@ -85,6 +84,11 @@ def _measure_alone(folder: Path) -> None:
             recordings, one = recordings + 1, one + (len(of) == 1)
             own_s, all_s = own_s + max(of.values()), all_s + sum(of.values())
     print(f"one voice alone, {folder}: {one} of {recordings} recordings have one speaker, who has {own_s / max(all_s, 1):.1%} of the time")
+
+
+def _diarizer() -> diarizer.Diarizer:
+    settings = Settings.from_environment()
+    return diarizer.get_diarizer(settings.profile, settings.models_dir)
 
 
 def sounds_of(folder: Path) -> Iterator[tuple[str, bool, npt.NDArray[np.float32]]]:
@@ -110,8 +114,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bool, npt.NDArray[np.float32]]]:
 
 def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_cut: bool = True) -> Iterator[Example]:
     """Each sound as an example, and parts of it; a track in which the other side is heard as well is left out."""
-    settings = Settings.from_environment()
-    found = diarizer.get_diarizer(settings.profile, settings.models_dir)
+    found = _diarizer()
     draw = random.Random(1)
     for centre, is_two, samples in sounds:
         with mock.patch.object(diarizer, "speakers_of_pieces", wraps=voices.speakers_of_pieces) as seen:
@@ -141,8 +144,7 @@ def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_
 
 def _learned(pieces: Any, embeddings: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """The embeddings of length one that shape the voices, and the seconds of their pieces."""
-    long = [n for n in embeddings if pieces[n].last - pieces[n].first >= voices.LEARNED_FRAMES]
-    chosen = long if len(long) >= 2 else list(embeddings)
+    chosen = voices.learned_pieces(pieces, embeddings)
     rows = np.array([embeddings[n] / np.linalg.norm(embeddings[n]) for n in chosen])
     return rows, np.array([pieces[n].last - pieces[n].first for n in chosen]) / voices.FRAMES_A_SECOND
 
