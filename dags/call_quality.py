@@ -25,9 +25,10 @@ def pull_calls() -> None:
 
     @task(outlets=[BATCHES])
     def receive() -> list[str]:
-        from pipelines import flow, intake, preflight
+        from pipelines import flow, intake
+        from pipelines.core import preflight
+        from pipelines.core.settings import Settings
         from pipelines.intake.folder import read_folder
-        from pipelines.settings import Settings
 
         settings = Settings.from_environment()
         preflight.check(settings, verify_models=False)
@@ -50,8 +51,9 @@ def grade_calls() -> None:
 
     @task
     def pending() -> list[str]:
-        from pipelines import flow, preflight
-        from pipelines.settings import Settings
+        from pipelines import flow
+        from pipelines.core import preflight
+        from pipelines.core.settings import Settings
 
         settings = Settings.from_environment()
         batches = flow.pending(settings)
@@ -70,8 +72,8 @@ def grade_calls() -> None:
 def run_step(name: str, batch: str) -> None:
     """Run one step of `pipelines.flow` on one staged batch; a slow step that was done before is not done again."""
     from pipelines import flow
-    from pipelines.settings import Settings
-    from pipelines.store import Batch
+    from pipelines.core.settings import Settings
+    from pipelines.core.staging import Batch
 
     flow.run_step(name, Batch(Path(batch)), Settings.from_environment())
 
@@ -116,8 +118,8 @@ def score(batch: str) -> None:
 def load(batch: str) -> None:
     """Merge one batch into the warehouse; skipped, and so starting nothing, when the warehouse held it all before."""
     from pipelines import flow
-    from pipelines.settings import Settings
-    from pipelines.store import Batch
+    from pipelines.core.settings import Settings
+    from pipelines.core.staging import Batch
 
     if not flow.load(Batch(Path(batch)), Settings.from_environment()):
         raise AirflowSkipException("the warehouse holds these verdicts already")
@@ -134,7 +136,7 @@ def publish_scorecards() -> None:
     @task(pool="warehouse")
     def publish() -> None:
         from pipelines import flow
-        from pipelines.settings import Settings
+        from pipelines.core.settings import Settings
 
         settings = Settings.from_environment()
         flow.publish(settings, flow.recordings(settings))
@@ -143,8 +145,8 @@ def publish_scorecards() -> None:
     def tell() -> None:
         """Send the alerts that are set up; what a channel did not take is tried again."""
         from pipelines import alerts
-        from pipelines.errors import TransientError
-        from pipelines.settings import Settings
+        from pipelines.core.errors import TransientError
+        from pipelines.core.settings import Settings
 
         told = alerts.run(Settings.from_environment())
         if told and told.waiting:

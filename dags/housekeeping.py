@@ -20,7 +20,7 @@ def forget_old_calls() -> None:
     @task(pool="warehouse", outlets=[WAREHOUSE])
     def forget() -> None:
         from pipelines import flow
-        from pipelines.settings import Settings
+        from pipelines.core.settings import Settings
 
         flow.forget_old(Settings.from_environment())
 
@@ -43,7 +43,7 @@ def erase_client() -> None:
     @task(pool="warehouse", outlets=[WAREHOUSE])
     def erase(client_ref: str) -> None:
         from pipelines import flow
-        from pipelines.settings import Settings
+        from pipelines.core.settings import Settings
 
         flow.erase_client(Settings.from_environment(), client_ref)
 
@@ -61,17 +61,17 @@ def regrade_calls() -> None:
 
     @task
     def report_changes() -> None:
-        from pipelines import regrade_report
-        from pipelines.settings import Settings
+        from pipelines.core.settings import Settings
+        from pipelines.quality import regrade
 
         settings = Settings.from_environment()
         if settings.snapshot.exists():  # nothing published, nothing that could change
-            regrade_report.write_report(settings)
+            regrade.write_report(settings)
 
     @task(outlets=[BATCHES])
     def offer_again() -> list[str]:
         from pipelines import flow
-        from pipelines.settings import Settings
+        from pipelines.core.settings import Settings
 
         return flow.offer_again(Settings.from_environment())
 
@@ -88,8 +88,8 @@ def measure_models() -> None:
 
     @task(pool="gpu")
     def measure() -> None:
-        from pipelines.measure import measure
-        from pipelines.settings import ROOT, Settings
+        from pipelines.core.settings import ROOT, Settings
+        from pipelines.quality.recognition import measure
 
         measure(ROOT / "tests" / "calls", Settings.from_environment())
 

@@ -10,7 +10,7 @@ from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule
 from models import private_files
 from models.cores import let_people_go_first
 from models.registry import ModelError
-from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.core.errors import MisconfiguredError, TransientError
 
 private_files.apply_umask()  # in every process that loads a Dag, and so in every task
 

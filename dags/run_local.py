@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from models import private_files
-from pipelines.printable import printable
+from pipelines.core.printable import printable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,7 +39,7 @@ def main(dag_ids: Sequence[str]) -> int:
 
 def standalone() -> NoReturn:
     """Become Airflow's own scheduler and pages on this machine, over the same home and the same Dags; does not return."""
-    from pipelines.demo import airflow_environment
+    from pipelines.cli.demo import airflow_environment
 
     private_files.apply_umask()
     private_files.tighten(ROOT / ".airflow")  # Airflow keeps the passwords that it generates in there

@@ -156,7 +156,7 @@ def speech_version(profile: str) -> str:
     return f"{asr}+{parts[1].name}@{digest}"
 
 
-SPEECH_CODE = "3"  # part of the names given so far; what a change of code means for what was graded, `pipelines.versions` tells
+SPEECH_CODE = "3"  # part of the names given so far; what a change of code means for what was graded, `pipelines.core.versions` tells
 
 
 def weights(models_dir: Path, model: Entry, *, verify: bool = True) -> Path:

@@ -2,7 +2,7 @@
 
 import logging
 
-from pipelines.printable import PrintableMessages
+from pipelines.core.printable import PrintableMessages
 
 # Every module logs here, in every process: names from outside are escaped before any handler, Airflow's among them, sees a message.
 logging.getLogger("callgrade").addFilter(PrintableMessages())

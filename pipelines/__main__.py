@@ -16,13 +16,13 @@ from typing import TextIO, cast
 from models import private_files
 from models.cores import let_people_go_first
 from models.registry import ModelError
-from pipelines import heap
+from pipelines.cli.progress import show_progress
+from pipelines.core import heap
+from pipelines.core.errors import CallgradeError, MisconfiguredError
+from pipelines.core.printable import PrintableStream, printable
+from pipelines.core.records import Medium
+from pipelines.core.settings import KEEP_TEXT, PROFILES, Settings
 from pipelines.decoding import processes
-from pipelines.errors import CallgradeError, MisconfiguredError
-from pipelines.printable import PrintableStream, printable
-from pipelines.progress import show_progress
-from pipelines.records import Medium
-from pipelines.settings import KEEP_TEXT, PROFILES, Settings
 
 _WAREHOUSE_HELP = "the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)"
 
@@ -156,7 +156,9 @@ def _parser() -> argparse.ArgumentParser:
 def _grade(arguments: argparse.Namespace) -> int:
     heap.share_one_heap()
     let_people_go_first()
-    from pipelines import flow, preflight, summary
+    from pipelines import flow
+    from pipelines.cli import summary
+    from pipelines.core import preflight
     from pipelines.intake.folder import read_folder
 
     signal.siginterrupt(signal.SIGINT, True)  # polars sets the opposite, and a thread that waits for others would not notice Ctrl-C
@@ -177,20 +179,20 @@ def _grade(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from pipelines import demo
+    from pipelines.cli import demo
 
     return demo.run()
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from pipelines.web import serve
+    from pipelines.web import server
 
-    listening = serve.Listening(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)
-    return serve.serve(Settings.from_environment(warehouse=arguments.warehouse), listening)
+    listening = server.Listening(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)
+    return server.serve(Settings.from_environment(warehouse=arguments.warehouse), listening)
 
 
 def _accounts(arguments: argparse.Namespace) -> int:
-    from pipelines.web import manage
+    from pipelines.cli import accounts as manage
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
     given = manage.Given(arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data, arguments.new_operator)
@@ -198,16 +200,18 @@ def _accounts(arguments: argparse.Namespace) -> int:
 
 
 def _cases(arguments: argparse.Namespace) -> int:
-    from pipelines.web import cases
+    from pipelines.reviews import regression_cases
 
-    return cases.run(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile), arguments.folder)
+    return regression_cases.run(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile), arguments.folder)
 
 
 def _clips(arguments: argparse.Namespace) -> int:
-    from pipelines import coaching
+    from pipelines.coaching import clip_extraction
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
-    copied = coaching.export_clips(settings, arguments.out, call_id=arguments.call, criterion_id=arguments.criterion, kind=arguments.kind)
+    copied = clip_extraction.export_clips(
+        settings, arguments.out, call_id=arguments.call, criterion_id=arguments.criterion, kind=arguments.kind
+    )
     print(f"{len(copied)} clips in {arguments.out}")
     return 0
 
@@ -244,14 +248,14 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from pipelines import staleness
+    from pipelines.core import staleness
 
     print(staleness.report(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile)))
     return 0
 
 
 def _regrade_report(arguments: argparse.Namespace) -> int:
-    from pipelines import regrade_report
+    from pipelines.quality import regrade as regrade_report
 
     path = regrade_report.write_report(Settings.from_environment(warehouse=arguments.warehouse))
     print(path.read_text(encoding="utf-8").partition("## Each change")[0].rstrip() + f"\n\nEach change with its reason: {path}")

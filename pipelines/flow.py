@@ -20,19 +20,27 @@ from functools import partial
 from pathlib import Path
 
 from models import registry
+from models.batches import in_groups
 from models.cores import cores
-from models.grouping import in_groups
-from pipelines import audio, coaching, diarize, heap, staleness, transcribe, transcripts, turns, versions, warehouse
-from pipelines.errors import TransientError
-from pipelines.printable import normalise_id
-from pipelines.published import Published
-from pipelines.records import Call, Clip, PutAside
+from pipelines import erasure, warehouse
+from pipelines.audio import step as audio
+from pipelines.coaching import clip_extraction
+from pipelines.core import heap, staleness, versions
+from pipelines.core.errors import TransientError
+from pipelines.core.printable import normalise_id
+from pipelines.core.published import Published
+from pipelines.core.records import Call, Clip, PutAside
+from pipelines.core.settings import Settings, now
+from pipelines.core.staging import Batch, CutShortError
+from pipelines.diarize import step as diarize
 from pipelines.redact import step as redact
-from pipelines.score import evaluate
-from pipelines.settings import Settings, now
-from pipelines.store import Batch, CutShortError
+from pipelines.reports import static_pages
+from pipelines.reviews import sync
+from pipelines.score import step as evaluate
+from pipelines.transcribe import step as transcribe
+from pipelines.turns import from_transcripts
+from pipelines.turns import step as turns
 from pipelines.warehouse.forgetting import ForgottenCall
-from pipelines.web import forgetting, into_warehouse, pages
 
 Step = Callable[[Batch, Settings], None]
 
@@ -105,10 +113,10 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
     """
     clips: list[Clip] = []
     try:
-        into_warehouse.bring(settings)
-        warehouse.publish(settings, lambda checked: clips.extend(coaching.cut(checked, settings, recordings, only_touched=True)))
-        pages.publish_pages(settings, only_changed=True)
-        coaching.remove_others(settings, clips)
+        sync.bring(settings)
+        warehouse.publish(settings, lambda checked: clips.extend(clip_extraction.cut(checked, settings, recordings, only_touched=True)))
+        static_pages.publish_pages(settings, only_changed=True)
+        clip_extraction.remove_others(settings, clips)
     except OSError as error:
         raise TransientError(f"Publishing stopped: {error.filename or settings.site}: {error.strerror or error}. Run it again.") from error
 
@@ -132,20 +140,20 @@ def forget_old(settings: Settings) -> None:
 
 def _forget_elsewhere(settings: Settings, calls: Sequence[ForgottenCall], *, on_request: bool) -> None:
     """Remove what the web application stores of these calls, and their pages."""
-    pages.remove_pages(settings, [call.call_id for call in calls])
-    forgetting.forget(settings, calls, on_request=on_request)
+    static_pages.remove_pages(settings, [call.call_id for call in calls])
+    erasure.forget(settings, calls, on_request=on_request)
 
 
 def _finish_forgetting(settings: Settings) -> None:
     """Remove what an earlier run left, and write the pages anew; those that cannot be written are removed, since they may quote what was forgotten."""
     with warehouse.open_for_reading(settings) as db:
         if db is not None:
-            forgetting.sweep(settings, Published(db), with_audit=True)
+            erasure.sweep(settings, Published(db), with_audit=True)
     if settings.snapshot.exists():
         try:
-            pages.publish_pages(settings)
+            static_pages.publish_pages(settings)
         except Exception:
-            pages.remove_all(settings)
+            static_pages.remove_all(settings)
             raise
 
 
@@ -183,7 +191,7 @@ def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
     if name == "audio":
         is_made = batch.has("audio") and (batch.has("turns") or batch.has("spoken_turns"))
         if not is_made or (not staleness.is_current("turns", batch, settings.profile) and staleness.has_sound(batch)):
-            _run("turns", transcripts.run, batch, settings)
+            _run("turns", from_transcripts.run, batch, settings)
     elif name in ("redact", "score") and staleness.is_due(name, batch, settings):
         _run(name, STEPS[name], batch, settings)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import ROOT, Settings
+from pipelines.core.settings import ROOT, Settings
 
 
 @pytest.fixture(autouse=True)

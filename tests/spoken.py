@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pipelines.records import AudioFacts, Call, Hold, Segment, Token, Turn, Word
+from pipelines.core.records import AudioFacts, Call, Hold, Segment, Token, Turn, Word
 
 Line = tuple[Literal["operator", "client", "unknown"], str]
 

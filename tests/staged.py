@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from pipelines.records import (
+from pipelines.core.records import (
     AudioFacts,
     Call,
     CallMetrics,
@@ -28,8 +28,8 @@ from pipelines.records import (
     TurnSentiment,
     Verdict,
 )
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 
 GREETING = ("Добрый", "день,", "компания", "Энергосбыт.")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from pipelines import audio
+from pipelines.audio import step as audio
+from pipelines.core.settings import ROOT, Settings
+from pipelines.core.staging import Batch
 from pipelines.intake.folder import read_folder
-from pipelines.settings import ROOT, Settings
-from pipelines.store import Batch
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import callgrade_engine, gpu, growth, judgement, peers, report, speech, stages, transcription
 from tests.benchmarks.processes import Engine, EngineError
@@ -115,16 +115,16 @@ def test_repeated_calls_are_other_recordings_with_the_same_sound(short_folder: P
 
 
 def test_a_call_that_is_told_its_language_is_heard_in_that_one_only(tmp_path: Path) -> None:
-    from pipelines.score import scorecard
-    from pipelines.spoken_language import allowed
+    from pipelines.centres import profile
+    from pipelines.transcribe.language_id import allowed
 
     batch = Batch(tmp_path / "batch")
     batch.write("calls", [call("a"), call("b", language="ru")])
     with callgrade_engine.languages_told(batch, {"a": "uk", "b": "hu"}):
-        assert [list(allowed(scorecard.load_centre(c.centre_id).languages, c.language)) for c in batch.read("calls")] == [["uk"], ["hu"]]
+        assert [list(allowed(profile.load_centre(c.centre_id).languages, c.language)) for c in batch.read("calls")] == [["uk"], ["hu"]]
     with callgrade_engine.languages_told(batch, None):
         assert [c.language for c in batch.read("calls")] == [None, "ru"]
-        assert scorecard.load_centre("kyiv").languages
+        assert profile.load_centre("kyiv").languages
 
 
 def test_a_profile_with_other_parameters_is_a_model_of_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

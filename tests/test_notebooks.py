@@ -8,9 +8,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from pipelines import store, warehouse
-from pipelines.records import Clip
-from pipelines.settings import ROOT, Settings
+from pipelines import warehouse
+from pipelines.core import staging
+from pipelines.core.records import Clip
+from pipelines.core.settings import ROOT, Settings
 from tests.staged import call, stage
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -26,7 +27,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     settings.clips.mkdir()
     (settings.clips / "k.ogg").write_bytes(b"sound")
     clip = Clip("k", "a", "greeting", "good_example", 0.0, 2.0, "Добрый день,", "clips/k.ogg", True, at)
-    store.write_records(settings.site / "clips.parquet", Clip, [clip])
+    staging.write_records(settings.site / "clips.parquet", Clip, [clip])
     warehouse.publish(settings)
     return settings
 

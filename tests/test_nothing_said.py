@@ -11,11 +11,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from models.registry import sha256_of
-from pipelines import audio, crosstalk, transcribe
-from pipelines.errors import BadRecordingError
-from pipelines.records import Call, Finding, Word
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from pipelines.audio import step as audio
+from pipelines.audio import voice_activity
+from pipelines.core.errors import BadRecordingError
+from pipelines.core.records import Call, Finding, Word
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.transcribe import step as transcribe
 from tests import sounds
 
 FRAME_S = 0.032
@@ -55,18 +57,18 @@ def test_a_recording_of_a_sound_alone_is_not_a_call(tmp_path: Path, name: str) -
 
 def test_a_lone_blip_is_no_speech_and_the_same_beside_a_word_is() -> None:
     quiet, blip, word = [0.0] * 60, [0.4, 0.4, 0.3, 0.3, 0.3, 0.3], [0.9] * 20
-    assert crosstalk.stretches(np.array(quiet + blip + quiet), FRAME_S, 10.0) == []
-    both = crosstalk.stretches(np.array(quiet + blip + [0.0] * 14 + word + quiet), FRAME_S, 10.0)
-    assert len(both) == 2 and both[0][0] == pytest.approx(60 * FRAME_S - crosstalk.PAD_S)
+    assert voice_activity.stretches(np.array(quiet + blip + quiet), FRAME_S, 10.0) == []
+    both = voice_activity.stretches(np.array(quiet + blip + [0.0] * 14 + word + quiet), FRAME_S, 10.0)
+    assert len(both) == 2 and both[0][0] == pytest.approx(60 * FRAME_S - voice_activity.PAD_S)
 
 
 @hypothesis_settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=150), st.integers(0, 149))
 def test_surer_frames_never_make_less_speech(probability: list[float], at: int) -> None:
-    before = crosstalk.stretches(np.array(probability), FRAME_S, len(probability) * FRAME_S)
+    before = voice_activity.stretches(np.array(probability), FRAME_S, len(probability) * FRAME_S)
     probability[at % len(probability)] = 1.0
-    after = crosstalk.stretches(np.array(probability), FRAME_S, len(probability) * FRAME_S)
-    assert sum(b - a for a, b in crosstalk.merge(after)) >= sum(b - a for a, b in crosstalk.merge(before)) - 1e-9
+    after = voice_activity.stretches(np.array(probability), FRAME_S, len(probability) * FRAME_S)
+    assert sum(b - a for a, b in voice_activity.merge(after)) >= sum(b - a for a, b in voice_activity.merge(before)) - 1e-9
 
 
 @pytest.mark.slow

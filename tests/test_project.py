@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pipelines import __main__ as command
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 
 ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
 FILES = {".airflowignore", ".gitignore", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
@@ -97,9 +97,7 @@ def test_only_the_dags_import_airflow_and_only_the_models_a_model_library() -> N
 
 def test_nothing_loads_a_model_library_before_a_model_is_needed() -> None:
     """The command and the Dags have to start at once."""
-    program = (
-        f"import sys, pipelines.flow, pipelines.__main__, pipelines.measure; print(sorted({HEAVY!r} - {{'pyannote'}} & set(sys.modules)))"
-    )
+    program = f"import sys, pipelines.flow, pipelines.__main__, pipelines.quality.recognition; print(sorted({HEAVY!r} - {{'pyannote'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

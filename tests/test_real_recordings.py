@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import audio
-from pipelines.records import AudioFacts, Interval, Segment
-from pipelines.settings import ROOT, Settings
+from pipelines.audio import step as audio
+from pipelines.core.records import AudioFacts, Interval, Segment
+from pipelines.core.settings import ROOT, Settings
 from tests import sounds
 from tests.benchmarks import real_recordings
 from tests.spoken import dialogue

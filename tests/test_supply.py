@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from models import registry
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 
 LOCKS = {name: ROOT / "requirements" / f"{name}.txt" for name in ("packages", "torch", "torch-cpu")}
 _ENTRY = re.compile(r"^([\w.-]+)==([\w.!+]+)(?: ; [^\n\\]+)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n", re.M)

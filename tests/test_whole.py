@@ -13,8 +13,8 @@ import pytest
 
 from pipelines import warehouse
 from pipelines.__main__ import main
-from pipelines.settings import Settings
-from tests.bad_input import CALLS, GRADED, make_bad_folder
+from pipelines.core.settings import Settings
+from tests.intake.bad_input import CALLS, GRADED, make_bad_folder
 from tests.quality.figures import figures_of
 from tests.quality.gates import HEARD, shortfalls
 from tests.quality.replay import staged

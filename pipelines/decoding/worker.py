@@ -17,9 +17,9 @@ import time
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from pipelines.core.errors import BadRecordingError
 from pipelines.decoding import reading
 from pipelines.decoding.formats import MAX_BYTES, MAX_LENGTH_S, RATE_HZ
-from pipelines.errors import BadRecordingError
 
 MEMORY_MB = 768  # address space, libraries included
 IDLE_S = 60.0  # after so long without a request the process ends, to give its memory back

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.core.settings import Settings
 from pipelines.intake import object_store, sftp
-from pipelines.settings import Settings
 
 
 def fetch(settings: Settings) -> Path:

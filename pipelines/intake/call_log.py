@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from models.language import LANGUAGES
-from pipelines.errors import MisconfiguredError
+from models.languages.language import LANGUAGES
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.printable import id_problem, normalise_id, printable, quoted, skeleton
+from pipelines.core.records import Call
 from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, find_delimiter, read_rows, split_lines
-from pipelines.printable import id_problem, normalise_id, printable, quoted, skeleton
-from pipelines.records import Call
 
 COLUMNS = (
     "call_id", "recording", "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",

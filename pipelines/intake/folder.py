@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
-from pipelines.errors import BadRecordingError, MisconfiguredError
+from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.core.errors import BadRecordingError, MisconfiguredError
+from pipelines.core.printable import id_problem, normalise_id, quoted
+from pipelines.core.records import Call, Medium, PutAside
 from pipelines.intake import transcripts
 from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log
 from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
-from pipelines.printable import id_problem, normalise_id, quoted
-from pipelines.records import Call, Medium, PutAside
-from pipelines.score.scorecard import centre_ids, load_centre
 
 LOGGER = logging.getLogger("callgrade")
 LOG_NAME = "calls.csv"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models import private_files
-from pipelines.errors import CallgradeError, MisconfiguredError, TransientError
+from pipelines.core.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.intake.recordings import leaves_folder
 
 LOGGER = logging.getLogger("callgrade")

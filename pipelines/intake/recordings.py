@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipelines.core.regular_file import open_regular
 from pipelines.decoding.formats import MAX_BYTES
-from pipelines.regular_file import open_regular
 
 LOGGER = logging.getLogger("callgrade")
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from models import private_files
-from pipelines.errors import MisconfiguredError
+from pipelines.core.errors import MisconfiguredError
 from pipelines.intake.inbox import keep, network_errors
 
 LOGGER = logging.getLogger("callgrade")

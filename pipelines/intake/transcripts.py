@@ -15,10 +15,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from models.language import LANGUAGES
+from models.languages.language import LANGUAGES
+from pipelines.core.errors import BadRecordingError
+from pipelines.core.regular_file import open_regular
 from pipelines.decoding.formats import MAX_LENGTH_S
-from pipelines.errors import BadRecordingError
-from pipelines.regular_file import open_regular
 
 SUFFIX = ".json"
 MAX_SIZE_BYTES = 32 * 1024 * 1024

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.redact.context import TurnContext
 from pipelines.redact.names import is_numeric, parts_of
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
-from pipelines.redact.spoken_numbers import number_of
+from pipelines.turns.spoken_numbers import number_of
+from pipelines.turns.words import TurnContext
 
 _TOLD_WORDS = 3  # "I live at ..." stands no farther before the address
 _ANSWER_WORDS = 6  # a bare answer is no longer

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pipelines.records import AudioFacts, PersonalData, Turn
+from pipelines.core.records import AudioFacts, PersonalData, Turn
 
 AT_ONCE_S = 0.5  # a pause of somebody who dictates
 MOST_S = 4.0  # what goes on for longer is something else

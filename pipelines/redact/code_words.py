@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.redact.context import TurnContext
 from pipelines.redact.names import is_counted, is_person, is_plain, sentences
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.turns.words import TurnContext
 
 _CODE_WORDS = 4  # a code word stands no farther from the words that announce it
 

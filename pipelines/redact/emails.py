@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.redact.context import TurnContext
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
-from pipelines.redact.spoken_numbers import number_of
+from pipelines.turns.spoken_numbers import number_of
+from pipelines.turns.words import TurnContext
 
 _LEFT, _RIGHT = 6, 6  # words that an address may have before and after the word for @
 

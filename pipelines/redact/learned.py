@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.text.turn_model import KINDS, TurnReading
-from pipelines.redact.context import TurnContext
 from pipelines.redact.numbers import NUMERIC, harmless_words
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.turns.words import TurnContext
 
 LEAST = 0.5  # chance that a word is personal data, from which it is masked
 LEAST_BESIDE = 0.2  # the same for a word beside one that is masked: the rest of a number, a surname after a name

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz
 
-from models import language as languages
-from models.abuse_lexicon import load_lexicon
-from pipelines.redact.context import Item, TurnContext, name_parts
+from models.languages import language as languages
+from models.languages.abuse_lexicon import load_lexicon
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
-from pipelines.redact.spoken_numbers import number_of
+from pipelines.turns.spoken_numbers import number_of
+from pipelines.turns.words import Item, TurnContext, name_parts
 
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.redact.context import ANSWERS, TurnContext, Vocabulary
 from pipelines.redact.formats import is_card, is_phone
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
-from pipelines.redact.spoken_numbers import NumberRun, is_ordinal, number_of, number_runs
+from pipelines.turns.spoken_numbers import NumberRun, is_ordinal, number_of, number_runs
+from pipelines.turns.words import ANSWERS, TurnContext, Vocabulary
 
 ALWAYS_DIGITS = 6  # a run this long is personal data though nobody asked for it
 NAMED_DIGITS = 4  # long enough when the speaker said what it is

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.redact.context import TurnContext
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
-from pipelines.redact.spoken_numbers import number_of
+from pipelines.turns.spoken_numbers import number_of
+from pipelines.turns.words import TurnContext
 
 _KINDS = ("name", "address", "birth_date", "code_word", "email")
 _DATE_DIGITS, _DATE_WORDS = 6, 3

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from models.text.turn_model import TurnReading
-from pipelines.redact.context import TurnContext
+from pipelines.turns.words import TurnContext
 
 LEAST_TO_KEEP = 0.02  # chance of personal data that the turn model must give to what only phrases take for such
 

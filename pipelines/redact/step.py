@@ -15,14 +15,14 @@ from functools import cache
 
 import numpy as np
 
-from models import language as languages
+from models.languages import language as languages
 from models.text.turn_model import TurnReading
-from pipelines.reading import read_calls
-from pipelines.records import PersonalData, Token, Turn
+from pipelines.core.records import PersonalData, Token, Turn
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from pipelines.redact.addresses import AddressRecognizer
 from pipelines.redact.audio_tail import with_tails
 from pipelines.redact.code_words import CodeWordRecognizer
-from pipelines.redact.context import contexts_of
 from pipelines.redact.emails import EmailRecognizer
 from pipelines.redact.learned import LearnedRecognizer
 from pipelines.redact.names import NameRecognizer
@@ -30,8 +30,8 @@ from pipelines.redact.numbers import NumberRecognizer
 from pipelines.redact.readback import ReadbackRecognizer
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
 from pipelines.redact.truecasing import restore_capitals
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from pipelines.turns.model_reading import read_calls
+from pipelines.turns.words import contexts_of
 
 MASKS = {f"[{kind}]" for kind in ("ACCOUNT", "CARD", "PHONE", "PASSPORT", "BIRTH_DATE", "NAME", "ADDRESS", "EMAIL", "CODE_WORD")}
 MAX_PASSES = 4
@@ -153,7 +153,7 @@ def _placeholder(tokens: Sequence[Token], kind: str, keep_raw: bool) -> Token:
 @cache
 def _public_words(centre_id: str) -> frozenset[str]:
     """The words of a centre's company names and terms, which are names of no person."""
-    from pipelines.score.scorecard import centre_ids, load_centre
+    from pipelines.centres.profile import centre_ids, load_centre
 
     if centre_id not in centre_ids():
         return frozenset()

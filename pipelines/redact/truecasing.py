@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
-from models.dictionaries import entry
-from models.language import is_first_name
-from pipelines.redact.context import Item, TurnContext, Vocabulary, name_parts
-from pipelines.redact.spoken_numbers import number_of
+from models.languages.dictionaries import entry
+from models.languages.language import is_first_name
+from pipelines.turns.spoken_numbers import number_of
+from pipelines.turns.words import Item, TurnContext, Vocabulary, name_parts
 
 _LETTERS = 3  # shorter words are names of nobody
 _BEFORE, _AFTER = 3, 2  # how near an introduction is to the name

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Protocol
 
-from models.abuse_lexicon import AbuseLexicon, load_lexicon
+from models.languages.abuse_lexicon import AbuseLexicon, load_lexicon
 from models.text.turn_model import SEVERITIES, TurnReading
-from pipelines.reading import NOTHING_READ, Reading
-from pipelines.records import Finding, Turn
+from pipelines.core.records import Finding, Turn
 from pipelines.score.combination import abuse_features, load_combination
 from pipelines.score.quotes import sentence_that_does
 from pipelines.score.sentences import (
@@ -35,6 +34,7 @@ from pipelines.score.sentences import (
     phrase_spans,
     words_of_turn,
 )
+from pipelines.turns.model_reading import NOTHING_READ, Reading
 
 DETECTOR = "abuse-lexicon-1"
 MODEL_DETECTOR = "abuse-model-1"

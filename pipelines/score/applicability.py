@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from models.language import LANGUAGES, find_phrase, load, words_of
-from pipelines.records import Call, Finding, Procedure, Turn, TurnSentiment
-from pipelines.score.reasons import Why, why
-from pipelines.score.scorecard import Applies, Centre
+from models.languages.language import LANGUAGES, find_phrase, load, words_of
+from pipelines.centres.profile import Applies, Centre
+from pipelines.core.records import Call, Finding, Procedure, Turn, TurnSentiment
+from pipelines.score.explanations import Why, why
 from pipelines.score.topic import Ranking
 
 _UPSETTING_TOPICS = ("complaint", "outage")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from pipelines.records import VerdictName
-from pipelines.score.yaml_lines import Entry, read_yaml
+from pipelines.core.records import VerdictName
+from pipelines.core.yaml_lines import Entry, read_yaml
 
 PATH = Path(__file__).with_name("thresholds.yaml")
 KINDS = ("said", "blamed", "absent", "searched", "na")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from models.phrases import LOADER
+from models.languages.phrases import LOADER
 from pipelines.score.calibration import log_odds
 
 PATH = Path(__file__).with_name("combination.yaml")

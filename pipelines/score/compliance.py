@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipelines.records import Verdict
+from pipelines.centres.profile import Criterion
+from pipelines.core.records import Verdict
 from pipelines.score.applicability import Likely, how_likely
 from pipelines.score.calibration import Calibration, kind_of, load_calibration
-from pipelines.score.evidence import Answer, Case
-from pipelines.score.reasons import why
+from pipelines.score.call_context import Answer, Case
+from pipelines.score.explanations import why
 from pipelines.score.rules import RULES
-from pipelines.score.scorecard import Criterion
 
 _YES = 0.65  # a condition likelier than this holds
 _YES_TO_FAIL = 0.85  # and before silence is a fail it must be likelier than this

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from pipelines.records import AudioFacts, Finding, Role, Turn, TurnSentiment
+from pipelines.core.records import AudioFacts, Finding, Role, Turn, TurnSentiment
 
 DETECTOR = "conversation-1"
 _VALUE = {"negative": -1.0, "neutral": 0.0, "positive": 1.0}

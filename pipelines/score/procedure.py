@@ -15,9 +15,9 @@ from enum import StrEnum
 from statistics import fmean
 from typing import Any, Protocol
 
-from pipelines.errors import MisconfiguredError
-from pipelines.records import Call, Finding, Procedure, Turn
-from pipelines.score.reasons import Why, why
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.records import Call, Finding, Procedure, Turn
+from pipelines.score.explanations import Why, why
 
 ACCUSING = frozenset({"ended_without_warning", "ended_without_notice", "operator_at_fault"})
 OUTCOMES = (

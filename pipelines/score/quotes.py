@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.records import Turn
+from pipelines.core.records import Turn
 
 LONGEST_WORDS = 16  # longer sentences are cut: recognition leaves full stops out
 _STOPS = (".", "?", "!", "…")

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from pipelines.records import Hold, VerdictName
-from pipelines.score.acts import SURE, Act
-from pipelines.score.conversation import sentiment_trend
-from pipelines.score.evidence import (
+from pipelines.centres.profile import Criterion
+from pipelines.core.records import Hold, VerdictName
+from pipelines.score.call_context import (
     HINT,
     MAY_HIDE,
     ROLE_SURE,
@@ -27,8 +26,9 @@ from pipelines.score.evidence import (
     searched,
     uncovered,
 )
-from pipelines.score.reasons import Why, read_why, why
-from pipelines.score.scorecard import Criterion
+from pipelines.score.conversation import sentiment_trend
+from pipelines.score.explanations import Why, read_why, why
+from pipelines.score.speech_acts import SURE, Act
 
 _CLEARLY_FORBIDDEN = 0.84
 _LEAST_HEARD = 0.35  # nobody is blamed for a word less certain

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from models.abuse_lexicon import AbuseLexicon, normalise
-from pipelines.records import Turn
+from models.languages.abuse_lexicon import AbuseLexicon, normalise
+from pipelines.core.records import Turn
 
 _PAUSE = re.compile(r"[,;:—–-]$")
 _STOP = re.compile(r"[.!?…]$")

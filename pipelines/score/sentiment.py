@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from pipelines.reading import NOTHING_READ, Reading
-from pipelines.records import Finding, Turn, TurnSentiment
+from pipelines.core.records import Finding, Turn, TurnSentiment
+from pipelines.turns.model_reading import NOTHING_READ, Reading
 
 Sentiment = Literal["negative", "neutral", "positive"]
 _ABUSIVE_CONFIDENCE = 0.95

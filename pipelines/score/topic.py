@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.language import find_phrase, load
+from models.languages.language import find_phrase, load
 from models.text.turn_model import CLIENT_TYPES
-from pipelines.reading import NOTHING_READ, Reading
-from pipelines.records import Call, Finding, Turn, TurnSentiment
-from pipelines.score.acts import OPENING_TURNS, SURE, Act, read_turn, spoken_languages
+from pipelines.centres.profile import Centre
+from pipelines.core.records import Call, Finding, Turn, TurnSentiment
 from pipelines.score.combination import load_combination
-from pipelines.score.scorecard import Centre
+from pipelines.score.speech_acts import OPENING_TURNS, SURE, Act, read_turn, spoken_languages
+from pipelines.turns.model_reading import NOTHING_READ, Reading
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
 _EARLY = (2.4, 1.8, 1.4, 0.7)  # a client says what it is about in the first turns that say anything

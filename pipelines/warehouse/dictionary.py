@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 from pipelines.warehouse.file import migrate
 from pipelines.warehouse.marts import SQL
 

@@ -16,11 +16,11 @@ import duckdb
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
-from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.published import open_published
-from pipelines.settings import Settings
-from pipelines.spreadsheet import AS_TEXT, cells
-from pipelines.sql_text import literal
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.published import open_published
+from pipelines.core.settings import Settings
+from pipelines.core.spreadsheet import AS_TEXT, cells
+from pipelines.core.sql_text import literal
 
 SUFFIXES = (".xlsx", ".parquet")
 MOST_ROWS = 1_048_575  # of a sheet, below its head

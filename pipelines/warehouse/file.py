@@ -22,8 +22,8 @@ from typing import TextIO
 import duckdb
 
 from models import private_files
-from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.settings import Settings, now
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.settings import Settings, now
 from pipelines.warehouse import lake, marts
 from pipelines.warehouse.marts import SQL
 

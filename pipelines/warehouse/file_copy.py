@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models import private_files
-from pipelines.errors import TransientError
+from pipelines.core.errors import TransientError
 
 
 def write(source: Path, target: Path) -> None:

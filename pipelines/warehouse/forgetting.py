@@ -21,10 +21,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from pipelines import store
-from pipelines.records import Call, Clip, PutAside
-from pipelines.settings import Settings, now
-from pipelines.store import Batch
+from pipelines.core import staging
+from pipelines.core.records import Call, Clip, PutAside
+from pipelines.core.settings import Settings, now
+from pipelines.core.staging import Batch
 from pipelines.warehouse import lake, rewriting
 from pipelines.warehouse.file import (
     disk_errors_told,
@@ -137,7 +137,7 @@ def _forget(
             migrate(db)
             found = db.execute(f"select call_id, recording_sha256, recording from store.calls where {condition}", [value]).fetchall()
             loaded = [ForgottenCall(call_id, sha256) for call_id, sha256, _ in found]
-            batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet")) if store.is_whole(file)]
+            batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet")) if staging.is_whole(file)]
             staged: list[Call] = [call for batch in batches for call in batch.read("calls") if is_meant(call)]
             gone = {*loaded, *(ForgottenCall(call.call_id, call.recording_sha256) for call in staged)}
             if not gone:
@@ -158,7 +158,7 @@ def _forget(
             report.unlink(missing_ok=True)
         rewriting.write_anew(settings.snapshot, sorted(ids))
         if settings.snapshot.exists():
-            store.write_whole(settings.snapshot.with_name(MARK), b"")
+            staging.write_whole(settings.snapshot.with_name(MARK), b"")
         if elsewhere is not None:
             elsewhere(loaded)
         rewriting.write_anew(settings.warehouse, sorted(ids))
@@ -174,7 +174,7 @@ def _remove_empty_batches(settings: Settings) -> None:
     """Remove what a run that was killed while forgetting left of a batch: nobody's rows, and no file that says whose they were."""
     for folder in sorted(settings.stage.glob("*/")):
         calls = folder / "calls.parquet"
-        if store.is_whole(calls) if calls.exists() else not any(f.is_file() for f in folder.rglob("*")):
+        if staging.is_whole(calls) if calls.exists() else not any(f.is_file() for f in folder.rglob("*")):
             Batch(folder).remove_if_empty()
 
 
@@ -205,11 +205,11 @@ def _remove_clips(settings: Settings, ids: set[str]) -> list[Path]:
         elif file.suffix == ".json" and json.loads(file.read_text(encoding="utf-8"))["call_id"] in ids:
             sounds.append(file.with_suffix(".ogg"))
     rows = settings.site / "clips.parquet"
-    if store.is_whole(rows):
-        clips = store.read_records(rows, Clip)
+    if staging.is_whole(rows):
+        clips = staging.read_records(rows, Clip)
         sounds += [settings.site / clip.path for clip in clips if clip.call_id in ids]
         if any(clip.call_id in ids for clip in clips):
-            store.write_records(rows, Clip, [clip for clip in clips if clip.call_id not in ids])
+            staging.write_records(rows, Clip, [clip for clip in clips if clip.call_id not in ids])
     for sound in set(sounds):
         sound.unlink(missing_ok=True)
         sound.with_suffix(".json").unlink(missing_ok=True)  # last: it is what tells a killed run whose sound this is
@@ -226,9 +226,9 @@ def _remove_fetched(settings: Settings, recordings: Sequence[str]) -> None:
 
 def _remove_unreadable(settings: Settings, ids: set[str]) -> None:
     """Remove what a crash left in the stage and nobody can read by its calls: files of dead writers, and calls of batches whose list is cut short."""
-    store.remove_abandoned(settings.stage)
+    staging.remove_abandoned(settings.stage)
     for folder in sorted(settings.stage.glob("*/")):
-        if (folder / "calls.parquet").exists() and not store.is_whole(folder / "calls.parquet"):
+        if (folder / "calls.parquet").exists() and not staging.is_whole(folder / "calls.parquet"):
             Batch(folder).forget(ids)
 
 

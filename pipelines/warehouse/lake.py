@@ -18,9 +18,9 @@ from pathlib import Path
 import duckdb
 
 from models import private_files
-from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.lake_address import LakeAddress
-from pipelines.sql_text import literal
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.lake_address import LakeAddress
+from pipelines.core.sql_text import literal
 
 NAME = "lake"  # what the tables' database is called in a connection
 _LOCK = 4_207_116_001  # any number that means nothing to others who use this PostgreSQL database

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 
 from models import private_files
-from pipelines.errors import TransientError
-from pipelines.sql_text import literal
+from pipelines.core.errors import TransientError
+from pipelines.core.sql_text import literal
 from pipelines.warehouse import lake
 from pipelines.warehouse.file import connect, migrate
 

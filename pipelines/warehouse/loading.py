@@ -15,14 +15,14 @@ import duckdb
 import polars as pl
 
 from models import registry
-from pipelines import store
-from pipelines.errors import TransientError
-from pipelines.printable import printable
-from pipelines.records import Call
-from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.settings import Settings, now
-from pipelines.sql_text import literal
-from pipelines.store import Batch
+from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.core import staging
+from pipelines.core.errors import TransientError
+from pipelines.core.printable import printable
+from pipelines.core.records import Call
+from pipelines.core.settings import Settings, now
+from pipelines.core.sql_text import literal
+from pipelines.core.staging import Batch
 from pipelines.warehouse import conflicts, forgetting, history, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
 
@@ -125,18 +125,18 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
 
 def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
     """Temporary tables with what is to become of every call of the batch, read from its files once; the calls that were forgotten meanwhile."""
-    broken = [str(file.relative_to(batch.folder)) for file in sorted(batch.folder.rglob("*.parquet")) if not store.is_whole(file)]
+    broken = [str(file.relative_to(batch.folder)) for file in sorted(batch.folder.rglob("*.parquet")) if not staging.is_whole(file)]
     try:
         if broken:
-            raise store.CutShortError(f"{', '.join(broken)}: cut short")
+            raise staging.CutShortError(f"{', '.join(broken)}: cut short")
         forgotten = _stage_received(db, batch, settings)
         conflicts.settle(db)
         for kind in KINDS:
             _stage_kind(db, batch, kind)
         for table, sql in TABLES.items():
             db.execute(f"create or replace temp table new_{table} as {sql}")
-    except (duckdb.InvalidInputException, pl.exceptions.PolarsError, store.CutShortError) as error:
-        raise store.CutShortError(
+    except (duckdb.InvalidInputException, pl.exceptions.PolarsError, staging.CutShortError) as error:
+        raise staging.CutShortError(
             f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Judge that batch again: what is cut short is made anew."
         ) from error
     return forgotten
@@ -184,7 +184,7 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
 def _stage_kind(db: duckdb.DuckDBPyConnection, batch: Batch, kind: str) -> None:
     """Temporary view `staged_<kind>`: the rows of the calls that are loaded; empty where the step found none."""
     if not batch.has(kind):
-        empty = pl.DataFrame(schema=store.schema_of(store.KINDS[kind]))
+        empty = pl.DataFrame(schema=staging.schema_of(staging.KINDS[kind]))
         db.register("nothing", empty)
         db.execute(f"create or replace temp table staged_{kind} as from nothing")
         return
@@ -284,7 +284,7 @@ def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
 def _frame(calls: Sequence[Call]) -> pl.DataFrame:
     """The calls as the warehouse stores them: of the recording only the file name, as `printable` shows it."""
     rows = [asdict(call) | {"recording": printable(os.path.basename(call.recording))} for call in calls]
-    return pl.DataFrame(rows, schema=store.schema_of(Call), orient="row")
+    return pl.DataFrame(rows, schema=staging.schema_of(Call), orient="row")
 
 
 def _one(db: duckdb.DuckDBPyConnection, sql: str) -> int:

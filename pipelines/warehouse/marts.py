@@ -14,8 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.settings import ROOT
-from pipelines.warehouse import lake, lexicon
+from pipelines.core.settings import ROOT
+from pipelines.warehouse import lake, lemmas
 
 SQL = ROOT / "sql"
 _REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
@@ -72,7 +72,7 @@ def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     for file in sorted((sql / "macros").glob("*.sql")):
         db.execute(lake.fitted(db, file.read_text(encoding="utf-8")))
     _nothing_touched(db)
-    lexicon.create(db)
+    lemmas.create(db)
     for file in in_order(sql):
         text = lake.fitted(db, file.read_text(encoding="utf-8"))
         db.execute(f"create table made.{file.stem} as\n{text}\nlimit 0" if file.parent.name == "made" else text)
@@ -154,7 +154,7 @@ def _refresh_said(db: duckdb.DuckDBPyConnection, sql: Path) -> None:
     blocks = [block for (block,) in db.execute("select distinct block from store.touched_blocks order by block").fetchall()]
     for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
         db.execute("create or replace temp table touched_blocks as select unnest(?) as block", [blocks[first : first + _BLOCKS_AT_ONCE]])
-        is_anything_said = lexicon.learn(db)
+        is_anything_said = lemmas.learn(db)
         _replace(
             db, sql / "made" / f"{_OF_WORDS}.sql", with_rows=is_anything_said
         )  # inserting none would hide those of the next blocks: see `create`

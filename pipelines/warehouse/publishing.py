@@ -12,11 +12,11 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from pipelines.errors import MisconfiguredError
-from pipelines.published import Published
-from pipelines.records import Clip
-from pipelines.settings import Settings
-from pipelines.store import is_whole, schema_of
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.published import Published
+from pipelines.core.records import Clip
+from pipelines.core.settings import Settings
+from pipelines.core.staging import is_whole, schema_of
 from pipelines.warehouse import file_copy, lake_copy, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, connect, open_for_writing, remove_leftovers
 from pipelines.warehouse.marts import SQL

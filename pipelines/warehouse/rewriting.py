@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from pipelines.sql_text import literal
+from pipelines.core.sql_text import literal
 from pipelines.warehouse import lake, marts
 from pipelines.warehouse.file import connect, is_current, migrate, remove_leftovers
 

@@ -17,25 +17,27 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.settings import Settings
-from pipelines.web import audit, blind, resend
-from pipelines.web.accounts import Account
-from pipelines.web.anonymous import AnonymousLimit
-from pipelines.web.openid import OpenId
-from pipelines.web.openid_rules import read_rules
-from pipelines.web.rate_limit import Limits, RateLimiter
-from pipelines.web.refusals import Refusals
-from pipelines.web.rooms import ROOMS
-from pipelines.web.rooms.access import sign_in_form
+from pipelines.app_db import audit
+from pipelines.app_db.accounts import Account
+from pipelines.app_db.database import open_store
+from pipelines.app_db.rate_limit import Limits, RateLimiter
+from pipelines.app_db.refusals import Refusals
+from pipelines.coaching.call_sound import Sounds
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.settings import Settings
+from pipelines.i18n.wording import Wording, wording
+from pipelines.queries.snapshot import Reading, Snapshot
+from pipelines.reports.templating import STATIC, asset, asset_path
+from pipelines.reviews import blind
+from pipelines.web import pending_forms
+from pipelines.web.auth.openid import OpenId
+from pipelines.web.auth.openid_settings import read_rules
+from pipelines.web.auth.sessions import find_session
+from pipelines.web.request_context import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
+from pipelines.web.request_limits import AnonymousLimit
+from pipelines.web.routes import ROOMS
+from pipelines.web.routes.access import sign_in_form
 from pipelines.web.security import Guard
-from pipelines.web.sessions import find_session
-from pipelines.web.snapshot import Reading, Snapshot
-from pipelines.web.sound import Sounds
-from pipelines.web.store import open_store
-from pipelines.web.templating import STATIC, asset, asset_path
-from pipelines.web.visit import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
-from pipelines.web.wording import Wording, wording
 
 log = logging.getLogger("callgrade")
 
@@ -138,7 +140,7 @@ async def _sign_in_first(request: Request, error: Exception) -> Response:
     request.state.account = None  # for the guard: there is no such session
     if request.method not in ("GET", "HEAD"):
         try:
-            request.state.carried = await resend.of_request(request)
+            request.state.carried = await pending_forms.of_request(request)
         except HTTPException as refused:  # too large, too many fields, a file
             return await _http_error(request, refused)
         if request.state.carried is None:
@@ -208,4 +210,4 @@ def _error_page(request: Request, status: int, key: str) -> HTMLResponse:
 
 def _error_text(w: Wording, account: Account | None, here: str, key: str) -> str:
     values = {"visit": None, "account": account, "here": here, "said": w(key), "hint": w(key + "_hint"), "token": ""}
-    return render("rooms/error.html", w, values)
+    return render("app/error.html", w, values)

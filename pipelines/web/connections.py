@@ -20,7 +20,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipelines.web.rate_limit import Rate, RateLimiter, client_key
+from pipelines.app_db.rate_limit import Rate, RateLimiter, client_key
 
 _PIECE_BYTES = 1024  # a header is parsed in pieces, so that one read of the socket cannot exceed its bound by much
 _PROXY = "proxy"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from pipelines.web.rate_limit import Rate, RateLimiter
+from pipelines.app_db.rate_limit import Rate, RateLimiter
 
 RATE = Rate(burst=20, per_s=1 / 10)  # lines of one message
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipelines.web.anonymous import AnonymousLimit
+from pipelines.web.request_limits import AnonymousLimit
 
 log = logging.getLogger("callgrade")
 

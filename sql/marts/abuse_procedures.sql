@@ -11,4 +11,4 @@ comment on column abuse_procedures.warned_at_s is 'When the operator warned the 
 comment on column abuse_procedures.ended_notice_at_s is 'When the operator said that the call is being ended, in seconds; empty when he did not.';
 comment on column abuse_procedures.confidence is 'How sure we are, 0 to 1.';
 comment on column abuse_procedures.explanation is 'Why, in one or two sentences, in English.';
-comment on column abuse_procedures.explanation_json is 'The same as JSON: the key of a sentence in pipelines/web/strings and the values in it.';
+comment on column abuse_procedures.explanation_json is 'The same as JSON: the key of a sentence in pipelines/i18n/strings and the values in it.';

@@ -45,7 +45,7 @@ from made.calls;
 
 comment on view calls is 'Every call that was received: graded, quarantined (bad input) or unscoreable (sound, but nobody could judge it).';
 comment on column calls.call_id is 'Identity of the call, from the call log; a second recording under the same id gets ~ and the start of its sha256.';
-comment on column calls.centre_id is 'The contact centre, as in pipelines/score/centres.';
+comment on column calls.centre_id is 'The contact centre, as in pipelines/centres/packaged.';
 comment on column calls.recording_sha256 is 'sha256 of the recording, in hexadecimal; empty where no recording was found.';
 comment on column calls.started_at is 'When the call began, with time zone.';
 comment on column calls.direction is 'inbound, outbound or callback, from the log.';

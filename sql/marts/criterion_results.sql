@@ -37,5 +37,5 @@ comment on column criterion_results.end_s is 'End of the evidence in seconds.';
 comment on column criterion_results.judge is 'machine or human.';
 comment on column criterion_results.explanation is 'Why, in one sentence; the machine''s are in English.';
 comment on column criterion_results.explanation_json is
-    'The same as JSON: the key of a sentence in pipelines/web/strings and the values in it; {} for a person''s own words.';
+    'The same as JSON: the key of a sentence in pipelines/i18n/strings and the values in it; {} for a person''s own words.';
 comment on column criterion_results.call_no is 'The number of the call, as in calls.';

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from pipelines.settings import ROOT, Settings
-from pipelines.web import accounts
-from pipelines.web.store import open_store
+from pipelines.app_db import accounts
+from pipelines.app_db.database import open_store
+from pipelines.core.settings import ROOT, Settings
 from tests.attack import attacks
 from tests.benchmarks.pages import serving
 from tests.web.made_calls import load_and_publish, some_calls

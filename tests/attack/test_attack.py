@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from pipelines.settings import ROOT, Settings
+from pipelines.core.settings import ROOT, Settings
 from tests import sounds
 from tests.attack import attacks, harness
 

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 from models import private_files
 from models.registry import ModelError
-from pipelines.errors import CallgradeError
-from pipelines.progress import show_progress
+from pipelines.cli.progress import show_progress
+from pipelines.core.errors import CallgradeError
 from tests.benchmarks.processes import EngineError
 
 EACH = ("transcription", "diarization", "stages", "judgement", "growth")

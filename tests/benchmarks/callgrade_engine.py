@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from models import asr, registry
-from pipelines import audio, transcribe
-from pipelines.score import scorecard
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from models import registry
+from models.asr import engine
+from pipelines.audio import step as audio
+from pipelines.centres import profile
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.transcribe import step as transcribe
 from tests.benchmarks.parts import timed_parts
 from tests.benchmarks.worker import Stages
 
@@ -25,7 +27,7 @@ def callgrade(options: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, A
     settings = Settings.from_environment(warehouse=Path("unused.duckdb"), profile=options.get("profile", "offline"))
     if options["weights"] != OF_THE_PROFILE:
         settings = settings.with_(profile=profile_with(Path(options["weights"]), options), models_dir=Path(options["weights"]).parent)
-    asr.get_recogniser(settings.profile, settings.models_dir)
+    engine.get_recogniser(settings.profile, settings.models_dir)
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         stages, batch = Stages(), Batch(Path(request["batch"]))
@@ -51,10 +53,10 @@ def languages_told(batch: Batch, told: dict[str, str] | None) -> Iterator[None]:
     if told is None:
         yield
         return
-    load_centre, calls = scorecard.load_centre, batch.read("calls")
+    load_centre, calls = profile.load_centre, batch.read("calls")
     batch.write("calls", [replace(call, language=told[call.call_id]) for call in calls])
     try:
-        with patch.object(scorecard, "load_centre", lambda centre_id: replace(load_centre(centre_id), languages=())):
+        with patch.object(profile, "load_centre", lambda centre_id: replace(load_centre(centre_id), languages=())):
             yield
     finally:
         batch.write("calls", calls)

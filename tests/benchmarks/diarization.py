@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from models import diarizer, registry
-from models.diarizer import Samples, SpokenStretch
-from pipelines import audio
-from pipelines.settings import Settings
+from models import registry
+from models.diarization import diarizer
+from models.diarization.diarizer import Samples, SpokenStretch
+from pipelines.audio import step as audio
+from pipelines.core.settings import Settings
 
 COLLAR_S = 0.25
 Side = Callable[[Sequence[Samples]], list[list[SpokenStretch]]]
@@ -133,8 +134,8 @@ def _shipped_pipeline(models_dir: Path) -> Any:
     from pyannote.audio.pipelines.speaker_verification import ONNXWeSpeakerPretrainedSpeakerEmbedding
     from torchaudio.compliance.kaldi import fbank
 
-    from models.campplus import DIMENSION, CamPlusPlus
-    from models.segmentation import load_network
+    from models.diarization.campplus import DIMENSION, CamPlusPlus
+    from models.diarization.segmentation import load_network
 
     network = CamPlusPlus(registry.weights(models_dir, registry.entry("offline", "embedding")) / "campplus_cn_en_common.pt")
 

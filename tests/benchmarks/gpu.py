@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 from tests.benchmarks import peers, report, transcription
 from tests.benchmarks.processes import Engine
 from tests.benchmarks.speech import Spoken, prepare

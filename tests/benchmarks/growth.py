@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import audio
+from pipelines.audio import step as audio
+from pipelines.core.settings import ROOT
 from pipelines.intake.folder import LOG_NAME, read_folder
-from pipelines.settings import ROOT
 from tests.benchmarks import report
 from tests.benchmarks.speech import write_wav
 from tests.benchmarks.whole import HEARING, Run, measured

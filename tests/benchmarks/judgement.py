@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models import asr
+from models.asr import engine
 from pipelines import flow
+from pipelines.core.settings import ROOT, Settings
+from pipelines.core.staging import Batch
 from pipelines.intake.folder import read_folder
-from pipelines.settings import ROOT, Settings
-from pipelines.store import Batch
 from tests.benchmarks import report
 from tests.benchmarks.processes import answer_of
 from tests.benchmarks.speech import spread_over
@@ -124,7 +124,7 @@ def hear(order: Mapping[str, Any]) -> dict[str, Any]:
     settings = _settings(order, "heard")
     calls = read_folder(Path(order["folder"])).calls
     calls = spread_over(calls, order["calls"])
-    asr.get_recogniser(settings.profile, settings.models_dir)
+    engine.get_recogniser(settings.profile, settings.models_dir)
     batch = Batch(settings.stage / "heard")
     batch.write("calls", calls)
     stages = Stages()

@@ -31,13 +31,16 @@ from fastapi.routing import APIRoute
 from models import private_files
 from models.cores import let_people_go_first
 from pipelines import warehouse
-from pipelines.published import Published, Row, open_published
-from pipelines.records import SPEECH_ACTS
-from pipelines.settings import ROOT, Settings
-from pipelines.web import accounts, disputing, moments, packs
-from pipelines.web.rooms import ROOMS
-from pipelines.web.store import Store, open_store
-from pipelines.web.wanted import Wanted
+from pipelines.app_db import accounts
+from pipelines.app_db.database import Store, open_store
+from pipelines.coaching import packs
+from pipelines.core.published import Published, Row, open_published
+from pipelines.core.records import SPEECH_ACTS
+from pipelines.core.settings import ROOT, Settings
+from pipelines.queries import moments
+from pipelines.queries.moment_query import Wanted
+from pipelines.reviews import disputes as disputing
+from pipelines.web.routes import ROOMS
 from tests.benchmarks import report, scale
 from tests.benchmarks.processes import EngineError
 

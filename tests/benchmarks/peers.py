@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.errors import MisconfiguredError
-from pipelines.settings import ROOT
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.settings import ROOT
 
 LOGGER = logging.getLogger("callgrade")
 VENV = ROOT / ".venv-peers"

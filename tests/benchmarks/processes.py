@@ -11,8 +11,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any
 
-from pipelines import heap
-from pipelines.settings import ROOT
+from pipelines.core import heap
+from pipelines.core.settings import ROOT
 
 WORKER = Path(__file__).with_name("worker.py")
 

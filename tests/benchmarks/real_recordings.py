@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from models import private_files
-from models.language import words_of
-from pipelines import audio, flow
-from pipelines.records import AudioFacts, Call, Segment, Turn, Word
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from models.languages.language import words_of
+from pipelines import flow
+from pipelines.audio import step as audio
+from pipelines.core.records import AudioFacts, Call, Segment, Turn, Word
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from tests.benchmarks.report import arguments, markdown, publish
 
 Said = tuple[str, str]  # role ("" where there is none), text

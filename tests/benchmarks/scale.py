@@ -24,10 +24,10 @@ import duckdb
 
 from models import private_files
 from pipelines import warehouse
-from pipelines.records import SPEECH_ACTS
-from pipelines.score.scorecard import TOPICS, centre_ids, load_centre, read_yaml
-from pipelines.settings import ROOT, Settings
-from pipelines.store import Batch
+from pipelines.centres.profile import TOPICS, centre_ids, load_centre, read_yaml
+from pipelines.core.records import SPEECH_ACTS
+from pipelines.core.settings import ROOT, Settings
+from pipelines.core.staging import Batch
 from pipelines.warehouse import history, loading, marts
 from pipelines.warehouse.file import connect, migrate
 from pipelines.warehouse.publishing import all_is_published

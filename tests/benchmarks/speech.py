@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models.language import words_of
-from pipelines import audio
-from pipelines.errors import MisconfiguredError
+from models.languages.language import words_of
+from pipelines.audio import step as audio
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.records import Call
 from pipelines.intake.folder import read_folder
-from pipelines.records import Call
 
 T = TypeVar("T")
 

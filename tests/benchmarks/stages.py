@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines import audio
+from pipelines.audio import step as audio
+from pipelines.core.settings import ROOT
 from pipelines.intake.folder import read_folder
-from pipelines.settings import ROOT
 from tests.benchmarks import report
 from tests.benchmarks.whole import HEARING, STAGES, Run, measured
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipelines.settings import ROOT
-from pipelines.store import Batch
+from pipelines.core.settings import ROOT
+from pipelines.core.staging import Batch
 from tests.benchmarks import peers, report
 from tests.benchmarks.callgrade_engine import OF_THE_PROFILE
 from tests.benchmarks.processes import Engine

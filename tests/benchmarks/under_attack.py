@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx2
 
-from pipelines.settings import Settings
+from pipelines.core.settings import Settings
 from tests.attack import harness
 from tests.benchmarks import pages, report
 

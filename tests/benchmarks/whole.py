@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models import asr
+from models.asr import engine
 from pipelines import flow
+from pipelines.core.settings import Settings
 from pipelines.intake.folder import read_folder
-from pipelines.settings import Settings
 from tests.benchmarks.processes import answer_of
 from tests.benchmarks.worker import STATUS, Stages, peak_mb
 
@@ -62,7 +62,7 @@ def run(order: Mapping[str, Any], warehouse: Path) -> Run:
         batches = [flow.Batch(folder.parent) for folder in settings.stage.glob("*/calls.parquet")]
     else:
         with stages.timed("models"):
-            asr.get_recogniser(settings.profile, settings.models_dir)
+            engine.get_recogniser(settings.profile, settings.models_dir)
         with stages.timed("intake"):
             batches = flow.receive(calls, (), settings)
         for number, batch in enumerate(batches, 1):
@@ -92,7 +92,7 @@ def _forget_peak() -> None:
 
 def main() -> int:
     """Run what the argument says (JSON) in a temporary warehouse and print the result as JSON."""
-    from pipelines.progress import show_progress
+    from pipelines.cli.progress import show_progress
 
     with tempfile.TemporaryDirectory(prefix="callgrade-benchmark-") as temporary, show_progress():
         result = run(json.loads(sys.argv[1]), Path(temporary) / "benchmark.duckdb")

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import flow, versions
+from pipelines import flow
+from pipelines.core import versions
+from pipelines.core.records import AudioFacts, Call, Interval, Segment, Word
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from pipelines.intake.folder import read_folder
-from pipelines.records import AudioFacts, Call, Interval, Segment, Word
 from pipelines.redact.step import redact_turns
-from pipelines.score.evaluate import score_call
-from pipelines.settings import Settings
-from pipelines.store import Batch
-from pipelines.turns import turns_of_call
+from pipelines.score.step import score_call
+from pipelines.turns.step import turns_of_call
 
 WORD_S = 0.4
 COLUMNS = ("call_id", "recording", "centre", "started_at", "direction", "line", "operator_id", "client_ref", "wait_s", "disconnect_party")

@@ -19,7 +19,7 @@ import duckdb
 
 from models import private_files
 from pipelines import warehouse
-from pipelines.settings import Settings
+from pipelines.core.settings import Settings
 from tests.staged import call, stage
 
 READERS = 20

@@ -14,18 +14,21 @@ from typing import Any
 
 import duckdb
 
-from pipelines import coaching, flow, turns, versions
+from pipelines import flow
 from pipelines.__main__ import main
-from pipelines.errors import CallgradeError
-from pipelines.reading import NOTHING_READ, Reading
-from pipelines.records import Turn, TurnSentiment
+from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.coaching import clip_extraction
+from pipelines.core import versions
+from pipelines.core.errors import CallgradeError
+from pipelines.core.records import Turn, TurnSentiment
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.i18n.wording import wording
 from pipelines.redact import step as redact
-from pipelines.score import evaluate
-from pipelines.score.scorecard import centre_ids, load_centre
-from pipelines.settings import Settings
-from pipelines.store import Batch
-from pipelines.web import templating
-from pipelines.web.wording import wording
+from pipelines.reports import templating
+from pipelines.score import step as evaluate
+from pipelines.turns import step as turns
+from pipelines.turns.model_reading import NOTHING_READ, Reading
 from tests.crash.made_day import SAID, hear, judge_once, make_recordings, write_heard
 
 EPOCH = "1772600000"  # a moment of March 2026: two runs are compared to the byte
@@ -103,7 +106,7 @@ def warm_up() -> None:
         load_centre(centre_id)
     for call_id in SAID:
         judge_once(call_id)
-    coaching.PER_CALL = 1
+    clip_extraction.PER_CALL = 1
     duckdb.connect = _connect_with_one_thread
     for module, name in ((turns, "turns_of_call"), (redact, "redact_turns"), (evaluate, "score_call")):
         setattr(module, name, _judged_before(name, getattr(module, name)))

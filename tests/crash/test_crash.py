@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 
 # Side by side: two cores are there, and children that are killed use one each.
 SLICES = (

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from models.registry import MissingWeightsError
-from pipelines import demo
-from pipelines.settings import ROOT
+from pipelines.cli import demo
+from pipelines.core.settings import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Airflow's own warnings, about Airflow
 
@@ -91,9 +91,9 @@ def test_each_dag_starts_the_next_one(bag) -> None:  # type: ignore[no-untyped-d
 @pytest.mark.parametrize(
     ("module", "name", "action"),
     [
-        ("pipelines.errors", "TransientError", "retry"),
+        ("pipelines.core.errors", "TransientError", "retry"),
         ("builtins", "ConnectionResetError", "retry"),
-        ("pipelines.errors", "MisconfiguredError", "fail"),
+        ("pipelines.core.errors", "MisconfiguredError", "fail"),
         ("models.registry", "MissingWeightsError", "fail"),
         ("builtins", "FileNotFoundError", "fail"),
         ("builtins", "KeyError", "fail"),

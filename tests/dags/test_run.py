@@ -11,9 +11,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines import demo, summary, warehouse
-from pipelines.settings import Settings
-from tests.test_private_files import too_open
+from pipelines import warehouse
+from pipelines.cli import demo, summary
+from pipelines.core.settings import Settings
+from tests.models.test_private_files import too_open
 
 CALLS = ("kyiv-en-002", "irkutsk-ru-009")  # two languages, two centres; stereo, so that the test stays short
 

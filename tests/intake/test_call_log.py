@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import MisconfiguredError
+from pipelines.core.errors import MisconfiguredError
 from pipelines.intake.call_log import COLUMNS, CallLog, read_log
 
 CENTRES = ("irkutsk", "motiv")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines import intake
-from pipelines.errors import MisconfiguredError
-from pipelines.settings import Settings
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.settings import Settings
 
 
 def test_without_a_source_the_folder_itself_is_graded(tmp_path: Path) -> None:

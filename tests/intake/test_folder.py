@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.errors import MisconfiguredError
+from pipelines.core.errors import MisconfiguredError
 from pipelines.intake.folder import Intake, read_folder
 
 HEADER = "call_id,centre,recording,started_at"

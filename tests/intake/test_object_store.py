@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.intake.folder import read_folder
 from pipelines.intake.inbox import network_errors
 from pipelines.intake.object_store import pull

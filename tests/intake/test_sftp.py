@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import MisconfiguredError, TransientError
+from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.intake.folder import read_folder
 from pipelines.intake.sftp import pull
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.errors import BadRecordingError
+from pipelines.core.errors import BadRecordingError
+from pipelines.core.records import Call, Turn
 from pipelines.intake.folder import read_folder
 from pipelines.intake.transcripts import MAX_SIZE_BYTES, Transcript, read_transcript
-from pipelines.records import Call, Turn
-from pipelines.transcripts import turns_of_transcript
+from pipelines.turns.from_transcripts import turns_of_transcript
 
 OPERATOR = {"role": "operator", "start_s": 0.0, "end_s": 3.0, "text": "Добрый день, Иркутскэнергосбыт, Анна, чем могу помочь?"}
 CLIENT = {"role": "client", "start_s": 3.2, "end_s": 5.0, "text": "Хочу передать показания."}

@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 import yaml
 
-from models.phrases import LOADER
+from models.languages.phrases import LOADER
 from models.text.turn_model import ACTS, TurnModel
 from models.training.dialogues import FOLDER
-from pipelines.reading import read_with
+from pipelines.centres.profile import Centre, centre_ids, load_centre
 from pipelines.redact.step import redact_turns
 from pipelines.score.abuse import abuse_in_turn
-from pipelines.score.acts import CLOSING_TURNS, OPENING_TURNS, find_acts, phrases_of
 from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features
-from pipelines.score.scorecard import Centre, centre_ids, load_centre
+from pipelines.score.speech_acts import CLOSING_TURNS, OPENING_TURNS, find_acts, phrases_of
 from pipelines.score.topic import combined, topic_points
+from pipelines.turns.model_reading import read_with
 from tests.quality.choose import regress
 from tests.quality.folds import NOISES, add_folds, folds_in
 from tests.quality.noise import misheard

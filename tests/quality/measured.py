@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.language import LANGUAGES
-from pipelines.records import VerdictName
+from models.languages.language import LANGUAGES
+from pipelines.core.records import VerdictName
 from pipelines.score.calibration import OPEN, kind_of
 from tests.quality.replay import Judged, replay
 from tests.quality.truth import right_verdicts

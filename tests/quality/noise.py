@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from models.training.noise import garbled, with_moved_stop
-from pipelines.records import Token, Turn
+from pipelines.core.records import Token, Turn
 
 
 def misheard(turn: Turn, rate: float, draw: random.Random) -> Turn:

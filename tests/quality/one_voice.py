@@ -1,4 +1,4 @@
-"""How well one voice alone is told from two people, and the fit of `models.voices.APART`.
+"""How well one voice alone is told from two people, and the fit of `models.diarization.voices.APART`.
 
     python -m tests.quality.one_voice FOLDER [--alone RECORDINGS]
 
@@ -23,10 +23,10 @@ import numpy.typing as npt
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.linear_model import LogisticRegression
 
-from models import diarizer, voices
-from pipelines import audio
-from pipelines.errors import BadRecordingError
-from pipelines.settings import Settings
+from models.diarization import diarizer, voices
+from pipelines.audio import step as audio
+from pipelines.core.errors import BadRecordingError
+from pipelines.core.settings import Settings
 
 CUTS = (3, 4, 6, 8, 12, 16, 24)  # pieces that a shortened example has
 CUTS_EACH = 8

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from models import private_files
-from models.language import words_of
-from pipelines import audio
-from pipelines.published import open_published
-from pipelines.settings import Settings
+from models.languages.language import words_of
+from pipelines.audio import step as audio
+from pipelines.core.published import open_published
+from pipelines.core.settings import Settings
 from tests.benchmarks.speech import write_wav
 from tests.web.test_packs import heard_again, packed
 

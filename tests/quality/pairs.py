@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from pipelines.store import Batch
+from pipelines.core.staging import Batch
 from tests.quality.truth import read_references
 
 

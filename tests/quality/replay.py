@@ -12,14 +12,14 @@ from typing import Any
 
 from models.text.loading import get_turn_model
 from models.text.turn_model import TurnModel
+from pipelines.centres.profile import load_centre
+from pipelines.core.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
+from pipelines.core.staging import Batch
 from pipelines.intake.folder import read_folder
-from pipelines.reading import NOTHING_READ, Reading, read_with
-from pipelines.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
 from pipelines.redact.step import redact_turns
 from pipelines.score.calibration import Calibration
-from pipelines.score.evaluate import Scored, score_call
-from pipelines.score.scorecard import load_centre
-from pipelines.store import Batch
+from pipelines.score.step import Scored, score_call
+from pipelines.turns.model_reading import NOTHING_READ, Reading, read_with
 from tests.quality.truth import Reference, read_references
 
 _HEARD = 0.95  # recognition probability of a word that was read, not heard

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.language import LANGUAGES
+from models.languages.language import LANGUAGES
 from pipelines.score.calibration import ANY, read_calibration
 from tests.quality.choose import GRID, LEAST, LEAST_TO_FAIL, WANTED, as_yaml, choose, fit, left_out, outcome, report
 from tests.quality.measured import RECOGNISED, Measured, from_references

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.records import Verdict
+from pipelines.core.records import Verdict
+from pipelines.core.settings import ROOT
 from pipelines.score.combination import Line, load_combination
-from pipelines.settings import ROOT
 from tests.quality import __main__ as command
 from tests.quality.curves import Decision, curve, curves, decisions, reliability
 from tests.quality.figures import figures_of, grouped
@@ -62,7 +62,7 @@ def test_calls_judged_without_an_eye_for_abuse_do_not_pass(judged: list[Judged],
 
 
 def test_calls_judged_without_an_eye_for_greetings_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
-    blind_to(monkeypatch, "pipelines.score.acts.load_combination", "greeting")
+    blind_to(monkeypatch, "pipelines.score.speech_acts.load_combination", "greeting")
     ukrainian = [one for one in judged if one.reference["language"] == "uk"]
     failed = "\n".join(shortfalls(grouped(again(ukrainian))))
     assert "language uk" in failed and "wrong fails" in failed

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 from tests.quality.figures import figures_of, is_number
 from tests.quality.gates import UNSEEN, shortfalls
 from tests.quality.intervals import HEADLINES, headlines

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.score.scorecard import load_centre
+from pipelines.centres.profile import load_centre
 
 Reference = dict[str, Any]
 ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")

@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from models import asr, registry
-from models.language import words_of
-from pipelines import audio
-from pipelines.settings import Settings
-from pipelines.web import voice
+from models import registry
+from models.asr import engine
+from models.languages.language import words_of
+from pipelines.audio import step as audio
+from pipelines.coaching import voice_disguise
+from pipelines.core.settings import Settings
 
 
 def main(folder: Path) -> None:
     """Print the comparison."""
     settings = Settings.from_environment()
-    heard = asr.get_recogniser("offline", settings.models_dir)
+    heard = engine.get_recogniser("offline", settings.models_dir)
     of_voice = _embedder(settings)
     voices: list[tuple[Any, Any, Any]] = []
     for file in sorted((folder / "reference").glob("*.json")):
@@ -38,13 +39,13 @@ def main(folder: Path) -> None:
         if sum(s.size for s in said) < 12 * audio.RATE_HZ:
             continue
         first, second = np.concatenate(said[::2]), np.concatenate(said[1::2])
-        changed = voice.disguise(first, np.random.default_rng(7))
+        changed = voice_disguise.disguise(first, np.random.default_rng(7))
         voices.append((of_voice(first), of_voice(changed), of_voice(second)))
         pieces = [(t["text"], s) for t, s in zip(turns, said, strict=True)][:4]
-        other = [(text, voice.disguise(samples, np.random.default_rng(7))) for text, samples in pieces]
+        other = [(text, voice_disguise.disguise(samples, np.random.default_rng(7))) for text, samples in pieces]
         plain, changed_share = (_recall(heard, some, reference["language"]) for some in (pieces, other))
         print(
-            f"{reference['id']}: pitch {voice._pitch_hz(first.astype(float)):.0f} to {voice._pitch_hz(changed.astype(float)):.0f} Hz, words understood {plain:.0%}, disguised {changed_share:.0%}",
+            f"{reference['id']}: pitch {voice_disguise._pitch_hz(first.astype(float)):.0f} to {voice_disguise._pitch_hz(changed.astype(float)):.0f} Hz, words understood {plain:.0%}, disguised {changed_share:.0%}",
             flush=True,
         )
     pairs = [(a, b) for n, a in enumerate(voices) for m, b in enumerate(voices) if n != m]
@@ -58,8 +59,8 @@ def main(folder: Path) -> None:
 def _embedder(settings: Settings) -> Any:
     import torch
 
-    from models.campplus import CamPlusPlus
-    from models.diarizer import _features, import_pyannote
+    from models.diarization.campplus import CamPlusPlus
+    from models.diarization.diarizer import _features, import_pyannote
 
     import_pyannote()  # torchaudio does not load without it
     found = registry.weights(settings.models_dir, registry.entry("offline", "embedding")) / "campplus_cn_en_common.pt"
@@ -76,7 +77,7 @@ def _embedder(settings: Settings) -> Any:
 
 def _recall(recogniser: Any, said: list[tuple[str, Any]], language: str) -> float:
     """The share of the reference's words that are heard in these pieces."""
-    chunks = [asr.Chunk(samples, (language,)) for _, samples in said]
+    chunks = [engine.Chunk(samples, (language,)) for _, samples in said]
     found = known = 0
     for (text, _), result in zip(said, recogniser.transcribe_chunks(chunks), strict=True):
         heard = words_of(" ".join(w.text for w in result[language].words))

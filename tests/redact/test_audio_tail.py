@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.records import AudioFacts, Interval, PersonalData, Token, Turn
+from pipelines.core.records import AudioFacts, Interval, PersonalData, Token, Turn
 from pipelines.redact.audio_tail import AT_ONCE_S, MOST_S, with_tails
 
 

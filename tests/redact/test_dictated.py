@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from num2words import num2words
 
-from models.language import words_of
+from models.languages.language import words_of
 from pipelines.redact.step import redact_turns
 from tests.spoken import Line, dialogue
 

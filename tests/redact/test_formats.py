@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.text.turn_model import KINDS, TurnReading
-from pipelines.records import Turn
+from pipelines.core.records import Turn
 from pipelines.redact.formats import is_card, is_phone
 from pipelines.redact.recognizer import CallContext, Recognizer, Span
 from pipelines.redact.step import RECOGNIZERS, find_spans, redact_turns

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipelines.records import Turn
-from pipelines.redact.context import CUES
+from pipelines.core.records import Turn
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from pipelines.redact.step import mask_text, redact_turns, run, wipe
-from pipelines.settings import Settings
-from pipelines.store import Batch
-from pipelines.turns import build_turns
+from pipelines.turns.step import build_turns
+from pipelines.turns.words import CUES
 from tests.spoken import Line, audio_of, call_of, dialogue, references, segments_of, words_of
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.language import words_of
+from models.languages.language import words_of
 from pipelines.redact.step import redact_turns
 from tests.spoken import Line, dialogue, references
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pipelines.records import AudioFacts, Call, Hold, Interval, Role, Token, Turn, TurnSentiment
+from pipelines.core.records import AudioFacts, Call, Hold, Interval, Role, Token, Turn, TurnSentiment
 
 WORD_S = 0.4
 

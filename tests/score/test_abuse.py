@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.records import Finding, Role, Token, Turn
+from pipelines.core.records import Finding, Role, Token, Turn
 from pipelines.score.abuse import abuse_in_turn, find_abuse
 
 SHARED_TEXT = Path(__file__).resolve().parents[3] / "shared" / "data" / "text"

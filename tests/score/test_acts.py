@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.score.acts import SURE, find_acts
-from pipelines.score.scorecard import load_centre
+from pipelines.centres.profile import load_centre
+from pipelines.score.speech_acts import SURE, find_acts
 from tests.score.spoken import turns_of
 
 CENTRE = {"ru": "irkutsk", "uk": "kyiv", "hu": "motiv", "en": "kredo"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.language import LANGUAGES
-from pipelines.errors import MisconfiguredError
+from models.languages.language import LANGUAGES
+from pipelines.core.errors import MisconfiguredError
 from pipelines.score.calibration import ANY, KINDS, OPEN, Calibration, Line, load_calibration, read_calibration
 from tests.score.spoken import turns_of
 from tests.score.test_compliance import GOOD, verdicts

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.records import Hold, Interval, Procedure, Turn, Verdict
+from pipelines.centres.profile import load_centre
+from pipelines.core.records import Hold, Interval, Procedure, Turn, Verdict
 from pipelines.score.abuse import find_abuse
-from pipelines.score.acts import find_acts
+from pipelines.score.call_context import Case
 from pipelines.score.compliance import judge, points_of
-from pipelines.score.evidence import Case
 from pipelines.score.procedure import judge_procedure
-from pipelines.score.scorecard import load_centre
+from pipelines.score.speech_acts import find_acts
 from pipelines.score.topic import judge_client_type, judge_topic
 from tests.score.spoken import audio_of, call_of, moods_of, turns_of
 

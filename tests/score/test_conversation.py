@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.records import AudioFacts, Hold, Interval
+from pipelines.core.records import AudioFacts, Hold, Interval
 from pipelines.score.conversation import dead_air, find_events, measure, sentiment_trend
 from tests.score.spoken import audio_of, moods_of, turns_of
 

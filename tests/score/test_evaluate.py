@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from models.language import LANGUAGES, load
-from pipelines import versions
-from pipelines.errors import BadRecordingError
-from pipelines.records import SPEECH_ACTS, CallRoles, PersonalData
-from pipelines.score.evaluate import run, score_call
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from models.languages.language import LANGUAGES, load
+from pipelines.core import versions
+from pipelines.core.errors import BadRecordingError
+from pipelines.core.records import SPEECH_ACTS, CallRoles, PersonalData
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.score.step import run, score_call
 from tests.score.spoken import audio_of, call_of, moods_of, turns_of
 from tests.score.test_compliance import ABUSED, GOOD
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.score.likeness import company_likeness, likeness, name_likeness, sounds
+from pipelines.score.phonetic_similarity import company_likeness, likeness, name_likeness, sounds
 from tests.score.spoken import turns_of
 from tests.score.test_compliance import verdicts
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.errors import MisconfiguredError
-from pipelines.records import Call, Finding, Procedure, Role, Token, Turn
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.records import Call, Finding, Procedure, Role, Token, Turn
 from pipelines.score.procedure import (
     ACCUSING,
     ENDINGS,

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.text.turn_model import ACTS, KINDS, SENTIMENTS, SEVERITIES, TARGETS, TurnReading
-from pipelines.reading import Reading
-from pipelines.records import Turn
+from pipelines.centres.profile import load_centre
+from pipelines.core.records import Turn
 from pipelines.score.abuse import MODEL_DETECTOR, find_abuse
-from pipelines.score.acts import SURE, find_acts
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.quotes import LONGEST_WORDS, sentences_of
-from pipelines.score.scorecard import load_centre
+from pipelines.score.speech_acts import SURE, find_acts
+from pipelines.turns.model_reading import Reading
 from tests.score.spoken import call_of, turns_of
 
 IRKUTSK = load_centre("irkutsk")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.score import reasons
+from pipelines.centres.profile import DIRECTIONS, LINES, TOPICS
+from pipelines.i18n.wording import FOLDER, LANGUAGES, wording
+from pipelines.score import explanations
+from pipelines.score.explanations import Why, read_why, why
 from pipelines.score.procedure import OUTCOMES
-from pipelines.score.reasons import Why, read_why, why
-from pipelines.score.scorecard import DIRECTIONS, LINES, TOPICS
-from pipelines.web.wording import FOLDER, LANGUAGES, wording
 from tests.score.spoken import turns_of
 from tests.score.test_compliance import GOOD, verdicts
 
@@ -28,7 +28,7 @@ def places(sentence: str) -> set[str]:
 def given_by_rules() -> dict[str, set[str]]:
     """Each key that the rules write down, with the names of its values; outcomes are keys as well."""
     found: dict[str, set[str]] = {outcome: set() for outcome in OUTCOMES}
-    for file in Path(reasons.__file__).parent.glob("*.py"):
+    for file in Path(explanations.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             is_reason = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "why"
             if is_reason and isinstance(node.args[0], ast.Constant):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import MisconfiguredError
-from pipelines.score.scorecard import CENTRES, LANGUAGES, centre_ids, load_centre, read_centre
-from pipelines.settings import ROOT
+from pipelines.centres.profile import CENTRES, LANGUAGES, centre_ids, load_centre, read_centre
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.settings import ROOT
 
 USUAL = {
     "greeting", "company_named", "operator_named", "client_identified", "hold_announced", "hold_thanked", "empathy_shown", "solution_given",

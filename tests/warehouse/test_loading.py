@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from pipelines import store, warehouse
-from pipelines.errors import MisconfiguredError
-from pipelines.records import PutAside
-from pipelines.settings import ROOT, Settings
+from pipelines import warehouse
+from pipelines.core import staging
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.records import PutAside
+from pipelines.core.settings import ROOT, Settings
 from pipelines.warehouse import file as warehouse_file
 from tests.staged import call, change, rows, stage, statuses
 
@@ -168,7 +169,7 @@ def test_a_batch_goes_in_whole_or_not_at_all(settings: Settings) -> None:
     batch = stage(settings, "b", [call("b")])
     content = batch.path("metrics").read_bytes()
     batch.path("turns").write_bytes(content[: len(content) // 2])
-    with pytest.raises(store.CutShortError, match=r"cannot be read \(turns\.parquet: cut short\)"):
+    with pytest.raises(staging.CutShortError, match=r"cannot be read \(turns\.parquet: cut short\)"):
         warehouse.load(batch, settings)
     assert warehouse.contents(settings.warehouse) == before
 
@@ -201,8 +202,8 @@ def test_a_disk_that_is_full_when_the_file_is_begun_keeps_nobody_from_beginning_
     """A file of DuckDB begins with three headers, 12,288 bytes; cut short within them it can never be opened."""
     batch = stage(settings, "b", [call("a")])
     load = (
-        "import resource, signal, sys; from pathlib import Path; from pipelines import warehouse; from pipelines.settings import Settings; "
-        "from pipelines.store import Batch; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "import resource, signal, sys; from pathlib import Path; from pipelines import warehouse; from pipelines.core.settings import Settings; "
+        "from pipelines.core.staging import Batch; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), -1)); "
         "warehouse.load(Batch(Path(sys.argv[2])), Settings(warehouse=Path(sys.argv[1])))"
     )
@@ -277,4 +278,4 @@ def test_every_field_of_a_staged_record_has_a_column(settings: Settings, loaded:
                 settings.warehouse, f"select column_name from duckdb_columns() where schema_name = 'store' and table_name = '{table}'"
             )
         }
-        assert {f.name for f in fields(store.KINDS[table])} - left_out.get(table, set()) <= columns, table
+        assert {f.name for f in fields(staging.KINDS[table])} - left_out.get(table, set()) <= columns, table

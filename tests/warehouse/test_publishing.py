@@ -11,10 +11,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import store, warehouse
-from pipelines.errors import TransientError
-from pipelines.records import Clip
-from pipelines.settings import Settings
+from pipelines import warehouse
+from pipelines.core import staging
+from pipelines.core.errors import TransientError
+from pipelines.core.records import Clip
+from pipelines.core.settings import Settings
 from pipelines.warehouse import file as warehouse_file
 from pipelines.warehouse.publishing import ChecksFailedError
 from tests.staged import call, change, rows, stage
@@ -133,7 +134,7 @@ def test_only_clips_whose_file_and_call_are_there_are_published(settings: Settin
     clips = [
         Clip(i, c, "greeting", "good_example", 0.0, 2.0, None, f"clips/{i}.ogg", True, at) for i, c in (("k", "a"), ("l", "a"), ("m", "z"))
     ]
-    store.write_records(settings.site / "clips.parquet", Clip, clips)
+    staging.write_records(settings.site / "clips.parquet", Clip, clips)
     settings.clips.mkdir()
     for name in ("k", "m"):
         (settings.clips / f"{name}.ogg").write_bytes(b"sound")

@@ -15,8 +15,8 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from pipelines import warehouse
-from pipelines.score.scorecard import RestRule, load_centre
-from pipelines.settings import Settings
+from pipelines.centres.profile import RestRule, load_centre
+from pipelines.core.settings import Settings
 from pipelines.warehouse import loading, marts
 from pipelines.warehouse.file import migrate
 from tests.staged import call, rows, stage

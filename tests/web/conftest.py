@@ -11,9 +11,10 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from pipelines import warehouse
-from pipelines.records import PutAside
-from pipelines.settings import Settings
-from pipelines.web import accounts, pages
+from pipelines.app_db import accounts
+from pipelines.core.records import PutAside
+from pipelines.core.settings import Settings
+from pipelines.reports import static_pages
 from pipelines.web.app import make_app
 from tests.web.browser import Browser
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
@@ -41,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     load_and_publish(settings, calls, put_aside, folder / "recordings")
     cut_clips(settings, recordings)
     warehouse.publish(settings)
-    pages.publish_pages(settings)
+    static_pages.publish_pages(settings)
     return settings
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines import coaching, warehouse
-from pipelines.published import open_published
-from pipelines.records import (
+from pipelines import warehouse
+from pipelines.coaching import clip_extraction
+from pipelines.core.published import open_published
+from pipelines.core.records import (  # fmt: skip
     AudioFacts,
     Call,
     CallMetrics,
@@ -33,9 +34,9 @@ from pipelines.records import (
     Turn,
     TurnSentiment,
     Verdict,
-)  # fmt: skip
-from pipelines.settings import Settings
-from pipelines.store import Batch
+)
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
 from pipelines.warehouse.loading import KINDS
 
 WORD_S = 0.4
@@ -96,8 +97,8 @@ class Made:
 def cut_clips(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
     """Cut the clips that the published copy suggests and remove all others, as publishing does; the rows of those that exist."""
     with open_published(settings) as published:
-        clips = coaching.cut(published, settings, recordings)
-    coaching.remove_others(settings, clips)
+        clips = clip_extraction.cut(published, settings, recordings)
+    clip_extraction.remove_others(settings, clips)
     return clips
 
 

@@ -10,9 +10,9 @@ import httpx2
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from pipelines.web import accounts
-from pipelines.web.rate_limit import Limits, Rate
-from pipelines.web.store import Store
+from pipelines.app_db import accounts
+from pipelines.app_db.database import Store
+from pipelines.app_db.rate_limit import Limits, Rate
 
 HOST = "127.0.0.1:8750"
 PASSWORD = "seven green lamps at noon"

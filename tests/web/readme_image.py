@@ -7,9 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipelines.settings import ROOT, Settings
-from pipelines.web import accounts
-from pipelines.web.store import open_store
+from pipelines.app_db import accounts
+from pipelines.app_db.database import open_store
+from pipelines.core.settings import ROOT, Settings
 from tests.web.browser import Browser
 from tests.web.people import PASSWORD
 from tests.web.served import served, sign_in

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import uvicorn
 
-from pipelines.settings import ROOT, Settings
+from pipelines.core.settings import ROOT, Settings
 from pipelines.web.app import make_app
-from pipelines.web.serve import Listening, bind
+from pipelines.web.server import Listening, bind
 from tests.web.accessible import barriers
 from tests.web.browser import Browser
 from tests.web.people import PASSWORD

@@ -12,8 +12,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from pipelines.__main__ import main
-from pipelines.settings import Settings
-from pipelines.web import accounts, sessions, store, visit
+from pipelines.app_db import accounts, database
+from pipelines.core.settings import Settings
+from pipelines.web import request_context
+from pipelines.web.auth import sessions
 from pipelines.web.security import LARGEST_BODY_BYTES
 from tests.web.people import HOST, PASSWORD, People, Person, title_of, token_of
 
@@ -25,7 +27,7 @@ def calls_in(dependant: Dependant) -> set[object]:
 
 
 def routes(people: People) -> list[APIRoute]:
-    from pipelines.web.rooms import ROOMS
+    from pipelines.web.routes import ROOMS
 
     return [route for room in ROOMS for route in room.router.routes if isinstance(route, APIRoute)]
 
@@ -34,7 +36,7 @@ def test_every_route_asks_who_it_is_and_every_form_carries_a_token(people: Peopl
     assert len(routes(people)) > 8
     for route in routes(people):
         asked = calls_in(route.dependant)
-        assert route.path in OPEN_TO_ALL or {visit._session, visit._form} <= asked, route.path
+        assert route.path in OPEN_TO_ALL or {request_context._session, request_context._form} <= asked, route.path
         assert route.methods <= {"GET", "POST"}, route.path
 
 
@@ -77,7 +79,7 @@ def test_a_session_is_a_new_one_and_its_cookie_is_safe(people: People) -> None:
 def test_sessions_end_by_themselves_and_by_signing_out(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     person = people.person("analyst")
     assert person.get("/me").status_code == 200
-    at = store.present()
+    at = database.present()
     with monkeypatch.context() as later:
         later.setattr(sessions, "present", lambda: at + sessions.IDLE_S + 60)
         assert person.get("/me").status_code == 303
@@ -274,7 +276,7 @@ def test_accounts_are_made_from_the_command_line_without_a_password_in_it(
     assert command("close", "anna") == 0 and command("list") == 0
     said = capsys.readouterr().out
     assert "chief" in said and "every centre" in said and "op-1" in said and "(closed)" in said and PASSWORD not in said
-    opened = store.open_store(settings)
+    opened = database.open_store(settings)
     assert sessions.sign_in(opened, "chief", PASSWORD, "x") is not None and sessions.sign_in(opened, "anna", PASSWORD, "x") is None
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.web import accounts
-from pipelines.web.wording import LANGUAGES
+from pipelines.app_db import accounts
+from pipelines.i18n.wording import LANGUAGES
 from tests.web import chromium
 from tests.web.accessible import barriers
 from tests.web.browser import Browser

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.web import accounts, administration, audit
-from pipelines.web.accounts import AccountError
-from pipelines.web.administration import Fields
-from pipelines.web.wording import LANGUAGES, wording
+from pipelines.app_db import accounts, administration, audit
+from pipelines.app_db.accounts import AccountError
+from pipelines.app_db.administration import Fields
+from pipelines.i18n.wording import LANGUAGES, wording
 from tests.web.people import PASSWORD, People, Person
 
 

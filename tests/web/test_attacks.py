@@ -18,13 +18,13 @@ from argon2 import PasswordHasher
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
-from pipelines.records import PutAside
-from pipelines.settings import Settings
-from pipelines.web import accounts
+from pipelines.app_db import accounts
+from pipelines.core.records import PutAside
+from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
-from pipelines.web.rooms import ROOMS
+from pipelines.web.request_context import MOST_FIELDS
+from pipelines.web.routes import ROOMS
 from pipelines.web.security import LARGEST_BODY_BYTES
-from pipelines.web.visit import MOST_FIELDS
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People, Person, token_of
 

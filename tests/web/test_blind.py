@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from pipelines.published import Row
-from pipelines.settings import Settings
-from pipelines.web import accounts, blind
+from pipelines.app_db import accounts
+from pipelines.core.published import Row
+from pipelines.core.settings import Settings
+from pipelines.reviews import blind
 from pipelines.web.app import make_app
 from tests.web.made_calls import Made, load_and_publish, some_calls
 from tests.web.people import HOST, PASSWORD, People, Person

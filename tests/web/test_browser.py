@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings
+from pipelines.core.settings import Settings
 from tests.web import chromium
 from tests.web.chromium import open_page, take_picture, width_of
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.web import agreement
+from pipelines.reviews import agreement
 from tests.web.people import People
 
 ANSWERS = st.lists(st.lists(st.sampled_from(["pass", "fail", "na"]), min_size=1, max_size=5), max_size=25)

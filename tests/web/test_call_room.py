@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines import audio, warehouse
-from pipelines.published import open_published
-from pipelines.settings import Settings
-from pipelines.web import call_page, masking, pages, sound, store
-from pipelines.web.snapshot import Snapshot
-from pipelines.web.sound import Sounds
+from pipelines import warehouse
+from pipelines.app_db import database
+from pipelines.audio import step as audio
+from pipelines.coaching import call_sound
+from pipelines.coaching.call_sound import Sounds
+from pipelines.core.published import open_published
+from pipelines.core.settings import Settings
+from pipelines.queries import call_details, masking
+from pipelines.queries.snapshot import Snapshot
+from pipelines.reports import static_pages
 from tests.web.conftest import HOSTILE
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import People
@@ -112,12 +116,12 @@ def test_sound_comes_in_ranges_and_each_hearing_is_noted_once(people: People) ->
 
 def test_the_drawing_shows_who_speaks_when(people: People) -> None:
     lanes = json.loads(people.person("manager").get("/peaks/kyiv-1").text)["lanes"]
-    assert set(lanes) == {"operator", "client"} and {len(lane) for lane in lanes.values()} == {sound.PEAKS}
+    assert set(lanes) == {"operator", "client"} and {len(lane) for lane in lanes.values()} == {call_sound.PEAKS}
     with people.app.state.site.snapshot.read() as published:
         turn = published.rows(
             "select *, (select duration_s from calls where call_id = 'kyiv-1') as length from turns where call_id = 'kyiv-1' limit 1"
         )[0]
-    middle = int((turn["start_s"] + turn["end_s"]) / 2 / turn["length"] * sound.PEAKS)
+    middle = int((turn["start_s"] + turn["end_s"]) / 2 / turn["length"] * call_sound.PEAKS)
     assert lanes["operator"][middle] > 50 and lanes["client"][middle] == 0
 
 
@@ -145,13 +149,13 @@ def test_a_recording_that_was_exchanged_is_not_played(settings: Settings, tmp_pa
     load_and_publish(settings, [made], recordings=tmp_path / "recordings")
     with open_published(settings) as published:
         call = published.rows("select * from calls")[0]
-        spans = sound.personal_spans(published, made.call_id)
+        spans = call_sound.personal_spans(published, made.call_id)
     other = record(Made("kyiv-77", "kyiv", "uk", made.lines), tmp_path)
     shutil.copy(other, file)
-    with pytest.raises(sound.NoSoundError, match="sound_gone"):
+    with pytest.raises(call_sound.NoSoundError, match="sound_gone"):
         Sounds(settings).rendering(call, spans, whole=False)
     file.unlink()
-    with pytest.raises(sound.NoSoundError, match="sound_gone"):
+    with pytest.raises(call_sound.NoSoundError, match="sound_gone"):
         Sounds(settings).rendering(call, spans, whole=False)
 
 
@@ -160,17 +164,17 @@ def test_what_was_rendered_and_noted_of_a_call_is_forgotten_with_it(settings: Se
     for made in calls:
         record(made, tmp_path / "recordings")
     load_and_publish(settings, calls, recordings=tmp_path / "recordings")
-    sounds, kept = Sounds(settings), store.open_store(settings)
+    sounds, kept = Sounds(settings), database.open_store(settings)
     with open_published(settings) as published:
         for row in published.rows("select * from calls"):
-            sounds.rendering(row, sound.personal_spans(published, row["call_id"]), whole=False)
+            sounds.rendering(row, call_sound.personal_spans(published, row["call_id"]), whole=False)
     with kept.writing() as db:
         db.execute("insert into accounts values (1, 'x', 'manager', '', null, 0, 1, null, 0)")
         db.executemany("insert into reviewed_calls values (?, 1, 0)", [(made.call_id,) for made in calls])
     assert len(list(sounds.folder.iterdir())) == 4
     warehouse.erase_client(settings, "c-1")
     warehouse.publish(settings)
-    pages.publish_pages(settings)
+    static_pages.publish_pages(settings)
     assert not list(sounds.folder.iterdir()) and not kept.rows("select * from reviewed_calls")
 
 
@@ -206,4 +210,4 @@ def test_a_text_that_was_kept_raw_is_masked_for_who_may_not_read_it(people: Peop
     }
     masking.mask(Kept(), "x", rows)  # type: ignore[arg-type]
     assert "сорок" not in str(rows) and rows["criterion_results"][1]["quote"] == "мой счёт"
-    assert [p["chip"] for p in call_page.parts_of(str(rows["turns"][0]["text"]), []) if p["chip"]] == ["ACCOUNT"]
+    assert [p["chip"] for p in call_details.parts_of(str(rows["turns"][0]["text"]), []) if p["chip"]] == ["ACCOUNT"]

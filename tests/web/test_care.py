@@ -14,8 +14,9 @@ import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
-from pipelines.settings import ROOT, Settings
-from pipelines.web import accounts, caring
+from pipelines.app_db import accounts
+from pipelines.core.settings import ROOT, Settings
+from pipelines.reports import wellbeing
 from pipelines.web.app import make_app
 from tests.web import chromium
 from tests.web.accessible import barriers
@@ -81,14 +82,14 @@ THREATENING = "odesa%2F2%20threat"
 
 def test_exposure_is_told_by_person_and_shift_with_a_rest_by_the_centres_rule(carers: People) -> None:
     with carers.app.state.site.snapshot.read() as published:
-        rule = caring.rule(published, "odesa")
-        shifts = caring.shifts(published, "odesa")
+        rule = wellbeing.rule(published, "odesa")
+        shifts = wellbeing.shifts(published, "odesa")
     assert rule is not None
     one, other = (next(s for s in shifts if s["operator_id"] == name) for name in ("op-1", "op-2"))
     assert (one["abusive_calls"], one["abusive_in_a_row"], one["calls_straight_on"]) == (2, 2, 3)  # the fifth came after a pause
     assert (one["rest_due_local"] is not None) == (rule["abusive_in_a_row"] <= 2)
     assert (other["abusive_calls"], other["calls_straight_on"], other["rest_due_local"]) == (1, 0, None)
-    people = caring.by_person(shifts)
+    people = wellbeing.by_person(shifts)
     assert [p["operator_id"] for p in people] == ["op-1", "op-2"] and people[0]["abuse_exposure_s"] > people[1]["abuse_exposure_s"]
     page = carers.person("manager").get("/care/odesa").text
     assert f"after {rule['abusive_in_a_row']} abusive calls in a row" in page and "never counts in a score" in page
@@ -101,7 +102,7 @@ def test_exposure_is_told_by_person_and_shift_with_a_rest_by_the_centres_rule(ca
 def test_kind_words_are_passed_on_masked(carers: People) -> None:
     with carers.app.state.site.snapshot.read() as published:
         published.rows("select 1")
-        thanks = caring.considerate(published, "odesa")
+        thanks = wellbeing.considerate(published, "odesa")
     assert {t["call_id"] for t in thanks} <= {"odesa-4"}  # an abusive client is not among them
     assert "[NAME]" not in carers.person("manager").get("/care/odesa").text
 

@@ -21,11 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.types import Receive, Scope, Send
 
-from pipelines.web.anonymous import AnonymousLimit
+from pipelines.app_db.rate_limit import Rate
 from pipelines.web.connections import ConnectionLimits, Connections
-from pipelines.web.rate_limit import Rate
+from pipelines.web.request_limits import AnonymousLimit
 from pipelines.web.security import Guard
-from pipelines.web.serve import Listening, make_server
+from pipelines.web.server import Listening, make_server
 
 LIMITS = ConnectionLimits(header_s=1.0, request_s=2.0, handshake_s=1.0, stalled_s=1.5, evict_stalled_s=0.5)
 MANY = Rate(burst=1e9, per_s=1e9)

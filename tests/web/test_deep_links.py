@@ -11,8 +11,8 @@ import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
-from pipelines.settings import Settings
-from pipelines.web import accounts
+from pipelines.app_db import accounts
+from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
 from tests.web.made_calls import Made, load_and_publish
 from tests.web.people import HOST, PASSWORD, People, Person, title_of, token_of

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines import erasure
 from pipelines.__main__ import main
+from pipelines.reviews import disputes, human_verdicts, regression_cases
 from pipelines.warehouse.forgetting import ForgottenCall
-from pipelines.web import cases, disputing, forgetting, people_verdicts
 from tests.web.people import People
 
 HOSTILE = '<img src=x onerror=alert(1)><script>alert("x")</script>'
@@ -75,7 +76,7 @@ def test_a_disputed_point_is_upheld_and_counts_from_then_on(judging: People) -> 
     call = operator.get("/calls/kyiv-2").text
     assert "Decided by manager" in call and "after a dispute" in call and "The machine said: failed." in call
     assert judging.person("second").send("/evaluate", call_id="kyiv-2", verdict_company_named="fail").status_code == 303
-    standing = people_verdicts.standing(judging.store, ["kyiv-2"])["kyiv-2"]["kyiv", "company_named"]
+    standing = human_verdicts.standing(judging.store, ["kyiv-2"])["kyiv-2"]["kyiv", "company_named"]
     assert (standing["verdict"], standing["person"], standing["quote"]) == (
         "pass",
         "manager",
@@ -88,7 +89,7 @@ def test_a_rejected_dispute_changes_nothing_and_cannot_be_repeated(judging: Peop
     assert dispute(judging, "op-2", "irkutsk-2", "greeting") == 400
     number = find(judging, "irkutsk-2", "greeting")["dispute_id"]
     manager = judging.person("manager")
-    before = len(people_verdicts.everything(judging.store))
+    before = len(human_verdicts.everything(judging.store))
     for given, said in (({}, "Choose whether"), ({"decision": "reject", "reason": "no"}, "at least 10"), ({"decision": "reject", "reason": "x" * 1001}, "too long"),
                         ({"decision": "uphold", "verdict": "fail"}, "Choose an answer"), ({"decision": "uphold", "verdict": "pass"}, "needs a quote"),
                         ({"decision": "uphold", "verdict": "pass", "turn": "77"}, "number of a turn")):  # fmt: skip
@@ -97,7 +98,7 @@ def test_a_rejected_dispute_changes_nothing_and_cannot_be_repeated(judging: Peop
     assert manager.send(f"/disputes/{number}", decision="reject", reason="The greeting is missing.").status_code == 303
     again = judging.person("second").send(f"/disputes/{number}", decision="uphold", verdict="na", reason="I think otherwise.")
     assert again.status_code == 400 and "meanwhile" in again.text
-    assert len(people_verdicts.everything(judging.store)) == before
+    assert len(human_verdicts.everything(judging.store)) == before
     assert "rejected" in judging.person("op-2").get("/my-disputes").text
     assert "/dispute/greeting/irkutsk-2" not in judging.person("op-2").get("/calls/irkutsk-2").text
 
@@ -114,7 +115,7 @@ def test_only_own_failed_points_within_the_window_can_be_disputed(judging: Peopl
     for reason, said in (("short", "at least 10"), ("x" * 1001, "too long")):
         answer = operator.send("/dispute", call_id="irkutsk-2", criterion_id="abuse_procedure", reason=reason)
         assert answer.status_code == 400 and said in answer.text
-    monkeypatch.setattr(disputing, "present", lambda: time.time() + 15 * 86400)
+    monkeypatch.setattr(disputes, "present", lambda: time.time() + 15 * 86400)
     assert operator.send("/dispute", call_id="irkutsk-2", criterion_id="abuse_procedure", reason=REASON).status_code in (400, 404)
     assert "/dispute/" not in operator.get("/calls/irkutsk-2").text
     assert judging.store.rows("select 1 from disputes where criterion_id = 'abuse_procedure'") == []
@@ -151,14 +152,14 @@ def test_an_upheld_dispute_is_a_case_without_anybody_in_it_that_the_rules_must_m
 ) -> None:
     with judging.app.state.site.snapshot.read() as published:
         call = published.rows("select * from calls where call_id = 'kyiv-1'")[0]
-        kept = cases.freeze(published, b"key", call, "company_named", "pass", "fail")
-        wrong = cases.freeze(published, b"key", call, "farewell", "pass", "fail")
+        kept = regression_cases.freeze(published, b"key", call, "company_named", "pass", "fail")
+        wrong = regression_cases.freeze(published, b"key", call, "farewell", "pass", "fail")
     text = kept["case_json"]
     for personal in ("kyiv-1", "op-1", "c-1", "Олена", "2026", ".wav", call["recording_sha256"]):
         assert personal not in text, personal
     assert "[ACCOUNT]" in text and "Марія" in text
     case = json.loads(text)
-    assert cases.replay(case).is_met and cases.replay(case).verdict == "pass"
+    assert regression_cases.replay(case).is_met and regression_cases.replay(case).verdict == "pass"
     with judging.store.writing() as db:
         db.execute("delete from regression_cases")
         for one in (kept, wrong):
@@ -184,13 +185,13 @@ CASES = sorted((Path(__file__).parents[1] / "cases").glob("*.yaml"))
 
 @pytest.mark.parametrize("file", CASES, ids=lambda file: file.stem)
 def test_the_rules_meet_every_case_that_was_upheld(file: Path) -> None:
-    outcome = cases.replay(next(case for case in cases.read_cases(file.parent) if case["case_id"] == file.stem))
+    outcome = regression_cases.replay(next(case for case in regression_cases.read_cases(file.parent) if case["case_id"] == file.stem))
     assert outcome.is_met, outcome
 
 
 def test_a_dispute_is_forgotten_with_its_call_and_the_case_stays(judging: People) -> None:
     kept = len(judging.store.rows("select * from regression_cases"))
-    forgetting.forget(judging.app.state.site.settings, [ForgottenCall("kyiv-2", None)], on_request=False)
+    erasure.forget(judging.app.state.site.settings, [ForgottenCall("kyiv-2", None)], on_request=False)
     assert (
         judging.store.rows("select 1 from disputes where call_id = 'kyiv-2'")
         == judging.store.rows("select 1 from dispute_decisions where call_id = 'kyiv-2'")

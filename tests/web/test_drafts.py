@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipelines import erasure
 from pipelines.warehouse.forgetting import ForgottenCall
-from pipelines.web import forgetting
 from tests.web.people import PASSWORD, People, Person, title_of, token_of
 
 NOTE = "Слушал дважды, приветствия нет."
@@ -99,7 +99,7 @@ def test_a_draft_goes_when_it_is_submitted_discarded_emptied_or_its_call_forgott
     assert count() == 0
     third.send("/evaluate/draft", **given)
 
-    forgetting.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)
+    erasure.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)
     assert count() == 0
 
 

@@ -20,12 +20,15 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
 from pipelines import flow, warehouse
-from pipelines.records import Turn
-from pipelines.settings import Settings
+from pipelines.app_db import accounts
+from pipelines.app_db.database import Store, open_store
+from pipelines.coaching import call_sound, packs
+from pipelines.core.records import Turn
+from pipelines.core.settings import Settings
+from pipelines.reports import static_pages
+from pipelines.reviews import regression_cases
 from pipelines.warehouse import publishing, rewriting
-from pipelines.web import accounts, cases, packs, pages, sound
 from pipelines.web.app import make_app
-from pipelines.web.store import Store, open_store
 from tests.remains import holding
 from tests.staged import change, rows
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
@@ -67,7 +70,7 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     load_and_publish(settings, calls, recordings=sounds)
     cut_clips(settings, recordings)
     warehouse.publish(settings)
-    pages.publish_pages(settings)
+    static_pages.publish_pages(settings)
     with application(settings) as people:
         work_on_the_call(people)
     note_the_call(settings)
@@ -119,7 +122,7 @@ def work_on_the_call(people: People) -> None:
 
 def note_the_call(settings: Settings) -> None:
     """What commands and the Dags leave beside the warehouse."""
-    cases.write_new(settings, settings.site / "cases")
+    regression_cases.write_new(settings, settings.site / "cases")
     (settings.site / "regrade.part").write_text(CALL, encoding="utf-8")  # of a run that was killed
     (settings.site / "regrade.md").write_text(f"| {CALL} | fail → pass |", encoding="utf-8")
     measured = [{"call_id": CALL, "words": 9}, {"call_id": "kyiv-1", "words": 8}]
@@ -220,11 +223,11 @@ def test_a_second_run_finds_nothing_and_changes_nothing(site: Settings) -> None:
 
 STOPPED = {
     "before the published copy": (rewriting, "write_anew"),
-    "before the sounds": (sound, "remove"),
+    "before the sounds": (call_sound, "remove"),
     "before the database": (Store, "writing"),
     "before its free pages": (Store, "purge"),
     "before the writer's file": (os, "replace"),
-    "before the pages": (pages, "publish_pages"),
+    "before the pages": (static_pages, "publish_pages"),
 }
 
 
@@ -241,7 +244,7 @@ def test_a_run_that_was_killed_is_finished_by_the_next(site: Settings, monkeypat
     monkeypatch.setattr(owner, name, killed)
     with pytest.raises(KeyboardInterrupt):
         flow.erase_client(site, CLIENT)
-    assert holding(site.warehouse.parent, WORDS) != {} or owner is pages
+    assert holding(site.warehouse.parent, WORDS) != {} or owner is static_pages
     monkeypatch.setattr(owner, name, original)
     flow.erase_client(site, CLIENT)
     assert holding(site.warehouse.parent, WORDS) == {}
@@ -252,7 +255,7 @@ def test_pages_that_cannot_be_written_anew_are_removed(site: Settings, monkeypat
         raise ValueError("a template is wrong")
 
     before = others(site)
-    monkeypatch.setattr(pages, "_centre_pages", failing)
+    monkeypatch.setattr(static_pages, "_centre_pages", failing)
     with pytest.raises(ValueError, match="a template is wrong"):
         flow.erase_client(site, CLIENT)
     assert holding(site.warehouse.parent, WORDS) == {}

@@ -7,11 +7,12 @@ import sqlite3
 
 import pytest
 
-from pipelines import coaching, warehouse
-from pipelines.published import Published, open_published
-from pipelines.settings import now
+from pipelines import erasure, warehouse
+from pipelines.coaching import clip_extraction
+from pipelines.core.published import Published, open_published
+from pipelines.core.settings import now
+from pipelines.reviews import human_verdicts, sync
 from pipelines.warehouse.forgetting import ForgottenCall
-from pipelines.web import forgetting, into_warehouse, people_verdicts
 from tests.web.people import People, title_of
 
 HOSTILE = '<script>alert("x")</script>'
@@ -72,7 +73,7 @@ def test_a_persons_verdict_wins_and_the_score_follows_by_the_machines_formula(ju
 
 
 def people_verdict_criteria() -> list[object]:
-    from pipelines.score.scorecard import load_centre
+    from pipelines.centres.profile import load_centre
 
     return [c for c in load_centre("kyiv").scorecard.criteria if c.criterion_id in ("farewell", "anything_else")]
 
@@ -85,7 +86,7 @@ def test_several_people_stand_side_by_side_and_the_latest_that_decides_counts(ju
     line = page[page.index("Company") :] if "Company" in page else page
     for name in ("second", "third", "manager"):
         assert name in line
-    stands = people_verdicts.standing(judging.store, ["kyiv-2"])["kyiv-2"]["kyiv", "company_named"]
+    stands = human_verdicts.standing(judging.store, ["kyiv-2"])["kyiv-2"]["kyiv", "company_named"]
     assert (stands["person"], stands["verdict"], stands["machine_verdict"]) == ("third", "na", "fail")
     assert title_of(judging.person("second").get("/compared/kyiv-2")).startswith("Machine and people")
 
@@ -107,10 +108,10 @@ def test_several_people_stand_side_by_side_and_the_latest_that_decides_counts(ju
     ],
 )
 def test_an_answer_without_its_evidence_is_told_and_nothing_is_kept(judging: People, fields: dict[str, str], said: str) -> None:
-    manager, before = judging.person("manager"), people_verdicts.everything(judging.store, ["irkutsk-1"])
+    manager, before = judging.person("manager"), human_verdicts.everything(judging.store, ["irkutsk-1"])
     answer = manager.send("/evaluate", call_id="irkutsk-1", **fields)
     assert answer.status_code == 400 and said in answer.text
-    assert people_verdicts.everything(judging.store, ["irkutsk-1"]) == before
+    assert human_verdicts.everything(judging.store, ["irkutsk-1"]) == before
     if fields.get("note_greeting"):
         assert fields["note_greeting"][:300] in answer.text  # what was typed is not lost
 
@@ -131,7 +132,7 @@ def test_who_may_not_evaluate_is_refused_and_noted(judging: People) -> None:
     assert manager.client.post("/evaluate", data={"call_id": "kyiv-1", "verdict_greeting": "fail"}).status_code == 403
     assert manager.send("/evaluate", call_id="kyiv-1", note_greeting="я" * 40_000).status_code == 413
     assert judging.stranger().get("/evaluate/kyiv-1").status_code == 303
-    assert not any(v["criterion_id"] == "greeting" for v in people_verdicts.everything(judging.store, ["kyiv-1"]))
+    assert not any(v["criterion_id"] == "greeting" for v in human_verdicts.everything(judging.store, ["kyiv-1"]))
 
 
 def test_what_people_said_cannot_be_rewritten(judging: People) -> None:
@@ -146,8 +147,8 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
     settings = judging.app.state.site.settings
     with open_published(settings) as published:
         assert ("irkutsk-2", "abuse_procedure") in clips_planned(published)
-    said = people_verdicts.standing(judging.store)
-    assert into_warehouse.bring(settings) == sum(len(one) for one in said.values())
+    said = human_verdicts.standing(judging.store)
+    assert sync.bring(settings) == sum(len(one) for one in said.values())
     assert not [result for result in warehouse.publish(settings) if result.failed]
     with open_published(settings) as published:
         rows = published.rows("select * from criterion_results where call_id = 'irkutsk-2' order by criterion_id, judge")
@@ -159,18 +160,18 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
         assert facts == [{"score_pct": 100.0, "auto_fail": False, "needs_review": False}]
     assert "since these sums were made" not in judging.person("manager").get("/centres/kyiv").text
     before = settings.snapshot.stat().st_mtime_ns
-    into_warehouse.bring(settings)
+    sync.bring(settings)
     warehouse.publish(settings)
     assert settings.snapshot.stat().st_mtime_ns == before  # nothing new, nothing written
 
 
 def clips_planned(published: Published) -> set[tuple[str, str | None]]:
-    return {(planned.clip.call_id, planned.clip.criterion_id) for planned in coaching.plan(published, 45, now())}
+    return {(planned.clip.call_id, planned.clip.criterion_id) for planned in clip_extraction.plan(published, 45, now())}
 
 
 def test_what_was_said_of_a_call_is_forgotten_with_it(judging: People) -> None:
     fill(judging, "second", "irkutsk-1", verdict_greeting="fail")
 
-    forgetting.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)
-    assert people_verdicts.everything(judging.store, ["irkutsk-1"]) == []
+    erasure.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)
+    assert human_verdicts.everything(judging.store, ["irkutsk-1"]) == []
     assert judging.store.rows("select 1 from people_evaluations where call_id = 'irkutsk-1'") == []

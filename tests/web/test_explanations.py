@@ -8,12 +8,12 @@ import re
 import pytest
 
 from pipelines import warehouse
-from pipelines.published import Row, open_published
-from pipelines.score.evaluate import score_call
-from pipelines.settings import Settings
-from pipelines.store import Batch
-from pipelines.web import pages
-from pipelines.web.wording import LANGUAGES, wording
+from pipelines.core.published import Row, open_published
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.i18n.wording import LANGUAGES, wording
+from pipelines.reports import static_pages
+from pipelines.score.step import score_call
 from tests.score.spoken import audio_of, call_of, moods_of, turns_of
 
 SAID = [
@@ -57,7 +57,7 @@ def results(judged: Settings) -> list[Row]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_page_gives_its_reasons_in_its_own_language(judged: Settings, results: list[Row], language: str) -> None:
-    pages.publish_pages(judged, language)
+    static_pages.publish_pages(judged, language)
     page = html.unescape((judged.scorecards / "calls" / "c-1.html").read_text(encoding="utf-8"))
     w = wording(language)
     assert {r["verdict"] for r in results} >= {"pass", "fail", "na"}

@@ -11,17 +11,17 @@ from html import unescape
 import pytest
 from fastapi.testclient import TestClient
 
-from pipelines.errors import MisconfiguredError, TransientError
-from pipelines.settings import Settings
-from pipelines.web import accounts, audit
-from pipelines.web.anonymous import AnonymousLimit
+from pipelines.app_db import accounts, audit
+from pipelines.app_db.rate_limit import Limits, Rate, RateLimiter, client_key
+from pipelines.app_db.refusals import MOST_ENTRIES, Refusals
+from pipelines.coaching.call_sound import Sounds
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
 from pipelines.web.log_limit import RepeatFilter
-from pipelines.web.rate_limit import Limits, Rate, RateLimiter, client_key
-from pipelines.web.refusals import MOST_ENTRIES, Refusals
-from pipelines.web.rooms import access
-from pipelines.web.serve import Listening, bind
-from pipelines.web.sound import Sounds
+from pipelines.web.request_limits import AnonymousLimit
+from pipelines.web.routes import access
+from pipelines.web.server import Listening, bind
 from tests.web.people import HOST, LIMITS, People, title_of
 
 FEW = Rate(burst=3, per_s=1 / 3600)

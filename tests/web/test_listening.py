@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.web import listening
+from pipelines.reviews import listening
 from tests.web.people import People
 
 CALL = "kyiv-1"

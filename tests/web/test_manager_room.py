@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.web import exporting, reviewing, trends
+from pipelines.queries import trends
+from pipelines.reports import excel
+from pipelines.reviews import evaluations
 from tests.web.people import People, title_of
 
 
@@ -83,8 +85,8 @@ def test_the_queue_has_its_three_kinds_and_remembers_who_reviewed(people: People
 
 def test_the_sample_is_the_same_for_everybody_and_no_bigger_than_said(people: People) -> None:
     with people.app.state.site.snapshot.read() as published:
-        drawn = [reviewing.sample(published, people.store, "kyiv", date(2026, 3, 2), size) for size in (1, 1, 2)]
-        assert reviewing.sample(published, people.store, "kyiv", date(2026, 3, 9)) == []
+        drawn = [evaluations.sample(published, people.store, "kyiv", date(2026, 3, 2), size) for size in (1, 1, 2)]
+        assert evaluations.sample(published, people.store, "kyiv", date(2026, 3, 9)) == []
     ids = [[row["call_id"] for row in rows] for rows in drawn]
     assert ids[0] == ids[1] == ids[2][:1] and len(ids[2]) == 2
 
@@ -121,7 +123,7 @@ def test_what_is_taken_out_is_a_workbook_and_is_noted(people: People) -> None:
 
 def test_a_workbook_never_runs_what_a_client_said() -> None:
     said = ["=cmd|' /C calc'!A0", "+1+1", "@SUM(1)", "-1", "https://evil.example", "\x00\x0b"]
-    made = exporting.workbook({"a": (("text", "at", "day", "number", "no"), [
+    made = excel.workbook({"a": (("text", "at", "day", "number", "no"), [
         {"text": text, "at": datetime(2026, 3, 2, tzinfo=UTC), "day": date(2026, 3, 2), "number": 1.5, "no": None} for text in said
     ])})  # fmt: skip
     with zipfile.ZipFile(io.BytesIO(made)) as book:

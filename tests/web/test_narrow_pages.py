@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.web import accounts
-from pipelines.web.wording import LANGUAGES
+from pipelines.app_db import accounts
+from pipelines.i18n.wording import LANGUAGES
 from tests.web import chromium
 from tests.web.browser import Browser
 from tests.web.people import People

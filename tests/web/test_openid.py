@@ -19,12 +19,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi.testclient import TestClient
 
-from pipelines.errors import MisconfiguredError
-from pipelines.settings import Settings
-from pipelines.web import accounts, administration, openid, openid_provider, store
-from pipelines.web.administration import Fields
+from pipelines.app_db import accounts, administration, database
+from pipelines.app_db.administration import Fields
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
-from pipelines.web.openid_rules import Rules, read_rules
+from pipelines.web.auth import openid, openid_provider
+from pipelines.web.auth.openid_settings import Rules, read_rules
 from tests.web.openid_provider import CLIENT, SECRET, Claims, Provider
 from tests.web.people import HOST, LIMITS, PASSWORD, People, Person, title_of
 
@@ -207,7 +208,7 @@ def test_what_comes_back_is_taken_once_by_the_browser_that_was_sent_and_soon(
         assert_refused(sites, fresh, fresh.get(f"/sign-in/openid/back?state={state}{more}"), why)
 
     back = honest.visited(fresh.get("/sign-in/openid").headers["location"])
-    at = store.present()
+    at = database.present()
     with monkeypatch.context() as later:
         later.setattr(openid, "present", lambda: at + openid.LONGEST_TRY_S + 5)
         assert_refused(sites, fresh, fresh.get(back), "unknown state")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.web import openid_provider
-from pipelines.web.openid_provider import FRESH_S, MOST_WAITING, OpenIdError, Provider, _Kept
+from pipelines.web.auth import openid_provider
+from pipelines.web.auth.openid_provider import FRESH_S, MOST_WAITING, OpenIdError, Provider, _Kept
 
 URL = "http://127.0.0.1:{port}/keys"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.__main__ import main
-from pipelines.settings import Settings
-from pipelines.web import accounts, operator_ids, store
+from pipelines.app_db import accounts, database, operator_ids
+from pipelines.core.settings import Settings
 from tests.web.people import PASSWORD, People
 
 
@@ -102,12 +102,12 @@ def test_the_command_names_what_is_nearest_and_corrects_accounts(
     assert status == 0 and "anna: op-500 → op-1" in said, said
     status, said = command("edit", "anna", "--role", "manager", "--centre", "kyiv", "--centre", "odesa", "--hears-personal-data")
     assert status == 0 and "anna: operator → manager" in said and "anna: kyiv → kyiv, odesa" in said
-    found = accounts.named(store.open_store(published), "anna")
+    found = accounts.named(database.open_store(published), "anna")
     assert (found.role, found.centres, found.operator_id, found.hears_personal_data) == ("manager", {"kyiv", "odesa"}, None, True)
     assert "like that already" in command("edit", "anna", "--hears-personal-data")[1]
     assert command("edit", "anna", "--no-hears-personal-data")[0] == 0
-    assert not accounts.named(store.open_store(published), "anna").hears_personal_data
-    kept = store.open_store(published).rows("select subject from audit where action like 'account_%' order by audit_id")
+    assert not accounts.named(database.open_store(published), "anna").hears_personal_data
+    kept = database.open_store(published).rows("select subject from audit where action like 'account_%' order by audit_id")
     assert "anna: operator → manager" in [row["subject"] for row in kept]
 
 

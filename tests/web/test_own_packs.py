@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings
-from pipelines.web import packs
+from pipelines.coaching import packs
+from pipelines.core.settings import Settings
 from tests.web.people import People
 from tests.web.test_call_room import share_of_tone
 from tests.web.test_packs import exported

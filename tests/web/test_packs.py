@@ -19,20 +19,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import asr
-from models.language import words_of
-from pipelines import audio, transcribe, warehouse
+from models.asr import engine
+from models.languages.language import words_of
+from pipelines import warehouse
 from pipelines.__main__ import main
-from pipelines.published import open_published
-from pipelines.records import Call, Turn
-from pipelines.settings import Settings
-from pipelines.web import moments, pack_export, pack_sound, packs, pages, proposals, quotes, voice
-from pipelines.web.accounts import Account
-from pipelines.web.packs import Balance
-from pipelines.web.sound import NoSoundError, Sounds
-from pipelines.web.store import open_store
-from pipelines.web.wanted import Wanted
-from pipelines.web.wording import wording
+from pipelines.app_db.accounts import Account
+from pipelines.app_db.database import open_store
+from pipelines.audio import step as audio
+from pipelines.coaching import pack_sound, packs, proposals, voice_disguise
+from pipelines.coaching.call_sound import NoSoundError, Sounds
+from pipelines.coaching.packs import Balance
+from pipelines.core.published import open_published
+from pipelines.core.records import Call, Turn
+from pipelines.core.settings import Settings
+from pipelines.i18n.wording import wording
+from pipelines.queries import moments, quotes
+from pipelines.queries.moment_query import Wanted
+from pipelines.reports import pack_export, static_pages
+from pipelines.transcribe import step as transcribe
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import People
 from tests.web.test_call_room import share_of_tone
@@ -154,7 +158,7 @@ def test_a_pack_is_gone_after_its_last_day_and_its_files_with_it(people: People,
         for get in (path, f"{path}/sound/{inside}", f"{path}/export.zip"):
             assert trainer.get(get).status_code == 404
         assert path not in trainer.get("/trainer").text
-        pages.publish_pages(site)
+        static_pages.publish_pages(site)
     assert not folder.exists()
     assert not people.store.rows("select * from pack_moments where pack_id = ?", path.split("/")[-1])
 
@@ -179,7 +183,7 @@ def test_a_moment_of_a_forgotten_or_exchanged_call_is_heard_no_more(tmp_path: Pa
             pack_sound.cut(sounds, published, moment, call | {"recording_sha256": "f" * 64}, wanted)
     warehouse.erase_client(settings, "c-1")
     warehouse.publish(settings)
-    pages.publish_pages(settings)
+    static_pages.publish_pages(settings)
     assert packs.moments_of(store, pack_id) == [] and not list(packs.folder(settings).rglob("*.ogg"))
 
 
@@ -226,7 +230,7 @@ def heard_again(file: Path, language_of: str, settings: Settings) -> str:
     """What the real engine understands of a sound."""
     call = Call(language_of, language_of.split("-")[0], str(file), "", 0, None)
     one = transcribe.prepare(call, audio.facts_of(call.call_id, audio.decode(file)))
-    transcribe.listen([one], asr.get_recogniser("offline", settings.models_dir))
+    transcribe.listen([one], engine.get_recogniser("offline", settings.models_dir))
     return " ".join(w.text for w in one.words)
 
 
@@ -285,10 +289,10 @@ def sung(pitch_hz: float, seconds: float = 2.0) -> np.ndarray:
 @pytest.mark.parametrize("pitch_hz", [95.0, 130.0, 165.0, 220.0, 260.0])
 def test_another_voice_has_another_pitch_and_as_long_a_sound(pitch_hz: float) -> None:
     before = sung(pitch_hz)
-    after = voice.disguise(before, np.random.default_rng(5))
+    after = voice_disguise.disguise(before, np.random.default_rng(5))
     assert after.shape == before.shape and after.dtype == np.float32 and np.abs(after).max() <= 1
-    assert voice._pitch_hz(before.astype(float)) == pytest.approx(pitch_hz, rel=0.03)
-    change = voice._pitch_hz(after.astype(float)) / pitch_hz
+    assert voice_disguise._pitch_hz(before.astype(float)) == pytest.approx(pitch_hz, rel=0.03)
+    change = voice_disguise._pitch_hz(after.astype(float)) / pitch_hz
     assert 1.12 < max(change, 1 / change) < 1.6
 
 
@@ -298,7 +302,7 @@ def test_only_the_operators_own_words_keep_their_voice() -> None:
         {"role": "operator", "track": 0, "start_s": 13.5, "end_s": 14.0},
     ]  # fmt: skip
     mixed = np.stack([sung(120, 4.5)])
-    changed = voice.disguise_client(mixed, turns, 10.0)
+    changed = voice_disguise.disguise_client(mixed, turns, 10.0)
     same = [
         bool(np.array_equal(mixed[0, a:b], changed[0, a:b]))
         for a, b in ((1000, 23000), (24500, 47000), (48500, 55000), (57500, 63000), (65000, 71000))
@@ -306,9 +310,9 @@ def test_only_the_operators_own_words_keep_their_voice() -> None:
     assert same == [True, False, False, True, False]  # over both, in the client's turn, in nobody's
     stereo = np.stack([sung(120), sung(200)])
     by_track = [turn | {"track": int(turn["role"] == "client")} for turn in turns]
-    changed = voice.disguise_client(stereo, by_track, 10.0)
+    changed = voice_disguise.disguise_client(stereo, by_track, 10.0)
     assert np.array_equal(changed[0], stereo[0]) and not np.allclose(changed[1], stereo[1], atol=0.05)
-    unknown = voice.disguise_client(stereo, [turn | {"role": "unknown"} for turn in turns], 10.0)
+    unknown = voice_disguise.disguise_client(stereo, [turn | {"role": "unknown"} for turn in turns], 10.0)
     assert not np.allclose(unknown[0], stereo[0], atol=0.05) and not np.allclose(unknown[1], stereo[1], atol=0.05)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.errors import MisconfiguredError
-from pipelines.settings import ROOT, Settings
-from pipelines.web import pages
-from pipelines.web.call_page import parts_of
-from pipelines.web.templating import TEMPLATES
-from pipelines.web.wording import FOLDER, LANGUAGES, clock, wording
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.settings import ROOT, Settings
+from pipelines.i18n.wording import FOLDER, LANGUAGES, clock, wording
+from pipelines.queries.call_details import parts_of
+from pipelines.reports import static_pages
+from pipelines.reports.templating import TEMPLATES
 from tests.web.conftest import HOSTILE
 from tests.web.made_calls import load_and_publish, some_calls
 
@@ -83,7 +83,7 @@ def test_what_a_client_says_can_never_become_part_of_the_page(scorecards: Path) 
 
 def test_ids_become_safe_file_names_that_never_meet() -> None:
     names = ["a", "A", "a/b", "a_b", "../a", "..", ".a", "щ", "ш", "a" * 300, "a" * 301, "con:", ""]
-    made = [pages.safe_name(name) for name in names]
+    made = [static_pages.safe_name(name) for name in names]
     assert len({name.lower() for name in made}) == len(names)
     assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}", name) for name in made)
 
@@ -192,17 +192,17 @@ def test_pages_can_be_written_in_any_of_the_languages(site: Settings, tmp_path: 
     elsewhere = site.with_(warehouse=tmp_path / "site.duckdb")
     elsewhere.snapshot.parent.mkdir(parents=True)
     elsewhere.snapshot.hardlink_to(site.snapshot)
-    index = pages.publish_pages(elsewhere, language)
+    index = static_pages.publish_pages(elsewhere, language)
     assert f'<html lang="{language}"' in index.read_text(encoding="utf-8")
 
 
 def test_a_second_run_writes_nothing_and_pages_of_gone_calls_are_removed(settings: Settings) -> None:
     load_and_publish(settings, some_calls())
-    pages.publish_pages(settings)
+    static_pages.publish_pages(settings)
     gone = settings.scorecards / "calls" / "erased-1.html"
     gone.write_text("an erased call", encoding="utf-8")
     before = {file: file.stat().st_mtime_ns for file in settings.scorecards.rglob("*.html")}
-    pages.publish_pages(settings)
+    static_pages.publish_pages(settings)
     after = {file: file.stat().st_mtime_ns for file in settings.scorecards.rglob("*.html")}
     assert not gone.exists()
     assert after == {file: at for file, at in before.items() if file != gone}
@@ -211,29 +211,29 @@ def test_a_second_run_writes_nothing_and_pages_of_gone_calls_are_removed(setting
 def test_publishing_writes_the_pages_of_changed_calls_and_looks_at_no_others(settings: Settings) -> None:
     first, *others = some_calls()
     load_and_publish(settings, others)
-    pages.publish_pages(settings, only_changed=True)
+    static_pages.publish_pages(settings, only_changed=True)
     before = sorted(file.name for file in (settings.scorecards / "calls").iterdir())
     for file in (settings.scorecards / "calls").iterdir():
         file.write_text("not looked at", encoding="utf-8")
     load_and_publish(settings, [first])
-    pages.publish_pages(settings, only_changed=True)
+    static_pages.publish_pages(settings, only_changed=True)
     texts = {file.name: file.read_text(encoding="utf-8") for file in (settings.scorecards / "calls").iterdir()}
     written = [name for name, text in texts.items() if text != "not looked at"]
     assert len(before) == len(texts) - 1 and len(written) == 1 and written[0] not in before
     assert "kyiv-1" in (settings.scorecards / "centres" / "kyiv.html").read_text(encoding="utf-8")
     (settings.scorecards / ".written.json").unlink()  # as after another version: nobody knows what they were made of
-    pages.publish_pages(settings, only_changed=True)
+    static_pages.publish_pages(settings, only_changed=True)
     assert "not looked at" not in {file.read_text(encoding="utf-8") for file in (settings.scorecards / "calls").iterdir()}
 
 
 def test_pages_without_anything_published_say_what_to_do(settings: Settings) -> None:
     with pytest.raises(MisconfiguredError, match="callgrade grade"):
-        pages.publish_pages(settings)
+        static_pages.publish_pages(settings)
 
 
 def test_an_empty_warehouse_has_a_page_for_people_too(settings: Settings) -> None:
     load_and_publish(settings, [])
-    assert "Nothing has been graded yet" in pages.publish_pages(settings).read_text(encoding="utf-8")
+    assert "Nothing has been graded yet" in static_pages.publish_pages(settings).read_text(encoding="utf-8")
 
 
 def test_text_is_cut_into_words_marks_and_chips_without_losing_any() -> None:

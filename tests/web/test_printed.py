@@ -9,9 +9,10 @@ from typing import Any
 import pypdf
 import pytest
 
-from pipelines.web import printed, trends
-from pipelines.web.questions import Answer
-from pipelines.web.wording import LANGUAGES, wording
+from pipelines.i18n.wording import LANGUAGES, wording
+from pipelines.queries import trends
+from pipelines.queries.scorecards import Answer
+from pipelines.reports import pdf
 from tests.web.people import People
 from tests.web.test_manager_room import week
 
@@ -75,7 +76,7 @@ def test_a_centre_is_one_page_however_much_it_has_and_the_same_bytes_each_time(l
         "changed": {"rows": trends.changes(weeks[-1], weeks[-2]), "criteria": [(w("q_rest_none"), c) for c in trends.changes(weeks[-1], weeks[0])]},
     }  # fmt: skip
     ledger = [{"status": status, "status_reason": "x"} for status in ("quarantined", "unscoreable") for _ in range(9)]
-    made = printed.centre_page(values, ledger, date(2026, 4, 1), w)
+    made = pdf.centre_page(values, ledger, date(2026, 4, 1), w)
     pages, words = read(made)
     assert pages == 1 and "Űrügyi" in words and w.date(datetime(2026, 4, 1)) in words and f"{w('n_abusive_heard')} 29" in words
-    assert made == printed.centre_page(values, ledger, date(2026, 4, 1), w)
+    assert made == pdf.centre_page(values, ledger, date(2026, 4, 1), w)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import ROOT
-from pipelines.web.put_aside import told
-from pipelines.web.wording import LANGUAGES, wording
+from pipelines.core.settings import ROOT
+from pipelines.i18n.rejections import told
+from pipelines.i18n.wording import LANGUAGES, wording
 
 STEPS = (
     "audio.py",
@@ -125,8 +125,8 @@ def test_what_nobody_wrote_is_shown_as_it_stands() -> None:
 
 
 def test_a_recording_that_was_put_aside_is_told_in_the_readers_language(tmp_path: Path) -> None:
-    from pipelines.audio import decode
-    from pipelines.errors import BadRecordingError
+    from pipelines.audio.step import decode
+    from pipelines.core.errors import BadRecordingError
 
     file = tmp_path / "call.wav"
     file.write_bytes(b"")

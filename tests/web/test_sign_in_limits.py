@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.web import accounts, addresses, devices, sessions
-from pipelines.web.store import Store
+from pipelines.app_db import accounts, addresses
+from pipelines.app_db.database import Store
+from pipelines.web.auth import devices, sessions
 from tests.attack import padded_names
 from tests.web.people import PASSWORD, People, Person
 

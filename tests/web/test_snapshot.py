@@ -12,12 +12,13 @@ import polars as pl
 import pytest
 
 from pipelines import warehouse
-from pipelines.published import NUMBERED
-from pipelines.settings import Settings
-from pipelines.web import snapshot, sound
-from pipelines.web.call_page import VIEWS
-from pipelines.web.snapshot import Reading, Snapshot
-from pipelines.web.sound import Staged
+from pipelines.coaching import call_sound
+from pipelines.coaching.call_sound import Staged
+from pipelines.core.published import NUMBERED
+from pipelines.core.settings import Settings
+from pipelines.queries import snapshot
+from pipelines.queries.call_details import VIEWS
+from pipelines.queries.snapshot import Reading, Snapshot
 
 
 @pytest.fixture
@@ -164,5 +165,5 @@ def test_batches_are_read_once_and_new_ones_are_found(settings: Settings, monkey
     assert staged.recording("b") is None
     batch_file = settings.stage / "one" / "calls.parquet"
     pl.DataFrame({"call_id": ["a", "c"], "recording": [str(settings.warehouse.parent / "a.wav")] * 2}).write_parquet(batch_file)
-    monkeypatch.setattr(sound, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(call_sound, "LOOK_AGAIN_S", 0.0)
     assert staged.recording("c") is not None and len(read) == 3

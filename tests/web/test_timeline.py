@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.web import timeline
+from pipelines.queries import timeline
 
 SECOND = st.floats(0, 600, allow_nan=False)
 

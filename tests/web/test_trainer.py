@@ -7,9 +7,10 @@ import re
 import httpx2
 import pytest
 
-from pipelines.settings import Settings
-from pipelines.web import moments, packs
-from pipelines.web.wanted import Wanted
+from pipelines.coaching import packs
+from pipelines.core.settings import Settings
+from pipelines.queries import moments
+from pipelines.queries.moment_query import Wanted
 from tests.web.people import People, Person, title_of
 
 HTML = '<img src=x onerror=alert(1)> {{ 7*7 }} </textarea><script>alert("x")</script>'

@@ -1,0 +1,81 @@
+"""Abusive words that speech recognition wrote in another way: `отупили`, `варьё`, `дарма еды`, `де біл`.
+
+Only what is no word of the language is looked at again, by sound: unstressed vowels, voice and length of consonants fall together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from models.languages.dictionaries import is_known
+
+_LEAST_LETTERS = 5  # shorter words sound like too many others
+_ENDING = 4  # letters that may follow a stem
+_SOUNDS = str.maketrans(
+    {
+        "о": "а", "е": "и", "э": "и", "є": "и", "і": "и", "ї": "и", "ы": "и", "я": "и", "ё": "и", "ю": "у", "й": "", "ь": "", "ъ": "", "'": "",
+        "щ": "ш", "á": "a", "é": "e", "í": "i", "ó": "o", "ö": "o", "ő": "o", "ú": "u", "ü": "u", "ű": "u",
+    }
+)  # fmt: skip
+_DEVOICED = str.maketrans("бдгзжв", "птксшф")
+_VOWELS = set("аиуaeiou")
+_DOUBLED = re.compile(r"(.)\1+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """The words of some lists by their sound."""
+
+    whole: dict[str, str]  # sound → word
+    stems: tuple[tuple[str, str], ...]  # sound, word that stands for the stem
+
+    def find(self, word: str, is_single: bool = True) -> str | None:
+        """The listed word that sounds like this one (a single word may have one wrong vowel); None when there is none."""
+        if len(word) < _LEAST_LETTERS:
+            return None
+        heard = sound(word)
+        if found := self.whole.get(heard):
+            return found
+        fitting = [(s, listed) for s, listed in self.stems if heard.startswith(s) and len(heard) - len(s) <= _ENDING]
+        if fitting:
+            return max(fitting)[1]
+        return next((listed for s, listed in self.whole.items() if is_single and _one_vowel_off(s, heard)), None)
+
+
+def sounds_of(entries: Iterable[str]) -> Sounds:
+    """The sounds of lexicon entries; an entry that ends with `*` is a stem, regular expressions are left out."""
+    whole: dict[str, str] = {}
+    stems: dict[str, str] = {}
+    for entry in entries:
+        word = entry.rstrip("*")
+        if entry.startswith("~") or len(word) < _LEAST_LETTERS:
+            continue
+        if entry.endswith("*"):
+            stems.setdefault(_blurred(word), word)  # its last letter is not the last of a word
+        else:
+            whole.setdefault(sound(word), word)
+    return Sounds(whole, tuple(sorted(stems.items())))
+
+
+def sound(word: str) -> str:
+    """How a word sounds, roughly: words that recognition confuses have the same sound."""
+    plain = _blurred(word)
+    return plain[:-1] + plain[-1:].translate(_DEVOICED)
+
+
+def _one_vowel_off(one: str, other: str) -> bool:
+    if len(one) != len(other) or len(one) < _LEAST_LETTERS:
+        return False
+    wrong = [(a, b) for a, b in zip(one, other, strict=True) if a != b]
+    return len(wrong) == 1 and one[:2] == other[:2] and set(wrong[0]) <= _VOWELS
+
+
+def _blurred(word: str) -> str:
+    return _DOUBLED.sub(r"\1", word.translate(_SOUNDS))
+
+
+def is_known_word(word: str, language: str) -> bool:
+    """Whether the dictionary of a language has the word; every word of a language without a dictionary counts as known."""
+    return language not in ("ru", "uk", "hu", "en") or is_known(word, language)

@@ -1,0 +1,151 @@
+"""What the published copy says that somebody must know: threats, operators at fault, hang-ups without warning, spikes of a topic, hearing that got worse."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import sqrt
+from urllib.parse import quote
+
+from pipelines.alerts.rules import Rule, Rulebook
+from pipelines.core.published import Published, Row
+
+BASELINE_DAYS = 28
+LEAST_BASELINE_DAYS = 3
+CHANCE = 1e-4  # how seldom a spike or a drop may be chance
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing to tell of a centre: calls by their ids, or a time."""
+
+    rule: Rule
+    centre_id: str
+    path: str  # of the page that shows it
+    call_ids: tuple[str, ...] = ()
+    about: str = ""  # of what is no call: a topic and a day, told once
+    values: dict[str, object] = field(default_factory=dict)
+
+
+def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[Event]:
+    """Everything that the rules ask for and that is not too old, by rule and centre. Whether it was told before is not asked here."""
+    found: list[Event] = []
+    since = at - timedelta(days=rulebook.not_older_than_days)
+    for rule in rulebook.rules:
+        if rule.kind == "topic_spike":
+            found += _spikes(published, rule, since, at)
+        elif rule.kind == "recognition":
+            found += _hearing(published, rule, since, at)
+        else:
+            found += _calls(published, rule, since, at)
+    return found
+
+
+def _calls(published: Published, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+    if rule.kind == "threat":
+        said = "select call_id from findings where kind = 'abuse' and severity = 'threat' and role <> 'operator' and confidence >= ?"
+    else:
+        outcome = {"operator_at_fault": "operator_at_fault", "hang_up_without_warning": "ended_without_warning"}[rule.kind]
+        said = f"select call_id from abuse_procedures where outcome = '{outcome}' and confidence >= ?"
+    rows = published.rows(
+        f"""select centre_id, call_id from calls where status = 'graded' and centre_id is not null and started_at between ? and ? and call_id in ({said})
+            order by centre_id, started_at, call_id""",
+        since, at, rule.least_confidence,
+    )  # fmt: skip
+    by_centre: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        by_centre[row["centre_id"]].append(row["call_id"])
+    path = "/care/{}" if rule.kind == "threat" else "/centres/{}/queue?kind=critical"
+    return [
+        Event(rule, centre_id, path.format(quote(centre_id, safe="")), tuple(ids)) for centre_id, ids in by_centre.items() if _is_meant(rule, centre_id)
+    ]  # fmt: skip
+
+
+def _spikes(published: Published, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+    """Hours with far more calls of a topic than the same hour of the earlier days had; one event a topic and day, its worst hour."""
+    from scipy.stats import poisson
+
+    rows = published.rows(
+        """
+        select centre_id, topic, cast(started_local as date) as day, cast(extract(hour from started_local) as int) as hour, count(*) as calls,
+            bool_or(started_at >= ?) as is_new
+        from calls
+        where status = 'graded' and centre_id is not null and started_at between ? and ? and list_contains(?, topic)
+        group by all
+        """,
+        since, since - timedelta(days=BASELINE_DAYS), at, list(rule.topics),
+    )  # fmt: skip
+    days = _active_days(published, since, at)
+    earlier: defaultdict[tuple[str, str, int], float] = defaultdict(float)
+    for row in rows:
+        if not row["is_new"]:
+            earlier[row["centre_id"], row["topic"], row["hour"]] += row["calls"]
+    worst: dict[tuple[str, str], Event] = {}
+    for row in sorted((r for r in rows if r["is_new"]), key=lambda r: (r["calls"], r["hour"])):
+        centre_id, active = row["centre_id"], days.get(row["centre_id"], 0)
+        if not _is_meant(rule, centre_id) or active < LEAST_BASELINE_DAYS:
+            continue
+        usual = earlier[centre_id, row["topic"], row["hour"]] / active
+        if row["calls"] < rule.least_calls or row["calls"] < rule.times * usual or poisson.sf(row["calls"] - 1, max(usual, 0.5)) > CHANCE:
+            continue
+        about = f"{row['topic']} {row['day']}"
+        values = {
+            "topic": row["topic"],
+            "day": row["day"].isoformat(),
+            "hour": row["hour"],
+            "calls": row["calls"],
+            "usual": round(usual, 1),
+        }
+        worst[centre_id, about] = Event(rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=about, values=values)
+    return [worst[key] for key in sorted(worst)]
+
+
+def _active_days(published: Published, since: datetime, at: datetime) -> dict[str, int]:
+    rows = published.rows(
+        """select centre_id, count(distinct cast(started_local as date)) as days from calls
+           where status = 'graded' and centre_id is not null and started_at between ? and ? and started_at < ? group by centre_id""",
+        since - timedelta(days=BASELINE_DAYS), at, since,
+    )  # fmt: skip
+    return {row["centre_id"]: row["days"] for row in rows}
+
+
+def _hearing(published: Published, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+    """Centres whose latest days were heard with clearly less certainty than the weeks before."""
+    rows = published.rows(
+        """
+        with heard as (
+            select c.centre_id, cast(c.started_local as date) as day, m.asr_confidence as sure, c.started_at
+            from calls c join conversation_metrics m using (call_id)
+            where c.status = 'graded' and c.centre_id is not null and m.asr_confidence is not null and c.started_at between ? and ?
+        ),
+        latest as (select centre_id, max(day) as last_day, max(started_at) as last_at from heard group by centre_id)
+        select h.centre_id, l.last_day, l.last_at, h.day > l.last_day - ? as is_new, count(*) as calls, avg(h.sure) as sure, coalesce(var_samp(h.sure), 0) as spread
+        from heard h join latest l using (centre_id)
+        group by all
+        """,
+        at - timedelta(days=BASELINE_DAYS + rule.days), at, rule.days,
+    )  # fmt: skip
+    parts: defaultdict[str, dict[bool, Row]] = defaultdict(dict)
+    for row in rows:
+        parts[row["centre_id"]][row["is_new"]] = row
+    found = []
+    for centre_id, part in sorted(parts.items()):
+        if (
+            len(part) < 2
+            or not _is_meant(rule, centre_id)
+            or min(p["calls"] for p in part.values()) < rule.least_calls
+            or part[True]["last_at"] < since
+        ):
+            continue
+        drop = part[False]["sure"] - part[True]["sure"]
+        error = sqrt(sum(p["spread"] / p["calls"] for p in part.values()))
+        if drop >= rule.drop and drop > 3.7 * error:  # one in ten thousand by chance
+            values = {"now": round(100 * part[True]["sure"], 1), "before": round(100 * part[False]["sure"], 1), "calls": part[True]["calls"], "day": part[True]["last_day"].isoformat()}  # fmt: skip
+            week = part[True]["last_day"] - timedelta(days=part[True]["last_day"].weekday())
+            found.append(Event(rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=f"week of {week}", values=values))
+    return found
+
+
+def _is_meant(rule: Rule, centre_id: str) -> bool:
+    return not rule.centres or centre_id in rule.centres

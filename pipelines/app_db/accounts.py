@@ -1,0 +1,262 @@
+"""Who may come in: accounts with a role, the centres they see, and a password that is kept only as an argon2 hash."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sqlite3
+import threading
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from pipelines.app_db.database import Row, Store, present
+from pipelines.core.errors import MisconfiguredError
+
+ROLES = ("operator", "trainer", "analyst", "manager", "administrator")
+EVERY_CENTRE = "*"
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
+_EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "care", "decide_disputes", "see_audit")
+# What each role may do. Which calls it may do it with is said by the account's centres, and for an operator by his own id.
+RIGHTS: dict[str, frozenset[str]] = {
+    "operator": frozenset({"see_calls", "hear", "dispute", "learn"}),
+    "trainer": frozenset({"see_calls", "hear", "see_numbers", "coach"}),
+    "analyst": frozenset({"see_calls", "see_numbers", "export"}),
+    "manager": frozenset(_EVERYTHING),
+    "administrator": frozenset({*_EVERYTHING, "manage_accounts"}),
+}
+NAME = re.compile(r"(?:[^\W\u115f\u1160\u3164\uffa0]|[.@+-]){2,64}")  # these four are letters that cannot be seen
+LONGEST_TYPED = 256  # characters of a name as it is typed; a longer one is refused, not cut
+_HASHER = PasswordHasher()
+_HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB on purpose; many at once must not exhaust the machine
+
+
+class AccountError(MisconfiguredError):
+    """What was asked for an account does not fit; `key` and `values` are those of the same sentence in the strings, for who reads another language."""
+
+    def __init__(self, key: str, said: str, **values: object) -> None:
+        super().__init__(said)
+        self.key, self.values = key, values
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person's way in."""
+
+    account_id: int
+    name: str
+    role: str
+    centres: frozenset[str]
+    operator_id: str | None = None
+    hears_personal_data: bool = False
+    is_active: bool = True
+    language: str | None = None
+    is_openid: bool = False  # signs in through the provider, which gives role and centres; there is no password here
+
+    def may(self, right: str) -> bool:
+        """Whether the role gives a right."""
+        return right in RIGHTS[self.role]
+
+    def sees_centre(self, centre_id: str | None) -> bool:
+        """Whether a centre is one of the account's; calls of no known centre are for those who see every centre."""
+        return EVERY_CENTRE in self.centres or (centre_id is not None and centre_id in self.centres)
+
+    def covers(self, centres: Collection[str]) -> bool:
+        """Whether all of these centres are the account's own. Only an account of every centre covers "every centre", and an empty collection."""
+        return EVERY_CENTRE in self.centres or (bool(centres) and self.centres.issuperset(centres))
+
+    def sees_call(self, call: Row) -> bool:
+        """Whether a row of the view calls may be shown: of the account's centres, and for an operator one that he took himself."""
+        if not self.sees_centre(call["centre_id"]):
+            return False
+        return self.role != "operator" or (self.operator_id is not None and call["operator_id"] == self.operator_id)
+
+
+def fold(name: str) -> str:
+    """A name in the one spelling in which it is stored and compared; folding it again changes nothing."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
+
+
+def canonical(name: str) -> str | None:
+    """The folded name by which an account is looked up and by which tries are counted; None for what cannot be the name of an account."""
+    folded = fold(name) if len(name) <= LONGEST_TYPED else ""
+    return folded if NAME.fullmatch(folded) else None
+
+
+def add(
+    store: Store,
+    name: str,
+    role: str,
+    password: str,
+    centres: Collection[str],
+    operator_id: str | None = None,
+    hears_personal_data: bool = False,
+) -> Account:
+    """A new account.
+
+    Raises AccountError, in a sentence for the person who typed it, when the name is taken or something does not fit.
+    """  # fmt: skip
+    typed, name = name, canonical(name) or ""
+    if not name:
+        raise AccountError("account_name_bad", f"{typed[:64]!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
+    check_fields(role, centres, operator_id)
+    hashed = hashed_password(name, password)
+    with store.writing() as db:
+        try:
+            cursor = db.execute(
+                "insert into accounts (name, role, password_hash, operator_id, hears_personal_data, created_at) values (?, ?, ?, ?, ?, ?)",
+                [name, role, hashed, operator_id if role == "operator" else None, hears_personal_data, present()],
+            )
+        except sqlite3.IntegrityError:
+            raise AccountError("account_taken", f"There is an account named {name} already.") from None
+        account_id = int(cursor.lastrowid or 0)
+        set_centres(db, account_id, centres)
+    found = find(store, account_id)
+    assert found is not None
+    return found
+
+
+def check_fields(role: str, centres: Collection[str], operator_id: str | None) -> None:
+    """See that role, centres and operator id of an account fit together. Raises AccountError otherwise."""
+    if role not in ROLES:
+        raise AccountError("account_role_bad", f"{role[:64]!r} is not a role; it must be one of {', '.join(ROLES)}.")
+    if role == "operator" and not operator_id:
+        raise AccountError(
+            "account_needs_operator", "An operator's account needs the operator's id as the call log writes it (--operator-id)."
+        )
+    if not centres:
+        raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
+    if role == "operator" and EVERY_CENTRE in centres:
+        raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre (--centre ID).")
+
+
+def everybody(store: Store) -> list[Account]:
+    """All accounts by name."""
+    return _read(store, "order by a.name")
+
+
+def find(store: Store, account_id: int) -> Account | None:
+    """The account of an id."""
+    return next(iter(_read(store, "where a.account_id = ?", account_id)), None)
+
+
+def named(store: Store, name: str) -> Account:
+    """The account of a name. Raises MisconfiguredError when there is none."""
+    found = _read(store, "where a.name = ?", canonical(name))
+    if not found:
+        raise MisconfiguredError(f"There is no account named {fold(name[:LONGEST_TYPED])}. `callgrade accounts list` shows all.")
+    return found[0]
+
+
+def find_in(db: sqlite3.Connection, account_id: int) -> Account | None:
+    """The account of an id, as it is inside a transaction of the store."""
+    row = db.execute(f"{_SELECT} where a.account_id = ?", [account_id]).fetchone()
+    return _account(dict(row)) if row else None
+
+
+def set_password(store: Store, account: Account, password: str) -> None:
+    """A new password; the account is signed out everywhere.
+
+    Raises AccountError for somebody who comes in through an OpenID provider: who is let in there and who is not must hold here.
+    """
+    hashed = hashed_password(account.name, password)
+    with store.writing() as db:
+        set_password_hash(db, account, hashed)
+
+
+def hashed_password(name: str, password: str) -> str:
+    """The hash of a password that may be used for a name. Raises MisconfiguredError otherwise."""
+    return _hash(checked_password(name, password))
+
+
+def set_password_hash(db: sqlite3.Connection, account: Account, hashed: str) -> None:
+    """A new password inside a transaction of the store, from its hash (hashing takes time, and nobody else writes meanwhile)."""
+    if db.execute("select 1 from identities where account_id = ?", [account.account_id]).fetchone():
+        raise AccountError("account_openid", f"{account.name} comes in through the OpenID provider and has no password here.")
+    db.execute("update accounts set password_hash = ? where account_id = ?", [hashed, account.account_id])
+    db.execute("delete from sessions where account_id = ?", [account.account_id])
+
+
+def set_language(store: Store, account: Account, language: str | None) -> None:
+    """The language that the pages speak to this person."""
+    with store.writing() as db:
+        db.execute("update accounts set language = ? where account_id = ?", [language, account.account_id])
+
+
+def verified(store: Store, name: str, password: str) -> Account | None:
+    """The active account of a name and password, or None; it takes as long for a name that does not exist."""
+    rows = store.rows(
+        "select account_id, password_hash from accounts where name = ? and is_active and account_id not in (select account_id from identities)",
+        canonical(name),
+    )
+    nobodys, is_possible = _nobodys_hash(), bool(rows) and len(password) <= LONGEST_PASSWORD
+    kept = rows[0]["password_hash"] if is_possible else nobodys
+    with _HASHING:
+        try:
+            _HASHER.verify(kept, password[:LONGEST_PASSWORD])
+        except (VerificationError, InvalidHashError):
+            return None
+    if not is_possible:
+        return None
+    account = find(store, rows[0]["account_id"])
+    if account and _HASHER.check_needs_rehash(kept):
+        with store.writing() as db:
+            db.execute("update accounts set password_hash = ? where account_id = ?", [_hash(password), account.account_id])
+    return account
+
+
+def checked_password(name: str, password: str) -> str:
+    """The password, when it is one that may be used. Raises MisconfiguredError otherwise."""
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise MisconfiguredError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; a few unrelated words do well.")
+    if fold(name) in fold(password) or len(set(password)) < 5:
+        raise MisconfiguredError("A password must not hold the account's name, and needs at least five different characters.")
+    return password
+
+
+def fresh_password(name: str) -> str:
+    """A password for somebody that nobody can guess, in pieces that can be read out."""
+    while True:
+        password = "-".join(secrets.token_hex(2) for _ in range(5))
+        if len(fold(name)) < 2 or fold(name) not in password:  # a name such as "ab" may come up by chance; a shorter one is none
+            return password
+
+
+def _hash(password: str) -> str:
+    with _HASHING:
+        return _HASHER.hash(password)
+
+
+_NOBODY: list[str] = []
+
+
+def _nobodys_hash() -> str:
+    if not _NOBODY:
+        _NOBODY.append(_hash("nobody has this password"))
+    return _NOBODY[0]
+
+
+def set_centres(db: sqlite3.Connection, account_id: int, centres: Collection[str]) -> None:
+    """The centres of an account, inside a transaction of the store."""
+    db.execute("delete from account_centres where account_id = ?", [account_id])
+    kept: Sequence[str] = [EVERY_CENTRE] if EVERY_CENTRE in centres else sorted(set(centres))
+    db.executemany("insert into account_centres values (?, ?)", [(account_id, centre_id) for centre_id in kept])
+
+
+_SELECT = """select a.*, (select group_concat(c.centre_id, char(10)) from account_centres c where c.account_id = a.account_id) as centres,
+    exists (select 1 from identities i where i.account_id = a.account_id) as is_openid
+    from accounts a"""
+
+
+def _read(store: Store, where: str, *values: object) -> list[Account]:
+    return [_account(row) for row in store.rows(f"{_SELECT} {where}", *values)]
+
+
+def _account(row: Row) -> Account:
+    return Account(
+        row["account_id"], row["name"], row["role"], frozenset((row["centres"] or "").split("\n")) - {""}, row["operator_id"],
+        bool(row["hears_personal_data"]), bool(row["is_active"]), row["language"], bool(row["is_openid"]),
+    )  # fmt: skip

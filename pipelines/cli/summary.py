@@ -1,0 +1,67 @@
+"""What a run did, for the person who started it: graded, put aside, unsure, the most telling findings, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from pipelines.core.settings import Settings
+
+_TELLING = """
+    select c.call_id, c.centre_id, p.outcome, p.explanation,
+           (select if(length(t."text") <= 160, t."text", f.quote) from findings f join turns t using (call_id, turn_no)
+            where f.call_id = c.call_id and f.kind = 'abuse' order by f.confidence desc, f.start_s limit 1) as quote
+    from abuse_procedures p join calls c using (call_id)
+    where p.outcome not in ('not_needed', 'cannot_tell') and c.status = 'graded'
+    order by case p.outcome when 'operator_at_fault' then 0 when 'ended_without_warning' then 1 when 'ended_after_warning' then 2
+             when 'calmed' then 3 else 4 end, p.confidence desc, c.call_id
+"""
+
+
+def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
+    """The closing lines of a run, read from the published snapshot; about these calls, or all when none are named."""
+    with duckdb.connect(str(settings.snapshot), read_only=True) as db:
+        wanted = list(call_ids)
+        status = dict(db.execute("select status, count(*) from calls group by all").fetchall())
+        transcripts = (db.execute("select count(*) from calls where medium = 'transcript' and status = 'graded'").fetchone() or (0,))[0]
+        unsure, decided = db.execute(
+            "select count(*) filter (verdict = 'unsure'), count(*) filter (verdict in ('pass', 'fail')) from criterion_results where judge = 'machine'"
+        ).fetchone() or (0, 0)
+        put_aside = db.execute("select call_id, status_reason from calls where status <> 'graded' order by call_id").fetchall()
+        telling: dict[str, tuple[str, str, str, str | None]] = {}
+        for call_id, centre_id, outcome, explanation, quote in db.execute(_TELLING).fetchall():
+            if not wanted or call_id in wanted:
+                telling.setdefault(outcome, (call_id, centre_id, explanation, quote))
+    total = sum(status.values())
+    lines = ["", f"  {status.get('graded', 0)} of {total} calls graded, {total - status.get('graded', 0)} put aside"]
+    if transcripts:
+        lines.append(
+            f"  {transcripts} of them from transcripts: no audio, so voice levels, raised voices, hold music and clips are left out"
+        )
+    lines.append(f"  {decided} points decided with their evidence, {unsure} unsure: they wait for a person")
+    if put_aside:
+        lines += ["", "  Put aside"] + [f"    {call_id}: {reason}" for call_id, reason in put_aside[:10]]
+        if len(put_aside) > 10:
+            lines.append(f"    ... and {len(put_aside) - 10} more, in the view intake_ledger")
+    if telling:
+        lines += ["", "  Most telling"]
+        for outcome, (call_id, centre_id, explanation, quote) in list(telling.items())[:3]:
+            lines.append(f"    {call_id} ({centre_id}): {outcome.replace('_', ' ')}. {explanation}")
+            if quote:
+                lines.append(f"      “{quote}”")
+    lines += [
+        "",
+        f"  Scorecards  {settings.scorecards / 'index.html'}",
+        f"  Clips       {settings.clips}",
+        f"  DuckDB      {settings.snapshot}  (read-only copy; open this one)",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def holds_any(settings: Settings) -> bool:
+    """Whether the published warehouse knows at least one call, graded or honestly put aside (so that the run did something)."""
+    with duckdb.connect(str(settings.snapshot), read_only=True) as db:
+        known = db.execute("select count(*) from calls").fetchone()
+    return bool(known and known[0])

@@ -1,0 +1,80 @@
+"""What can be known to fail before any work: missing models, a folder that cannot be written, a full disk. Checked before a recording is read.
+
+The call log, the centre and the centre's profile are checked by the intake, also before it reads recordings.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from models import registry
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.settings import Settings
+
+LEAST_FREE_BYTES = 64 << 20  # besides a copy of the warehouse, which publishing writes beside the old one
+_DUCKDB_MAGIC = slice(8, 12), b"DUCK"
+
+
+def check(settings: Settings, *, job: str | None = None, verify_models: bool = True) -> None:
+    """Raise what a run with these settings would fail with later; writes nothing that stays.
+
+    Args:
+        settings: of the run.
+        job: the only job that the run needs models for, such as `text` where transcripts are graded; all jobs when None.
+        verify_models: also check the sha256 of the models; false only looks whether their files are there.
+
+    Raises:
+        ModelError: a model of the profile is missing or changed; says which file and what to run.
+        MisconfiguredError: the warehouse cannot be written there, or is no DuckDB file.
+        TransientError: the disk has too little space.
+    """
+    check_models(settings, job=job, verify=verify_models)
+    _check_warehouse(settings)
+    copy_bytes = settings.warehouse.stat().st_size if settings.warehouse.exists() else 0
+    for folder in (settings.warehouse.parent, settings.site):
+        _check_folder(_nearest(folder), LEAST_FREE_BYTES + copy_bytes)
+
+
+def check_models(settings: Settings, *, job: str | None = None, verify: bool = True) -> None:
+    """Raise ModelError when a model of the profile, or of one job of it, is missing or (with `verify`) changed; says which file and what to run."""
+    for model in registry.models_of(settings.profile) if job is None else [registry.entry(settings.profile, job)]:
+        registry.weights(settings.models_dir, model, verify=verify)
+
+
+def _check_warehouse(settings: Settings) -> None:
+    file = settings.warehouse
+    if settings.lake is not None or not file.exists():
+        return
+    place, magic = _DUCKDB_MAGIC
+    try:
+        with file.open("rb") as stream:
+            is_duckdb = stream.read(place.stop)[place] == magic
+        with file.open("r+b"):
+            pass
+    except OSError as error:
+        raise MisconfiguredError(
+            f"The warehouse {file} cannot be opened for writing ({error.strerror}). Give a DuckDB file with --warehouse."
+        ) from None
+    if not is_duckdb:
+        raise MisconfiguredError(f"The warehouse {file} is not a DuckDB file. Give another with --warehouse; it is made when missing.")
+
+
+def _check_folder(folder: Path, least_free_bytes: int) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            free_bytes = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise MisconfiguredError(
+            f"The folder {folder} cannot be written ({error.strerror}). Make it writable, or give another place with --warehouse."
+        ) from None
+    if free_bytes < least_free_bytes:
+        raise TransientError(
+            f"Only {free_bytes >> 20} MB are free in {folder}; a run needs {least_free_bytes >> 20} MB at least. Free some space and run it again."
+        )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists."""
+    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -1,0 +1,93 @@
+"""The published DuckDB copy as its readers see it: opened read only, rows as dictionaries.
+
+Coaching clips and web pages read the views of the contract through here and nothing else, so they never meet a half-loaded batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import duckdb
+
+from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.settings import Settings
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+NUMBERED = ("calls", "turns", "words", "speech_acts", "criterion_results")  # views that know the number of the call
+
+
+class Published:
+    """One open reading of the published copy."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._last: tuple[str, int | None] | None = None
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """The rows of one query as dictionaries; moments come back as time zone aware datetimes.
+
+        Raises MisconfiguredError when the copy lacks a view or column, that is, when an older version published it.
+        """
+        try:
+            answer = self.connection.execute(sql, list(values))
+            names = [column[0] for column in answer.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]  # for few rows a frame costs more than the query
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise MisconfiguredError(
+                f"The published copy does not fit this version of Callgrade ({str(error).splitlines()[0]}). Grade or publish again with this version."
+            ) from error
+
+    def of_calls(
+        self, view: str, call_ids: Sequence[str], order: str, columns: str = "*", more: str = "true", values: Sequence[object] = ()
+    ) -> list[Row]:
+        """The rows of some calls in a view that has a row or several for each, in an order; `more` is what else must hold, with its values."""
+        if not call_ids:
+            return []
+        these, given = f"call_id in ({', '.join('?' * len(call_ids))})", list[object](call_ids)
+        if view in NUMBERED:  # in the order of these numbers: DuckDB skips what cannot hold them, and the ids of a centre begin alike
+            if len(call_ids) == 1:
+                these, given = "call_no = ?", [self._number_of(call_ids[0])]
+            else:
+                these = f"call_no in (select call_no from calls where {these})"
+        return self.rows(f"select {columns} from {view} where {these} and {more} order by {order}", *given, *values)
+
+    def _number_of(self, call_id: str) -> int | None:
+        """The number of a call; the one asked for last is remembered, as a page asks for several views of it."""
+        if self._last is None or self._last[0] != call_id:
+            found = self.rows("select call_no from calls where call_id = ?", call_id)
+            self._last = call_id, found[0]["call_no"] if found else None
+        return self._last[1]
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives; a reading that is kept for longer works it out once."""
+        return make()
+
+    def has_view(self, name: str) -> bool:
+        """Whether the copy offers a view (or table) of this name."""
+        sql = "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?"
+        return self.connection.execute(sql, [name]).fetchone() is not None
+
+
+@contextmanager
+def open_published(settings: Settings) -> Iterator[Published]:
+    """The published copy, open for reading while the block runs.
+
+    Raises MisconfiguredError when nothing was published yet, TransientError when the file is being replaced or locked.
+    """
+    if not settings.snapshot.exists():
+        raise MisconfiguredError(
+            f"Nothing is published yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
+        )
+    try:
+        connection = duckdb.connect(str(settings.snapshot), read_only=True)
+    except duckdb.IOException as error:
+        raise TransientError(f"The published copy {settings.snapshot} cannot be opened now: {error}") from error
+    try:
+        connection.execute("set timezone = 'UTC'")
+        yield Published(connection)
+    finally:
+        connection.close()

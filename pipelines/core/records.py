@@ -1,0 +1,326 @@
+"""The values that flow between the steps: frozen, with units in their names.
+
+Every record carries `call_id`. Times are seconds from the start of the recording (`_s`), levels are decibels (`_db`), moments of the
+calendar end in `_at`. Each record class maps one to one on a staged Parquet file (see `store`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pipelines.core.printable import printable
+
+Role = Literal["operator", "client", "unknown"]
+Medium = Literal["recording", "transcript"]
+VerdictName = Literal["pass", "fail", "na", "unsure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One row of the call log joined to its recording, as intake accepted it."""
+
+    call_id: str
+    centre_id: str
+    recording: str  # absolute path while staged; never stored in the warehouse
+    recording_sha256: str
+    size_bytes: int
+    started_at: datetime | None  # time zone aware
+    direction: str = "inbound"  # inbound | callback | outbound
+    line: str | None = None
+    queue: str | None = None
+    ivr_path: str | None = None
+    operator_id: str | None = None
+    operator_tenure: str | None = None
+    client_ref: str | None = None
+    wait_s: float | None = None
+    disconnect_party: str = "unknown"  # operator | client | system | unknown: from the exchange, never guessed
+    operator_channel: int | None = None
+    language: str | None = None  # as the log says; None when it does not
+    extra_json: str = "{}"  # columns of the log that we do not know, kept
+    medium: Medium = "recording"  # what was delivered; `recording` is the path of either
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """Something received that cannot be graded, and why; counted in every denominator."""
+
+    call_id: str  # unique; made from the row or the file where the log gave none
+    step: str  # intake | audio | transcribe | diarize | turns | redact | score | load
+    status: Literal["quarantined", "unscoreable"]
+    reason: str  # one plain sentence: what is wrong, where, what to do
+    centre_id: str | None = None
+    recording: str | None = None  # file name only
+    recording_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        """Escape invisible characters: id, reason and file name may hold what came from outside, and are shown to people."""
+        for name in ("call_id", "reason", "recording"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, value and printable(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stretch of one audio track."""
+
+    track: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The client waits: nobody speaks, or music plays."""
+
+    start_s: float
+    end_s: float
+    kind: Literal["silence", "music"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What the sound itself says, before any model of language."""
+
+    call_id: str
+    duration_s: float
+    sample_rate_hz: int
+    codec: str
+    channels: int  # as in the file
+    tracks: int  # 1 for mono and for doubled mono, 2 for true stereo
+    speech: tuple[Interval, ...]  # where somebody speaks, per track, leaked cross-talk removed
+    holds: tuple[Hold, ...]
+    level_hop_s: float
+    level_db: tuple[tuple[float, ...], ...]  # [tracks][frames] RMS level in dBFS
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word on one track."""
+
+    call_id: str
+    track: int
+    start_s: float
+    end_s: float
+    text: str  # with its punctuation, no surrounding space
+    probability: float
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A diarization interval with its speaker (an RTTM line); speakers are local to the call."""
+
+    call_id: str
+    track: int
+    start_s: float
+    end_s: float
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One unit of a turn's text: a word, or a placeholder such as [ACCOUNT] for masked words."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float
+    raw: str | None = None  # what the placeholder hides; only with --keep-text raw
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One speaker's words until the other takes the floor."""
+
+    call_id: str
+    turn_no: int  # 1, 2, ... in order of start_s
+    track: int
+    speaker: str
+    role: Role
+    role_confidence: float
+    start_s: float
+    end_s: float
+    tokens: tuple[Token, ...]
+    language: str
+    asr_confidence: float
+    voice_level_db: float | None  # against the same speaker's own median; a level, never a feeling
+    raised_voice: bool
+    overlap_s: float  # how long this turn runs over other people's turns
+    interrupts: bool  # it began while another person was speaking and took the floor
+
+    @property
+    def text(self) -> str:
+        """The text that judgement reads: personal data always masked (once the redact step has run)."""
+        return " ".join(t.text for t in self.tokens)
+
+    @property
+    def shown_text(self) -> str:
+        """The text that people read: as `text`, with raw words where they were kept."""
+        return self.quote(0, len(self.tokens))
+
+    def quote(self, first: int, last: int) -> str:
+        """The shown words of tokens first..last-1; stands in `shown_text` to the letter."""
+        return " ".join(t.raw or t.text for t in self.tokens[first:last])
+
+
+@dataclass(frozen=True, slots=True)
+class CallRoles:
+    """Who is who in one call, and how sure we are."""
+
+    call_id: str
+    role_confidence: float
+    explanation: str
+    is_mapping_suspect: bool  # the words say that the log names the wrong operator channel
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """Where personal data was said, so that clips can be beeped; what it was is not kept."""
+
+    call_id: str
+    turn_no: int
+    kind: str  # account | card | phone | name | address | passport | email | code_word | birth_date
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSentiment:
+    """How the words of one turn sound to a careful reader."""
+
+    call_id: str
+    turn_no: int
+    sentiment: Literal["negative", "neutral", "positive"]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something noticed in a call, with its place and its quote."""
+
+    call_id: str
+    kind: str  # abuse | forbidden_phrase | personal_data | raised_voice | interruption | dead_air | dropped_speech | channel_mapping
+    role: Role
+    turn_no: int | None
+    start_s: float
+    end_s: float
+    quote: str | None
+    severity: str | None = None  # abuse: profanity | insult | threat
+    target: str | None = None  # abuse: operator | company | client | other
+    confidence: float = 1.0
+    detector: str = ""
+
+
+# In the order of a call. What would blame somebody (forbidden words, personal data given away) is a finding or a point of the scorecard, never here.
+SPEECH_ACTS = (
+    "greeting", "company", "self_name", "offer_help", "callback_intro", "identify", "clarify", "empathy", "hold_ask", "hold_thanks", "solution",
+    "self_service", "redirect", "night_notice", "warn_abuse", "end_notice", "anything_else", "thanks", "farewell",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechAct:
+    """What the operator clearly did with the words of one turn; at most one row a turn and act."""
+
+    call_id: str
+    turn_no: int
+    act: str  # one of SPEECH_ACTS
+    role: Role  # operator, or unknown
+    start_s: float
+    end_s: float
+    quote: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """How the warn-before-hang-up rule went in one call."""
+
+    call_id: str
+    outcome: str
+    warned_at_s: float | None
+    ended_notice_at_s: float | None
+    confidence: float
+    explanation: str  # in English
+    explanation_json: str = "{}"  # the same as a key of the string tables with its values
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One criterion of one scorecard applied to one call. A pass or fail always has start_s and end_s, and a quote unless it fails by absence."""
+
+    call_id: str
+    scorecard_id: str
+    scorecard_version: str
+    criterion_id: str
+    verdict: VerdictName
+    confidence: float
+    points: float
+    max_points: float
+    quote: str | None
+    role: Role | None
+    turn_no: int | None
+    start_s: float | None
+    end_s: float | None
+    explanation: str  # in English
+    explanation_json: str = "{}"  # the same as a key of the string tables with its values
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A scorecard applied to a call. `score_pct` is None when nothing could be decided."""
+
+    call_id: str
+    scorecard_id: str
+    scorecard_version: str
+    score_pct: float | None
+    is_auto_fail: bool
+    auto_fail_reason: str | None
+    coverage_pct: float
+    needs_review: bool
+    auto_fail_criterion_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallMetrics:
+    """The measures of one conversation, and what it was about. Durations in seconds, ratios 0 to 1."""
+
+    call_id: str
+    language: str
+    topic: str
+    topic_confidence: float
+    client_type: str
+    client_type_confidence: float
+    handling_time_s: float
+    operator_talk_ratio: float | None
+    client_talk_ratio: float | None
+    overlap_ratio: float
+    dead_air_s: float
+    hold_s: float
+    operator_words_per_min: float | None
+    client_words_per_min: float | None
+    interruptions_by_operator: int
+    interruptions_by_client: int
+    client_sentiment_start: float | None  # -1 to 1, mean of the first third of the client's turns
+    client_sentiment_end: float | None
+    asr_confidence: float
+    speech_model: str
+    scored_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A short piece of a call for training, cut around one verdict; personal data is beeped in it."""
+
+    clip_id: str
+    call_id: str
+    criterion_id: str
+    kind: Literal["good_example", "to_improve"]
+    start_s: float
+    end_s: float
+    quote: str | None
+    path: str  # relative to the folder beside the warehouse (`Settings.site`)
+    masked: bool  # True: something inside was beeped
+    expires_at: datetime

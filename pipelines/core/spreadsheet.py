@@ -1,0 +1,63 @@
+"""One value into one cell of an Excel sheet, for every sheet that Callgrade writes.
+
+Nothing that somebody said or typed becomes a formula or a link: text is written as text, and keeps being text when its cell is edited.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from pipelines.core.printable import printable
+
+MOST_CHARACTERS = 32_767  # of a cell
+# for the workbook; the cells below rely on it
+AS_TEXT = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+_EXACT = 2**53  # greater whole numbers lose digits in Excel
+_LOOKS_LIKE_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FIRST_YEAR = 1900  # Excel's calendar begins there
+
+
+def cells(book: Any, sheet: Any, moments: str = "yyyy-mm-dd hh:mm:ss", fractions: str | None = None) -> Callable[[int, int, Any], None]:
+    """What writes one value into one cell (row, column, value), each kind in its own way; text is never anything but text.
+
+    `moments` and `fractions` are the number formats of moments and of numbers that are not whole.
+    """
+    moment = book.add_format({"num_format": moments})
+    day = book.add_format({"num_format": "yyyy-mm-dd"})
+    hour = book.add_format({"num_format": "hh:mm:ss"})
+    fraction = book.add_format({"num_format": fractions}) if fractions else None
+    quoted = book.add_format({"quote_prefix": True})  # what looks like a formula stays text when somebody edits the cell
+
+    def put(row: int, column: int, value: Any) -> None:
+        if value is None:
+            return
+        if isinstance(value, bool):
+            sheet.write_boolean(row, column, value)
+        elif isinstance(value, int | float | Decimal) and abs(float(value)) <= _EXACT:  # false for what is not a number
+            sheet.write_number(row, column, float(value), None if isinstance(value, int) else fraction)
+        elif isinstance(value, datetime) and value.year >= _FIRST_YEAR:
+            sheet.write_datetime(row, column, value.replace(tzinfo=None), moment)
+        elif isinstance(value, date) and value.year >= _FIRST_YEAR:
+            sheet.write_datetime(row, column, value, day)
+        elif isinstance(value, time):
+            sheet.write_datetime(row, column, value.replace(tzinfo=None), hour)
+        else:
+            text = printable(_text(value), keep="\n\t\r")
+            sheet.write_string(row, column, text, quoted if text.startswith(_LOOKS_LIKE_FORMULA) else None)
+
+    return put
+
+
+def _text(value: Any) -> str:
+    text = (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, list | dict)
+        else str(value)
+    )
+    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

@@ -1,0 +1,330 @@
+"""Where a step's Parquet lives, and how it is written: whole or not at all.
+
+A batch is a folder `stage/<batch_id>`; each step writes one file a kind of record into it. Files that hold unmasked words lie in
+`private/` (mode 0700) and are wiped as soon as the redact step has run, unless the raw text was asked for. A file that a disk cut short
+all the same is found by its end, and what it said is made again; see `Batch.mend`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import types
+import typing
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import polars as pl
+
+from models import private_files
+from pipelines.core import records
+from pipelines.core.errors import TransientError
+
+R = TypeVar("R")
+log = logging.getLogger("callgrade")
+
+KINDS: dict[str, type] = {
+    "calls": records.Call,
+    "audio": records.AudioFacts,
+    "words": records.Word,
+    "dropped": records.Finding,
+    "segments": records.Segment,
+    "spoken_turns": records.Turn,
+    "roles": records.CallRoles,
+    "turns": records.Turn,
+    "personal_data": records.PersonalData,
+    "sentiments": records.TurnSentiment,
+    "speech_acts": records.SpeechAct,
+    "findings": records.Finding,
+    "procedures": records.Procedure,
+    "verdicts": records.Verdict,
+    "evaluations": records.Evaluation,
+    "metrics": records.CallMetrics,
+    "clips": records.Clip,
+}
+PRIVATE = frozenset({"words", "spoken_turns"})
+_PRIVATE = "private"  # the folder that holds them in a batch
+_VERSIONS = "versions"  # the folder with the digests of what made each product
+# A file that is cut short → what must go with it, so that the step that writes it runs again. Once the words are wiped, that means from the
+# sound: without `turns` a batch has not been heard. Files of the steps that always run again are not named.
+_GOES_TOO: dict[str, tuple[str, ...]] = {
+    "audio": ("audio",),
+    "segments": ("segments",),
+    "words": ("words", "turns"),
+    "dropped": ("words", "turns"),
+    "turns": ("turns",),
+    "roles": ("turns",),
+    "personal_data": ("turns",),
+    "put_aside/audio": ("audio",),
+    "put_aside/transcribe": ("words", "turns"),
+    "put_aside/diarize": ("segments",),
+    "put_aside/turns": ("turns",),
+    "put_aside/redact": ("turns",),
+}
+_TAIL = b"PAR1"  # how a whole Parquet file begins and ends
+_SCALARS: dict[Any, pl.DataType] = {
+    str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), datetime: pl.Datetime("us", "UTC"),
+}  # fmt: skip
+
+
+class CutShortError(TransientError):
+    """A staged file breaks off; judging the batch again makes it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch of calls on its way through the steps."""
+
+    folder: Path
+
+    @property
+    def batch_id(self) -> str:
+        return self.folder.name
+
+    def path(self, kind: str) -> Path:
+        """The Parquet file of one kind of record in this batch."""
+        return self.folder / (_PRIVATE if kind in PRIVATE else "") / f"{kind}.parquet"
+
+    def has(self, kind: str) -> bool:
+        return is_whole(self.path(kind))
+
+    def write(self, kind: str, rows: Iterable[object]) -> Path:
+        """Write one kind of record, replacing what was there; readers see the old file or the new one, never a part."""
+        return write_records(self.path(kind), KINDS[kind], rows)
+
+    def read(self, kind: str) -> list[Any]:
+        """Every record of one kind, in the order it was written; an empty list where the step found none."""
+        return read_records(self.path(kind), KINDS[kind])
+
+    def write_put_aside(self, step: str, rows: Iterable[records.PutAside]) -> None:
+        """Record what one step could not use; the step's earlier list is replaced."""
+        write_records(self.folder / "put_aside" / f"{step}.parquet", records.PutAside, rows)
+
+    def put_aside(self) -> list[records.PutAside]:
+        """All that every step so far has put aside."""
+        files = sorted((self.folder / "put_aside").glob("*.parquet"))
+        return [row for file in files for row in read_records(file, records.PutAside)]
+
+    def calls(self, step: str | None = None) -> list[records.Call]:
+        """The calls still on their way: received, and put aside by no step. What `step` itself put aside it takes up again: its list is replaced."""
+        out = {row.call_id for row in self.put_aside() if row.step != step}
+        return [call for call in self.read("calls") if call.call_id not in out]
+
+    def version_of(self, step: str) -> dict[str, str] | None:
+        """The digests that made the product of a step, see `versions.digests`; None where they were not kept, empty where it must be made again."""
+        try:
+            found: dict[str, str] = json.loads((self.folder / _VERSIONS / f"{step}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
+    def set_version(self, step: str, digests: Mapping[str, str]) -> None:
+        """Keep what made the product of a step."""
+        write_whole(self.folder / _VERSIONS / f"{step}.json", json.dumps(dict(digests)).encode())
+
+    def wipe_private(self) -> None:
+        """Remove the files with unmasked words: out of sight in one move, so that no half of them is taken for the whole."""
+        gone = self.folder / ".wiped"
+        shutil.rmtree(gone, ignore_errors=True)
+        if (self.folder / _PRIVATE).exists():
+            os.replace(self.folder / _PRIVATE, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def mend(self) -> list[str]:
+        """Make a batch that a crash or a disk left ready to be judged again; the files that were cut short, by name.
+
+        They are removed with all that must be made again with them. Raises CutShortError when the list of its calls is one of them: only
+        receiving the calls again can write that.
+        """
+        for file in self.folder.rglob(".*.part"):
+            _remove_if_left(file)
+        shutil.rmtree(self.folder / ".wiped", ignore_errors=True)
+        broken = {str(f.relative_to(self.folder).with_suffix("")): f for f in sorted(self.folder.rglob("*.parquet")) if not is_whole(f)}
+        for name, file in broken.items():
+            name = name.removeprefix("private/")
+            if name in ("calls", "put_aside/intake"):
+                raise CutShortError(f"{file} is cut short. Remove the folder {self.folder}: its calls are received again.")
+            log.warning("%s is cut short: that step is done again", file)
+            for kind in _GOES_TOO.get(name, ()):
+                self.path(kind).unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
+        return sorted(broken)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from judging this batch while the block runs; they wait."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)  # gives the lock back, as does the death of the process
+
+    def forget(self, call_ids: Collection[str]) -> bool:
+        """Remove every row of these calls from every file, the folder too where nothing else is in it; True when there was any."""
+        changed = False
+        for file in sorted(self.folder.rglob("*.parquet"), key=_received_last):
+            frame = pl.read_parquet(file) if is_whole(file) else None
+            if frame is None:
+                file.unlink()  # it could hold them
+                changed = True
+            elif not frame.is_empty() and (rest := frame.filter(~pl.col("call_id").is_in(list(call_ids)))).height < frame.height:
+                write_whole(file, _parquet(rest))
+                changed = True
+        self.remove_if_empty()
+        return changed
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder of a batch that nothing was received in, or is left in; also one whose removal was stopped half way."""
+        if self.has("calls") and (self.read("calls") or self.put_aside()):
+            return
+        for file in sorted((f for f in self.folder.rglob("*") if f.is_file()), key=_received_last):
+            file.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _received_last(file: Path) -> tuple[int, Path]:
+    """The order to empty a batch's files in: what tells whose rows it holds goes last, or a run that was killed could not go on."""
+    return (2 if file.name == "calls.parquet" else 1 if file.parent.name == "put_aside" else 0), file
+
+
+@cache
+def schema_of(record: type) -> dict[str, pl.DataType]:
+    """The polars schema of a record class, read from its type hints."""
+    hints = _hints(record)
+    return {f.name: _dtype(hints[f.name]) for f in fields(record)}
+
+
+def write_records(path: Path, record: type, rows: Iterable[object]) -> Path:
+    """Write records to Parquet, whole or not at all. Raises TransientError when the disk fails."""
+    return write_whole(path, _parquet(pl.DataFrame([_plain(row) for row in rows], schema=schema_of(record), orient="row")))
+
+
+def read_records(path: Path, record: type[R]) -> list[R]:
+    """Read back what `write_records` wrote. Raises FileNotFoundError when the step has not run, CutShortError when the file breaks off."""
+    hints = _hints(typing.cast(Any, record))
+    try:
+        frame = pl.read_parquet(path)
+    except pl.exceptions.ComputeError as error:
+        raise CutShortError(f"{path} cannot be read ({str(error).splitlines()[0]}); judge its batch again.") from error
+    return [typing.cast(R, _build(record, row, hints)) for row in frame.iter_rows(named=True)]
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file so that a reader finds the old one or the new one, never a part, whatever happens meanwhile.
+
+    The temporary file beside it is held by a lock, so that one whose writer was killed can be told and is removed. Raises TransientError
+    when the disk fails; the old file is as it was.
+    """
+    try:
+        private_files.make_folder(path.parent, for_group=path.parent.name != _PRIVATE)
+        for left in path.parent.glob(f".{path.name}.*.part"):
+            _remove_if_left(left)
+        while not _moved_into_place(path, content):
+            pass  # another writer of the same file took the new temporary one for a dead one's, in the moment before it was locked
+    except OSError as error:
+        raise TransientError(f"{path} could not be written: {error.strerror or error}. What was there before is as it was.") from error
+    return path
+
+
+def _moved_into_place(path: Path, content: bytes) -> bool:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not Path(name).exists():
+                return False
+            os.fchmod(file.fileno(), private_files.file_mode())
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return True
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a Parquet file is there and ends as one does: with the length of its foot, which fits into it, and its mark."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 8))
+            foot = file.read()
+    except FileNotFoundError:
+        return False
+    return len(foot) == 8 and foot[4:] == _TAIL and int.from_bytes(foot[:4], "little") + 12 <= size
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files of dead writers in a folder and all below it."""
+    for part in folder.rglob(".*.part"):
+        _remove_if_left(part)
+
+
+def _remove_if_left(part: Path) -> None:
+    """Remove a temporary file whose writer is dead: a living one holds its lock."""
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            part.unlink(missing_ok=True)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    content = io.BytesIO()
+    frame.write_parquet(content, compression="zstd", statistics=True)
+    return content.getvalue()
+
+
+@cache
+def _hints(record: Any) -> dict[str, Any]:
+    return get_type_hints(record)
+
+
+def _dtype(hint: Any) -> pl.DataType:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _dtype(next(a for a in get_args(hint) if a is not type(None)))
+    if origin is typing.Literal:
+        return pl.String()
+    if origin is tuple:
+        return pl.List(_dtype(get_args(hint)[0]))
+    if is_dataclass(hint):
+        return pl.Struct(schema_of(typing.cast(type, hint)))
+    return _SCALARS[hint]
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _build(hint: Any, value: Any, hints: dict[str, Any] | None = None) -> Any:
+    if value is None:
+        return None
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return _build(next(a for a in get_args(hint) if a is not type(None)), value)
+    if origin is tuple:
+        inner = get_args(hint)[0]
+        return tuple(value) if inner in _SCALARS else tuple(_build(inner, v) for v in value)
+    if is_dataclass(hint):
+        inner_hints = hints or _hints(typing.cast(Any, hint))
+        return typing.cast(type, hint)(**{k: _build(inner_hints[k], v) for k, v in value.items()})
+    return value

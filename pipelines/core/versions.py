@@ -1,0 +1,128 @@
+"""What each step depends on: its files, and the models of the profile. A step whose files changed is redone, with those after it, and nothing else.
+
+Each staged batch keeps, for every step, the digests of the files that made its product (`Batch.set_version`), so that what is out of date can be told with the reason.
+Comments, docstrings and formatting change no digest.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from models import registry
+from models.languages.phrases import LOADER
+from pipelines.core.settings import ROOT
+
+_CENTRES = "pipelines/centres/packaged/*.yaml"
+_WORDS = ("models/languages/language.py", "models/languages/phrases.py", "models/languages/dictionaries.py")
+_READING = ("pipelines/turns/model_reading.py", "models/text/*.py", "models/text/turn_model.yaml", "models/text/e5.py")
+_LEXICON = ("models/languages/abuse_lexicon.py", "models/languages/misheard.py", "models/languages/abuse/*.yaml")
+
+# Step → files, as patterns below the repository; `tests/core/test_versions.py` compares them with what the modules import. `PATTERN#KEY,KEY` means these keys of YAML files.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "audio": ("pipelines/audio/step.py", "pipelines/audio/voice_activity.py", "pipelines/decoding/*.py", "models/asr/engine.py"),  # which finds speech
+    "transcribe": (
+        "pipelines/transcribe/step.py", "pipelines/transcribe/chunks.py", "pipelines/transcribe/hallucinations.py", "pipelines/transcribe/language_id.py", "models/asr/engine.py", "models/asr/onnx.py",
+        "models/asr/whisper.py", "models/batches.py", f"{_CENTRES}#languages,terms",
+    ),
+    "diarize": (
+        "pipelines/diarize/step.py", "models/diarization/diarizer.py", "models/diarization/voices.py", "models/diarization/segmentation.py", "models/diarization/campplus.py", "models/diarization/torchaudio_stand_in.py",
+        "models/asr/engine.py", "models/batches.py",
+    ),
+    # Phrases of speech acts weigh in roles as well, but a changed phrase is no reason to listen again: they count from `score` on.
+    "turns": (
+        "pipelines/turns/step.py", "pipelines/turns/roles.py", "pipelines/turns/from_transcripts.py", "pipelines/turns/words.py", "pipelines/turns/spoken_numbers.py",
+        *_WORDS, "models/languages/roles/*.yaml", f"{_CENTRES}#languages,company_names",
+    ),
+    "redact": (
+        "pipelines/redact/*.py", *_READING, *_WORDS, *_LEXICON, "models/languages/personal/*.yaml", "models/languages/names.yaml",
+        f"{_CENTRES}#company_names,terms",
+    ),
+    "score": ("pipelines/score/**/*", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml"),
+}  # fmt: skip
+AFTER: Mapping[str, tuple[str, ...]] = {  # step → those whose product rests on its own
+    "audio": ("transcribe", "diarize", "turns", "redact", "score"),
+    "transcribe": ("turns", "redact", "score"),
+    "diarize": ("turns", "redact", "score"),
+    "turns": ("redact", "score"),
+    "redact": ("score",),
+    "score": (),
+}
+_MODELS: Mapping[str, tuple[str, ...]] = {
+    "transcribe": ("asr",),
+    "diarize": ("segmentation", "embedding"),
+    "redact": ("text",),
+    "score": ("text",),
+}
+_SUFFIXES = (".py", ".yaml", ".json")
+
+
+@cache
+def digests(step: str, profile: str, root: Path = ROOT) -> Mapping[str, str]:
+    """The digest of each file and model that a step depends on, by name."""
+    found: dict[str, str] = {}
+    for entry in FILES[step]:
+        pattern, _, keys = entry.partition("#")
+        for path in sorted(root.glob(pattern)):
+            if path.suffix in _SUFFIXES:
+                name = str(path.relative_to(root)) + (f"#{keys}" if keys else "")
+                found[name] = file_digest(path, tuple(keys.split(",")) if keys else ())
+    for job in _MODELS.get(step, ()):
+        own = registry.own_entries(profile, job)
+        parts = [registry.entry(profile, job).fingerprint, *(f"{language} {model.fingerprint}" for language, model in own.items())]
+        found[f"model {job}"] = _short("\n".join(parts).encode())
+    return found
+
+
+@cache
+def graded_by(profile: str) -> str:
+    """A short name of everything that judged a call: the package and the digest of all steps."""
+    content = json.dumps({step: dict(digests(step, profile)) for step in FILES}, sort_keys=True)
+    return f"callgrade-{_package_version()}+rules.{_short(content.encode())}"
+
+
+def changed(before: Mapping[str, str], step: str, profile: str) -> list[str]:
+    """The names of the files and models that made a product (`before`) and are others now, that came, or that went."""
+    now = digests(step, profile)
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+
+@cache
+def file_digest(path: Path, keys: tuple[str, ...] = ()) -> str:
+    """The digest of what a file means: of Python its syntax tree without docstrings, of YAML and JSON their data, or some keys of it."""
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        return _short(ast.dump(_without_docstrings(ast.parse(content))).encode())
+    data = yaml.load(content, LOADER) if path.suffix == ".yaml" else json.loads(content)
+    if keys:
+        data = {key: data.get(key) for key in keys}
+    return _short(json.dumps(data, default=str, ensure_ascii=False).encode())
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:]
+    return tree
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _package_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("callgrade")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

@@ -1,0 +1,142 @@
+"""What pages say, in the reader's language: strings, numbers, times and dates.
+
+One YAML file a language in `strings/`; all have the same keys. What a room of the server says beside it stands in `strings/pages/<page>.yaml`, each key in
+all languages. Values that come from data (a topic, an outcome) are looked up in a
+group and shown with their underscores opened when the file does not know them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.core.errors import MisconfiguredError
+from pipelines.i18n.rejections import told
+
+FOLDER = Path(__file__).parent / "strings"
+LANGUAGES = ("ru", "uk", "hu", "en")
+# the values of an explanation that are data, and the group of strings that names them
+_NAMED_BY = {
+    "topic": "topics", "topics": "topics", "direction": "directions", "line": "lines", "mood": "sentiments", "outcomes": "outcomes",
+}  # fmt: skip
+
+
+class Wording:
+    """The strings of one language, and how it writes numbers and dates."""
+
+    def __init__(self, code: str, strings: Mapping[str, Any]) -> None:
+        self.code = code
+        self._strings = strings
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The sentence of a key, with its {places} filled, whole numbers as this language writes them. Raises KeyError for a key that no page should use."""
+        text: str = self._strings["text"][key]
+        if not values:
+            return text
+        return text.format(**{name: self.number(value) if type(value) is int else value for name, value in values.items()})
+
+    def label(self, group: str, value: object) -> str:
+        """The name of a data value (a topic, a role, a criterion); its own text in plain words where the language file has none."""
+        if value is None or value == "":
+            return self("unknown")
+        known: Mapping[str, str] = self._strings[group]
+        return str(known.get(str(value), str(value).replace("_", " ")))
+
+    def has(self, group: str, value: str) -> bool:
+        """Whether the language file knows a data value."""
+        return value in self._strings[group]
+
+    def explain(self, explanation_json: str | None, otherwise: str | None = None) -> str:
+        """Why something was judged so, from its key and values as `score.reasons` keeps them.
+
+        `otherwise` (the text that was stored beside it) where there is no key, as with a person's own words, or none that this version knows.
+        """
+        reason = json.loads(explanation_json or "{}")
+        return self._sentence(reason) if reason.get("key") in self._strings["explanations"] else otherwise or ""
+
+    def _sentence(self, reason: Mapping[str, Any]) -> str:
+        text: str = self._strings["explanations"][reason["key"]]
+        return text.format(**{name: self._value(name, value) for name, value in reason.items() if name != "key"})
+
+    def _value(self, name: str, value: Any) -> str:
+        if isinstance(value, Mapping):
+            return self._sentence(value)
+        names = [self._quoted(name, one) for one in (value if isinstance(value, list) else [value])]
+        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {self('either')} {names[-1]}"
+
+    def _quoted(self, name: str, value: Any) -> str:
+        """A data value by its name in quotation marks, so that it fits any sentence without being inflected; a number as it is."""
+        group = _NAMED_BY.get(name)
+        return str(self._strings["format"]["quote"]).format(self.label(group, value)) if group else str(value)
+
+    def put_aside(self, reason: str | None) -> str:
+        """Why something was not graded, from the sentence that is stored; "no reason" in words where there is none."""
+        return told(reason, self.code) if reason else self("no_reason")
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """A number with this language's decimal mark and thousands; a dash for none."""
+        if value is None:
+            return "–"
+        whole, _, fraction = f"{value:,.{digits}f}".partition(".")
+        whole = whole.replace(",", self._strings["format"]["thousands"]).replace("-", "−")
+        return f"{whole}{self._strings['format']['decimal']}{fraction}" if fraction else whole
+
+    def pct(self, value: float | None, digits: int = 0) -> str:
+        """A percentage (0 to 100) with its sign; a dash for none."""
+        return "–" if value is None else self.number(value, digits) + str(self._strings["format"]["percent"])
+
+    def share(self, part: float | None, whole: float | None) -> str:
+        """How many per cent a part is of a whole; a dash when the whole is nothing."""
+        return "–" if not whole or part is None else self.pct(100 * part / whole)
+
+    def signed(self, value: float | None, digits: int = 1) -> str:
+        """A number that always shows its sign."""
+        return "–" if value is None else ("+" if value > 0 else "") + self.number(value, digits)
+
+    def date(self, moment: date | None) -> str:
+        """The day of a local moment."""
+        return self("no_date") if moment is None else moment.strftime(str(self._strings["format"]["date"]))
+
+    def time(self, moment: datetime | None) -> str:
+        """The day and hour of a local moment."""
+        return self("no_date") if moment is None else f"{self.date(moment)}, {moment:%H:%M}"
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds of a recording as m:ss (h:mm:ss from an hour on); a dash for none."""
+    if seconds is None:
+        return "–"
+    whole = int(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@cache
+def wording(language: str) -> Wording:
+    """The wording of a language. Raises MisconfiguredError for a language without a strings file."""
+    path = FOLDER / f"{language}.yaml"
+    if not path.exists():
+        raise MisconfiguredError(
+            f"Pages have no strings for the language {language!r}: add {path.name}, or use one of {', '.join(LANGUAGES)}."
+        )
+    strings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for file in sorted((FOLDER / "pages").glob("*.yaml")):
+        _join(strings, yaml.safe_load(file.read_text(encoding="utf-8")), language, file.name)
+    return Wording(language, strings)
+
+
+def _join(strings: dict[str, Any], room: Mapping[str, Any], language: str, name: str) -> None:
+    """Add what a room says to the strings of a language. Raises MisconfiguredError when two files use one key."""
+    for group, said in (("text", room.get("text", {})), *room.get("groups", {}).items()):
+        known = strings.setdefault(group, {})
+        if twice := sorted(set(known) & set(said)):
+            raise MisconfiguredError(
+                f"{name} says {', '.join(twice)} of {group}, which another strings file says already. Choose another key."
+            )
+        known.update({key: languages[language] for key, languages in said.items()})

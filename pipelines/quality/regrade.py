@@ -1,0 +1,211 @@
+"""What a changed rule, phrase or model would change: every staged call judged anew from its turns and compared with what is published.
+
+Nothing is heard again and neither the stage nor the warehouse is written: the report is there to be read before anything is loaded. A person's
+verdict is never touched by judging again, so only the machine's are compared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from pipelines.core import versions
+from pipelines.core.published import Published, Row, open_published
+from pipelines.core.records import Call
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.score.step import Scored, score_batch
+
+NOBODY = "(none)"  # calls whose log names no operator
+_OUTCOME = "outcome of the abuse procedure"
+_SHOWN = 300  # changes told one by one; the tables count all
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One verdict, or outcome of the procedure, that would be another one."""
+
+    call_id: str
+    operator_id: str
+    what: str  # the criterion
+    before: str
+    after: str
+    why_before: str
+    why_after: str
+    at_s: float | None  # where to listen
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """The score of one call as it is published and by the rules of now; None where nothing could be decided."""
+
+    call_id: str
+    operator_id: str
+    before_pct: float | None
+    after_pct: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Everything that judging again would change."""
+
+    rules_before: tuple[str, ...]
+    rules_after: str
+    unpublished: int  # staged calls that nobody has seen graded yet
+    changes: tuple[Change, ...]
+    scores: tuple[Rescored, ...]  # of every compared call
+
+
+def write_report(settings: Settings) -> Path:
+    """Write what judging again would change to `regrade.md` beside the warehouse, and return its path. Raises as `find_changes`."""
+    text = report(find_changes(settings))
+    path = settings.site / "regrade.md"
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+    return path
+
+
+def find_changes(settings: Settings) -> Changes:
+    """Judge every staged call by the rules of now and compare it with the published copy.
+
+    Raises MisconfiguredError when nothing is published yet: then there is nothing that could change.
+    """
+    with open_published(settings) as published:
+        rows = published.rows("select call_id, recording_sha256, scored_by from calls where status = 'graded'")
+        known = {row["call_id"]: row for row in rows}
+        judged: dict[str, tuple[Call, Scored]] = {}
+        new: set[str] = set()
+        for call, scored in _judge_again(settings):
+            if call.call_id in known and known[call.call_id]["recording_sha256"] == call.recording_sha256:
+                judged[call.call_id] = call, scored  # of a call in two batches the later counts, as when they are loaded
+            else:
+                new.add(call.call_id)
+        return Changes(
+            rules_before=tuple(sorted({str(known[call_id]["scored_by"]) for call_id in judged})),
+            rules_after=versions.graded_by(settings.profile),
+            unpublished=len(new - set(judged)),
+            changes=tuple(_changes(published, judged)),
+            scores=tuple(_scores(published, judged)),
+        )
+
+
+def _judge_again(settings: Settings) -> Iterator[tuple[Call, Scored]]:
+    for file in sorted(settings.stage.glob("*/turns.parquet")):
+        batch = Batch(file.parent)
+        calls = {call.call_id: call for call in batch.read("calls")}
+        for scored in score_batch(batch, settings)[0]:
+            yield calls[scored.evaluation.call_id], scored
+
+
+def _changes(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[Change]:
+    """The verdicts and outcomes that differ, by call and criterion; one that one side lacks counts as `not asked`."""
+    before = _by_call(
+        published.rows("select * from criterion_results where judge = 'machine' and call_id in (select unnest(?))", list(judged))
+    )
+    outcomes = {
+        row["call_id"]: row for row in published.rows("select * from abuse_procedures where call_id in (select unnest(?))", list(judged))
+    }
+    for call_id, (call, scored) in sorted(judged.items()):
+        operator = call.operator_id or NOBODY
+        old, new = {row["criterion_id"]: row for row in before[call_id]}, {v.criterion_id: v for v in scored.verdicts}
+        for criterion in sorted(old.keys() | new.keys()):
+            was, becomes = old.get(criterion), new.get(criterion)
+            names = was["verdict"] if was else "not asked", becomes.verdict if becomes else "not asked"
+            if names[0] != names[1]:
+                why = was["explanation"] if was else "", becomes.explanation if becomes else ""
+                at_s = becomes.start_s if becomes and becomes.start_s is not None else was["start_s"] if was else None
+                yield Change(call_id, operator, criterion, *names, *why, at_s)
+        if call_id in outcomes and outcomes[call_id]["outcome"] != scored.procedure.outcome:
+            was, done = outcomes[call_id], scored.procedure
+            yield Change(call_id, operator, _OUTCOME, was["outcome"], done.outcome, was["explanation"], done.explanation, done.warned_at_s)
+
+
+def _scores(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[Rescored]:
+    sql = "select call_id, score_pct from evaluations where judge = 'machine' and call_id in (select unnest(?))"
+    before = {row["call_id"]: row["score_pct"] for row in published.rows(sql, list(judged))}
+    for call_id, (call, scored) in sorted(judged.items()):
+        yield Rescored(call_id, call.operator_id or NOBODY, before.get(call_id), scored.evaluation.score_pct)
+
+
+def _by_call(rows: Iterable[Row]) -> defaultdict[str, list[Row]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["call_id"]].append(row)
+    return found
+
+
+def report(found: Changes) -> str:
+    """The changes as Markdown: how many by criterion, what they mean for each operator, and each with its reason before and after."""
+    calls = {change.call_id for change in found.changes}
+    lines = [
+        "# What judging again would change",
+        "",
+        f"{len(found.scores)} calls compared, {len(calls)} of them change, {len(found.changes)} verdicts in all. "
+        f"Staged and not published, so not compared: {found.unpublished}.",
+        f"Rules before: {', '.join(found.rules_before) or 'none'}. Rules now: {found.rules_after}.",
+        "A person's verdict stands whatever the machine says.",
+    ]
+    if not found.changes:
+        return "\n".join([*lines, "", "Nothing changes."]) + "\n"
+    lines += [
+        "",
+        "## By criterion",
+        "",
+        *_criteria_table(found.changes),
+        "",
+        "## By operator",
+        "",
+        *_operator_table(found),
+        "",
+        "## Each change",
+        "",
+    ]
+    lines += ["| call | operator | criterion | before | after | why before | why now | at |", "|---|---|---|---|---|---|---|---|"]
+    for c in found.changes[:_SHOWN]:
+        lines.append(_row(c.call_id, c.operator_id, c.what, c.before, c.after, c.why_before, c.why_after, _clock(c.at_s)))
+    if len(found.changes) > _SHOWN:
+        lines += ["", f"And {len(found.changes) - _SHOWN} more."]
+    return "\n".join(lines) + "\n"
+
+
+def _criteria_table(changes: Iterable[Change]) -> list[str]:
+    """One row a criterion and kind of change, what takes points away first."""
+    counts = Counter((c.what, c.before, c.after) for c in changes)
+    ordered = sorted(counts.items(), key=lambda item: (item[0][2] != "fail", -item[1], item[0]))
+    return ["| criterion | before | after | calls |", "|---|---|---|---|", *(_row(*names, n) for names, n in ordered)]
+
+
+def _operator_table(found: Changes) -> list[str]:
+    """One row an operator with a change: how many, how many now fail or fail no more, and the mean score before and after."""
+    changed = defaultdict(list)
+    for change in found.changes:
+        changed[change.operator_id].append(change)
+    lines = [
+        "| operator | calls | changes | now fail | fail no more | mean score before | mean score now |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for operator, own in sorted(changed.items()):
+        scores = [s for s in found.scores if s.operator_id == operator]
+        now_fail = sum(c.after == "fail" for c in own)
+        no_more = sum(c.before == "fail" for c in own)
+        means = _mean(s.before_pct for s in scores), _mean(s.after_pct for s in scores)
+        lines.append(_row(operator, len(scores), len(own), now_fail, no_more, *means))
+    return lines
+
+
+def _mean(values: Iterable[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{fmean(known):.1f} %" if known else "–"
+
+
+def _clock(seconds: float | None) -> str:
+    return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+def _row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

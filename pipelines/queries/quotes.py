@@ -1,0 +1,87 @@
+"""What was said in pieces of calls, as somebody may read it: personal data masked, also where the words of a call were kept raw."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from pipelines.coaching.clip_extraction import Span
+from pipelines.core.published import Published, Row
+from pipelines.queries.masking import masked
+
+
+def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bool = False) -> list[Row]:
+    """The rows with personal data masked in their quotes, where the words of the call were kept raw."""
+    raw = [] if hears_personal_data else _kept_raw(rows)
+    if not raw:
+        return list(rows)
+    words, personal = _words(published, raw), _personal(published, raw)
+    return [
+        row | {"quote": _within(words[row["call_id"]], personal[row["call_id"]], row["start_s"], row["end_s"]) if row["quote"] else None}
+        if row["call_id"] in raw else row
+        for row in rows
+    ]  # fmt: skip
+
+
+def context(published: Published, call_id: str, start_s: float, end_s: float) -> list[Row]:
+    """The turns of a piece of a call, each with the words that can be heard in it, personal data masked whoever reads it."""
+    return contexts(published, {call_id: [(start_s, end_s)]})[call_id, start_s, end_s]
+
+
+def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict[tuple[str, float, float], list[Row]]:
+    """The same for pieces of several calls at once, by call, start and end."""
+    ids = list(pieces)
+    said, personal = _words(published, ids), _personal(published, ids)
+    turns = by_call(published.of_calls("turns", ids, "call_id, start_s, turn_no", "call_id, turn_no, role, start_s, end_s"))
+    found = {}
+    for call_id, spans in pieces.items():
+        for start_s, end_s in spans:
+            words: dict[int, list[Row]] = defaultdict(list)
+            for word in said[call_id]:
+                if word["start_s"] < end_s and word["end_s"] > start_s:
+                    words[word["turn_no"]].append(word)
+            found[call_id, start_s, end_s] = [
+                {name: turn[name] for name in ("turn_no", "role", "start_s", "end_s")}
+                | {"text": masked(words[turn["turn_no"]], personal[call_id])}
+                for turn in turns[call_id]
+                if turn["start_s"] < end_s and turn["end_s"] > start_s and words[turn["turn_no"]]
+            ]
+    return found
+
+
+def texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) -> dict[tuple[str, int], Row]:
+    """The turns of these rows as they may be read."""
+    ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
+    found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
+    read = {(turn["call_id"], turn["turn_no"]): turn for turn in found}
+    raw = [] if hears_personal_data else _kept_raw(rows)
+    if raw:
+        words, personal = _words(published, raw), _personal(published, raw)
+        for (call_id, turn_no), turn in read.items():
+            if call_id in words:
+                turn["text"] = masked([w for w in words[call_id] if w["turn_no"] == turn_no], personal[call_id])
+    return read
+
+
+def _kept_raw(rows: Sequence[Row]) -> list[str]:
+    return sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
+
+
+def _within(words: Sequence[Row], personal: Sequence[Row], start_s: float, end_s: float) -> str:
+    return masked([w for w in words if start_s - 0.01 <= w["start_s"] and w["end_s"] <= end_s + 0.01], personal) or "[…]"
+
+
+def _words(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
+    return by_call(published.of_calls("words", ids, "call_id, turn_no, word_no"))
+
+
+def _personal(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
+    return by_call(published.of_calls("personal_data", ids, "call_id, start_s"))
+
+
+def by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
+    """The rows of each call, in their order."""
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["call_id"]].append(row)
+    return found

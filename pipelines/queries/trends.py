@@ -1,0 +1,160 @@
+"""How a centre's weeks compare: the latest week beside the one before, told apart only where chance cannot explain it, and all weeks as a drawing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from pipelines.core.published import Published, Row
+
+WEEKS_SHOWN = 16
+WIDTH, HEIGHT = 1000.0, 230.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 16.0, 12.0, 30.0
+_Z90 = 1.645
+# what is counted of a week: the key of its name in the strings, the column, and whether more of it is worse
+COUNTED = (("n_critical", "auto_fails", True), ("n_abusive", "abusive_calls", True), ("n_review", "needs_review", True))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure of the latest week and of the week before; `told` is better, worse, or same where the difference may be chance."""
+
+    name: str
+    now: float | None
+    before: float | None
+    told: str
+    counts: tuple[int, int, int, int] | None = None  # of a share: how many of how many, now and before
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One week in the drawing."""
+
+    x: float
+    y: float
+    top: float
+    bottom: float
+    week: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Weekly scores with their intervals."""
+
+    dots: tuple[Dot, ...]
+    lines: tuple[tuple[float, int], ...]  # y, percent
+    labels: tuple[tuple[float, date], ...]
+
+
+def weeks(published: Published) -> dict[str, list[Row]]:
+    """By centre its weeks with calls, the oldest first. All centres at once, because the view is worked out for all whoever is asked for."""
+    rows = published.rows(
+        """select centre_id, period_start, calls, graded, scored_calls, score_pct, score_low_pct, score_high_pct, abusive_calls, auto_fails, needs_review
+           from centre_scorecards
+           where period = 'week' and line = 'all' and period_start is not null and centre_id is not null
+           order by centre_id, period_start"""
+    )
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["centre_id"], []).append(row)
+    return found
+
+
+def changes(now: Row, before: Row) -> list[Change]:
+    """What changed from one week to another."""
+    told = "same"
+    if now["score_low_pct"] is not None and before["score_low_pct"] is not None:
+        told = (
+            "better"
+            if now["score_low_pct"] > before["score_high_pct"]
+            else "worse"
+            if now["score_high_pct"] < before["score_low_pct"]
+            else "same"
+        )
+    found = [Change("score", now["score_pct"], before["score_pct"], told)]
+    for name, column, is_worse in COUNTED:
+        found.append(_share(name, (now[column], now["calls"]), (before[column], before["calls"]), is_worse))
+    return found
+
+
+def criteria_changes(published: Published, centre_id: str, now: date, before: date) -> list[Change]:
+    """The criteria whose passed share differs between two weeks by more than chance, worse ones first."""
+    rows = published.rows(
+        """select r.criterion_id,
+                  count(*) filter (where c.started_local >= ? and r.verdict = 'pass') as passed_now,
+                  count(*) filter (where c.started_local >= ?) as decided_now,
+                  count(*) filter (where c.started_local < ? and r.verdict = 'pass') as passed_before,
+                  count(*) filter (where c.started_local < ?) as decided_before
+           from criterion_results as r
+           join calls as c using (call_id)
+           where c.centre_id = ? and r.judge = 'machine' and r.verdict in ('pass', 'fail')
+             and (c.started_local >= ? and c.started_local < ? or c.started_local >= ? and c.started_local < ?)
+           group by r.criterion_id
+           order by r.criterion_id""",
+        now, now, now, now, centre_id, now, now + timedelta(days=7), before, before + timedelta(days=7),
+    )  # fmt: skip
+    found = [_share(r["criterion_id"], (r["passed_now"], r["decided_now"]), (r["passed_before"], r["decided_before"]), False) for r in rows]
+    return sorted((c for c in found if c.told != "same"), key=lambda c: (c.told != "worse", c.name))
+
+
+def draw(shown: Sequence[Row]) -> Drawing:
+    """Weeks as dots with their intervals, from 0 to 100 per cent, as far apart as they are in time."""
+    scored = [w for w in shown if w["score_pct"] is not None]
+    if not scored:
+        return Drawing((), (), ())
+    first, last = scored[0]["period_start"], scored[-1]["period_start"]
+    days = max((last - first).days, 1)
+
+    def x(day: date) -> float:
+        share = (day - first).days / days if first != last else 0.5
+        return round(LEFT + 20 + (WIDTH - LEFT - RIGHT - 40) * share, 1)
+
+    def y(pct: float) -> float:
+        return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - pct / 100), 1)
+
+    dots = tuple(
+        Dot(
+            x(w["period_start"]),
+            y(w["score_pct"]),
+            y(_or(w["score_high_pct"], w["score_pct"])),
+            y(_or(w["score_low_pct"], w["score_pct"])),
+            w,
+        )
+        for w in scored
+    )
+    labels: list[tuple[float, date]] = []
+    for dot in dots:
+        if not labels or dot.x - labels[-1][0] > 110:
+            labels.append((dot.x, dot.week["period_start"]))
+    return Drawing(dots, tuple((y(pct), pct) for pct in (0, 25, 50, 75, 100)), tuple(labels))
+
+
+def wilson(part: int, whole: int) -> tuple[float, float]:
+    """The 90 % interval of a share (Wilson), 0 to 1; everything where there is nothing to go by."""
+    if whole <= 0:
+        return 0.0, 1.0
+    share, z2 = part / whole, _Z90**2
+    middle = (share + z2 / (2 * whole)) / (1 + z2 / whole)
+    half = _Z90 / (1 + z2 / whole) * math.sqrt(share * (1 - share) / whole + z2 / (4 * whole**2))
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def _share(name: str, now: tuple[int, int], before: tuple[int, int], is_worse: bool) -> Change:
+    """A share of two weeks; they differ where their intervals do not meet, which is careful: chance seldom looks like a change."""
+    (low, high), (low_before, high_before) = wilson(*now), wilson(*before)
+    told = "same"
+    if low > high_before:
+        told = "worse" if is_worse else "better"
+    elif high < low_before:
+        told = "better" if is_worse else "worse"
+    return Change(name, _pct(*now), _pct(*before), told, (*now, *before))
+
+
+def _pct(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value

@@ -1,0 +1,79 @@
+"""Which calls' pages are behind: a note beside the pages says up to which publication they were written, and by which templates and words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from models import private_files
+from pipelines.centres.profile import CENTRES
+from pipelines.core import staging
+from pipelines.core.published import NUMBERED, Published, Row
+from pipelines.queries import call_details
+
+_AT_ONCE = 5000  # calls whose rows are looked for in one go
+
+
+class Written:
+    """What was written into one folder of pages."""
+
+    def __init__(self, published: Published, folder: Path, language: str | None) -> None:
+        self._note = folder / ".written.json"
+        first = published.rows("select md5(min(call_id)) as first from store.publications where publication = 1")[0]["first"]
+        self._how = f"{_rules()} {language} {first}"  # another warehouse under the same name begins to count anew
+        (self._last,) = (row["last"] for row in published.rows("select coalesce(max(publication), 0) as last from store.publications"))
+
+    def behind(self, published: Published) -> set[str] | None:
+        """The calls that came, changed or went since the pages were written; None where that is not known, or all pages would be others now."""
+        try:
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if note["how"] != self._how or note["publication"] > self._last:
+            return None
+        rows = published.rows("select distinct call_id from store.publications where publication > ?", note["publication"])
+        return {row["call_id"] for row in rows}
+
+    def remember(self) -> None:
+        """All pages of this publication are written."""
+        private_files.make_folder(self._note.parent)
+        staging.write_whole(self._note, json.dumps({"how": self._how, "publication": self._last}).encode("utf-8"))
+
+
+def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
+    """Every graded call, or only these, each with its rows of every view that its page shows.
+
+    The rows of some thousand calls are put beside first: tables with the names of the views, which are read instead of them.
+    """
+    db = published.connection
+    wanted = "" if only is None else "and call_id in (select unnest(?))"
+    given = [] if only is None else [sorted(only)]
+    ids = [row["call_id"] for row in published.rows(f"select call_id from calls where status = 'graded' {wanted} order by call_no", *given)]
+    for first in range(0, len(ids), _AT_ONCE):
+        some = ids[first : first + _AT_ONCE]
+        db.execute("create temp table calls as from main.calls where call_id in (select unnest(?))", [some])
+        for view in call_details.VIEWS:
+            key = "call_id, call_no" if view in NUMBERED else "call_id"
+            db.execute(f"create temp table {view} as from main.{view} semi join temp.calls using ({key})")
+        try:
+            yield from call_details.read_calls(published, published.rows("from temp.calls order by call_no"))
+        finally:
+            for view in ("calls", *call_details.VIEWS):
+                db.execute(f"drop table temp.{view}")
+
+
+@lru_cache(1)
+def _rules() -> str:
+    """Another text when the same rows would give other pages: the code, templates and strings of the pages, and the files of the centres."""
+    digest = hashlib.sha256()
+    for file in _files(Path(__file__).parent, CENTRES):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(*folders: Path) -> Sequence[Path]:
+    suffixes = (".py", ".html", ".css", ".js", ".yaml")
+    return [file for folder in folders for file in sorted(folder.rglob("*")) if file.suffix in suffixes]

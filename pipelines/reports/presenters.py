@@ -1,0 +1,107 @@
+"""Rows as the templates show them: with names and dates in the page's language, and links to where this kind of page lies.
+
+Pages written to files and pages of the server differ only in their `Links` and their layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pipelines.centres.profile import Centre, centre_ids, load_centre
+from pipelines.core.published import Published, Row
+from pipelines.i18n.wording import Wording
+from pipelines.queries import call_details, scorecards
+from pipelines.reviews import blind
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where pages and sounds lie, from the root of the pages."""
+
+    centre: Callable[[str], str]
+    operator: Callable[[str, str], str]
+    call: Callable[[str], str]
+    sound: Callable[[Row], str]  # of a row of coaching_clips
+
+
+class Shown:
+    """One centre's rows as a page in one language shows them."""
+
+    def __init__(
+        self,
+        centre_id: str,
+        w: Wording,
+        links: Links,
+        judged: Callable[[Sequence[Row]], Sequence[Row]] | None = None,
+        withheld: Container[str] = frozenset(),
+    ) -> None:
+        self.w, self.links, self._judged = w, links, judged  # `judged` puts people's verdicts in place, where they are not published yet
+        self._withheld = withheld  # the calls that the reader has yet to judge blind
+        self.profile: Centre | None = load_centre(centre_id) if centre_id in centre_ids() else None
+        criteria = self.profile.scorecard.criteria if self.profile else ()
+        self.titles: dict[str, str] = {c.criterion_id: title for c in criteria if (title := c.title.get(w.code) or c.title.get("en"))}
+        self.centre: Row = {
+            "centre_id": centre_id,
+            "name": self.profile.name if self.profile else centre_id,
+            "href": links.centre(centre_id),
+        }
+
+    def title(self, criterion_id: str) -> str:
+        """A criterion's name, as the centre says it or as everybody does."""
+        return self.titles.get(criterion_id) or self.w.label("criteria", criterion_id)
+
+    def named(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of criteria with their names."""
+        return [row | {"title": self.title(row["criterion_id"])} for row in rows]
+
+    def calls(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of a list of calls."""
+        counted = blind.conceal(self._judged(rows) if self._judged else rows, self._withheld)
+        return [{"people": []} | c | {"href": self.links.call(c["call_id"]), "when": self.w.time(c["started_local"])} for c in counted]
+
+    def clips(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of coaching_clips."""
+        return [
+            c | {
+                "title": self.title(c["criterion_id"]), "href": self.links.call(c["call_id"]), "sound": self.links.sound(c),
+                "until": self.w.date(c["expires_at"]),
+            }
+            for c in blind.without(rows, self._withheld)
+        ]  # fmt: skip
+
+    def operators(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows of operators."""
+        return [o | {"href": self.links.operator(str(self.centre["centre_id"]), o["operator_id"])} for o in rows]
+
+    def answers(self, published: Published, criteria: Sequence[Row], graded: list[Row] | None = None) -> list[scorecards.Answer]:
+        """The cards of what the centre asks, from its graded calls where they were read already; none for a centre without a profile."""
+        if self.profile is None:
+            return []
+        counted: Mapping[str, Row] = {row["criterion_id"]: row for row in criteria}
+        graded = scorecards.read_graded(published, str(self.centre["centre_id"])) if graded is None else graded
+        return scorecards.answers(scorecards.Asked(self.profile, graded, counted, self.titles, self.w))
+
+    def call(self, call: Row, rows: Mapping[str, list[Row]]) -> dict[str, Any]:
+        """The values of call.html for one graded call and its rows of `call_page.VIEWS`."""
+        values = call_details.show(call, rows, self.w, self.titles)
+        zone = self.profile.timezone if self.profile else ZoneInfo("UTC")
+        evaluated = values["evaluation"]["evaluated_at"].astimezone(zone) if values["evaluation"] else None
+        operator = call["operator_id"]
+        return values | {
+            "centre": self.centre,
+            "when": self.w.time(call["started_local"]),
+            "evaluated": self.w.time(evaluated),
+            "operator_href": self.links.operator(str(self.centre["centre_id"]), operator) if operator else None,
+            "clips": self.clips(rows["coaching_clips"]),
+        }
+
+
+def period(row: Row, w: Wording) -> str:
+    """The days from the first to the last call."""
+    first: date | None = row["first_day"]
+    last: date | None = row["last_day"]
+    return w.date(first) if first == last else f"{w.date(first)} – {w.date(last)}"

@@ -1,0 +1,82 @@
+"""The templates and the one design, for pages written to files and for pages that the server gives."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipelines.core.printable import printable
+from pipelines.i18n.wording import clock
+
+TEMPLATES = Path(__file__).parent / "templates"
+# What the server gives to anybody, by name: nothing of a folder is served that is not named here.
+STATIC = {
+    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css")),
+    "page.js": ("text/javascript", ("page.js", "app/app.js", "app/session.js")),
+    "call.js": ("text/javascript", ("app/call.js",)),
+    "evaluate.js": ("text/javascript", ("app/evaluate.js",)),
+    "trainer.js": ("text/javascript", ("app/trainer.js",)),
+    "source-sans-regular.otf": ("font/otf", ("SourceSansPro-Regular.otf",)),
+    "source-sans-semibold.otf": ("font/otf", ("SourceSansPro-Semibold.otf",)),
+}
+
+
+@cache
+def environment() -> Environment:
+    """The templates, escaping all that is put into them; a name that is missing is an error."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals["clock"] = clock
+    made.globals["asset"] = asset_path
+    made.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+    made.filters["iso"] = lambda seconds: _moment(seconds).isoformat(timespec="seconds")
+    made.filters["utc"] = lambda seconds, w: f"{w.time(_moment(seconds))} UTC"
+    made.filters["path"] = lambda text: quote(str(text), safe="")
+    return made
+
+
+def _shown(value: object) -> object:
+    """What a template shows of a value: of a text every character, also one that would be invisible or turn the reading direction around."""
+    return printable(value, keep="\n\r\t") if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+@cache
+def asset(name: str) -> bytes:
+    """A style sheet, script or font of the server's pages. Fonts are the unchanged files of the package, as their licence (OFL) asks."""
+    kind, parts = STATIC[name]
+    if kind == "font/otf":
+        return (files("font_source_sans_pro") / "files" / parts[0]).read_bytes()
+    return "\n".join(environment().get_template(part).render() for part in parts).encode()
+
+
+@cache
+def asset_path(name: str) -> str:
+    """Where a page finds it: another path for another content, so that browsers may keep it for ever."""
+    return f"/static/{hashlib.sha256(asset(name)).hexdigest()[:12]}/{name}"
+
+
+@cache
+def style_and_script() -> tuple[Markup, Markup, str]:
+    """The style sheet and the script for a page that is one file, and the hash by which its policy lets this script run and no other."""
+    style, script = (environment().get_template(name).render() for name in ("style.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Markup(style), Markup(script), f"sha256-{digest}"

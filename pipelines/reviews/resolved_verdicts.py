@@ -1,0 +1,123 @@
+"""What counts of a call: the machine's verdicts with those of people in their place, and the score that follows by the machine's own formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pipelines.app_db.database import Store
+from pipelines.centres.profile import Centre, Criterion, centre_ids, load_centre
+from pipelines.core.published import Published, Row
+from pipelines.core.records import Call, CallRoles, Procedure, Verdict
+from pipelines.queries import call_details, masking
+from pipelines.reviews.human_verdicts import Standing, standing
+from pipelines.score.step import evaluate
+
+
+def read(published: Published, store: Store, call: Row, *, is_masked: bool) -> dict[str, list[Row]]:
+    """The rows of one call's page (`call_page.VIEWS`) with people's verdicts in place; masked where they were kept raw and must not be seen."""
+    _, rows = next(call_details.read_calls(published, [call]))
+    if is_masked and call["text_kept"] == "raw":
+        masking.mask(published, call["call_id"], rows)
+    return put_in(call, rows, standing(store, [call["call_id"]]).get(call["call_id"], {}))
+
+
+def put_in(call: Row, rows: dict[str, list[Row]], people: Standing) -> dict[str, list[Row]]:
+    """The same rows with what people say now; a person's result that was published earlier is replaced by it."""
+    if not people:
+        return rows
+    results, evaluations = by_people(call, rows, people)
+    own = {(r["scorecard_id"], r["criterion_id"]) for r in results}
+    cards = {e["scorecard_id"] for e in evaluations}
+    others = [r for r in rows["criterion_results"] if r["judge"] == "machine" or (r["scorecard_id"], r["criterion_id"]) not in own]
+    kept = [e for e in rows["evaluations"] if e["judge"] == "machine" or e["scorecard_id"] not in cards]
+    return rows | {"criterion_results": results + others, "evaluations": evaluations + kept}
+
+
+def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) -> tuple[list[Row], list[Row]]:
+    """A row of criterion_results for each criterion that a person judged, and one of evaluations for each scorecard with such a criterion."""
+    machine = {(r["scorecard_id"], r["criterion_id"]): r for r in rows["criterion_results"] if r["judge"] == "machine"}
+    profile = load_centre(call["centre_id"]) if call["centre_id"] in centre_ids() else None
+    results = [_result(machine[key], said, profile) for key, said in people.items() if key in machine]
+    evaluations = []
+    for evaluation in rows["evaluations"]:
+        card = evaluation["scorecard_id"]
+        own = {r["criterion_id"]: r for r in results if r["scorecard_id"] == card}
+        if evaluation["judge"] == "machine" and own:
+            counted = [own.get(r["criterion_id"], r) for r in machine.values() if r["scorecard_id"] == card]
+            evaluations.append(_evaluation(call, rows, profile, evaluation, counted))
+    return results, evaluations
+
+
+def of_list(published: Published, store: Store, listed: Sequence[Row]) -> list[Row]:
+    """Rows of a list of calls whose scores are those that count; `people` names who judged, where somebody did."""
+    people = standing(store, [row["call_id"] for row in listed])
+    if not people:
+        return [row | {"people": []} for row in listed]
+    calls = published.of_calls("calls", sorted(people), "call_id")
+    found = {call["call_id"]: put_in(call, rows, people[call["call_id"]]) for call, rows in call_details.read_calls(published, calls)}
+    return [_listed(row, found[row["call_id"]]) if row["call_id"] in found else row | {"people": []} for row in listed]
+
+
+def _listed(row: Row, rows: Mapping[str, Sequence[Row]]) -> Row:
+    best = {e["scorecard_id"]: e for e in reversed(rows["evaluations"])}.values()  # people's stand before the machine's
+    scores = [e["score_pct"] for e in best if e["score_pct"] is not None]
+    changed: Row = {
+        "score_pct": sum(scores) / len(scores) if scores else None,
+        "auto_fail": any(e["auto_fail"] for e in best),
+        "needs_review": any(e["needs_review"] for e in best),
+        "people": sorted({r["person"] for r in rows["criterion_results"] if r["judge"] == "human" and r.get("person")}),
+    }
+    if "unsure" in row:
+        verdicts = {(r["scorecard_id"], r["criterion_id"]): r for r in reversed(rows["criterion_results"])}.values()
+        open_points = sorted((r for r in verdicts if r["verdict"] == "unsure"), key=lambda r: (-r["max_points"], r["criterion_id"]))
+        changed["unsure"] = [r["criterion_id"] for r in open_points]
+    return row | changed
+
+
+def _result(machine: Row, said: Row, profile: Centre | None) -> Row:
+    criterion = _criterion(profile, machine["criterion_id"])
+    weight = machine["max_points"] or (criterion.weight if criterion else 0.0)
+    return machine | {
+        "verdict": said["verdict"], "confidence": 1.0, "points": weight if said["verdict"] == "pass" else 0.0,
+        "max_points": 0.0 if said["verdict"] == "na" else weight, "quote": said["quote"], "role": said["role"], "turn_no": said["turn_no"],
+        "start_s": said["start_s"], "end_s": said["end_s"], "judge": "human", "explanation": said["note"], "explanation_json": "{}",
+        "person": said["person"], "at": said["at"], "is_disputed": said["dispute_id"] is not None, "is_whole": said["evaluation_id"] is not None,
+        "machine_verdict": machine["verdict"],
+    }  # fmt: skip
+
+
+def _evaluation(call: Row, rows: Mapping[str, Sequence[Row]], profile: Centre | None, machine: Row, counted: Sequence[Row]) -> Row:
+    """The evaluation that follows from the verdicts that count."""
+    people = [r for r in counted if r["judge"] == "human"]
+    changed: Row = {"judge": "human", "evaluated_at": datetime.fromtimestamp(max(r["at"] for r in people), UTC)}
+    if profile is None:  # nobody can say what its criteria weigh now
+        return machine | changed
+    outcome = next((p["outcome"] for p in rows["abuse_procedures"]), "not_needed")
+    verdicts = [Verdict(**{name: row[name] for name in Verdict.__slots__}) for row in counted]
+    card = replace(profile.scorecard, criteria=tuple(_criterion(profile, v.criterion_id) or _gone(v, machine) for v in verdicts))
+    found = evaluate(
+        Call(call["call_id"], call["centre_id"], "", "", 0, None),
+        replace(profile, scorecard=card),
+        verdicts,
+        Procedure(call["call_id"], outcome, None, None, 0.0, ""),
+        CallRoles(call["call_id"], call["role_confidence"] or 0.0, "", bool(call["is_mapping_suspect"])),
+    )
+    cause = next((r for r in counted if r["criterion_id"] == found.auto_fail_criterion_id), None)
+    return machine | changed | {
+        "score_pct": found.score_pct, "coverage_pct": found.coverage_pct, "auto_fail": found.is_auto_fail,
+        "auto_fail_reason": found.auto_fail_reason, "auto_fail_criterion_id": found.auto_fail_criterion_id,
+        # whoever filled in the form has listened; a decided dispute answers one point only
+        "needs_review": not any(r["is_whole"] for r in people) and found.needs_review and not (cause is not None and cause in people),
+    }  # fmt: skip
+
+
+def _criterion(profile: Centre | None, criterion_id: str) -> Criterion | None:
+    return next((c for c in profile.scorecard.criteria if c.criterion_id == criterion_id), None) if profile else None
+
+
+def _gone(verdict: Verdict, machine: Row) -> Criterion:
+    """A criterion that the scorecard had when the call was judged and has no more."""
+    is_cause = machine["auto_fail_criterion_id"] == verdict.criterion_id
+    return Criterion(verdict.criterion_id, "said", verdict.max_points, {}, {}, is_auto_fail=is_cause)

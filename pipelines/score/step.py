@@ -1,0 +1,243 @@
+"""The score step: everything that is judged of a call, joined into one evaluation with its evidence."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from models import registry
+from pipelines.centres.profile import Centre, Criterion, load_centre
+from pipelines.core import versions
+from pipelines.core.errors import BadRecordingError
+from pipelines.core.records import (
+    AudioFacts,
+    Call,
+    CallMetrics,
+    CallRoles,
+    Evaluation,
+    Finding,
+    PersonalData,
+    Procedure,
+    PutAside,
+    SpeechAct,
+    Turn,
+    TurnSentiment,
+    Verdict,
+)
+from pipelines.core.settings import Settings
+from pipelines.core.staging import Batch
+from pipelines.score import findings as noticed
+from pipelines.score.abuse import find_abuse
+from pipelines.score.calibration import Calibration
+from pipelines.score.call_context import Case
+from pipelines.score.compliance import judge, points_of
+from pipelines.score.conversation import find_events, measure
+from pipelines.score.procedure import judge_procedure
+from pipelines.score.sentiment import judge_sentiment
+from pipelines.score.speech_acts import find_acts
+from pipelines.score.topic import judge_client_type, judge_topic
+from pipelines.turns.model_reading import NOTHING_READ, Reading, read_calls
+
+log = logging.getLogger("callgrade")
+_ROLE_SURE = 0.6
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Everything the score step says of one call."""
+
+    sentiments: tuple[TurnSentiment, ...]
+    acts: tuple[SpeechAct, ...]
+    findings: tuple[Finding, ...]
+    procedure: Procedure
+    verdicts: tuple[Verdict, ...]
+    evaluation: Evaluation
+    metrics: CallMetrics
+
+
+def score_call(
+    call: Call,
+    audio: AudioFacts,
+    turns: Sequence[Turn],
+    roles: CallRoles | None = None,
+    dropped: Sequence[Finding] = (),
+    personal_data: Sequence[PersonalData] = (),
+    sentiments: Sequence[TurnSentiment] | None = None,
+    profile: str = "offline",
+    models_dir: Path | None = None,
+    calibration: Calibration | None = None,
+    reading: Reading | None = None,
+) -> Scored:
+    """Judge one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and measures.
+
+    Args:
+        call: the call as intake accepted it; its centre says what is asked of it.
+        audio: its sound: duration, speech, holds.
+        turns: its turns with roles, personal data masked.
+        roles: who is who and how sure that is; None when it is not known.
+        dropped: findings of earlier steps, kept among the findings.
+        personal_data: where personal data was masked.
+        sentiments: the sentiment of the turns, when it is known already; read from the words otherwise.
+        profile: which models read the words.
+        models_dir: where their weights lie; None for the project's own.
+        calibration: how certain a verdict must be; None for the shipped one.
+        reading: what the turn model made of the turns, in their order; None for reading them now, or for nothing where sentiments are given.
+
+    Raises BadRecordingError (unscoreable) when no word was recognised in the call.
+    """
+    if not any(turn.tokens for turn in turns):
+        raise BadRecordingError(
+            "No word was recognised in this recording, so there is nothing to judge; listen to it, or check the language in the log.",
+            "unscoreable",
+        )
+    centre = load_centre(call.centre_id)
+    turns = sorted(turns, key=lambda t: t.turn_no)
+    if reading is None:
+        reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
+    acts = find_acts(turns, centre, reading)
+    abuse = find_abuse(turns, centre, reading)
+    moods = tuple(judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments)
+    procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
+    topic = judge_topic(call, turns, centre, acts, reading)
+    client_type = judge_client_type(turns, topic, abuse, moods, centre, reading)
+    findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
+    findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
+    findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
+    language = call_language(call, turns, centre)
+    verdicts = judge(
+        Case(
+            call=call,
+            centre=centre,
+            turns=tuple(turns),
+            acts=tuple(acts),
+            findings=tuple(findings),
+            procedure=procedure,
+            sentiments=moods,
+            holds=audio.holds,
+            topic=topic,
+            client_type=client_type,
+            duration_s=audio.duration_s,
+            speech=audio.speech,
+            language=language,
+        ),
+        calibration,
+    )
+    metrics = CallMetrics(
+        call_id=call.call_id,
+        language=language,
+        topic=topic.best,
+        topic_confidence=topic.confidence,
+        client_type=client_type.best,
+        client_type_confidence=client_type.confidence,
+        speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
+        scored_by=versions.graded_by(profile),
+        **asdict(measure(audio, turns, moods, centre.dead_air_s)),
+    )
+    did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
+    return Scored(moods, tuple(did), tuple(findings), procedure, tuple(verdicts), evaluation, metrics)
+
+
+def evaluate(call: Call, centre: Centre, verdicts: Sequence[Verdict], procedure: Procedure, roles: CallRoles | None = None) -> Evaluation:
+    """The scorecard's result: won points of the decided ones, 0 after an auto-fail, None when nothing could be decided."""
+    card = centre.scorecard
+    criteria = {c.criterion_id: c for c in card.criteria}
+    won, decided, applicable = points_of(verdicts)
+    failed = [v for v in verdicts if v.verdict == "fail" and criteria[v.criterion_id].is_auto_fail]
+    coverage = 100 * decided / applicable if applicable else 100.0
+    open_questions = [v for v in verdicts if v.verdict == "unsure" and criteria[v.criterion_id].severity == "critical"]
+    unsure_roles = roles is not None and (roles.is_mapping_suspect or roles.role_confidence < _ROLE_SURE)
+    return Evaluation(
+        call_id=call.call_id,
+        scorecard_id=card.scorecard_id,
+        scorecard_version=card.version,
+        score_pct=(0.0 if failed else round(100 * won / decided, 1)) if decided else None,
+        is_auto_fail=bool(failed),
+        auto_fail_reason=_reason(criteria[failed[0].criterion_id], failed[0]) if failed else None,
+        coverage_pct=round(coverage, 1),
+        needs_review=bool(
+            failed or open_questions or unsure_roles or coverage < card.review_below_coverage_pct or procedure.outcome == "cannot_tell"
+        ),
+        auto_fail_criterion_id=failed[0].criterion_id if failed else None,
+    )
+
+
+def _reason(criterion: Criterion, verdict: Verdict) -> str:
+    return f"{criterion.title.get('en', criterion.criterion_id)}: {verdict.explanation}"
+
+
+def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
+    """The language that most words of a call are in; the log's, or the centre's first, when no turn says."""
+    words: Counter[str] = Counter()
+    for turn in turns:
+        if turn.language:
+            words[turn.language] += len(turn.tokens)
+    return words.most_common(1)[0][0] if words else (call.language or centre.languages[0])
+
+
+def run(batch: Batch, settings: Settings) -> None:
+    """Score every call of a batch and write sentiments, speech acts, findings, procedures, verdicts, evaluations and metrics.
+
+    A call without a recognised word is put aside as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
+    """
+    scored, put_aside = score_batch(batch, settings)
+    batch.write("sentiments", [s for one in scored for s in one.sentiments])
+    batch.write("speech_acts", [a for one in scored for a in one.acts])
+    batch.write("findings", [f for one in scored for f in one.findings])
+    batch.write("procedures", [one.procedure for one in scored])
+    batch.write("verdicts", [v for one in scored for v in one.verdicts])
+    batch.write("evaluations", [one.evaluation for one in scored])
+    batch.write("metrics", [one.metrics for one in scored])
+    batch.write_put_aside("score", put_aside)
+
+
+def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[PutAside]]:
+    """What the rules of now say of every call of a batch, and the calls without a recognised word; nothing is written.
+
+    Raises MisconfiguredError for a wrong profile of a centre.
+    """
+    turns = _by_call(batch.read("turns"))
+    audio = {facts.call_id: facts for facts in batch.read("audio")}
+    roles = {role.call_id: role for role in batch.read("roles")}
+    dropped, personal = _by_call(batch.read("dropped")), _by_call(batch.read("personal_data"))
+    scored: list[Scored] = []
+    put_aside: list[PutAside] = []
+    out = {row.call_id for row in batch.put_aside() if row.step != "score"}  # an earlier scoring does not count
+    calls = [call for call in batch.read("calls") if call.call_id not in out]
+    worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
+    ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
+    examples = [load_centre(call.centre_id).topic_examples for call in worded]
+    read = read_calls(ordered, settings.profile, settings.models_dir, examples)
+    readings = {call.call_id: one for call, one in zip(worded, read, strict=True)}
+    for n, call in enumerate(calls, 1):
+        log.info("score %d/%d %s", n, len(calls), call.call_id)
+        try:
+            scored.append(
+                score_call(
+                    call,
+                    audio[call.call_id],
+                    turns[call.call_id],
+                    roles.get(call.call_id),
+                    dropped[call.call_id],
+                    personal[call.call_id],
+                    profile=settings.profile,
+                    models_dir=settings.models_dir,
+                    reading=readings.get(call.call_id),
+                )
+            )
+        except BadRecordingError as error:
+            name = Path(call.recording).name
+            put_aside.append(PutAside(call.call_id, "score", "unscoreable", error.reason, call.centre_id, name, call.recording_sha256))
+    return scored, put_aside
+
+
+def _by_call(rows: Iterable[K]) -> defaultdict[str, list[K]]:
+    found: defaultdict[str, list[K]] = defaultdict(list)
+    key: Callable[[K], str] = lambda row: row.call_id  # type: ignore[attr-defined]  # noqa: E731
+    for row in rows:
+        found[key(row)].append(row)
+    return found

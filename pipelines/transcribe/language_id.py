@@ -1,0 +1,176 @@
+"""Which language each stretch of a call is spoken in, among those that the centre serves.
+
+Whisper's own detector tells apart languages that sound different. Russian and Ukrainian it hears by the accent rather than by the words:
+a Russian sentence said by a Ukrainian is Ukrainian to it. Speech in such languages is therefore turned into words in each of them, and
+each stretch keeps the words that the model believes more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log
+
+from models.asr import engine
+from pipelines.core.records import Interval, Word
+from pipelines.decoding.tracks import Tracks
+from pipelines.transcribe.chunks import Packed, pack
+
+Chunks = list[tuple[Packed, tuple[str, ...]]]
+
+RIVALS = (("ru", "uk"),)  # languages that the detector takes for each other
+UNSURE_SHARE = 0.1  # a chunk with this much of an unlike second language is looked at stretch by stretch
+LANGUAGE_STRETCH_S = 2.0  # less speech than this does not tell its language
+SWITCH_PROBABILITY = 0.8  # a stretch is taken for another language than the call's only when this sure
+PRIOR_WORDS = 15  # how many words the whole track weighs when a stretch is judged: people seldom change language for one sentence
+NO_WORDS = log(0.1)  # belief in a language that has no words at all for a stretch
+
+
+def allowed(languages: Sequence[str], logged: str | None) -> tuple[str, ...]:
+    """The centre's languages; the one that the call log names goes first, even if the centre does not list it."""
+    return tuple(dict.fromkeys([*([logged] if logged else []), *languages]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What of a call is heard: its tracks [n, samples], where somebody speaks, and the languages it may be in, the likeliest first."""
+
+    tracks: Tracks
+    speech: tuple[Interval, ...]
+    languages: tuple[str, ...]
+    terms: Mapping[str, Sequence[str]] = field(default_factory=dict)  # language → the centre's names and words
+
+
+def pack_by_language(sounds: Sequence[Sound], recogniser: engine.Recogniser) -> list[Chunks]:
+    """For each call its chunks with the languages to hear them in, in the order of the tracks and of time.
+
+    Where a chunk sounds mixed of unlike languages, its stretches are heard one by one and packed anew by language.
+    """
+    found: list[Chunks] = [[] for _ in sounds]
+    for languages in dict.fromkeys(sound.languages for sound in sounds):
+        families = list(dict.fromkeys(_family(language, languages) for language in languages))
+        numbers = [i for i, sound in enumerate(sounds) if sound.languages == languages]
+        packs = [
+            [
+                chunk
+                for n in range(len(sounds[i].tracks))
+                for chunk in pack(sounds[i].tracks[n], n, sounds[i].speech, recogniser.longest_chunk_s)
+            ]
+            for i in numbers
+        ]
+        if len(families) == 1:
+            told: list[Chunks] = [[(chunk, families[0]) for chunk in chunks] for chunks in packs]
+        else:
+            told = _tell_apart([sounds[i].tracks for i in numbers], packs, recogniser, families)
+        for i, chunks in zip(numbers, told, strict=True):
+            found[i] = chunks
+    return found
+
+
+def choose(chunks: Sequence[Packed], versions: Sequence[dict[str, list[Word]]]) -> list[list[Word]]:
+    """For each chunk its words: of several versions, each stretch's words in the language that the model believes more."""
+    said: dict[tuple[int, str], list[Word]] = {}
+    for chunk, version in zip(chunks, versions, strict=True):
+        for language, words in version.items():
+            said.setdefault((chunk.track, language), []).extend(words)
+    found: list[list[Word]] = []
+    for chunk, version in zip(chunks, versions, strict=True):
+        if len(version) == 1:
+            found.append(next(iter(version.values())))
+            continue
+        chosen: list[Word] = []
+        for piece in chunk.pieces:
+            inside = {
+                language: [w for w in words if piece.start_s <= (w.start_s + w.end_s) / 2 <= piece.end_s]
+                for language, words in version.items()
+            }
+            most = max(len(words) for words in inside.values())
+            belief = {
+                language: most * _belief(words) + PRIOR_WORDS * _belief(said[chunk.track, language]) for language, words in inside.items()
+            }
+            chosen += inside[max(belief, key=lambda language: belief[language])]
+        found.append(chosen)
+    return found
+
+
+def _belief(words: Sequence[Word]) -> float:
+    """Mean log probability of a word."""
+    return sum(log(max(w.probability, 0.01)) for w in words) / len(words) if words else NO_WORDS
+
+
+def _family(language: str, languages: Sequence[str]) -> tuple[str, ...]:
+    """The languages of the centre that the detector takes for this one, itself included."""
+    for rivals in RIVALS:
+        if language in rivals:
+            return tuple(other for other in languages if other in rivals)
+    return (language,)
+
+
+def _tell_apart(
+    tracks: Sequence[Tracks], packs: Sequence[Sequence[Packed]], recogniser: engine.Recogniser, families: Sequence[tuple[str, ...]]
+) -> list[Chunks]:
+    of_chunk = iter(_likely(recogniser, [chunk.samples for chunks in packs for chunk in chunks], families))
+    likely = [[next(of_chunk) for _ in chunks] for chunks in packs]
+    mixed = {
+        (call, n): _stretches(chunk)
+        for call, chunks in enumerate(packs)
+        for n, chunk in enumerate(chunks)
+        if sorted(likely[call][n].values())[-2] >= UNSURE_SHARE
+    }
+    cut = [
+        engine.Excerpt(tracks[call][packs[call][n].track], ((int(s * engine.RATE_HZ), int(e * engine.RATE_HZ)),))
+        for (call, n), some in mixed.items()
+        for s, e in some
+    ]
+    of_stretch = iter(_likely(recogniser, cut, families))
+    found: list[Chunks] = []
+    for call, chunks in enumerate(packs):
+        seconds = {family: sum(p[family] * len(c.samples) for c, p in zip(chunks, likely[call], strict=True)) for family in families}
+        main = max(families, key=lambda family, seconds=seconds: seconds[family])  # type: ignore[misc]
+        found.append([])
+        for n, chunk in enumerate(chunks):
+            if (call, n) in mixed:
+                spoken = [_sure(next(of_stretch), main) for _ in mixed[call, n]]
+                found[-1] += _packed_anew(tracks[call], chunk, mixed[call, n], spoken, recogniser.longest_chunk_s)
+            else:
+                found[-1].append((chunk, max(families, key=lambda family, p=likely[call][n]: p[family])))  # type: ignore[misc]
+    return found
+
+
+def _likely(
+    recogniser: engine.Recogniser, sounds: Sequence[engine.Sound], families: Sequence[tuple[str, ...]]
+) -> list[dict[tuple[str, ...], float]]:
+    languages = [language for family in families for language in family]
+    found = recogniser.language_probabilities(sounds, languages)
+    return [{family: sum(probability[language] for language in family) for family in families} for probability in found]
+
+
+def _sure(probability: dict[tuple[str, ...], float], main: tuple[str, ...]) -> tuple[str, ...]:
+    best = max(probability, key=probability.__getitem__)
+    return best if probability[best] >= SWITCH_PROBABILITY else main
+
+
+def _stretches(chunk: Packed) -> list[tuple[float, float]]:
+    """The stretches of a chunk; one too short to tell its language joins its neighbour."""
+    stretches: list[tuple[float, float]] = []
+    for piece in chunk.pieces:
+        if stretches and stretches[-1][1] - stretches[-1][0] < LANGUAGE_STRETCH_S:
+            stretches[-1] = (stretches[-1][0], piece.end_s)
+        else:
+            stretches.append((piece.start_s, piece.end_s))
+    if len(stretches) > 1 and stretches[-1][1] - stretches[-1][0] < LANGUAGE_STRETCH_S:
+        stretches[-2:] = [(stretches[-2][0], stretches[-1][1])]
+    return stretches
+
+
+def _packed_anew(
+    tracks: Tracks, chunk: Packed, stretches: Sequence[tuple[float, float]], spoken: Sequence[tuple[str, ...]], longest_s: float
+) -> Chunks:
+    found: Chunks = []
+    for family in dict.fromkeys(spoken):
+        inside = [stretch for stretch, of in zip(stretches, spoken, strict=True) if of == family]
+        speech = [
+            Interval(chunk.track, p.start_s, p.end_s) for p in chunk.pieces if any(s <= p.start_s and p.end_s <= e for s, e in inside)
+        ]
+        found += [(packed, family) for packed in pack(tracks[chunk.track], chunk.track, speech, longest_s)]
+    return found

@@ -1,0 +1,62 @@
+"""What the turn model makes of a call: `redact` asks it for personal data, `score` for all else.
+
+The model reads what no list of phrases foresees, and errs where a phrase would not. What it reads is a probability, never a verdict: `acts`, `abuse`
+and `topic` combine it with phrases and lexicons. Nobody's feelings are read from a voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.text.loading import MODELS_DIR, get_turn_model
+from models.text.prototypes import Prototypes
+from models.text.turn_model import TurnModel, TurnReading, TurnText
+from pipelines.core.records import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read in a call; empty where nothing read it."""
+
+    turns: Mapping[int, TurnReading] = field(default_factory=dict)  # by turn number
+    client_type: Mapping[str, float] = field(default_factory=dict)
+    topics: Mapping[str, float] = field(default_factory=dict)  # see `Prototypes.scores`; only those of one centre can be compared
+
+
+NOTHING_READ = Reading()
+
+
+TopicExamples = Mapping[str, Sequence[str]]  # a centre's own: topic → a description and a few sentences
+
+
+def read_calls(
+    calls: Sequence[Sequence[Turn]],
+    profile: str = "offline",
+    models_dir: Path | None = None,
+    topic_examples: Sequence[TopicExamples] | None = None,
+) -> list[Reading]:
+    """What the turn model of a profile makes of each call; calls are best read together. `topic_examples`: see `read_with`."""
+    return read_with(get_turn_model(profile, models_dir or MODELS_DIR), calls, topic_examples)
+
+
+def read_with(model: TurnModel, calls: Sequence[Sequence[Turn]], topic_examples: Sequence[TopicExamples] | None = None) -> list[Reading]:
+    """What a given model makes of each call; `topic_examples` are those of the centre of each call, if any."""
+    found = model.read([texts_of(turns) for turns in calls])
+    prototypes: dict[int, Prototypes] = {}
+    readings = []
+    for turns, one, examples in zip(calls, found, topic_examples or [{}] * len(calls), strict=True):
+        topics = one.topics
+        if examples:
+            if id(examples) not in prototypes:
+                prototypes[id(examples)] = model.prototypes(examples)
+            topics = prototypes[id(examples)].scores(one.vector)
+        by_turn = {turn.turn_no: reading for turn, reading in zip(turns, one.turns, strict=True)}
+        readings.append(Reading(by_turn, one.client_type, topics))
+    return readings
+
+
+def texts_of(turns: Sequence[Turn]) -> list[TurnText]:
+    """The turns of a call as the model reads them."""
+    return [TurnText(tuple(token.text for token in turn.tokens), turn.role) for turn in turns]

@@ -1,0 +1,36 @@
+"""Every form of a word that was said, with its lemma, so that SQL can search for a word in whatever form it was said."""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from models.languages.language import LANGUAGES, lemma
+
+
+def _read_words(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        """create or replace temp table touched_words as
+            select call_no, call_block(call_no) as block, turn_no, language, unnest(string_split(plain_text(text), ' ')) as form
+            from store.turns
+            semi join (select call_no from store.calls where call_block(call_no) in (select block from touched_blocks)) as c using (call_no)"""
+    )
+
+
+def create(db: duckdb.DuckDBPyConnection) -> None:
+    """An empty lexicon."""
+    db.execute("create table made.lexicon (form varchar, language varchar, lemma varchar)")
+    _read_words(db)
+
+
+def learn(db: duckdb.DuckDBPyConnection) -> bool:
+    """Take in the forms that are new in the calls of the temporary table `touched_blocks`; their words are in `touched_words` then, if there are any."""
+    _read_words(db)
+    new = db.execute(
+        "select distinct form, language from touched_words where form <> '' except select form, language from made.lexicon order by all"
+    ).fetchall()
+    rows = [(form, language, lemma(form, language) if language in LANGUAGES else form) for form, language in new]
+    db.register("learned", pl.DataFrame(rows, schema={"form": pl.String, "language": pl.String, "lemma": pl.String}, orient="row"))
+    db.execute("insert into made.lexicon select form, language, plain_text(lemma) from learned")
+    db.unregister("learned")
+    return db.execute("select 1 from touched_words where form <> '' limit 1").fetchone() is not None

@@ -1,0 +1,118 @@
+"""Sums over all calls that pages show, each worked out once for each published copy, and ahead of whoever asks."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.core.published import Row
+from pipelines.i18n.wording import LANGUAGES, wording
+from pipelines.queries import aggregates, scorecards, trends
+from pipelines.queries.snapshot import Reading
+from pipelines.reports.presenters import Shown
+from pipelines.reviews import evaluations
+from pipelines.web.request_context import LINKS
+
+LEDGER_SHOWN, CALLS_SHOWN, CLIPS_SHOWN = 50, 20, 6  # on the page of a centre
+
+
+def totals(published: Reading) -> list[Row]:
+    """The sums of every centre."""
+    return published.once("totals", lambda: [t for t in aggregates.centres(published) if t["centre_id"] is not None])
+
+
+def weeks(published: Reading, centre_id: str) -> list[Row]:
+    """The latest weeks of a centre with calls, the oldest first."""
+    return published.once("weeks", lambda: trends.weeks(published)).get(centre_id, [])[-trends.WEEKS_SHOWN :]
+
+
+def criteria(published: Reading, centre_id: str) -> list[Row]:
+    """How often each criterion of a centre was passed and failed."""
+    return published.once(("criteria", centre_id), partial(aggregates.criteria, published, centre_id))
+
+
+def topics(published: Reading, centre_id: str) -> list[Row]:
+    """What the calls of a centre were about."""
+    return published.once(("topics", centre_id), partial(aggregates.topics, published, centre_id))
+
+
+def first_calls(published: Reading, centre_id: str) -> list[Row]:
+    """The calls of a centre that a person should look at first."""
+    return published.once(("first calls", centre_id), partial(aggregates.calls, published, centre_id, limit=CALLS_SHOWN))
+
+
+def ledger(published: Reading, centre_id: str) -> list[Row]:
+    """What of a centre could not be graded."""
+    return published.once(("ledger", centre_id), partial(aggregates.ledger, published, centre_id, LEDGER_SHOWN))
+
+
+def clips(published: Reading, centre_id: str) -> list[Row]:
+    """The first coaching clips of a centre."""
+    return published.once(("clips", centre_id), partial(aggregates.clips, published, centre_id, limit=CLIPS_SHOWN))
+
+
+def answers(published: Reading, shown: Shown, graded: list[Row] | None = None) -> list[scorecards.Answer]:
+    """What a centre asks, answered in a language."""
+    centre_id = str(shown.centre["centre_id"])
+    return published.once(
+        ("answers", centre_id, shown.w.code), lambda: shown.answers(published, shown.named(criteria(published, centre_id)), graded)
+    )
+
+
+def undecided(published: Reading, centre_id: str) -> list[Row]:
+    """The calls of a centre with points that only a person can decide."""
+    return published.once(("unsure", centre_id), partial(evaluations.undecided, published, centre_id))
+
+
+def critical(published: Reading, centre_id: str) -> list[Row]:
+    """The calls of a centre with a critical failure."""
+    return published.once(("critical", centre_id), partial(evaluations.critical, published, centre_id))
+
+
+def changed(published: Reading, centre_id: str) -> list[trends.Change]:
+    """The criteria of a centre that changed from one week to the next, where it has two."""
+    latest = weeks(published, centre_id)[-2:]
+    if len(latest) < 2:
+        return []
+    return published.once(
+        ("criteria_changes", centre_id),
+        lambda: trends.criteria_changes(published, centre_id, latest[1]["period_start"], latest[0]["period_start"]),
+    )
+
+
+def operators(published: Reading, centre_id: str) -> list[Row]:
+    """The operators of a centre over everything published."""
+    return published.once("operators", lambda: aggregates.operators(published))[centre_id]
+
+
+def operators_criteria(published: Reading, centre_id: str) -> dict[str, list[Row]]:
+    """How often each operator of a centre kept each criterion."""
+    return published.once(("criteria_by_operator", centre_id), partial(aggregates.criteria_by_operator, published, centre_id))
+
+
+def operators_calls(published: Reading, centre_id: str, operator_id: str, most: int) -> list[Row]:
+    """The first calls of an operator, those to look at on top."""
+    key = ("calls of an operator", centre_id, operator_id, most)
+    return published.once(key, partial(aggregates.calls, published, centre_id, operator_id, most))
+
+
+def operators_clips(published: Reading, centre_id: str, operator_id: str) -> list[Row]:
+    """The first coaching clips of an operator."""
+    key = ("clips of an operator", centre_id, operator_id)
+    return published.once(key, partial(aggregates.clips, published, centre_id, operator_id, CLIPS_SHOWN))
+
+
+def warm(published: Reading) -> None:
+    """Work all of it out, but for what is of one operator: what many ask for first."""
+    for centre_id in centre_ids():
+        load_centre(centre_id)
+    centres = [str(total["centre_id"]) for total in totals(published)]
+    for centre_id in centres:
+        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, changed):
+            make(published, centre_id)
+        graded = scorecards.read_graded(published, centre_id)  # read once for all languages
+        for code in LANGUAGES:
+            answers(published, Shown(centre_id, wording(code), LINKS), graded)
+    for centre_id in centres:
+        operators(published, centre_id)
+        operators_criteria(published, centre_id)

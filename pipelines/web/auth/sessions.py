@@ -1,0 +1,132 @@
+"""Signing in and staying signed in: sessions that live on the server, limits on guessing, and the tokens that forms carry.
+
+The browser holds 256 random bits; the store only their sha256. A session ends after a time without use, at the latest after a working day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+from dataclasses import dataclass
+
+from pipelines.app_db import accounts
+from pipelines.app_db.accounts import Account
+from pipelines.app_db.addresses import network_of
+from pipelines.app_db.database import Store, present
+
+IDLE_S = 2 * 3600.0
+LONGEST_S = 12 * 3600.0
+_SEEN_EVERY_S = 60.0  # a page view within that time writes nothing
+WINDOW_S = 15 * 60.0
+TRIES_PER_NAME = 10  # in the window, from one network or one known device
+TRIES_PER_ADDRESS = 40  # for all names together; an office shares one address
+TRIES_BEFORE_ONE_EACH = 100  # for one name from all networks together; after them a network has one try instead of ten
+_DEVICE = "device "  # no address begins so
+
+
+class TooManyTriesError(Exception):
+    """A name or an address failed too often; nothing was checked."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many tries, wait {wait_s:.0f} s")
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open session: whose it is, and the name under which the store keeps it."""
+
+    account: Account
+    session_hash: str
+
+
+def sign_in(store: Store, name: str, password: str, address: str, device: str | None = None) -> Account | None:
+    """The account when name and password fit, else None. Raises TooManyTriesError without looking at the password.
+
+    `device` names a browser in which this account has signed in before, or a session of it: its tries are counted alone, so guesses that others make do
+    not keep its holder out. Unknown names are counted and answered like known ones.
+    """
+    counted, now = accounts.canonical(name) or "", present()
+    origin = network_of(address) if device is None else _DEVICE + hashlib.sha256(device.encode()).hexdigest()[:32]
+    with store.writing() as db:  # the try is noted before it is made, so that a hundred at once count as a hundred
+        db.execute("delete from sign_in_attempts where at < ?", [now - WINDOW_S])
+        _refuse_too_many(db, counted, origin, now)
+        noted = db.execute("insert into sign_in_attempts values (?, ?, ?)", [now, counted, origin]).lastrowid
+    account = accounts.verified(store, name, password)
+    if account is not None:
+        with store.writing() as db:  # this try only: who knows one password must not get more guesses at another
+            db.execute("delete from sign_in_attempts where rowid = ? and at = ? and name = ?", [noted, now, counted])
+    return account
+
+
+def _refuse_too_many(db: sqlite3.Connection, name: str, origin: str, now: float) -> None:
+    """Raise TooManyTriesError when another try for a name from a device or network must wait."""
+
+    def tries(where: str, *values: str) -> tuple[int, float]:
+        count, first = db.execute(f"select count(*), min(at) from sign_in_attempts where {where}", values).fetchone()
+        return int(count), max((first or now) + WINDOW_S - now, 1.0)
+
+    is_device = origin.startswith(_DEVICE)
+    most = TRIES_PER_NAME
+    if not is_device and tries(f"name = ? and address not like '{_DEVICE}%'", name)[0] >= TRIES_BEFORE_ONE_EACH:
+        most = 1  # many networks guess at this name: each gets one try, and whoever owns the name is not kept out by the others
+    count, wait_s = tries("name = ? and address = ?", name, origin)
+    if count >= most:
+        raise TooManyTriesError(wait_s)
+    count, wait_s = tries("address = ?", origin)
+    if not is_device and count >= TRIES_PER_ADDRESS:
+        raise TooManyTriesError(wait_s)
+
+
+def open_session(store: Store, account: Account, replaced: str | None = None) -> str:
+    """A new session of an account, and what the browser is to hold of it; the one it replaces ends."""
+    token, now = secrets.token_urlsafe(32), present()
+    with store.writing() as db:
+        db.execute(
+            "delete from sessions where seen_at < ? or opened_at < ? or session_hash = ?",
+            [now - IDLE_S, now - LONGEST_S, _hash(replaced or "")],
+        )
+        db.execute("insert into sessions values (?, ?, ?, ?)", [_hash(token), account.account_id, now, now])
+    return token
+
+
+def find_session(store: Store, token: str | None) -> Session | None:
+    """The session that a browser's token opens, unless it has ended or its account was closed."""
+    if not token or len(token) > 100:
+        return None
+    now, hashed = present(), _hash(token)
+    rows = store.rows(
+        "select account_id, seen_at from sessions where session_hash = ? and seen_at >= ? and opened_at >= ?",
+        hashed,
+        now - IDLE_S,
+        now - LONGEST_S,
+    )
+    account = accounts.find(store, rows[0]["account_id"]) if rows else None
+    if account is None or not account.is_active:
+        return None
+    if now - rows[0]["seen_at"] > _SEEN_EVERY_S:
+        with store.writing() as db:
+            db.execute("update sessions set seen_at = ? where session_hash = ?", [now, hashed])
+    return Session(account, hashed)
+
+
+def close_session(store: Store, session: Session) -> None:
+    """End a session for good."""
+    with store.writing() as db:
+        db.execute("delete from sessions where session_hash = ?", [session.session_hash])
+
+
+def form_token(store: Store, subject: str) -> str:
+    """What a form must carry to be taken: bound to a session (its hash) or, before signing in, to a random cookie."""
+    return hmac.new(store.signing_key, b"form " + subject.encode(), hashlib.sha256).hexdigest()
+
+
+def is_form_token(store: Store, subject: str, given: object) -> bool:
+    """Whether a form carried the right token."""
+    return isinstance(given, str) and hmac.compare_digest(form_token(store, subject).encode(), given.encode())
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,61 @@
+"""Forms that were sent after the session had ended: the browser carries them through signing in, and they are sent once the person has.
+
+Nothing of such a form is saved for somebody who is not signed in. The sign-in page holds its fields as hidden fields; when the proof of identity comes with
+them, an evaluation becomes a draft of that account, and any other form is offered to be sent again with the token of the new session.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fastapi import Request
+from starlette.datastructures import FormData
+
+from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD
+
+# Forms in which people write. Passwords are never carried, nor is what changes accounts.
+_PATHS = re.compile(r"/evaluate|/dispute|/disputes/\d{1,18}|/trainer/packs(/[\w-]{1,64}(/moments(/[\w-]{1,64})?)?)?")
+PATH_FIELD = "resend_path"
+PREFIX = "resend."
+_MOST = MOST_FIELDS - 10  # beside those of the sign-in form
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A form on its way: where it goes, and its fields in their order, without the token of the session that has ended."""
+
+    path: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def form(self) -> FormData:
+        return FormData(list(self.fields))
+
+    @property
+    def hidden(self) -> Iterator[tuple[str, str]]:
+        """Names and values of the hidden fields that carry it through the sign-in form."""
+        yield PATH_FIELD, self.path
+        for name, value in self.fields:
+            yield PREFIX + name, value
+
+
+async def of_request(request: Request) -> Carried | None:
+    """What a request without a session sent, where it is a form that can be carried."""
+    if not _PATHS.fullmatch(request.url.path):
+        return None
+    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+    return _carried(request.url.path, form.multi_items(), "")
+
+
+def of_sign_in(form: FormData) -> Carried | None:
+    """What a sign-in form carries."""
+    path = form.get(PATH_FIELD)
+    return _carried(path, form.multi_items(), PREFIX) if isinstance(path, str) and _PATHS.fullmatch(path) else None
+
+
+def _carried(path: str, items: Sequence[tuple[str, object]], prefix: str) -> Carried | None:
+    fields = [(name.removeprefix(prefix), value) for name, value in items if name.startswith(prefix) and isinstance(value, str)]
+    kept = tuple((name, value) for name, value in fields if name != TOKEN_FIELD)
+    return Carried(path, kept) if 0 < len(kept) <= _MOST else None

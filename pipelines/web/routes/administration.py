@@ -1,0 +1,178 @@
+"""Accounts, for administrators: who has one, a new one, and a page for each to correct it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from pipelines.app_db import accounts, administration, audit, operator_ids
+from pipelines.app_db.accounts import EVERY_CENTRE, Account, AccountError
+from pipelines.app_db.administration import Change, Fields, NotAllowedError
+from pipelines.app_db.database import Row
+from pipelines.centres.profile import centre_ids
+from pipelines.web.request_context import NavItem, Visit, may
+
+router = APIRouter()
+NAV = (NavItem("/accounts", "accounts", "manage_accounts"),)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What was filled in, so that a form that is refused comes back as it was sent."""
+
+    name: str = ""
+    role: str = accounts.ROLES[0]
+    centres: frozenset[str] = field(default_factory=frozenset)
+    operator_id: str = ""
+    hears_personal_data: bool = False
+    is_active: bool = True
+    is_new_operator: bool = False
+
+
+@router.get("/accounts")
+def account_list(visit: Annotated[Visit, may("manage_accounts")]) -> HTMLResponse:
+    """The accounts that one may change, and a form for a new one."""
+    return _list_page(visit)
+
+
+@router.post("/accounts")
+def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
+    """Add an account, with a password that is shown once."""
+    typed = _typed(visit, Typed(role=""))
+    password = accounts.fresh_password(typed.name)
+    try:
+        fields = _fields(visit, typed, None)
+        made = administration.add(visit.store, visit.account, typed.name, fields, password)
+    except AccountError as error:
+        return _list_page(visit, _status(visit, error, "account_added", typed.name), error, typed=typed)
+    _note(visit, administration.added(made), made)
+    return _list_page(visit, made=made, password=password)
+
+
+@router.get("/accounts/{account_id}")
+def account_page(account_id: int, visit: Annotated[Visit, may("manage_accounts")]) -> HTMLResponse:
+    """An account: role, centres, operator id and permissions, to be corrected."""
+    return _page(visit, _account(visit, account_id))
+
+
+@router.post("/accounts/{account_id}")
+def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts")]) -> Response:
+    """Correct an account, close it, or give it a new password."""
+    account = _account(visit, account_id)
+    if visit.given("new_password") == "1":
+        password = accounts.fresh_password(account.name)
+        try:
+            administration.reset_password(visit.store, visit.account, account_id, password)
+        except AccountError as error:
+            return _page(visit, account, _status(visit, error, "password_changed", account.name), error)
+        _note(visit, [("password_changed", account.name)], account)
+        return _page(visit, account, made=account, password=password)
+    typed = _typed(visit, Typed(role=account.role, operator_id=account.operator_id or ""))
+    try:
+        before, after = administration.edit(visit.store, visit.account, account_id, _fields(visit, typed, account))
+    except AccountError as error:
+        return _page(visit, account, _status(visit, error, "account_changed", account.name), error, typed=typed)
+    _note(visit, administration.changes(before, after), before, after)
+    return visit.go(f"/accounts/{account_id}?done=1")
+
+
+def _account(visit: Visit, account_id: int) -> Account:
+    """An account that this administrator may change. Raises RefusedError otherwise, as for one that there is not."""
+    account = accounts.find(visit.store, account_id) if abs(account_id) < 2**62 else None
+    if account is None or not administration.may_manage(visit.account, account):
+        visit.refuse(404, "account_changed", str(account_id)[:30])
+    return account
+
+
+def _typed(visit: Visit, otherwise: Typed) -> Typed:
+    """What the form says; `otherwise` holds the role and operator id of a form without them."""
+    role, operator_id = ("role" in visit.form), ("operator_id" in visit.form)
+    return Typed(
+        visit.given("name", accounts.LONGEST_TYPED + 1), visit.given("role", 100) if role else otherwise.role, frozenset(visit.all_given("centre")),
+        visit.given("operator_id", operator_ids.LONGEST) if operator_id else otherwise.operator_id, visit.given("hears_personal_data") == "1",
+        visit.given("is_active") == "1", visit.given("new_operator") == "1",
+    )  # fmt: skip
+
+
+def _fields(visit: Visit, typed: Typed, account: Account | None) -> Fields:
+    """What an account shall be. Raises AccountError for a centre that does not exist, or an operator who is in no call and not said to be new."""
+    unknown = typed.centres - {*_known_centres(visit), EVERY_CENTRE} - (account.centres if account else frozenset())
+    if unknown:
+        raise AccountError("account_centre_bad", f"There is no centre {min(unknown)[:64]!r}.", centre=min(unknown)[:64])
+    operator_id = typed.operator_id if typed.role == "operator" else ""
+    is_kept = account is not None and account.operator_id == operator_id
+    new_centres = typed.centres - account.centres if account and is_kept else typed.centres
+    if operator_id and EVERY_CENTRE not in typed.centres and not typed.is_new_operator:
+        operator_ids.check(operator_ids.known(visit.published), operator_id, new_centres)
+    return Fields(typed.role, typed.centres, operator_id or None, typed.hears_personal_data, typed.is_active)
+
+
+def _note(visit: Visit, changes: list[Change], *states: Account) -> None:
+    for action, subject in changes:
+        visit.note(action, subject, administration.centre_of(*states))
+
+
+def _status(visit: Visit, error: AccountError, action: str, name: str) -> int:
+    """The status of a form that was not taken: 400, or 403 for what is beyond this administrator, which the audit keeps."""
+    if not isinstance(error, NotAllowedError):
+        return 400
+    audit.write(visit.store, visit.account, visit.address, action, accounts.canonical(name), outcome="refused")
+    return 403
+
+
+def _list_page(
+    visit: Visit,
+    status: int = 200,
+    error: AccountError | None = None,
+    *,
+    typed: Typed | None = None,
+    made: Account | None = None,
+    password: str = "",
+) -> HTMLResponse:
+    everybody = [one for one in accounts.everybody(visit.store) if administration.may_manage(visit.account, one)]
+    return visit.page(
+        "app/accounts.html", status, everybody=everybody, typed=typed or Typed(), made=made, password=password, **_form(visit, error)
+    )  # fmt: skip
+
+
+def _page(
+    visit: Visit,
+    account: Account,
+    status: int = 200,
+    error: AccountError | None = None,
+    *,
+    typed: Typed | None = None,
+    made: Account | None = None,
+    password: str = "",
+) -> HTMLResponse:
+    typed = typed or Typed(
+        account.name, account.role, account.centres, account.operator_id or "", account.hears_personal_data, account.is_active
+    )
+    done = visit.request.query_params.get("done") == "1"
+    values = _form(visit, error)
+    values["centres"] = sorted({*_own_centres(visit), *(account.centres - {EVERY_CENTRE})})
+    return visit.page("app/account.html", status, one=account, typed=typed, made=made, password=password, done=done, **values)
+
+
+def _form(visit: Visit, error: AccountError | None) -> Row:
+    """What the fields of an account offer, and what was wrong."""
+    account = visit.account
+    centres = _own_centres(visit)
+    known = operator_ids.known(visit.published)
+    roles = accounts.ROLES[: accounts.ROLES.index(account.role) + 1]
+    return {
+        "problem": visit.w(error.key, **error.values) if error else "", "roles": roles, "centres": centres,
+        "offers_every_centre": EVERY_CENTRE in account.centres, "offers_unmasked": account.hears_personal_data,
+        "operators": operator_ids.offered(known, centres, accounts.everybody(visit.store)),
+    }  # fmt: skip
+
+
+def _own_centres(visit: Visit) -> list[str]:
+    return [centre_id for centre_id in _known_centres(visit) if visit.account.sees_centre(centre_id)]
+
+
+def _known_centres(visit: Visit) -> list[str]:
+    return sorted({*centre_ids(), *visit.centres()})

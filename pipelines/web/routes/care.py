@@ -1,0 +1,126 @@
+"""Care for operators: who was exposed to abuse and is due a rest, whom to thank, and what those who must act on a threat need."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from pipelines.app_db import audit
+from pipelines.coaching.call_sound import NoSoundError, personal_spans
+from pipelines.core.published import Row
+from pipelines.queries.call_details import PLACEHOLDER
+from pipelines.queries.snapshot import Reading
+from pipelines.reports import wellbeing
+from pipelines.reviews import blind
+from pipelines.web.request_context import NavItem, Visit, may
+
+router = APIRouter()
+NAV = (NavItem("/care", "care_room", "care"),)
+
+
+def warm(published: Reading) -> None:
+    """Work the pages of the centres out, for each published copy ahead of whoever asks."""
+    for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
+        _read(published, row["centre_id"])
+
+
+@router.get("/care")
+def start(visit: Annotated[Visit, may("care")]) -> Response:
+    """The only centre of who sees one, else the first."""
+    centres = visit.centres()
+    return (
+        visit.go(f"/care/{quote(centres[0], safe='')}")
+        if centres
+        else visit.page("index.html", centres=[], ledger=[], received=0, graded=0, needs_review=0, auto_fails=0, abusive_calls=0)
+    )
+
+
+@router.get("/care/{centre_id}")
+def care(centre_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
+    """A centre: exposure by person and shift with rest advice, threats, and considerate clients."""
+    centre_id = visit.centre(centre_id)
+    published, shown, w = visit.published, visit.shown(centre_id), visit.w
+    shifts, hours, thanks, threats = _read(published, centre_id)
+    thanks = blind.without(thanks, visit.withheld)
+    return visit.page(
+        "app/care.html", centre=shown.centre, centres=[visit.shown(c).centre for c in visit.centres()], rule=wellbeing.rule(published, centre_id),
+        people=shown.operators(wellbeing.by_person(shifts)), shifts=[_shift(visit, s) for s in shifts[: wellbeing.SHIFTS_SHOWN]], more=max(len(shifts) - wellbeing.SHIFTS_SHOWN, 0),
+        hours=_drawn(hours), days=wellbeing.DAYS, pause_min=wellbeing.PAUSE_MIN,
+        thanks=[t | {"when": w.time(t["started_local"]), "href": shown.links.call(t["call_id"]), "pieces": PLACEHOLDER.split(t["quote"] or "")} for t in thanks],
+        threats=[t | {"when": w.time(t["started_local"])} for t in threats],
+    )  # fmt: skip
+
+
+@router.get("/care/threats/{call_id:path}")
+def threat(call_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
+    """The evidence of a threatening call."""
+    call = _threatening(visit, call_id, "evidence_opened")
+    said = wellbeing.evidence(visit.published, call, hears_personal_data=visit.account.hears_personal_data)
+    visit.note(audit.variant("evidence_opened", unmasked=visit.account.hears_personal_data), call_id, call["centre_id"])
+    shown = visit.shown(call["centre_id"])
+    turns = [t | {"pieces": PLACEHOLDER.split(t["text"])} for t in said["turns"]]
+    quotes = [f | {"pieces": PLACEHOLDER.split(f["quote"] or "")} for f in said["findings"]]
+    return visit.page(
+        "app/evidence.html", centre=shown.centre, said=said | {"turns": turns, "findings": quotes}, when=visit.w.time(said["started_local"]),
+        href=shown.links.call(call_id),
+    )  # fmt: skip
+
+
+@router.get("/care/evidence/{call_id:path}")
+def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Response:
+    """The evidence to hand over: quotes with their times and the sound, whole only for who may hear personal data."""
+    call = _threatening(visit, call_id, "exported")
+    visit.limit_exports(f"evidence of {call_id}", call["centre_id"])
+    is_whole = visit.account.hears_personal_data
+    said = wellbeing.evidence(visit.published, call, hears_personal_data=is_whole)
+    try:
+        sound = visit.site.sounds.rendering(call, personal_spans(visit.published, call_id), whole=is_whole).sound
+    except NoSoundError:
+        sound = None
+    content = wellbeing.archive(said, sound, visit.shown(call["centre_id"]).centre["name"], visit.w, is_whole=is_whole)
+    visit.note(audit.variant("exported", unmasked=is_whole), f"evidence of {call_id}", call["centre_id"])
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:80]
+    return Response(
+        content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-evidence-{name}.zip"'}
+    )
+
+
+def _read(published: Reading, centre_id: str) -> list[list[Row]]:
+    """Shifts, hours, thanks and threats of a centre, each worked out once for each published copy."""
+    readers = (wellbeing.shifts, wellbeing.hours, wellbeing.considerate, wellbeing.threats)
+    return [published.once((f"care_{reader.__name__}", centre_id), partial(reader, published, centre_id)) for reader in readers]
+
+
+def _threatening(visit: Visit, call_id: str, action: str) -> Row:
+    """A call that this account sees and in which somebody was threatened. Raises RefusedError otherwise."""
+    call = visit.call(call_id, action)
+    more = "kind = 'abuse' and severity = 'threat' and role <> 'operator'"
+    found = visit.published.of_calls("findings", [call_id], "start_s", "finding_no, start_s", more)
+    if not found:
+        visit.refuse(404, action, call_id, call["centre_id"])
+    return call
+
+
+def _shift(visit: Visit, row: Row) -> Row:
+    w = visit.w
+    due = row["rest_due_local"]
+    return row | {
+        "when": f"{w.date(row['shift_start_local'])}, {row['shift_start_local']:%H:%M}–{row['shift_end_local']:%H:%M}",
+        "due": f"{due:%H:%M}" if due else None,
+    }  # fmt: skip
+
+
+def _drawn(hours: list[Row]) -> list[Row]:
+    """The hours of a day as bars: how many of a hundred calls were abusive."""
+    rows = {row["hour"]: row for row in hours}
+    shares = {hour: 100 * row["abusive"] / row["calls"] for hour, row in rows.items() if row["calls"]}
+    top = max([*shares.values(), 1.0])
+    return [
+        {"hour": hour, "calls": rows[hour]["calls"] if hour in rows else 0, "abusive": rows[hour]["abusive"] if hour in rows else 0,
+         "share": shares.get(hour), "height": round(90 * shares.get(hour, 0.0) / top, 1), "top": round(top)}
+        for hour in range(24)
+    ]  # fmt: skip

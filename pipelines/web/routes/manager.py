@@ -1,0 +1,227 @@
+"""What a quality manager works with: the centres, a centre at a glance, the queue of calls to review, operators side by side, and Excel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from pipelines.core.published import Row
+from pipelines.core.settings import now
+from pipelines.queries import aggregates, trends
+from pipelines.queries.snapshot import Reading
+from pipelines.reports import excel, pdf
+from pipelines.reports.presenters import Shown, period
+from pipelines.reviews import blind, evaluations, listening
+from pipelines.web import aggregates_cache
+from pipelines.web.request_context import NavItem, Visit, call_path, may, operator_path
+
+router = APIRouter()
+NAV = (NavItem("/", "overview", "see_numbers"),)
+FIRST_OF_QUEUE = 5
+PERIODS = ("all", "month", "week")
+CALL_COLUMNS = (
+    "call_id", "started_local", "line", "direction", "operator_id", "topic", "client_type", "status", "score_pct", "coverage_pct", "auto_fail",
+    "needs_review", "is_abusive", "wait_s", "handling_time_s", "disconnect_party",
+)  # fmt: skip
+OPERATOR_COLUMNS = (
+    "operator_id", "period_start", "is_trainee", "calls", "scored_calls", "score_pct", "score_low_pct", "score_high_pct", "raw_score_pct",
+    "expected_score_pct", "standing", "first_group", "last_group", "abusive_calls", "abuse_exposure_s", "aht_s",
+)  # fmt: skip
+
+SCORE_COLUMNS = {
+    "operator_id", "period_start", "is_trainee", "scored_calls", "score_pct", "score_low_pct", "score_high_pct", "standing", "first_group", "last_group",
+}  # fmt: skip
+
+
+@router.get("/")
+def start(visit: Annotated[Visit, may("see_calls")]) -> Response:
+    """The centres that this person sees; an operator's own page, and the only centre of who sees one."""
+    account = visit.account
+    if account.role == "operator":
+        return visit.go("/" + operator_path(sorted(account.centres)[0], account.operator_id or ""))
+    centres = visit.centres()
+    if len(centres) == 1:
+        return visit.go("/" + visit.shown(centres[0]).centre["href"])
+    totals = [t for t in all_totals(visit) if t["centre_id"] in centres]
+    cards = [t | visit.shown(t["centre_id"]).centre | {"period": period(t, visit.w)} for t in totals]
+    numbers = {key: sum(t[key] for t in totals) for key in ("received", "graded", "needs_review", "auto_fails", "abusive_calls")}
+    return visit.page("index.html", centres=cards, ledger=[], **numbers)
+
+
+@router.get("/centres/{centre_id}")
+def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLResponse:
+    """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
+    values = glance(visit, centre_id)
+    centre_id, total, shown = values["centre"]["centre_id"], values["total"], visit.shown(centre_id)
+    published = visit.published
+    calls, ledger = (
+        blind.without(aggregates_cache.first_calls(published, centre_id), visit.withheld),
+        aggregates_cache.ledger(published, centre_id),
+    )
+    clips = aggregates_cache.clips(published, centre_id) if visit.account.may("hear") else []
+    return visit.page(
+        "app/centre.html", operators=[], calls=shown.calls(calls), more_calls=0, clips=shown.clips(clips), ledger=ledger,
+        more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
+        first=_listed(visit, shown, _queued(visit, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if visit.account.may("review") else [],
+        **values,
+    )  # fmt: skip
+
+
+def glance(visit: Visit, centre_id: str) -> dict[str, Any]:
+    """The sums of a centre that this account sees, as the page and the sheet of paper show them. Raises RefusedError otherwise."""
+    centre_id = visit.centre(centre_id)
+    published, shown = visit.published, visit.shown(centre_id)
+    total = next(t for t in all_totals(visit) if t["centre_id"] == centre_id)
+    criteria = shown.named(aggregates_cache.criteria(published, centre_id))
+    weeks = aggregates_cache.weeks(published, centre_id)
+    return {
+        "centre": shown.centre, "total": total, "period": period(total, visit.w), "criteria": criteria, "weeks": weeks,
+        "answers": [replace(a, calls=tuple(c for c in a.calls if c not in visit.withheld)) for a in aggregates_cache.answers(published, shown)], "topics": aggregates_cache.topics(published, centre_id),
+        "drawing": trends.draw(weeks), "changed": _changed(visit, shown, weeks),
+    }  # fmt: skip
+
+
+@router.get("/centres/{centre_id}/queue")
+def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "unsure") -> HTMLResponse:
+    """Calls that a person should listen to, of one kind; what was listened to stands last."""
+    centre_id = visit.centre(centre_id)
+    kind = kind if kind in evaluations.KINDS else "unsure"
+    sample = blind.sampled(visit.published, visit.store, centre_id)
+    week = sample[0]["week"] if sample else None
+    rows = _queued(visit, centre_id, kind)
+    shown = visit.shown(centre_id)
+    calls = sorted(_listed(visit, shown, rows, kind), key=lambda row: row["reviewed"] is not None)
+    return visit.page(
+        "app/queue.html", centre=shown.centre, kind=kind, kinds=evaluations.KINDS, calls=calls, week=week, size=evaluations.SAMPLE_A_WEEK
+    )
+
+
+@router.post("/reviewed")
+def reviewed(visit: Annotated[Visit, may("review")]) -> Response:
+    """Mark a call as reviewed by this person, and go on to the queue."""
+    call = visit.call(visit.given("call_id"), "reviewed")
+    evaluations.mark_reviewed(visit.store, visit.account, call["call_id"])
+    visit.note("reviewed", call["call_id"], call["centre_id"])
+    return visit.go(f"/{visit.shown(call['centre_id']).centre['href']}/queue")
+
+
+@router.get("/centres/{centre_id}/operators")
+def operators(centre_id: str, visit: Annotated[Visit, may("see_numbers")], by: str = "all", start: date | None = None) -> HTMLResponse:
+    """Operators side by side in a month or week, in groups that cannot be told apart."""
+    centre_id = visit.centre(centre_id)
+    by = by if by in PERIODS else "all"
+    rows = _operator_rows(visit, centre_id, by)
+    starts = sorted({row["period_start"] for row in rows if row["period_start"]}, reverse=True)
+    chosen = start if start in starts else next(iter(starts), None)
+    shown = visit.shown(centre_id)
+    here = shown.operators([row for row in rows if row["period_start"] == chosen])
+    here.sort(key=lambda r: (r["first_group"] or 99, r["last_group"] or 99, r["operator_id"]))
+    peers = [
+        (name, [r for r in here if bool(r["is_trainee"]) is is_trainee]) for name, is_trainee in (("peers", False), ("trainees", True))
+    ]
+    return visit.page(
+        "app/operators.html", centre=shown.centre, by=by, periods=PERIODS, starts=starts, chosen=chosen, peers=[p for p in peers if p[1]]
+    )
+
+
+@router.get("/centres/{centre_id}/export.xlsx")
+def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+    """The centre's calls, operators by month, criteria and ledger as a workbook."""
+    centre_id = visit.centre(centre_id)
+    visit.limit_exports(f"{centre_id}.xlsx", centre_id)
+    published = visit.published
+    facts = published.rows(
+        f"select {', '.join(CALL_COLUMNS)} from call_facts where centre_id = ? order by started_local desc nulls last, call_id limit ?",
+        centre_id, excel.MOST_ROWS,
+    )  # fmt: skip
+    criteria = aggregates.criteria(published, centre_id)
+    content = excel.workbook({
+        "calls": (CALL_COLUMNS, blind.blanked(facts, visit.withheld)),
+        "operators": (OPERATOR_COLUMNS, _operator_rows(visit, centre_id, "month")),
+        "criteria": (("criterion_id", "passed", "failed", "unsure", "weight"), criteria),
+        "not graded": (("call_id", "status", "status_reason"), aggregates.ledger(published, centre_id, excel.MOST_ROWS)),
+    })  # fmt: skip
+    visit.note("exported", f"{centre_id}.xlsx", centre_id)
+    return excel.download(content, f"{centre_id}.xlsx")
+
+
+@router.get("/centres/{centre_id}/export.pdf")
+def on_paper(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+    """The centre on one page, for a director."""
+    visit.limit_exports(f"{visit.centre(centre_id)}.pdf", centre_id)
+    values = glance(visit, centre_id)
+    centre_id = values["centre"]["centre_id"]
+    content = pdf.centre_page(values, aggregates.ledger(visit.published, centre_id, excel.MOST_ROWS), now().date(), visit.w)
+    visit.note("exported", f"{centre_id}.pdf", centre_id)
+    return excel.download(content, f"{centre_id}.pdf")
+
+
+def warm(published: Reading) -> None:
+    """What takes long with many calls."""
+    aggregates_cache.warm(published)
+    for by in PERIODS:
+        _all_operators(published, by)
+
+
+def all_totals(visit: Visit) -> list[Row]:
+    """The sums of every centre, worked out once for each published copy."""
+    return aggregates_cache.totals(visit.published)
+
+
+def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | None:
+    """The latest week with calls beside the one before it; None while there is only one."""
+    if len(weeks) < 2:
+        return None
+    now, before = weeks[-1], weeks[-2]
+    centre_id = str(shown.centre["centre_id"])
+    criteria = aggregates_cache.changed(visit.published, centre_id)
+    return {
+        "now": now, "before": before, "rows": trends.changes(now, before), "until": now["period_start"] + timedelta(days=6),
+        "criteria": [(shown.title(c.name), c) for c in criteria],
+    }  # fmt: skip
+
+
+def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
+    """The calls of one kind that a person should listen to, listened to or not."""
+    published = visit.published
+    if kind == "sample":
+        return blind.sampled(published, visit.store, centre_id)
+    selected = aggregates_cache.undecided(published, centre_id) if kind == "unsure" else aggregates_cache.critical(published, centre_id)
+    return blind.without(selected, visit.withheld)
+
+
+def _listed(visit: Visit, shown: Shown, rows: list[Row], kind: str) -> list[Row]:
+    """Rows of the queue as it shows them, without those in which a person has decided what they stand there for."""
+    ids = [row["call_id"] for row in rows]
+    done, heard = evaluations.reviews(visit.store, ids), listening.latest(visit.store, ids)
+    return [
+        row
+        | {"reviewed": done.get(row["call_id"]), "listened": heard.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]}
+        for row in shown.calls(rows)
+        if _waits(row, kind)
+    ]
+
+
+def _waits(row: Row, kind: str) -> bool:
+    if not row["people"] or kind == "sample":
+        return True
+    return bool(row["auto_fail"] if kind == "critical" else row["unsure"] or row["needs_review"])
+
+
+def _operator_rows(visit: Visit, centre_id: str, by: str) -> list[Row]:
+    """A centre's operators in every month or week, or over everything published."""
+    return [row for row in _all_operators(visit.published, by) if row["centre_id"] == centre_id]
+
+
+def _all_operators(published: Reading, by: str) -> list[Row]:
+    """The operators of all centres at once, because the views are worked out for all whoever is asked for."""
+    if by == "all":  # the view of scorecards has no such period
+        columns = ", ".join(c if c in SCORE_COLUMNS else f"null as {c}" for c in OPERATOR_COLUMNS)
+        sql = f"select centre_id, {columns} from operator_scores where period = ? order by operator_id"
+    else:
+        sql = f"select centre_id, {', '.join(OPERATOR_COLUMNS)} from operator_scorecards where period = ? order by period_start desc, operator_id"
+    return published.once(("operators", by), lambda: published.rows(sql, by))

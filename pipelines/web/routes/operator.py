@@ -1,0 +1,58 @@
+"""An operator's page: for the operator own calls and criteria, for others those of somebody at one of their centres."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from pipelines.core.settings import now
+from pipelines.reports import excel, pdf
+from pipelines.reports.presenters import period
+from pipelines.reviews import blind
+from pipelines.web import aggregates_cache
+from pipelines.web.request_context import Visit, may
+
+router = APIRouter()
+CALLS_SHOWN = 100
+CALLS_ON_PAPER = 40
+
+
+@router.get("/operators/{centre_id}/{operator_id:path}")
+def operator(centre_id: str, operator_id: str, visit: Annotated[Visit, may("see_calls")]) -> HTMLResponse:
+    """The page of an operator."""
+    return visit.page("app/operator.html", **_shown(visit, centre_id, operator_id, CALLS_SHOWN))
+
+
+@router.get("/scorecards/{centre_id}/{operator_id:path}")
+def scorecard(centre_id: str, operator_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+    """An operator's scorecard on paper."""
+    centre_id = visit.operator(centre_id, operator_id)
+    visit.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
+    content = pdf.operator_pages(_shown(visit, centre_id, operator_id, CALLS_ON_PAPER), now().date(), visit.w)
+    visit.note("exported", f"{centre_id}/{operator_id}.pdf", centre_id)
+    return excel.download(content, f"{centre_id}-{operator_id}.pdf")
+
+
+def _shown(visit: Visit, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
+    centre_id = visit.operator(centre_id, operator_id)
+    published, shown = visit.published, visit.shown(centre_id)
+    rows = aggregates_cache.operators(published, centre_id)
+    row = next((o for o in shown.operators(rows) if o["operator_id"] == operator_id), None)
+    if row is None:
+        visit.refuse(404, "opened", operator_id, centre_id)
+    by_operator = aggregates_cache.operators_criteria(published, centre_id)
+    calls = blind.without(aggregates_cache.operators_calls(published, centre_id, operator_id, most), visit.withheld)
+    if visit.withheld:  # all of them, so that which ones are listed tells nothing
+        calls += [
+            c
+            for c in blind.sampled(published, visit.store, centre_id)
+            if c["call_id"] in visit.withheld and c["operator_id"] == operator_id
+        ]
+    clips = aggregates_cache.operators_clips(published, centre_id, operator_id) if visit.account.may("hear") else []
+    return {
+        "centre": shown.centre | {"href": shown.centre["href"] if visit.account.may("see_numbers") else ""}, "operator": row,
+        "period": period(row, visit.w), "criteria": shown.named(by_operator.get(operator_id, [])), "calls": shown.calls(calls),
+        "more_calls": max(row["graded"] - len(calls), 0), "clips": shown.clips(clips),
+    }  # fmt: skip

@@ -1,0 +1,54 @@
+"""The packs that a trainer made for an operator, for that operator: to be played, not to be taken along or changed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+
+from pipelines.coaching import packs
+from pipelines.core.published import Row
+from pipelines.web.request_context import NavItem, Visit, may
+from pipelines.web.routes.trainer import calls_of, heard, sounding
+
+router = APIRouter()
+NAV = (NavItem("/my-packs", "my_packs", "learn"),)
+
+
+@router.get("/my-packs")
+def own(visit: Annotated[Visit, may("learn")]) -> HTMLResponse:
+    """The packs made for this operator whose time is not over."""
+    rows = packs.made_for(visit.store, visit.account)
+    return visit.page("app/own_packs.html", packs=[row | {"until": packs.day_of(row["expires_at"])} for row in rows])
+
+
+@router.get("/my-packs/{pack_id}")
+def one(pack_id: str, visit: Annotated[Visit, may("learn")]) -> HTMLResponse:
+    """A pack: played one moment after another. Calls of other operators bear no id here."""
+    pack = _pack(visit, pack_id)
+    shown = visit.shown(pack["centre_id"])
+    moments = heard(visit, shown, pack, packs.moments_of(visit.store, pack_id))
+    return visit.page(
+        "app/own_pack.html", pack=pack, until=packs.day_of(pack["expires_at"]),
+        moments=[m | {"is_own": m["call"] is not None and visit.account.sees_call(m["call"])} for m in moments],
+    )  # fmt: skip
+
+
+@router.get("/my-packs/{pack_id}/sound/{moment_id}")
+def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("learn")]) -> Response:
+    """The sound of a moment, beeped; each hearing is noted."""
+    pack = _pack(visit, pack_id)
+    moment = next((m for m in packs.moments_of(visit.store, pack_id) if m["moment_id"] == moment_id), None)
+    call = calls_of(visit, pack, [moment]).get(moment_id) if moment else None
+    if moment is None or call is None:
+        visit.refuse(404, "heard_clip", f"pack {pack_id}/{moment_id}", pack["centre_id"])
+    return sounding(visit, pack, moment, call)
+
+
+def _pack(visit: Visit, pack_id: str) -> Row:
+    """A pack made for this operator. Raises RefusedError for any other, as for one that there is not."""
+    found = packs.made_for(visit.store, visit.account, pack_id)
+    if not found:
+        visit.refuse(404, "opened", f"pack {pack_id}")
+    return found[0]

@@ -1,0 +1,46 @@
+"""Signing in again without losing what is filled in: how a page learns that its session has ended, and what becomes of a form that was sent without one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from pipelines.i18n.wording import wording
+from pipelines.web.auth import sessions
+from pipelines.web.auth.sessions import Session
+from pipelines.web.pending_forms import Carried
+from pipelines.web.request_context import RefusedError, Site, Visit, evaluate_path, language_of, may, render
+from pipelines.web.routes import evaluate
+
+router = APIRouter()
+
+
+@router.get("/sign-in/session")
+def session_state(visit: Annotated[Visit, may(None)]) -> Response:
+    """Whose session the browser holds, and the token that its forms carry; without a session the browser is led to the sign-in page."""
+    return JSONResponse({"account": visit.account.name, "token": visit.token})
+
+
+@router.get("/sign-in/done")
+def signed_in(visit: Annotated[Visit, may(None)]) -> HTMLResponse:
+    """Where a window ends in which somebody signed in for another one."""
+    return visit.page("app/error.html", visit=None, said=visit.w("signed_in_window"), hint=visit.w("signed_in_window_hint"))
+
+
+def send_again(request: Request, site: Site, session: Session, carried: Carried) -> Response:
+    """After signing in: an evaluation becomes a draft of the account and its form is opened; any other form is shown to be sent."""
+    if carried.path == "/evaluate":
+        with site.snapshot.read() as published:
+            visit = Visit(request, site, session, published, carried.form)
+            try:
+                evaluate.keep_draft(visit)
+                return visit.go(f"/{evaluate_path(visit.given('call_id'))}")
+            except RefusedError:
+                pass  # a call that this account does not see: sending the form again says so, and notes it
+    w = wording(language_of(request, session.account))
+    values = {
+        "visit": None, "account": session.account, "here": "/sign-in", "token": sessions.form_token(site.store, session.session_hash), "carried": carried,
+    }  # fmt: skip
+    return HTMLResponse(render("app/send_again.html", w, values))
