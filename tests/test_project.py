@@ -129,7 +129,7 @@ def _canonical(package: str) -> str:
 
 
 def _commands() -> dict[str, argparse.ArgumentParser]:
-    actions = command._parser()._subparsers._group_actions  # type: ignore[union-attr]  # argparse offers no public way
+    actions = command.build_parser()._subparsers._group_actions  # type: ignore[union-attr]  # argparse offers no public way
     return dict(actions[0].choices)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from models import registry
+from models import installed, registry
 from models.asr.engine import RATE_HZ, Chunk, Heard, HeardWord, Samples, Sound
 from models.cores import cores
 
@@ -29,7 +29,7 @@ class Onnx:
     """A loaded model of onnx-asr. Raises ModelError when its weights are missing or changed, or its device is not to be had."""
 
     def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
-        folder = registry.weights_to_load(models_dir, entry)
+        folder = installed.weights_to_load(models_dir, entry)
         import onnx_asr
         import onnxruntime
         from onnx_asr.utils import ModelLoadingError

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from models import registry
+from models import installed, registry
 from models.asr.engine import CHUNK_S, RATE_HZ, Chunk, Heard, HeardWord, Sound
 from models.cores import cores, threads
 
@@ -38,7 +38,7 @@ class Whisper:
     """A loaded Whisper model; to be asked from one thread at a time, as it runs threads of its own."""
 
     def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
-        folder = registry.weights_to_load(models_dir, entry)
+        folder = installed.weights_to_load(models_dir, entry)
         from faster_whisper import WhisperModel
 
         device, compute_type = entry.parameters["device"], entry.parameters["compute_type"]

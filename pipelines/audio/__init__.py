@@ -1,0 +1,1 @@
+"""The audio step: decodes a recording, tells its tracks apart, finds speech and holds."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.asr import engine
+from models.asr import voice_activity as silero
 from pipelines.core.records import Hold, Interval
 from pipelines.decoding.tracks import Tracks
 
@@ -37,14 +38,14 @@ ENOUGH_LEAK_S, ECHO_TAIL_S, ECHO_MARGIN_DB = 1.0, 0.2, 5.0
 
 def speech_intervals(tracks: Tracks, rate_hz: int) -> list[Interval]:
     """Stretches of speech on each track, ordered by start; leaked cross-talk is left out. `tracks` is [tracks, samples] at 16 kHz."""
-    probabilities = [engine.speech_probabilities(track) for track in tracks]
+    probabilities = [silero.speech_probabilities(track) for track in tracks]
     if len(tracks) == 2:
         leaked = [leaked_frames(tracks[own], tracks[1 - own], rate_hz, len(probabilities[own])) for own in (0, 1)]
         probabilities = [np.where(leak, 0.0, p) for p, leak in zip(probabilities, leaked, strict=True)]
     found = [
         Interval(number, round(start, 3), round(end, 3))
         for number, p in enumerate(probabilities)
-        for start, end in stretches(p, engine.SPEECH_FRAME_S, tracks.shape[1] / rate_hz)
+        for start, end in stretches(p, silero.FRAME_S, tracks.shape[1] / rate_hz)
     ]
     return sorted(found, key=lambda i: (i.start_s, i.track))
 
@@ -78,12 +79,12 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
     """For each frame of the speech detector: does this track only carry the other side's voice?"""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-    hop = int(engine.SPEECH_FRAME_S * rate_hz)
+    hop = int(silero.FRAME_S * rate_hz)
     levels = [uniform_filter1d(_levels(track, hop, frames), 5) for track in (own, other)]
     louder_db = levels[1] - levels[0]
     leaked = louder_db > SURE_LEAK_DB
     copied = np.zeros(frames, np.bool_)
-    block = max(1, round(STRETCH_FOR_COPY_S / engine.SPEECH_FRAME_S))
+    block = max(1, round(STRETCH_FOR_COPY_S / silero.FRAME_S))
     for first in range(0, frames, block // 2):
         part = slice(first, min(frames, first + block))
         quiet = louder_db[part] > LEAK_DB
@@ -92,9 +93,9 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
         a, b = own[first * hop : (first + block) * hop], other[first * hop : (first + block) * hop]
         if likeness(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_LIKENESS:
             copied[part] |= quiet
-    if copied.sum() * engine.SPEECH_FRAME_S > ENOUGH_LEAK_S:  # now the line's damping is known, and the echo's tails can be told as well
+    if copied.sum() * silero.FRAME_S > ENOUGH_LEAK_S:  # now the line's damping is known, and the echo's tails can be told as well
         damping_db = float(np.median(louder_db[copied]))
-        echo_db = maximum_filter1d(levels[1], round(2 * ECHO_TAIL_S / engine.SPEECH_FRAME_S)) - damping_db
+        echo_db = maximum_filter1d(levels[1], round(2 * ECHO_TAIL_S / silero.FRAME_S)) - damping_db
         leaked |= levels[0] < echo_db + ECHO_MARGIN_DB
     found: npt.NDArray[np.bool_] = leaked | copied
     return found
@@ -147,8 +148,8 @@ def total_s(intervals: Sequence[Interval]) -> float:
 
 def _levels(track: engine.Track, hop: int, frames: int) -> Levels:
     power = np.zeros(frames)
-    for first in range(0, frames, engine.SPEECH_BLOCK):
-        padded = np.zeros((min(engine.SPEECH_BLOCK, frames - first), hop), np.float32)
+    for first in range(0, frames, silero.BLOCK):
+        padded = np.zeros((min(silero.BLOCK, frames - first), hop), np.float32)
         part = track[first * hop : (first + len(padded)) * hop]
         padded.reshape(-1)[: len(part)] = part
         power[first : first + len(padded)] = np.mean(np.square(padded, dtype=np.float64), axis=1)

@@ -1,0 +1,1 @@
+"""Centre profiles: their schema, their loader, and the packaged ones."""

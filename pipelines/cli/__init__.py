@@ -1,0 +1,1 @@
+"""The `callgrade` command: one module for each sub-command."""

@@ -1,136 +1,34 @@
-"""`callgrade accounts`: accounts from the command line. Passwords come from a prompt or from standard input, never from arguments."""
+"""`callgrade accounts`: who may sign in to the web application."""
 
 from __future__ import annotations
 
-import getpass
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import argparse
 
-from pipelines.app_db import accounts, administration, audit, operator_ids
-from pipelines.app_db.accounts import EVERY_CENTRE, Account, AccountError
-from pipelines.app_db.administration import Change, Fields
-from pipelines.app_db.database import Store, open_store
-from pipelines.centres.profile import centre_ids
-from pipelines.core.errors import MisconfiguredError
-from pipelines.core.published import open_published
+from pipelines.cli.options import Commands, add_command, add_warehouse
 from pipelines.core.settings import Settings
 
-ACTIONS = ("add", "edit", "list", "password", "close", "open")
-_FROM = "command line"
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command."""
+    parser = add_command(
+        commands, "accounts", run, "who may sign in to the web application; passwords are asked for, or read from standard input"
+    )
+    parser.add_argument("action", choices=("add", "edit", "list", "password", "close", "open"), help="what to do")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="whose account")
+    add_warehouse(parser)
+    parser.add_argument("--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what an account may do")
+    parser.add_argument("--centre", action="append", default=[], metavar="ID", help="a centre that it sees; may be repeated, or all")
+    parser.add_argument("--operator-id", metavar="ID", help="for an operator: whose calls it shows, as the call log writes it")
+    parser.add_argument("--new-operator", action="store_true", help="accept an --operator-id that is not in any published call yet")
+    parser.add_argument("--hears-personal-data", action=argparse.BooleanOptionalAction, help="recordings are not beeped for it")
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The options of the command; None and an empty list where one was not given."""
+def run(arguments: argparse.Namespace) -> int:
+    """Carry it out; returns the exit status."""
+    from pipelines.cli import manage_accounts
 
-    role: str | None = None
-    centres: Sequence[str] = ()
-    operator_id: str | None = None
-    hears_personal_data: bool | None = None
-    is_new_operator: bool = False
-
-
-def run(settings: Settings, action: str, name: str | None, given: Given) -> int:
-    """Do one thing with the accounts of a site; the exit status 0.
-
-    Raises MisconfiguredError when a name, a role or a password is missing or does not fit.
-    """
-    store = open_store(settings)
-    if action == "list":
-        for account in accounts.everybody(store):
-            seen = "every centre" if EVERY_CENTRE in account.centres else administration.centres_text(account)
-            print(f"{account.name:24} {account.role:14} {account.operator_id or '':12} {seen}{'' if account.is_active else '  (closed)'}")
-        return 0
-    if name is None:
-        raise MisconfiguredError(f"`callgrade accounts {action}` needs a NAME.")
-    if action == "add":
-        return _add(settings, store, name, given)
-    account = accounts.named(store, name)
-    if action == "password":
-        administration.reset_password(store, None, account.account_id, _password(account.name))
-        _note(store, [("password_changed", account.name)], account)
-        print(f"{account.name} has a new password and is signed out everywhere.")
-        return 0
-    if action == "edit":
-        return _edit(settings, store, account, given)
-    _change(store, account, replace(Fields.of(account), is_active=action == "open"))
-    print(f"{account.name} can {'sign in again' if action == 'open' else 'no longer sign in'}.")
-    return 0
-
-
-def _add(settings: Settings, store: Store, name: str, given: Given) -> int:
-    if given.role is None:
-        raise MisconfiguredError(f"A new account needs --role, one of {', '.join(accounts.ROLES)}.")
-    centres = _centres(given) or frozenset({EVERY_CENTRE} if given.role == "administrator" else ())
-    fields = Fields(given.role, centres, given.operator_id if given.role == "operator" else None, bool(given.hears_personal_data))
-    _check(settings, fields, centres, given)
-    made = administration.add(store, None, name, fields, _password(name))
-    _note(store, administration.added(made), made)
-    print(f"{made.name} can sign in as {made.role}.")
-    return 0
-
-
-def _edit(settings: Settings, store: Store, account: Account, given: Given) -> int:
-    was = Fields.of(account)
-    hears = was.hears_personal_data if given.hears_personal_data is None else given.hears_personal_data
-    fields = replace(
-        was, role=given.role or was.role, centres=_centres(given) or was.centres, operator_id=given.operator_id or was.operator_id, hears_personal_data=hears
-    )  # fmt: skip
-    if fields.role != "operator":
-        fields = replace(fields, operator_id=None)
-    is_kept = fields.operator_id == was.operator_id
-    _check(settings, fields, fields.centres - was.centres if is_kept else fields.centres, given)
-    for _, subject in (changes := _change(store, account, fields)):
-        print(subject)
-    print(f"{account.name} was changed." if changes else f"Nothing changed: {account.name} is like that already.")
-    return 0
-
-
-def _change(store: Store, account: Account, fields: Fields) -> list[Change]:
-    before, after = administration.edit(store, None, account.account_id, fields)
-    changes = administration.changes(before, after)
-    _note(store, changes, before, after)
-    return changes
-
-
-def _centres(given: Given) -> frozenset[str]:
-    return frozenset(EVERY_CENTRE if centre_id == "all" else centre_id for centre_id in given.centres)
-
-
-def _check(settings: Settings, fields: Fields, centres: Iterable[str], given: Given) -> None:
-    """See that these centres exist, and that the operator is in a published call of them unless he is said to be new.
-
-    Raises AccountError with what is nearest.
-    """
-    known = _known(settings)
-    allowed = {*centre_ids(), *known, EVERY_CENTRE}
-    for centre_id in sorted(set(centres) - allowed):
-        near = operator_ids.nearest(centre_id, allowed - {EVERY_CENTRE})
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(sorted(allowed - {EVERY_CENTRE}))}"
-        raise AccountError("account_centre_bad", f"There is no centre {centre_id!r}: {hint}", centre=centre_id)
-    if fields.operator_id and EVERY_CENTRE not in fields.centres and not given.is_new_operator:
-        operator_ids.check(known, fields.operator_id, frozenset(centres))
-
-
-def _known(settings: Settings) -> dict[str, frozenset[str]]:
-    """The operators of the published calls; none where nothing is published yet."""
-    if not settings.snapshot.exists():
-        return {}
-    with open_published(settings) as published:
-        return operator_ids.known(published)
-
-
-def _note(store: Store, changes: Iterable[Change], *states: Account) -> None:
-    for action, subject in changes:
-        audit.write(store, None, _FROM, action, subject, administration.centre_of(*states))
-
-
-def _password(name: str) -> str:
-    """A password typed twice without being shown, or the first line of standard input."""
-    if not sys.stdin.isatty():
-        return accounts.checked_password(name, sys.stdin.readline().rstrip("\n"))
-    password = accounts.checked_password(name, getpass.getpass("Password: "))
-    if getpass.getpass("Once more: ") != password:
-        raise MisconfiguredError("The two passwords differ; nothing was changed.")
-    return password
+    settings = Settings.from_environment(warehouse=arguments.warehouse)
+    given = manage_accounts.Given(
+        arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data, arguments.new_operator
+    )
+    return manage_accounts.run(settings, arguments.action, arguments.name, given)

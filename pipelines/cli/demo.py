@@ -5,6 +5,7 @@ Only `dags/` knows Airflow, so the Dags run in a process of their own; this side
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import os
@@ -13,9 +14,7 @@ import sys
 from pathlib import Path
 
 from models import private_files
-from pipelines.app_db.accounts import ROLES
-from pipelines.cli import sample_accounts, summary
-from pipelines.core import preflight
+from pipelines.cli.options import Commands, add_command
 from pipelines.core.errors import CallgradeError
 from pipelines.core.settings import ROOT, Settings
 
@@ -23,11 +22,20 @@ DAGS = ("pull_calls", "grade_calls", "publish_scorecards")
 LOGGER = logging.getLogger("callgrade")
 
 
-def run() -> int:
+def add_to(commands: Commands) -> None:
+    """Add the sub-command."""
+    add_command(commands, "demo", run, "grade the calls that the repository ships, through the Airflow Dags")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Grade the shipped calls into `.demo/callgrade.duckdb`, print what was found and where to look; 0 when all went well.
 
     Raises CallgradeError naming the failed task and Airflow's log.
     """
+    from pipelines.app_db.accounts import ROLES
+    from pipelines.cli import sample_accounts, summary
+    from pipelines.core import preflight
+
     settings = Settings.from_environment(
         warehouse=ROOT / ".demo" / "callgrade.duckdb",
         recordings=ROOT / "tests" / "calls",

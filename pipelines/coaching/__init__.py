@@ -1,0 +1,1 @@
+"""Coaching clips and packs: chosen, cut, with personal data beeped."""

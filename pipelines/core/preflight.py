@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from models import registry
+from models import installed, registry
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.settings import Settings
 
@@ -40,7 +40,7 @@ def check(settings: Settings, *, job: str | None = None, verify_models: bool = T
 def check_models(settings: Settings, *, job: str | None = None, verify: bool = True) -> None:
     """Raise ModelError when a model of the profile, or of one job of it, is missing or (with `verify`) changed; says which file and what to run."""
     for model in registry.models_of(settings.profile) if job is None else [registry.entry(settings.profile, job)]:
-        registry.weights(settings.models_dir, model, verify=verify)
+        installed.weights(settings.models_dir, model, verify=verify)
 
 
 def _check_warehouse(settings: Settings) -> None:

@@ -19,32 +19,26 @@ from models import registry
 from models.languages.phrases import LOADER
 from pipelines.core.settings import ROOT
 
-_CENTRES = "pipelines/centres/packaged/*.yaml"
+_PROFILES = "pipelines/centres/packaged/*.yaml"
 _WORDS = ("models/languages/language.py", "models/languages/phrases.py", "models/languages/dictionaries.py")
-_READING = ("pipelines/turns/model_reading.py", "models/text/*.py", "models/text/turn_model.yaml", "models/text/e5.py")
+_READING = ("pipelines/turns/model_reading.py", "models/text/*.py", "models/text/turn_model.yaml")
 _LEXICON = ("models/languages/abuse_lexicon.py", "models/languages/misheard.py", "models/languages/abuse/*.yaml")
+_TOKENS = ("pipelines/turns/words.py", "pipelines/turns/spoken_numbers.py")
 
 # Step → files, as patterns below the repository; `tests/core/test_versions.py` compares them with what the modules import. `PATTERN#KEY,KEY` means these keys of YAML files.
 FILES: Mapping[str, tuple[str, ...]] = {
-    "audio": ("pipelines/audio/step.py", "pipelines/audio/voice_activity.py", "pipelines/decoding/*.py", "models/asr/engine.py"),  # which finds speech
-    "transcribe": (
-        "pipelines/transcribe/step.py", "pipelines/transcribe/chunks.py", "pipelines/transcribe/hallucinations.py", "pipelines/transcribe/language_id.py", "models/asr/engine.py", "models/asr/onnx.py",
-        "models/asr/whisper.py", "models/batches.py", f"{_CENTRES}#languages,terms",
-    ),
-    "diarize": (
-        "pipelines/diarize/step.py", "models/diarization/diarizer.py", "models/diarization/voices.py", "models/diarization/segmentation.py", "models/diarization/campplus.py", "models/diarization/torchaudio_stand_in.py",
-        "models/asr/engine.py", "models/batches.py",
-    ),
+    "audio": ("pipelines/audio/*.py", "pipelines/decoding/*.py", "models/asr/engine.py", "models/asr/voice_activity.py"),
+    "transcribe": ("pipelines/transcribe/*.py", "models/asr/*.py", "models/batches.py", f"{_PROFILES}#languages,terms"),
+    "diarize": ("pipelines/diarize/*.py", "models/diarization/*.py", "models/asr/engine.py", "models/batches.py"),
     # Phrases of speech acts weigh in roles as well, but a changed phrase is no reason to listen again: they count from `score` on.
     "turns": (
-        "pipelines/turns/step.py", "pipelines/turns/roles.py", "pipelines/turns/from_transcripts.py", "pipelines/turns/words.py", "pipelines/turns/spoken_numbers.py",
-        *_WORDS, "models/languages/roles/*.yaml", f"{_CENTRES}#languages,company_names",
+        "pipelines/turns/step.py", "pipelines/turns/roles.py", "pipelines/turns/from_transcripts.py", *_TOKENS, *_WORDS, "models/languages/roles/*.yaml",
+        f"{_PROFILES}#languages,company_names",
     ),
-    "redact": (
-        "pipelines/redact/*.py", *_READING, *_WORDS, *_LEXICON, "models/languages/personal/*.yaml", "models/languages/names.yaml",
-        f"{_CENTRES}#company_names,terms",
+    "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
+    "score": (
+        "pipelines/score/**/*", "pipelines/centres/**/*", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml",
     ),
-    "score": ("pipelines/score/**/*", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml"),
 }  # fmt: skip
 AFTER: Mapping[str, tuple[str, ...]] = {  # step → those whose product rests on its own
     "audio": ("transcribe", "diarize", "turns", "redact", "score"),

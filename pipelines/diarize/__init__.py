@@ -1,0 +1,1 @@
+"""The diarize step: who speaks when."""

@@ -1,0 +1,1 @@
+"""How well a site is served: recognition measured against references, and what regrading would change."""

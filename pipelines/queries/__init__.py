@@ -1,0 +1,1 @@
+"""Reads the published copy of the warehouse for pages and reports."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from pipelines.coaching.clip_extraction import Span
 from pipelines.core.published import Published, Row
 from pipelines.queries.masking import masked
 
@@ -28,7 +27,7 @@ def context(published: Published, call_id: str, start_s: float, end_s: float) ->
     return contexts(published, {call_id: [(start_s, end_s)]})[call_id, start_s, end_s]
 
 
-def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict[tuple[str, float, float], list[Row]]:
+def contexts(published: Published, pieces: Mapping[str, Sequence[tuple[float, float]]]) -> dict[tuple[str, float, float], list[Row]]:
     """The same for pieces of several calls at once, by call, start and end."""
     ids = list(pieces)
     said, personal = _words(published, ids), _personal(published, ids)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import Store, present
+from pipelines.app_db.sessions import LONGEST_S
 from pipelines.core.published import Row
-from pipelines.web.auth.sessions import LONGEST_S
 
 LEAST_S = 10.0  # seconds of the recording that count as listening,
 LEAST_SHARE = 0.8  # or so much of a shorter one

@@ -1,0 +1,1 @@
+"""The score step: abuse, sentiment, topic, the procedure and each criterion of the scorecard, with their evidence."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.asr import engine
+from models.asr import engine, loading
 from models.batches import in_groups
 from models.cores import threads
 from models.registry import ModelError
@@ -61,7 +61,7 @@ def run(batch: Batch, settings: Settings) -> None:
     done = 0
     for group in _ahead(in_groups(_prepared(calls, facts, put_aside, settings.stage), lambda one: one.size_s, GROUP_S)):
         try:
-            listen(group, engine.get_recogniser(settings.profile, settings.models_dir))
+            listen(group, loading.get_recogniser(settings.profile, settings.models_dir))
         except ModelError as error:
             raise MisconfiguredError(str(error)) from error
         for one in group:
@@ -70,7 +70,7 @@ def run(batch: Batch, settings: Settings) -> None:
             words += one.words
             dropped += one.dropped
     if any(f.duration_s > LONG_CALL_S for f in facts.values()):
-        engine.get_recogniser.cache_clear()
+        loading.get_recogniser.cache_clear()
     batch.write_put_aside("transcribe", put_aside)
     batch.write("words", words)
     batch.write("dropped", dropped)

@@ -22,6 +22,7 @@ from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import open_store
 from pipelines.app_db.rate_limit import Limits, RateLimiter
 from pipelines.app_db.refusals import Refusals
+from pipelines.app_db.sessions import find_session
 from pipelines.coaching.call_sound import Sounds
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.settings import Settings
@@ -32,7 +33,6 @@ from pipelines.reviews import blind
 from pipelines.web import pending_forms
 from pipelines.web.auth.openid import OpenId
 from pipelines.web.auth.openid_settings import read_rules
-from pipelines.web.auth.sessions import find_session
 from pipelines.web.request_context import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
 from pipelines.web.request_limits import AnonymousLimit
 from pipelines.web.routes import ROOMS

@@ -21,6 +21,7 @@ from pipelines.app_db import audit
 from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import Store
 from pipelines.app_db.rate_limit import Limits, RateLimiter
+from pipelines.app_db.sessions import Session, find_session, form_token, is_form_token
 from pipelines.coaching.call_sound import Sounds
 from pipelines.core.published import Row
 from pipelines.core.settings import Settings
@@ -30,7 +31,6 @@ from pipelines.reports.presenters import Links, Shown
 from pipelines.reports.templating import environment
 from pipelines.reviews import blind, human_verdicts, resolved_verdicts
 from pipelines.web.auth.openid import OpenId
-from pipelines.web.auth.sessions import Session, find_session, form_token, is_form_token
 
 MOST_FIELDS = 300
 TOKEN_FIELD = "token"

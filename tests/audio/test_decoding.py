@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from models.asr import engine
+from models.asr import voice_activity as silero
 from pipelines.audio import step as audio
 from pipelines.audio import voice_activity
 from pipelines.core.errors import BadRecordingError, TransientError
@@ -264,7 +265,7 @@ def test_a_long_recording_gives_what_it_gives_in_memory(calls_folder: Path, monk
     path = calls_folder / "audio" / "irkutsk-ru-001.ogg"
     short = audio.decode(path)
     monkeypatch.setattr(processes, "IN_MEMORY_BYTES", 0)
-    monkeypatch.setattr(engine, "SPEECH_BLOCK", 500)
+    monkeypatch.setattr(silero, "BLOCK", 500)
     long = audio.decode(path)
     assert isinstance(long.tracks, FileTracks) and isinstance(short.tracks, np.ndarray)
     assert np.array_equal(long.tracks[:, :], short.tracks)
@@ -286,7 +287,7 @@ def test_the_speech_detector_hears_in_blocks_what_its_library_hears_at_once(call
 
     track = audio.decode(calls_folder / "audio" / "kyiv-uk-001.ogg").tracks[0][: 60 * 16000 + 77]
     whole = np.pad(track, (0, -len(track) % 512))
-    assert np.array_equal(engine.speech_probabilities(track), np.asarray(get_vad_model()(whole)).reshape(-1))
+    assert np.array_equal(silero.speech_probabilities(track), np.asarray(get_vad_model()(whole)).reshape(-1))
 
 
 MEMORY = """

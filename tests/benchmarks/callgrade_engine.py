@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from models import registry
-from models.asr import engine
+from models.asr import loading
 from pipelines.audio import step as audio
 from pipelines.centres import profile
 from pipelines.core.settings import Settings
@@ -27,7 +27,7 @@ def callgrade(options: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, A
     settings = Settings.from_environment(warehouse=Path("unused.duckdb"), profile=options.get("profile", "offline"))
     if options["weights"] != OF_THE_PROFILE:
         settings = settings.with_(profile=profile_with(Path(options["weights"]), options), models_dir=Path(options["weights"]).parent)
-    engine.get_recogniser(settings.profile, settings.models_dir)
+    loading.get_recogniser(settings.profile, settings.models_dir)
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         stages, batch = Stages(), Batch(Path(request["batch"]))

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from models import registry
+from models import installed, registry
 from models.diarization import diarizer
 from models.diarization.diarizer import Samples, SpokenStretch
 from pipelines.audio import step as audio
@@ -137,7 +137,7 @@ def _shipped_pipeline(models_dir: Path) -> Any:
     from models.diarization.campplus import DIMENSION, CamPlusPlus
     from models.diarization.segmentation import load_network
 
-    network = CamPlusPlus(registry.weights(models_dir, registry.entry("offline", "embedding")) / "campplus_cn_en_common.pt")
+    network = CamPlusPlus(installed.weights(models_dir, registry.entry("offline", "embedding")) / "campplus_cn_en_common.pt")
 
     class Session:
         """Answers as an ONNX session does."""
@@ -160,7 +160,7 @@ def _shipped_pipeline(models_dir: Path) -> Any:
 
         dimension = DIMENSION
 
-    checkpoint = registry.weights(models_dir, registry.entry("offline", "segmentation")) / "pytorch_model.bin"
+    checkpoint = installed.weights(models_dir, registry.entry("offline", "segmentation")) / "pytorch_model.bin"
     pipeline: Any = SpeakerDiarization(
         segmentation=load_network(checkpoint), segmentation_batch_size=32,
         embedding=Placeholder(sample_rate=audio.RATE_HZ), embedding_batch_size=32, embedding_exclude_overlap=True,

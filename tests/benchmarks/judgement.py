@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.asr import engine
+from models.asr import loading
 from pipelines import flow
 from pipelines.core.settings import ROOT, Settings
 from pipelines.core.staging import Batch
@@ -124,7 +124,7 @@ def hear(order: Mapping[str, Any]) -> dict[str, Any]:
     settings = _settings(order, "heard")
     calls = read_folder(Path(order["folder"])).calls
     calls = spread_over(calls, order["calls"])
-    engine.get_recogniser(settings.profile, settings.models_dir)
+    loading.get_recogniser(settings.profile, settings.models_dir)
     batch = Batch(settings.stage / "heard")
     batch.write("calls", calls)
     stages = Stages()

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from models.asr import engine
+from models.asr import loading
 from pipelines import flow
 from pipelines.core.settings import Settings
 from pipelines.intake.folder import read_folder
@@ -62,7 +62,7 @@ def run(order: Mapping[str, Any], warehouse: Path) -> Run:
         batches = [flow.Batch(folder.parent) for folder in settings.stage.glob("*/calls.parquet")]
     else:
         with stages.timed("models"):
-            engine.get_recogniser(settings.profile, settings.models_dir)
+            loading.get_recogniser(settings.profile, settings.models_dir)
         with stages.timed("intake"):
             batches = flow.receive(calls, (), settings)
         for number, batch in enumerate(batches, 1):

@@ -134,11 +134,11 @@ def test_a_short_piece_without_a_voice_goes_with_its_sentence_and_talking_over_i
 def test_the_fast_voice_network_gives_each_row_what_it_gets_alone(settings: Settings) -> None:
     import torch
 
-    from models import registry
+    from models import installed, registry
     from models.diarization.campplus import CamPlusPlus
 
     entry = registry.entry("offline", "embedding")
-    network = CamPlusPlus(registry.weights(settings.models_dir, entry) / "campplus_cn_en_common.pt")
+    network = CamPlusPlus(installed.weights(settings.models_dir, entry) / "campplus_cn_en_common.pt")
     features = torch.randn(3, 220, 80, generator=torch.Generator().manual_seed(1))
     together = network(features)
     alone = torch.cat([network(row[None]) for row in features])

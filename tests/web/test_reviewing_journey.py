@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app_db import accounts
+from pipelines.app_db import accounts, sessions
 from pipelines.app_db.database import open_store
 from pipelines.core.settings import Settings
-from pipelines.web.auth import sessions
 from tests.web import chromium
 from tests.web.browser import Browser
 from tests.web.openid_provider import CLIENT, SECRET, Provider

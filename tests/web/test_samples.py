@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import stat
 
-from pipelines.app_db import accounts, database
+from pipelines.app_db import accounts, database, sessions
 from pipelines.cli import sample_accounts
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
 from pipelines.reviews import evaluations, human_verdicts
-from pipelines.web.auth import sessions
 from tests.web.made_calls import load_and_publish, some_calls
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.app_db import accounts, addresses
+from pipelines.app_db import accounts, addresses, sessions
 from pipelines.app_db.database import Store
-from pipelines.web.auth import devices, sessions
+from pipelines.web.auth import devices
 from tests.attack import padded_names
 from tests.web.people import PASSWORD, People, Person
 

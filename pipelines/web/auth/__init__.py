@@ -1,0 +1,1 @@
+"""Signing in: sessions, known devices, OpenID Connect."""

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from pipelines.app_db import accounts, audit
+from pipelines.app_db import accounts, audit, sessions
 from pipelines.core.errors import MisconfiguredError
 from pipelines.i18n.wording import LANGUAGES, clock, wording
 from pipelines.reviews import blind
 from pipelines.web import pending_forms
-from pipelines.web.auth import devices, sessions
+from pipelines.web.auth import devices
 from pipelines.web.auth.cookies import Cookie
 from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD, NavItem, Site, Visit, address_of, language_of, may, render
 from pipelines.web.routes.session import send_again

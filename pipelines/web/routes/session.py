@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from pipelines.app_db import sessions
+from pipelines.app_db.sessions import Session
 from pipelines.i18n.wording import wording
-from pipelines.web.auth import sessions
-from pipelines.web.auth.sessions import Session
 from pipelines.web.pending_forms import Carried
 from pipelines.web.request_context import RefusedError, Site, Visit, evaluate_path, language_of, may, render
 from pipelines.web.routes import evaluate

@@ -1,0 +1,24 @@
+"""`callgrade check`: runs the data checks on a warehouse."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipelines.cli.options import Commands, add_command, add_warehouse
+from pipelines.core.settings import Settings
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command."""
+    parser = add_command(commands, "check", run, "run the data checks on a warehouse")
+    add_warehouse(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry it out; returns the exit status."""
+    from pipelines import warehouse
+
+    results = warehouse.check(Settings.from_environment(warehouse=arguments.warehouse))
+    for result in results:
+        print(result)
+    return 1 if any(result.failed for result in results) else 0

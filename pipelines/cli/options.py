@@ -1,0 +1,33 @@
+"""What several sub-commands share: their parser, the option for the warehouse, and how a problem is told."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.core.printable import printable
+
+if TYPE_CHECKING:
+    import argparse
+
+    Commands = argparse._SubParsersAction[ArgumentParser]
+
+
+def add_command(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> ArgumentParser:
+    """The parser of a new sub-command, which `run` carries out; its result is the exit status."""
+    parser = commands.add_parser(name, help=help_text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_warehouse(parser: ArgumentParser) -> None:
+    """Add `--warehouse`, which most sub-commands take."""
+    parser.add_argument("--warehouse", type=Path, help="the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)")
+
+
+def tell(problem: object) -> None:
+    """Say on standard error what went wrong."""
+    print("callgrade:", printable(str(problem), keep="\n"), file=sys.stderr)

@@ -1,0 +1,23 @@
+"""`callgrade regrade-report`: what judging again by changed rules would change."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipelines.cli.options import Commands, add_command, add_warehouse
+from pipelines.core.settings import Settings
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command."""
+    parser = add_command(commands, "regrade-report", run, "what judging again by changed rules would change, before anything is loaded")
+    add_warehouse(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry it out; returns the exit status."""
+    from pipelines.quality import regrade
+
+    path = regrade.write_report(Settings.from_environment(warehouse=arguments.warehouse))
+    print(path.read_text(encoding="utf-8").partition("## Each change")[0].rstrip() + f"\n\nEach change with its reason: {path}")
+    return 0
