@@ -158,7 +158,7 @@ def test_every_view_is_documented() -> None:
 
 
 def test_every_criterion_is_documented() -> None:
-    criteria = yaml.safe_load((ROOT / "pipelines" / "score" / "criteria.yaml").read_text(encoding="utf-8"))
+    criteria = yaml.safe_load((ROOT / "pipelines" / "centres" / "criteria.yaml").read_text(encoding="utf-8"))
     names = list(criteria.get("criteria", criteria))
     assert names
     assert not {str(n["id"] if isinstance(n, dict) else n) for n in names if f"`{n['id'] if isinstance(n, dict) else n}`" not in DOCS}

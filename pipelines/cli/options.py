@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from pipelines.core.printable import printable
 
-if TYPE_CHECKING:
-    import argparse
-
-    Commands = argparse._SubParsersAction[ArgumentParser]
+Commands: TypeAlias = "argparse._SubParsersAction[ArgumentParser]"
 
 
 def add_command(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> ArgumentParser:

@@ -293,7 +293,7 @@ def test_the_speech_detector_hears_in_blocks_what_its_library_hears_at_once(call
 MEMORY = """
 import sys
 from pathlib import Path
-from pipelines import audio
+from pipelines.audio import step as audio
 from pipelines.decoding import processes
 
 def peak_mb(pid):

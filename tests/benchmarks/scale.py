@@ -285,7 +285,7 @@ def _prepare(db: duckdb.DuckDBPyConnection) -> None:
     for said, place in _SAID.items():
         words.insert(place, said)
     centres = [{"id": i, "language": load_centre(i).languages[0], "timezone": str(load_centre(i).timezone)} for i in centre_ids()]
-    criteria = sorted(read_yaml(ROOT / "pipelines" / "score" / "criteria.yaml").names())[:15]
+    criteria = sorted(read_yaml(ROOT / "pipelines" / "centres" / "criteria.yaml").names())[:15]
     for name, value in (
         ("per_day", PER_DAY),
         ("vocabulary", words),

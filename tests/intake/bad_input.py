@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-CALLS = Path(__file__).parent / "calls"
+CALLS = Path(__file__).parents[1] / "calls"
 COLUMNS = (
     "call_id", "centre", "recording", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure", "client_ref",
     "wait_s", "disconnect_party", "operator_channel", "language", "примечание",

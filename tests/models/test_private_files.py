@@ -43,7 +43,7 @@ import sys
 import dags.rules
 from pathlib import Path
 from pipelines import flow
-from pipelines.settings import Settings
+from pipelines.core.settings import Settings
 settings = Settings.from_environment(warehouse=Path(sys.argv[1]) / "w.duckdb", retention_days=20_000)
 flow.erase_client(settings, "client-d1-a")
 flow.publish(settings, flow.recordings(settings))

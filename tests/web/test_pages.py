@@ -162,7 +162,7 @@ def places(text: str) -> list[str]:
     return sorted(re.findall(r"\{(\w+)\}", text))
 
 
-@pytest.mark.parametrize("file", sorted((FOLDER / "rooms").glob("*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted((FOLDER / "pages").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_room_speaks_all_languages(file: Path) -> None:
     room = yaml.safe_load(file.read_text(encoding="utf-8"))
     for key, said in [pair for group in (room.get("text", {}), *room.get("groups", {}).values()) for pair in group.items()]:
@@ -173,7 +173,7 @@ def test_every_room_speaks_all_languages(file: Path) -> None:
 
 def test_the_strings_are_those_that_templates_and_code_use() -> None:
     said = set(yaml.safe_load((FOLDER / "en.yaml").read_text(encoding="utf-8"))["text"])
-    for file in (FOLDER / "rooms").glob("*.yaml"):
+    for file in (FOLDER / "pages").glob("*.yaml"):
         said |= set(yaml.safe_load(file.read_text(encoding="utf-8")).get("text", {}))
     code = ROOT / "pipelines"  # alerts speak the languages of the pages too
     text = "\n".join(file.read_text(encoding="utf-8") for file in [*TEMPLATES.rglob("*.html"), *code.rglob("*.py")])
