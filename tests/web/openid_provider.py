@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from joserfc import jwt
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 CLIENT, SECRET = "callgrade", "a secret / with: signs"
 Claims = dict[str, Any]
@@ -24,8 +24,7 @@ class Provider:
     """The provider, who is signed in at it, and what it does wrong."""
 
     def __init__(self) -> None:
-        self.key: Any = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.kid = "first"
+        self.key: Key = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
         self.person: Claims = {}
         self.spoil: Callable[[Claims], Claims] = lambda claims: claims
         self.sign: Callable[[Claims], str | None] = self.signed
@@ -54,12 +53,11 @@ class Provider:
         self._codes[code] = asked
         return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state'], 'iss': self.issuer})}"
 
-    def signed(self, claims: Claims, **header: Any) -> str:
-        algorithm = "ES256" if isinstance(self.key, ec.EllipticCurvePrivateKey) else "RS256"
-        return jwt.encode(claims, self.key, algorithm=algorithm, headers={"kid": self.kid, **header})
+    def signed(self, claims: Claims) -> str:
+        return jwt.encode({"alg": "ES256" if isinstance(self.key, ECKey) else "RS256", "kid": self.key.kid}, claims, self.key)
 
     def new_key(self) -> None:
-        self.key, self.kid = ec.generate_private_key(ec.SECP256R1()), "second"
+        self.key = ECKey.generate_key("P-256", {"kid": "second", "use": "sig"})
 
     def token(self, form: dict[str, str], proof: str) -> tuple[int, Claims]:
         asked = self._codes.pop(form.get("code", ""), None)
@@ -81,8 +79,7 @@ class Provider:
         }  # fmt: skip
 
     def keys(self) -> Claims:
-        algorithm = jwt.algorithms.ECAlgorithm if self.kid == "second" else jwt.algorithms.RSAAlgorithm
-        return {"keys": [json.loads(algorithm.to_jwk(self.key.public_key())) | {"kid": self.kid, "use": "sig"}]}
+        return dict(KeySet([self.key]).as_dict())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self

@@ -99,7 +99,7 @@ def test_who_asks_while_the_provider_is_silent_waits_once_and_few_wait_at_all(se
 def test_a_form_is_not_sent_again_and_again_to_a_provider_that_is_silent(server: Server) -> None:
     provider = Provider()
     with at_most(3), ThreadPoolExecutor(20) as people:
-        said = list(people.map(lambda _: refusal(lambda: provider.post(server.url, {"code": "x"})), range(100)))
+        said = list(people.map(lambda _: refusal(lambda: provider.post(server.url, {}, "code=x")), range(100)))
     assert set(said) <= {"the provider is busy", "the provider does not answer"} and server.asked <= MOST_WAITING
 
 

@@ -84,14 +84,14 @@ class Provider:
                 raise
             return usable
 
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """The JSON that the provider answers to a form. Raises OpenIdError when there is none."""
+    def post(self, url: str, headers: Mapping[str, str], form: str) -> dict[str, Any]:
+        """The JSON that the provider answers to a form, already encoded. Raises OpenIdError when there is none."""
         with self._lock:
             failure = self._failure(url)
         if failure is not None:
             raise OpenIdError(failure)
         try:
-            return self._wait(_json("POST", url, form, headers))
+            return self._wait(_json("POST", url, headers, form))
         except UnreachableError as error:
             with self._lock:
                 self._failures[url] = _Kept(str(error), time.monotonic())
@@ -109,7 +109,7 @@ class Provider:
 
     async def _keep(self, url: str) -> dict[str, Any]:
         try:
-            content = await _json("GET", url)
+            content = await _json("GET", url, {"Accept": "application/json"})
         except OpenIdError as error:
             with self._lock:
                 self._failures[url] = _Kept(str(error), time.monotonic())
@@ -146,7 +146,7 @@ class Provider:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
-async def _json(method: str, url: str, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+async def _json(method: str, url: str, headers: Mapping[str, str], form: str | None = None) -> dict[str, Any]:
     """A JSON object from an address, never from where that leads on to. Raises OpenIdError, without what was said, when there is none."""
     import httpx2
 
@@ -155,7 +155,7 @@ async def _json(method: str, url: str, form: Mapping[str, str] | None = None, he
         async with (
             asyncio.timeout(DEADLINE_S),
             httpx2.AsyncClient(timeout=DEADLINE_S, follow_redirects=False) as client,
-            client.stream(method, url, data=form, headers={"Accept": "application/json", **(headers or {})}) as answer,
+            client.stream(method, url, content=form, headers=headers) as answer,
         ):
             status = answer.status_code
             async for piece in answer.aiter_bytes():
