@@ -24,7 +24,7 @@ PROGRESS := awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { prin
 BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | $(PROGRESS)
 
 
-.PHONY: help setup demo test lint benchmark lock sbom airflow clean
+.PHONY: help setup demo test lint benchmark lock docs sbom airflow clean
 
 help:
 	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,7 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy
 	@$(BIN)/mypy .ci/*.py
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/python .ci/architecture.py --check
 
 WHAT ?= all
 benchmark: setup
@@ -53,6 +54,9 @@ benchmark: setup
 
 lock: $(INSTALLED)
 	@$(BIN)/python .ci/lock.py $(ARGS)
+
+docs: $(INSTALLED)
+	@$(BIN)/python .ci/architecture.py
 
 sbom: $(INSTALLED)
 	@$(BIN)/python .ci/sbom.py sbom.json
