@@ -1,7 +1,7 @@
 # make demo    set up, then grade the calls that the repository ships and say where to look
 # make test    set up, then lint, format, types, import rules and tests
 # make setup   .venv from the lock files in requirements/, and the speech models of the offline profile in .models
-# make benchmark  how fast it hears, beside its peers: WHAT=transcription FOLDER=../calls ARGS="--threads 2"; see docs/speed.md
+# make benchmark  how fast it hears, beside its peers: WHAT=transcription FOLDER=../calls ARGS="--threads 2"; see docs/benchmarks/speed.md
 # make lock    write requirements/ anew from pyproject.toml; to take newer versions: ARGS="--upgrade-package duckdb"
 # make sbom    sbom.json: every package and model with its version, licence and sha256 (CycloneDX)
 # make airflow the same Dags under Airflow's own scheduler and pages, on this machine only

@@ -113,7 +113,7 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
     """
     clips: list[Clip] = []
     try:
-        sync.bring(settings)
+        sync.copy_to_warehouse(settings)
         warehouse.publish(settings, lambda checked: clips.extend(clip_extraction.cut(checked, settings, recordings, only_touched=True)))
         static_pages.publish_pages(settings, only_changed=True)
         clip_extraction.remove_others(settings, clips)

@@ -191,7 +191,7 @@ def test_the_memory_of_the_card_is_the_most_above_what_was_taken_before() -> Non
 
 
 def test_the_command_knows_its_benchmarks_and_the_page_explains_each(capsys: pytest.CaptureFixture[str]) -> None:
-    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "benchmarks" / "speed.md").read_text(encoding="utf-8")
     assert command.main(["transcript"]) == 2
     assert "there are transcription" in capsys.readouterr().err
     assert command.main([]) == 0

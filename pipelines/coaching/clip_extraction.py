@@ -27,6 +27,7 @@ from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Clip
 from pipelines.core.settings import Settings, now
+from pipelines.warehouse import publications
 
 log = logging.getLogger("callgrade")
 
@@ -52,18 +53,6 @@ _TEACHES_LEAST = (
 )
 
 Span = tuple[float, float]
-
-# The centre and month of a call; calls whose day nobody knows are a month of their own.
-_MONTH = "coalesce(centre_id, '') || coalesce(strftime({}, ' %Y-%m'), '')"
-# Where calls stand or stood that are about to be published, or were since clips were planned last.
-_TOUCHED = f"""
-    select {_MONTH.format("month")} as centre_month from store.touched
-    union
-    select {_MONTH.format("started_local")} from calls semi join (select call_id from store.publications where publication > ?) using (call_id)
-"""
-_THIS_PUBLICATION = """
-    select coalesce(max(publication), 0) + if((select count(*) from store.unpublished) > 0, 1, 0) as this from store.publications
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +83,11 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
     missing = _months_of(published, {wanted.clip.call_id for wanted in planned} - {clip.call_id for clip in clips})
     clips = sorted([*clips, *kept], key=lambda clip: (clip.call_id, clip.start_s, clip.criterion_id))
     staging.write_records(settings.site / "clips.parquet", Clip, clips)
-    (this,) = (row["this"] for row in published.rows(_THIS_PUBLICATION))
-    note = {"rules": _rules(settings), "publication": this, "months_to_plan_again": sorted(set(missing.values()))}
+    note = {
+        "rules": _rules(settings),
+        "publication": publications.next_or_last(published),
+        "months_to_plan_again": sorted(set(missing.values())),
+    }
     staging.write_whole(settings.site / "clips.json", json.dumps(note).encode("utf-8"))
     return clips
 
@@ -110,7 +102,7 @@ def _months_to_plan(published: Published, settings: Settings) -> tuple[list[str]
     if note.get("rules") != _rules(settings) or not staging.is_whole(rows):
         return None, []
     clips = [clip for clip in staging.read_records(rows, Clip) if clip.expires_at > now()]
-    touched = {row["centre_month"] for row in published.rows(_TOUCHED, note["publication"])}
+    touched = publications.months_since(published, note["publication"])
     month_of = _months_of(published, {clip.call_id for clip in clips})
     touched |= {month_of[clip.call_id] for clip in clips if clip.call_id in month_of and not _is_cut(settings.site, clip)}
     touched |= set(note["months_to_plan_again"])
@@ -119,7 +111,7 @@ def _months_to_plan(published: Published, settings: Settings) -> tuple[list[str]
 
 def _months_of(published: Published, ids: Iterable[str]) -> dict[str, str]:
     """The centre and month of each of these calls that is graded."""
-    sql = f"select call_id, {_MONTH.format('started_local')} as centre_month from calls where status = 'graded' and call_id in (select unnest(?))"
+    sql = f"select call_id, {publications.CENTRE_MONTH.format('started_local')} as centre_month from calls where status = 'graded' and call_id in (select unnest(?))"
     return {row["call_id"]: row["centre_month"] for row in published.rows(sql, sorted(ids))}
 
 
@@ -174,7 +166,7 @@ def plan(published: Published, retention_days: int, at: datetime, months: Sequen
         with moments as (
             select r.call_id, r.criterion_id, r.quote, r.start_s, r.end_s, r.confidence, c.duration_s, c.recording_sha256,
                    if(r.verdict = 'pass', 'good_example', 'to_improve') as kind, e.evaluated_at,
-                   {_MONTH.format("c.started_local")} as centre_month,
+                   {publications.CENTRE_MONTH.format("c.started_local")} as centre_month,
                    coalesce(list_position(?, r.criterion_id), if(list_contains(?, r.criterion_id), 100, 50)) as teaching
             from criterion_results r
             join calls c using (call_id)

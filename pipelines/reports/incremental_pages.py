@@ -9,10 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from models import private_files
+from pipelines import i18n, queries
 from pipelines.centres.profile import CENTRES
 from pipelines.core import staging
 from pipelines.core.published import NUMBERED, Published, Row
 from pipelines.queries import call_details
+from pipelines.warehouse import publications
 
 _AT_ONCE = 5000  # calls whose rows are looked for in one go
 
@@ -22,9 +24,8 @@ class Written:
 
     def __init__(self, published: Published, folder: Path, language: str | None) -> None:
         self._note = folder / ".written.json"
-        first = published.rows("select md5(min(call_id)) as first from store.publications where publication = 1")[0]["first"]
-        self._how = f"{_rules()} {language} {first}"  # another warehouse under the same name begins to count anew
-        (self._last,) = (row["last"] for row in published.rows("select coalesce(max(publication), 0) as last from store.publications"))
+        self._how = f"{_rules()} {language} {publications.identity(published)}"
+        self._last = publications.last(published)
 
     def behind(self, published: Published) -> set[str] | None:
         """The calls that came, changed or went since the pages were written; None where that is not known, or all pages would be others now."""
@@ -34,8 +35,7 @@ class Written:
             return None
         if note["how"] != self._how or note["publication"] > self._last:
             return None
-        rows = published.rows("select distinct call_id from store.publications where publication > ?", note["publication"])
-        return {row["call_id"] for row in rows}
+        return publications.calls_since(published, note["publication"])
 
     def remember(self) -> None:
         """All pages of this publication are written."""
@@ -69,7 +69,7 @@ def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tup
 def _rules() -> str:
     """Another text when the same rows would give other pages: the code, templates and strings of the pages, and the files of the centres."""
     digest = hashlib.sha256()
-    for file in _files(Path(__file__).parent, CENTRES):
+    for file in _files(Path(__file__).parent, Path(i18n.__file__).parent, Path(queries.__file__).parent, CENTRES):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 

@@ -1,4 +1,4 @@
-"""The benchmarks, one command: `python -m tests.benchmarks WHAT [FOLDER] [options]`; docs/speed.md explains each.
+"""The benchmarks, one command: `python -m tests.benchmarks WHAT [FOLDER] [options]`; docs/benchmarks/speed.md explains each.
 
 transcription  Callgrade, WhisperX and faster-whisper on the same calls, by turns
 diarization    Callgrade and the pyannote pipeline that it is built on, by turns

@@ -26,7 +26,9 @@ import duckdb
 
 WAIT_S = 900.0  # a child that takes longer hangs; a machine may stop to do something else meanwhile
 _WATCHED = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "tempfile.mkstemp"}
-_TOOLS = {f"pipelines.{name}" for name in ("__main__", "flow", "warehouse.file")} | {f"pipelines.core.{name}" for name in ("errors", "published", "records", "settings", "staging")}
+_TOOLS = {f"pipelines.{name}" for name in ("__main__", "flow", "warehouse.file")} | {
+    f"pipelines.core.{name}" for name in ("errors", "published", "records", "settings", "staging")
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
     with open_published(settings) as published:
         assert ("irkutsk-2", "abuse_procedure") in clips_planned(published)
     said = human_verdicts.standing(judging.store)
-    assert sync.bring(settings) == sum(len(one) for one in said.values())
+    assert sync.copy_to_warehouse(settings) == sum(len(one) for one in said.values())
     assert not [result for result in warehouse.publish(settings) if result.failed]
     with open_published(settings) as published:
         rows = published.rows("select * from criterion_results where call_id = 'irkutsk-2' order by criterion_id, judge")
@@ -160,7 +160,7 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
         assert facts == [{"score_pct": 100.0, "auto_fail": False, "needs_review": False}]
     assert "since these sums were made" not in judging.person("manager").get("/centres/kyiv").text
     before = settings.snapshot.stat().st_mtime_ns
-    sync.bring(settings)
+    sync.copy_to_warehouse(settings)
     warehouse.publish(settings)
     assert settings.snapshot.stat().st_mtime_ns == before  # nothing new, nothing written
 
