@@ -32,10 +32,10 @@ class UndeliveredError(Exception):
 def send(channel: Channel, alert_id: str, subject: str, text: str, body: Mapping[str, Any]) -> None:
     """Hand a message to a channel. Raises UndeliveredError when it was not taken, MisconfiguredError when a secret is missing."""
     subject, text = printable(subject), printable(text, keep="\n")
-    if isinstance(channel.by, Email):
-        _mail(channel.by, alert_id, subject, text)
-    else:
-        _post(channel.by, alert_id, {"subject": subject, "text": text, **body})
+    if channel.email:
+        _mail(channel.email, alert_id, subject, text)
+    if channel.webhook:
+        _post(channel.webhook, alert_id, {"subject": subject, "text": text, **body})
 
 
 def _mail(by: Email, alert_id: str, subject: str, text: str) -> None:

@@ -20,6 +20,7 @@ CHANCE = 1e-4  # how seldom a spike or a drop may be chance
 class Event:
     """One thing to tell of a centre: calls by their ids, or a time."""
 
+    rule_id: str
     rule: Rule
     centre_id: str
     path: str  # of the page that shows it
@@ -32,17 +33,17 @@ def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[Event
     """Everything that the rules ask for and that is not too old, by rule and centre. Whether it was told before is not asked here."""
     found: list[Event] = []
     since = at - timedelta(days=rulebook.not_older_than_days)
-    for rule in rulebook.rules:
+    for rule_id, rule in rulebook.rules.items():
         if rule.kind == "topic_spike":
-            found += _spikes(published, rule, since, at)
+            found += _spikes(published, rule_id, rule, since, at)
         elif rule.kind == "recognition":
-            found += _hearing(published, rule, since, at)
+            found += _hearing(published, rule_id, rule, since, at)
         else:
-            found += _calls(published, rule, since, at)
+            found += _calls(published, rule_id, rule, since, at)
     return found
 
 
-def _calls(published: Published, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+def _calls(published: Published, rule_id: str, rule: Rule, since: datetime, at: datetime) -> list[Event]:
     if rule.kind == "threat":
         said = "select call_id from findings where kind = 'abuse' and severity = 'threat' and role <> 'operator' and confidence >= ?"
     else:
@@ -58,11 +59,11 @@ def _calls(published: Published, rule: Rule, since: datetime, at: datetime) -> l
         by_centre[row["centre_id"]].append(row["call_id"])
     path = "/care/{}" if rule.kind == "threat" else "/centres/{}/queue?kind=critical"
     return [
-        Event(rule, centre_id, path.format(quote(centre_id, safe="")), tuple(ids)) for centre_id, ids in by_centre.items() if _is_meant(rule, centre_id)
+        Event(rule_id, rule, centre_id, path.format(quote(centre_id, safe="")), tuple(ids)) for centre_id, ids in by_centre.items() if _is_meant(rule, centre_id)
     ]  # fmt: skip
 
 
-def _spikes(published: Published, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+def _spikes(published: Published, rule_id: str, rule: Rule, since: datetime, at: datetime) -> list[Event]:
     """Hours with far more calls of a topic than the same hour of the earlier days had; one event a topic and day, its worst hour."""
     from scipy.stats import poisson
 
@@ -97,7 +98,7 @@ def _spikes(published: Published, rule: Rule, since: datetime, at: datetime) -> 
             "calls": row["calls"],
             "usual": round(usual, 1),
         }
-        worst[centre_id, about] = Event(rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=about, values=values)
+        worst[centre_id, about] = Event(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=about, values=values)
     return [worst[key] for key in sorted(worst)]
 
 
@@ -110,7 +111,7 @@ def _active_days(published: Published, since: datetime, at: datetime) -> dict[st
     return {row["centre_id"]: row["days"] for row in rows}
 
 
-def _hearing(published: Published, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+def _hearing(published: Published, rule_id: str, rule: Rule, since: datetime, at: datetime) -> list[Event]:
     """Centres whose latest days were heard with clearly less certainty than the weeks before."""
     rows = published.rows(
         """
@@ -143,7 +144,7 @@ def _hearing(published: Published, rule: Rule, since: datetime, at: datetime) ->
         if drop >= rule.drop and drop > 3.7 * error:  # one in ten thousand by chance
             values = {"now": round(100 * part[True]["sure"], 1), "before": round(100 * part[False]["sure"], 1), "calls": part[True]["calls"], "day": part[True]["last_day"].isoformat()}  # fmt: skip
             week = part[True]["last_day"] - timedelta(days=part[True]["last_day"].weekday())
-            found.append(Event(rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=f"week of {week}", values=values))
+            found.append(Event(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=f"week of {week}", values=values))
     return found
 
 

@@ -62,12 +62,12 @@ def try_channels(settings: Settings) -> Told:
     if not path.exists():
         raise MisconfiguredError(f"No alerts are set up: write {path}; docs/alerts.md shows how.")
     told = Told()
-    for channel in read_rulebook(path).channels.values():
+    for name, channel in read_rulebook(path).channels.items():
         w = wording(channel.language)
         try:
             _send_now(channel, secrets.token_hex(16), f"Callgrade: {w('alert_test')}", w("alert_test_text"), {"kind": "test"})
         except (UndeliveredError, MisconfiguredError) as error:
-            told.problems.append(f"{channel.name}: {error}")
+            told.problems.append(f"{name}: {error}")
         else:
             told.sent += 1
     return told
@@ -85,18 +85,18 @@ def put(store: Store, rulebook: Rulebook, events: Sequence[Event]) -> int:
                     known = {
                         row[0]
                         for row in db.execute(
-                            "select call_id from alerted_calls where rule_id = ? and channel = ?", [event.rule.rule_id, channel]
+                            "select call_id from alerted_calls where rule_id = ? and channel = ?", [event.rule_id, channel]
                         )
                     }
                     fresh = [call_id for call_id in event.call_ids if call_id not in known]
                     table, subjects = (
                         "alerted_calls (rule_id, channel, call_id, alert_id)",
-                        [(event.rule.rule_id, channel, one, alert_id) for one in fresh],
+                        [(event.rule_id, channel, one, alert_id) for one in fresh],
                     )
                 else:
                     fresh = []
                     table = "alerted_times (rule_id, channel, centre_id, about, alert_id)"
-                    key = (event.rule.rule_id, channel, event.centre_id, event.about)
+                    key = (event.rule_id, channel, event.centre_id, event.about)
                     told = db.execute(
                         "select 1 from alerted_times where rule_id = ? and channel = ? and centre_id = ? and about = ?", key
                     ).fetchone()
@@ -107,7 +107,7 @@ def put(store: Store, rulebook: Rulebook, events: Sequence[Event]) -> int:
                     "insert into alerts (alert_id, rule_id, channel, centre_id, made_at, body) values (?, ?, ?, ?, ?, ?)",
                     [
                         alert_id,
-                        event.rule.rule_id,
+                        event.rule_id,
                         channel,
                         event.centre_id,
                         present(),
@@ -181,7 +181,7 @@ def _failed(store: Store, row: Row, why: str, told: Told) -> None:
 def _body(rulebook: Rulebook, event: Event, fresh: Sequence[str], alert_id: str) -> dict[str, Any]:
     """What may leave the machine: ids, counts, a link."""
     return {
-        "alert_id": alert_id, "rule": event.rule.rule_id, "kind": event.rule.kind, "centre_id": event.centre_id, "count": len(fresh) or event.values.get("calls", 1),
+        "alert_id": alert_id, "rule": event.rule_id, "kind": event.rule.kind, "centre_id": event.centre_id, "count": len(fresh) or event.values.get("calls", 1),
         **({"call_ids": list(fresh[:MOST_IDS])} if fresh and rulebook.with_ids else {}), **event.values,
         **({"link": rulebook.link + event.path} if rulebook.link else {}),
     }  # fmt: skip

@@ -4,79 +4,178 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Self, TypeAlias
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from models.languages.language import LANGUAGES
 from pipelines.centres.profile import TOPICS
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import Settings
-from pipelines.core.yaml_lines import Entry, read_yaml
+from pipelines.core.yaml_lines import read_model
+from pipelines.validation import FileModel, OneOf, not_known, wrong
 
 KINDS = ("threat", "operator_at_fault", "hang_up_without_warning", "topic_spike", "recognition")
-SECURITY = ("starttls", "tls", "none")
+_OF_ALL = ("kind", "to", "centres")
 _OF_KIND = {
     "topic_spike": ("topics", "least_calls", "times"),
     "recognition": ("days", "least_calls", "drop"),
 }  # fields; others have least_confidence
+_USUAL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
+def _file(path: Path, info: ValidationInfo) -> Path:
+    """The file that a field names, counted from the folder of the YAML file."""
+    path = info.context.parent / path.expanduser() if info.context else path
+    if not path.is_file():
+        raise wrong(f"{info.field_name} {path} is not a file; write the secret into its first line, readable for this account only")
+    return path
+
+
+def _link(link: str) -> str:
+    if urlsplit(link).scheme not in ("http", "https"):
+        raise wrong(f"link is {link!r}; it must begin with https:// and say where `callgrade serve` answers")
+    return link.rstrip("/")
+
+
+def _hook(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.scheme == "http" and not is_here(parts.hostname)):
+        raise wrong("url must begin with https:// (http:// only to this machine)")
+    return url
+
+
+def _address(address: str) -> str:
+    if address.count("@") != 1 or not address.isprintable() or any(c in address for c in " ,;<>"):
+        raise wrong(f"{address!r} is not a plain e-mail address such as duty@example.org")
+    return address
+
+
+SecretFile: TypeAlias = Annotated[Path, AfterValidator(_file)]
+Address: TypeAlias = Annotated[str, AfterValidator(_address)]
+
+
+class Email(FileModel):
     """A mail server and who gets its letters."""
 
     server: str
-    port: int
-    security: str
-    sender: str
-    to: tuple[str, ...]
+    """The name of the mail server."""
+    security: Annotated[str, OneOf(tuple(_USUAL_PORTS))] = "starttls"
+    """How the connection is encrypted; a password is never sent with `none`."""
+    port: int = Field(default=_USUAL_PORTS["starttls"], ge=1, le=65535)
+    """The port of the server; when left out 587 for starttls, 465 for tls, 25 for none."""
+    sender: Address = Field(alias="from")
+    """The address that letters come from."""
+    to: tuple[Address, ...]
+    """The addresses that letters go to."""
     user: str | None = None
-    password_file: Path | None = None
+    """The name that the server knows this site by, where it asks for one."""
+    password_file: SecretFile | None = None
+    """A file with the password in its first line, counted from the folder of this file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_port(cls, given: Any) -> Any:
+        usual = _USUAL_PORTS.get(str(given.get("security", "starttls"))) if isinstance(given, dict) else None
+        return {"port": usual, **given} if usual else given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.to:
+            raise wrong("to needs at least one address", "to")
+        if (self.user is None) != (self.password_file is None):
+            raise wrong("user and password_file belong together")
+        if self.user and self.security == "none" and not is_here(self.server):
+            raise wrong("a password is not sent over a connection without encryption; use security: starttls or tls")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(FileModel):
     """An address that takes JSON; what is sent is signed where there is a secret."""
 
-    url: str
-    secret_file: Path | None = None
+    url: Annotated[str, AfterValidator(_hook)]
+    """Where messages are posted; https:// unless it is this machine."""
+    secret_file: SecretFile | None = None
+    """A file whose first line signs what is posted, counted from the folder of this file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(FileModel):
     """A way to tell somebody, and in which language."""
 
-    name: str
-    by: Email | Webhook
-    language: str
+    email: Email | None = None
+    """Tell by e-mail."""
+    webhook: Webhook | None = None
+    """Tell by a webhook; a channel has either."""
+    language: Annotated[str, OneOf(LANGUAGES)] = "en"
+    """The language of the messages."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.email is None) == (self.webhook is None):
+            raise wrong("a channel needs either email or webhook")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(FileModel):
     """When to tell whom."""
 
-    rule_id: str
-    kind: str
+    kind: Annotated[str, OneOf(KINDS)]
+    """What the rule notices."""
     to: tuple[str, ...]
-    centres: tuple[str, ...]  # none: every centre
-    least_confidence: float = 0.7
-    topics: tuple[str, ...] = ("outage",)
-    least_calls: int = 8
-    times: float = 3.0
-    days: int = 2
-    drop: float = 0.05
+    """The channels that are told."""
+    centres: tuple[str, ...] = ()
+    """The centres that it watches; all when it is left out."""
+    least_confidence: float = Field(default=0.7, ge=0, le=1)
+    """For threat, operator_at_fault and hang_up_without_warning: how certain the finding must be."""
+    topics: tuple[Annotated[str, OneOf(TOPICS)], ...] = ("outage",)
+    """For topic_spike: the topics that are counted."""
+    least_calls: int = Field(default=8, ge=1, le=100_000)
+    """For topic_spike: the fewest calls of a spike (8 when left out); for recognition: the fewest calls on both sides (30)."""
+    times: float = Field(default=3.0, ge=1, le=100)
+    """For topic_spike: how many times as many calls as usual make a spike."""
+    days: int = Field(default=2, ge=1, le=28)
+    """For recognition: how many of the latest days are compared."""
+    drop: float = Field(default=0.05, ge=0.001, le=1)
+    """For recognition: by how much the certainty must have dropped."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_calls(cls, given: Any) -> Any:
+        return {"least_calls": 30, **given} if isinstance(given, dict) and given.get("kind") == "recognition" else given
+
+    @model_validator(mode="after")
+    def _is_of_kind(self) -> Self:
+        allowed = (*_OF_ALL, *_OF_KIND.get(self.kind, ("least_confidence",)))
+        for name in sorted(self.model_fields_set - set(allowed)):
+            raise wrong(not_known("field", name, allowed), name)
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Rulebook:
-    """What `alerts.yaml` says."""
+class Rulebook(FileModel):
+    """What `alerts.yaml` says: what is noticed, and who is told of it."""
 
-    channels: Mapping[str, Channel]
-    rules: tuple[Rule, ...]
-    link: str | None
-    not_older_than_days: int
-    with_ids: bool
+    channels: Mapping[str, Channel] = Field(default_factory=dict)
+    """Ways to tell somebody, each under a name of your own."""
+    rules: Mapping[str, Rule] = Field(default_factory=dict)
+    """What is noticed, each under a name of your own; what was told is remembered by it."""
+    link: Annotated[str, AfterValidator(_link)] | None = None
+    """Where `callgrade serve` answers; messages lead there."""
+    not_older_than_days: int = Field(default=3, ge=1, le=60)
+    """Calls that are older are never told, such as a year that is graded afterwards."""
+    with_ids: bool = True
+    """Whether messages name the ids of calls; false where the ids of your call log hold telephone numbers."""
+
+    @model_validator(mode="after")
+    def _tells_somebody(self) -> Self:
+        for rule_id, rule in self.rules.items():
+            if not rule.to:
+                raise wrong(f"rule {rule_id!r} tells nobody: to needs a channel", "rules", rule_id)
+            for n, name in enumerate(rule.to):
+                if name not in self.channels:
+                    raise wrong(not_known("to", name, self.channels), "rules", rule_id, "to", n)
+        return self
 
 
 def rulebook_path(settings: Settings) -> Path:
@@ -86,78 +185,7 @@ def rulebook_path(settings: Settings) -> Path:
 
 def read_rulebook(path: Path) -> Rulebook:
     """The checked rules. Raises MisconfiguredError with file, line, value and what is allowed."""
-    top = read_yaml(path)
-    top.allow("link", "channels", "rules", "not_older_than_days", "with_ids")
-    channels = {name: _channel(name, top.child("channels").get(name)) for name in top.child("channels").names()}
-    rules = tuple(_rule(name, top.child("rules").get(name), channels) for name in top.child("rules").names())
-    link = top.text("link").rstrip("/") if "link" in top.names() else None
-    if link is not None and urlsplit(link).scheme not in ("http", "https"):
-        raise top.get("link").error(f"link is {link!r}; it must begin with https:// and say where `callgrade serve` answers")
-    return Rulebook(channels, rules, link, int(top.number("not_older_than_days", 3, 1, 60)), top.flag("with_ids", True))
-
-
-def _channel(name: str, entry: Entry) -> Channel:
-    entry.allow("email", "webhook", "language")
-    if ("email" in entry.names()) == ("webhook" in entry.names()):
-        raise entry.error(f"channel {name!r} needs either email or webhook")
-    by: Email | Webhook = _email(entry.get("email")) if "email" in entry.names() else _webhook(entry.get("webhook"))
-    return Channel(name, by, entry.choice("language", LANGUAGES, "en"))
-
-
-def _email(entry: Entry) -> Email:
-    entry.allow("server", "port", "security", "from", "to", "user", "password_file")
-    security = entry.choice("security", SECURITY, "starttls")
-    server = entry.text("server")
-    usual = {"starttls": 587, "tls": 465, "none": 25}[security]
-    addresses = (entry.text("from"), *entry.texts("to"))
-    for address in addresses:
-        if address.count("@") != 1 or not address.isprintable() or any(c in address for c in " ,;<>"):
-            raise entry.error(f"{address!r} is not a plain e-mail address such as duty@example.org")
-    if len(addresses) < 2:
-        raise entry.error("to needs at least one address")
-    user = entry.text("user") if "user" in entry.names() else None
-    file = file_of(entry, "password_file")
-    if (user is None) != (file is None):
-        raise entry.error("user and password_file belong together")
-    if user and security == "none" and not is_here(server):
-        raise entry.error("a password is not sent over a connection without encryption; use security: starttls or tls")
-    return Email(server, int(entry.number("port", usual, 1, 65535)), security, addresses[0], addresses[1:], user, file)
-
-
-def _webhook(entry: Entry) -> Webhook:
-    entry.allow("url", "secret_file")
-    url = entry.text("url")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.scheme == "http" and not is_here(parts.hostname)):
-        raise entry.get("url").error("url must begin with https:// (http:// only to this machine)")
-    return Webhook(url, file_of(entry, "secret_file"))
-
-
-def _rule(name: str, entry: Entry, channels: Mapping[str, Channel]) -> Rule:
-    kind = entry.choice("kind", KINDS)
-    fields = _OF_KIND.get(kind, ("least_confidence",))
-    entry.allow("kind", "to", "centres", *fields)
-    to = entry.choices("to", sorted(channels))
-    if not to:
-        raise entry.error(f"rule {name!r} tells nobody: to needs a channel")
-    least = 8 if kind == "topic_spike" else 30
-    return Rule(
-        name, kind, to, entry.texts("centres") if "centres" in entry.names() else (),
-        least_confidence=entry.number("least_confidence", 0.7, 0, 1), topics=entry.choices("topics", TOPICS, ("outage",)),
-        least_calls=int(entry.number("least_calls", least, 1, 100_000)), times=entry.number("times", 3, 1, 100), days=int(entry.number("days", 2, 1, 28)),
-        drop=entry.number("drop", 0.05, 0.001, 1),
-    )  # fmt: skip
-
-
-def file_of(entry: Entry, key: str) -> Path | None:
-    """The file that a field names, counted from the folder of the YAML file; None where the field is left out."""
-    if key not in entry.names():
-        return None
-    path = Path(entry.text(key)).expanduser()
-    path = path if path.is_absolute() else entry.path.parent / path
-    if not path.is_file():
-        raise entry.get(key).error(f"{key} {path} is not a file; write the secret into its first line, readable for this account only")
-    return path
+    return read_model(path, Rulebook)
 
 
 def secret_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""What a centre is and how its calls are judged: the schema of `centres/<id>.yaml`, and its reader.
+"""What a centre is and how its calls are judged: the models of `centres/<id>.yaml`, and their reader.
 
 Criteria that many centres share are described once in `criteria.yaml`; a centre's scorecard names them with a weight, may change any of
 their fields, and may add its own. Every mistake in a file is told with its line, the value, what is allowed and the nearest of it.
@@ -7,13 +7,19 @@ their fields, and may add its own. Every mistake in a file is told with its line
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Self, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from rapidfuzz import process
 
 from models.languages.language import ACTS, LANGUAGES, find_phrase
-from pipelines.core.yaml_lines import Entry, not_allowed, read_yaml
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.yaml_lines import check, entries, read_yaml, where
+from pipelines.validation import FileModel, OneOf, not_known, wrong
 
 RULES = (
     "said", "not_said", "identified", "hold_announced", "hold_thanked", "farewell", "abuse_procedure", "good_impression", "request_taken",
@@ -30,108 +36,215 @@ TOPICS = (
 )  # fmt: skip
 FOLDER = Path(__file__).parent
 CENTRES = FOLDER / "packaged"
+SHARED_CRITERIA = FOLDER / "criteria.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Applies:
+def _phrases(given: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    for code, phrases in given.items():
+        for n, phrase in enumerate(phrases):
+            try:
+                find_phrase((), phrase, code)
+            except ValueError as error:
+                raise wrong(str(error), code, n) from error
+    return given
+
+
+def _timezone(name: object) -> ZoneInfo:
+    if isinstance(name, ZoneInfo):
+        return name
+    try:
+        return ZoneInfo(str(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # unknown, or a path
+        near = process.extractOne(str(name), sorted(available_timezones()))
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise wrong(f"timezone {name!r} is not known to this system (an IANA name such as Europe/Kyiv).{hint}".rstrip(".")) from None
+
+
+Language: TypeAlias = Annotated[str, OneOf(LANGUAGES)]
+Topic: TypeAlias = Annotated[str, OneOf(TOPICS)]
+Line: TypeAlias = Annotated[str, OneOf(LINES)]
+ByLanguage: TypeAlias = Mapping[Language, str]
+Phrases: TypeAlias = Annotated[Mapping[Language, tuple[str, ...]], AfterValidator(_phrases)]
+TimeZone: TypeAlias = Annotated[ZoneInfo, BeforeValidator(_timezone), WithJsonSchema({"type": "string"})]
+Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
+
+
+class Applies(FileModel):
     """When a criterion is asked of a call; every condition that is given must hold."""
 
-    topics: tuple[str, ...] = ()
-    except_topics: tuple[str, ...] = ()
-    directions: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-    is_night: bool | None = None
+    topics: tuple[Topic, ...] = ()
+    """Asked only of calls about one of these topics."""
+    except_topics: tuple[Topic, ...] = ()
+    """Not asked of calls about one of these topics."""
+    directions: tuple[Annotated[str, OneOf(DIRECTIONS)], ...] = ()
+    """Asked only of calls in one of these directions."""
+    lines: tuple[Line, ...] = ()
+    """Asked only of calls that one of these lines took."""
+    is_night: bool | None = Field(default=None, alias="night")
+    """true: asked only outside the hours of the full service; false: only within them."""
     upset_client: bool | None = None
+    """true: asked only where the client is upset, by the topic or by two or more negative turns; false: only where not."""
     rude_client: bool | None = None
+    """true: asked only where the client is abusive or has two or more negative turns; false: only where not."""
     considerate_client: bool | None = None
+    """true: asked only where the client sounds pleased and is not abusive; false: only where not."""
     unless_ended_by_abuse: bool = False
+    """true: not asked where the call ended over abuse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """A weighted question with the evidence that answers it."""
+class Criterion(FileModel):
+    """A weighted question with the evidence that answers it. A field that a scorecard leaves out comes from criteria.yaml."""
 
-    criterion_id: str
-    rule: str
-    weight: float
-    title: Mapping[str, str]  # language → a few words
-    description: Mapping[str, str]  # language → what the operator is expected to do
-    acts: tuple[str, ...] = ()
-    phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # language → phrases of this centre's own
-    where: str = "anywhere"
-    is_auto_fail: bool = False
-    severity: str = "minor"
-    applies: Applies = field(default_factory=Applies)
+    criterion_id: str = Field(alias="id")
+    """The name of the criterion in criterion_results; one of criteria.yaml, or one of your own with its rule, weight, title and description."""
+    rule: Annotated[str, OneOf(RULES)]
+    """How the verdict is found; docs/scorecards.md describes each rule. `said` and `not_said` need acts or phrases."""
+    weight: float = Field(ge=0, le=100)
+    """How many points the criterion is worth; a score is points won of points decided."""
+    title: ByLanguage
+    """A few words by language, for pages and tables."""
+    description: ByLanguage
+    """What the operator is expected to do, by language, in one sentence."""
+    acts: tuple[Annotated[str, OneOf(ACTS)], ...] = ()
+    """Speech acts of models/languages/<language>.yaml that answer the question."""
+    phrases: Phrases = Field(default_factory=dict)
+    """Phrases of this centre's own by language, as patterns over dictionary forms; docs/scorecards.md lists the signs."""
+    where: Annotated[str, OneOf(WHERE)] = "anywhere"
+    """Where the words are looked for: `opening` is the operator's first two turns."""
+    is_auto_fail: bool = Field(default=False, alias="auto_fail")
+    """true: a fail makes the score of the whole call 0."""
+    severity: Annotated[str, OneOf(SEVERITIES)] = "minor"
+    """How grave a fail is; a critical criterion that is unsure asks for a review."""
+    applies: Applies = Field(default_factory=Applies)
+    """Which calls the criterion is asked of; all when it is left out."""
     clip_worthy: bool = True
-    least_trust: float = 0.6  # how well the searched words must be heard before their absence is a fail; above 1: never
-    na_below: float = 0.5  # a chance of being asked that is larger never makes it `na`
+    """Whether coaching clips are cut from it."""
+    least_trust: float = Field(default=0.6, ge=0, le=2)
+    """How well (0 to 1) the searched words must be recognised before their absence is a fail; above 1: absence never is."""
+    na_below: float = Field(default=0.5, ge=0, le=0.7)
+    """A chance of being asked that is larger than this never makes the verdict `na`."""
+
+    @model_validator(mode="after")
+    def _has_words(self) -> Self:
+        if self.rule in ("said", "not_said") and not self.acts and not self.phrases:
+            raise wrong(f"criterion {self.criterion_id!r} with rule {self.rule!r} needs acts or phrases to look for")
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class Scorecard:
+class Scorecard(FileModel):
     """A set of criteria with its history: who owns it and since when it is in force."""
 
-    scorecard_id: str
+    scorecard_id: str = Field(alias="id")
+    """The name of the scorecard in the warehouse."""
     version: str
+    """Count it up with every change, so that results tell by which rules they were made."""
     owner: str
-    effective_from: str  # ISO date
-    criteria: tuple[Criterion, ...]
-    review_below_coverage_pct: float = 60.0
+    """Who decides about the scorecard."""
+    effective_from: str = Field(json_schema_extra={"format": "date"})
+    """The day from which this version is in force, as YYYY-MM-DD."""
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    """What calls are judged by; the weights need not add up to 100."""
+    review_below_coverage_pct: float = Field(default=60.0, ge=0, le=100)
+    """An evaluation needs a review when fewer percent of its applicable points could be decided."""
+
+    @model_validator(mode="after")
+    def _are_different(self) -> Self:
+        seen: set[str] = set()
+        for n, criterion in enumerate(self.criteria):
+            if criterion.criterion_id in seen:
+                raise wrong(f"criterion {criterion.criterion_id!r} stands twice in this scorecard", "criteria", n, "id")
+            seen.add(criterion.criterion_id)
+        return self
 
 
-@dataclass(frozen=True, slots=True)
-class ProcedureConfig:
+class ProcedureConfig(FileModel):
     """The warn-before-hang-up rule: how many warnings, and whether the end must be announced."""
 
-    warnings: int = 1
-    is_notice_required: bool = True
+    warnings: int = Field(default=1, ge=1, le=5)
+    """How many warnings an abusive client gets before the operator may end the call."""
+    is_notice_required: bool = Field(default=True, alias="notice_required")
+    """Whether the operator must announce the end of the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestRule:
+class RestRule(FileModel):
     """When an operator is due a rest: whichever of the three comes first within a shift."""
 
-    abusive_in_a_row: int = 2  # abusive calls one after another
-    abusive_calls: int = 3
-    abuse_s: float = 60.0
+    abusive_in_a_row: int = Field(default=2, ge=1, le=100)
+    """Abusive calls one after another."""
+    abusive_calls: int = Field(default=3, ge=1, le=100)
+    """Abusive calls in the shift."""
+    abuse_s: float = Field(default=60.0, ge=1, le=36000)
+    """Seconds of abuse in the shift."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hours:
+class Hours(FileModel):
     """Local hours of the full service; outside them only `night_topics` are taken. From = to means round the clock."""
 
-    day_from: int = 0
-    day_to: int = 0
-    night_topics: tuple[str, ...] = ()
+    day_from: Hour = 0
+    """The local hour at which the full service opens."""
+    day_to: Hour = 0
+    """The local hour at which the full service closes; the same as day_from: never."""
+    night_topics: tuple[Topic, ...] = ()
+    """Topics that are taken outside these hours."""
 
     def is_night(self, hour: int) -> bool:
         """Whether the full service is closed at this local hour."""
         return self.day_from != self.day_to and not self.day_from <= hour < self.day_to
 
 
-@dataclass(frozen=True, slots=True)
-class Centre:
+class Centre(FileModel):
     """One contact centre: its facts, its words, its scorecard."""
 
-    centre_id: str
+    centre_id: str = Field(alias="centre")
+    """The id of the centre; the file has the same name."""
     name: str
-    timezone: ZoneInfo
-    languages: tuple[str, ...]  # the main one first
-    company_names: Mapping[str, tuple[str, ...]]  # language → phrases, the proper spelling first
-    hours: Hours
-    lines: tuple[str, ...]
-    topics: tuple[str, ...]
-    topic_phrases: Mapping[str, Mapping[str, tuple[str, ...]]]  # topic → language → phrases of this centre's own
-    topic_examples: Mapping[str, tuple[str, ...]]  # topic → its description and sentences of clients, which the turn model learns it from
-    menu_topics: Mapping[str, tuple[str, ...]]  # a name in queue or ivr_path → topics it was made for
-    terms: Mapping[str, tuple[str, ...]]  # language → product words, for recognition and pages
-    procedure: ProcedureConfig
+    """The name of the centre, as people write it."""
+    timezone: TimeZone
+    """Where the centre's clocks are: an IANA name such as Europe/Kyiv."""
+    languages: tuple[Language, ...]
+    """Languages that are spoken in calls, the main one first."""
+    company_names: Phrases = Field(default_factory=dict)
+    """What operators call the company, as phrases by language, the proper spelling first; every language of the centre needs a list."""
+    hours: Hours = Field(default_factory=Hours)
+    """Hours of the full service, for centres that take fewer topics at night."""
+    lines: tuple[Line, ...]
+    """The lines of support that the centre has."""
+    topics: tuple[Topic, ...]
+    """Topics that calls of this centre may have."""
+    topic_phrases: Mapping[Topic, Phrases] = Field(default_factory=dict)
+    """Phrases of this centre's own that tell a topic, by topic and language."""
+    topic_examples: Mapping[Topic, tuple[str, ...]] = Field(default_factory=dict)
+    """By topic: its description and sentences of clients, in any language; the turn model learns the topic from them."""
+    menu_topics: Mapping[str, tuple[Topic, ...]] = Field(default_factory=dict)
+    """Names in the columns queue or ivr_path of the call log, each with the topics that it was made for."""
+    terms: Phrases = Field(default_factory=dict)
+    """Names of products and other words of the trade by language, for recognition and pages."""
+    procedure: ProcedureConfig = Field(default_factory=ProcedureConfig)
+    """What an operator must do before ending an abusive call."""
     scorecard: Scorecard
-    max_hold_s: float = 60.0
-    dead_air_s: float = 5.0
-    rest: RestRule = field(default_factory=RestRule)
-    operators: int | None = None
-    calls_per_day: int | None = None
+    """How calls are judged."""
+    max_hold_s: float = Field(default=60.0, ge=1, le=3600)
+    """The longest hold that is in order, in seconds; for people, nothing is computed from it."""
+    dead_air_s: float = Field(default=5.0, ge=1, le=120)
+    """From how many seconds on silence of both sides counts as dead air."""
+    rest: RestRule = Field(default_factory=RestRule)
+    """When an operator is due a rest after abusive calls."""
+    operators: int | None = Field(default=None, ge=0, le=10**6)
+    """How many operators work here; for people, nothing is computed from it."""
+    calls_per_day: int | None = Field(default=None, ge=0, le=10**8)
+    """How many calls a usual day brings; for people, nothing is computed from it."""
+    notes: Any = None
+    """Remarks for people."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for code in self.languages:
+            if code not in self.company_names:
+                raise wrong(f"there is no list for language {code!r}, which the centre speaks", "company_names")
+        for topic in self.topic_examples:
+            if topic not in self.topics:
+                raise wrong(not_known("topic", topic, self.topics), "topic_examples", topic)
+        return self
 
 
 def centre_ids() -> list[str]:
@@ -146,156 +259,33 @@ def load_centre(centre_id: str) -> Centre:
     Raises MisconfiguredError with file, line, value, allowed values and the nearest match; also for a centre that has no profile.
     """
     if centre_id not in centre_ids():
-        raise not_allowed(str(CENTRES), "centre", centre_id, centre_ids(), f"Add {CENTRES / (centre_id + '.yaml')} to teach it.")
+        advice = f"Add {CENTRES / (centre_id + '.yaml')} to teach it"
+        raise MisconfiguredError(f"{CENTRES}: {not_known('centre', centre_id, centre_ids(), advice)}.")
     return read_centre(CENTRES / f"{centre_id}.yaml")
 
 
-def read_centre(path: Path, shared: Path = FOLDER / "criteria.yaml") -> Centre:
+def read_centre(path: Path, shared: Path = SHARED_CRITERIA) -> Centre:
     """A centre's profile from its YAML file, with the shared criteria from `shared`. Raises MisconfiguredError."""
     top = read_yaml(path)
-    top.allow(
-        "centre", "name", "timezone", "languages", "company_names", "hours", "lines", "topics", "topic_phrases", "topic_examples", "menu_topics", "terms",
-        "procedure", "scorecard", "max_hold_s", "dead_air_s", "rest", "operators", "calls_per_day", "notes",
-    )  # fmt: skip
-    centre_id = top.text("centre")
-    if centre_id != path.stem:
-        raise top.get("centre").error(f"centre is {centre_id!r} but the file is named {path.name}; they must agree")
-    languages = top.choices("languages", LANGUAGES)
-    hours, procedure, rest = top.child("hours"), top.child("procedure"), top.child("rest")
-    hours.allow("day_from", "day_to", "night_topics")
-    procedure.allow("warnings", "notice_required")
-    rest.allow("abusive_in_a_row", "abusive_calls", "abuse_s")
-    topics = top.choices("topics", TOPICS)
-    own_topics = top.child("topic_phrases")
-    own_topics.allow(*TOPICS)
-    examples = top.child("topic_examples")
-    examples.allow(*topics)
-    menu = top.child("menu_topics")
-    return Centre(
-        centre_id=centre_id,
-        name=top.text("name"),
-        timezone=top.timezone("timezone"),
-        languages=languages,
-        company_names=_by_language(top.child("company_names"), needed=languages),
-        hours=Hours(
-            day_from=int(hours.number("day_from", 0, 0, 24)),
-            day_to=int(hours.number("day_to", 0, 0, 24)),
-            night_topics=hours.choices("night_topics", TOPICS, default=()),
-        ),
-        lines=top.choices("lines", LINES),
-        topics=topics,
-        topic_phrases={topic: _by_language(own_topics.get(topic)) for topic in own_topics.names()},
-        topic_examples={topic: examples.texts(topic) for topic in examples.names()},
-        menu_topics={name: menu.choices(name, TOPICS) for name in menu.names()},
-        terms=_by_language(top.child("terms")),
-        procedure=ProcedureConfig(
-            warnings=int(procedure.number("warnings", 1, 1, 5)), is_notice_required=procedure.flag("notice_required", True)
-        ),
-        scorecard=_scorecard(top.get("scorecard"), shared),
-        max_hold_s=top.number("max_hold_s", 60.0, 1, 3600),
-        dead_air_s=top.number("dead_air_s", 5.0, 1, 120),
-        rest=RestRule(
-            abusive_in_a_row=int(rest.number("abusive_in_a_row", 2, 1, 100)),
-            abusive_calls=int(rest.number("abusive_calls", 3, 1, 100)),
-            abuse_s=rest.number("abuse_s", 60, 1, 36000),
-        ),
-        operators=int(top.number("operators", 0, 0, 1e6)) or None,
-        calls_per_day=int(top.number("calls_per_day", 0, 0, 1e8)) or None,
-    )
+    named = entries(top).get("centre")
+    if isinstance(named, yaml.ScalarNode) and named.value != path.stem:
+        raise MisconfiguredError(f"{where(named)}: centre is {named.value!r} but the file is named {path.name}; they must agree.")
+    criteria = entries(entries(top).get("scorecard")).get("criteria")
+    if isinstance(criteria, yaml.SequenceNode):
+        known = entries(read_yaml(shared))
+        criteria.value = [_completed(item, known) for item in criteria.value]
+    return check(top, Centre)
 
 
-def _scorecard(entry: Entry, shared: Path) -> Scorecard:
-    entry.allow("id", "version", "owner", "effective_from", "criteria", "review_below_coverage_pct")
-    known = read_yaml(shared)
-    criteria: list[Criterion] = []
-    for item in entry.items("criteria"):
-        criterion_id = item.text("id")
-        if any(c.criterion_id == criterion_id for c in criteria):
-            raise item.get("id").error(f"criterion {criterion_id!r} stands twice in this scorecard")
-        has_rule = "rule" in item.names()
-        if criterion_id not in known.names() and not has_rule:
-            raise item.get("id").not_allowed("criterion", criterion_id, known.names(), "A criterion of your own needs a rule.")
-        criteria.append(_criterion(item, known.get(criterion_id) if criterion_id in known.names() else None))
-    if not criteria:
-        raise entry.error("a scorecard needs at least one criterion")
-    return Scorecard(
-        scorecard_id=entry.text("id"),
-        version=entry.text("version"),
-        owner=entry.text("owner"),
-        effective_from=entry.text("effective_from"),
-        criteria=tuple(criteria),
-        review_below_coverage_pct=entry.number("review_below_coverage_pct", 60.0, 0, 100),
-    )
-
-
-def _criterion(item: Entry, shared: Entry | None) -> Criterion:
+def _completed(item: yaml.Node, known: Mapping[str, yaml.Node]) -> yaml.Node:
     """A criterion of a scorecard; what it does not say comes from the shared one."""
-    fields = (
-        "id", "rule", "weight", "acts", "phrases", "where", "auto_fail", "severity", "applies", "title", "description", "clip_worthy",
-        "least_trust", "na_below",
-    )  # fmt: skip
-    item.allow(*fields)
-    if shared is not None:
-        shared.allow(*fields)
-
-    def of(key: str) -> Entry:
-        return item if shared is None or key in item.names() else shared
-
-    rule = of("rule").choice("rule", RULES)
-    acts = of("acts").choices("acts", ACTS, default=())
-    phrases = _by_language(of("phrases").child("phrases"))
-    if rule in ("said", "not_said") and not acts and not phrases:
-        raise item.error(f"criterion {item.text('id')!r} with rule {rule!r} needs acts or phrases to look for")
-    title, description = of("title").get("title"), of("description").get("description")
-    title.allow(*LANGUAGES)
-    description.allow(*LANGUAGES)
-    return Criterion(
-        criterion_id=item.text("id"),
-        rule=rule,
-        weight=of("weight").number("weight", None, 0, 100),
-        title={code: title.text(code) for code in title.names()},
-        description={code: description.text(code) for code in description.names()},
-        acts=acts,
-        phrases=phrases,
-        where=of("where").choice("where", WHERE, default="anywhere"),
-        is_auto_fail=of("auto_fail").flag("auto_fail", False),
-        severity=of("severity").choice("severity", SEVERITIES, default="minor"),
-        applies=_applies(of("applies").child("applies")),
-        clip_worthy=of("clip_worthy").flag("clip_worthy", True),
-        least_trust=of("least_trust").number("least_trust", 0.6, 0, 2),
-        na_below=of("na_below").number("na_below", 0.5, 0, 0.7),
-    )
-
-
-def _applies(entry: Entry) -> Applies:
-    entry.allow(
-        "topics", "except_topics", "directions", "lines", "night", "upset_client", "rude_client", "considerate_client",
-        "unless_ended_by_abuse",
-    )  # fmt: skip
-    return Applies(
-        topics=entry.choices("topics", TOPICS, default=()),
-        except_topics=entry.choices("except_topics", TOPICS, default=()),
-        directions=entry.choices("directions", DIRECTIONS, default=()),
-        lines=entry.choices("lines", LINES, default=()),
-        is_night=entry.flag("night", None),
-        upset_client=entry.flag("upset_client", None),
-        rude_client=entry.flag("rude_client", None),
-        considerate_client=entry.flag("considerate_client", None),
-        unless_ended_by_abuse=bool(entry.flag("unless_ended_by_abuse", False)),
-    )
-
-
-def _by_language(entry: Entry, needed: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
-    """Phrases by language, checked as phrases. A missing language of `needed` is an error."""
-    entry.allow(*LANGUAGES)
-    for code in needed:
-        if code not in entry.names():
-            raise entry.error(f"there is no list for language {code!r}, which the centre speaks")
-    found = {code: entry.texts(code) for code in entry.names()}
-    for code, phrases in found.items():
-        for phrase in phrases:
-            try:
-                find_phrase((), phrase, code)
-            except ValueError as error:
-                raise entry.get(code).error(str(error)) from error
-    return found
+    own = entries(item)
+    named = own.get("id")
+    if not isinstance(named, yaml.ScalarNode):
+        return item
+    shared = known.get(named.value)
+    if shared is None and "rule" not in own:
+        advice = "A criterion of your own needs a rule"
+        raise MisconfiguredError(f"{where(named)}: {not_known('criterion', named.value, known, advice)}.")
+    inherited = [(key, value) for key, value in shared.value if key.value not in own] if isinstance(shared, yaml.MappingNode) else []
+    return yaml.MappingNode(item.tag, [*item.value, *inherited], item.start_mark, item.end_mark)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipelines.app_db.database import Store
@@ -96,10 +95,12 @@ def _evaluation(call: Row, rows: Mapping[str, Sequence[Row]], profile: Centre | 
         return machine | changed
     outcome = next((p["outcome"] for p in rows["abuse_procedures"]), "not_needed")
     verdicts = [Verdict(**{name: row[name] for name in Verdict.__slots__}) for row in counted]
-    card = replace(profile.scorecard, criteria=tuple(_criterion(profile, v.criterion_id) or _gone(v, machine) for v in verdicts))
+    card = profile.scorecard.model_copy(
+        update={"criteria": tuple(_criterion(profile, v.criterion_id) or _gone(v, machine) for v in verdicts)}
+    )
     found = evaluate(
         Call(call["call_id"], call["centre_id"], "", "", 0, None),
-        replace(profile, scorecard=card),
+        profile.model_copy(update={"scorecard": card}),
         verdicts,
         Procedure(call["call_id"], outcome, None, None, 0.0, ""),
         CallRoles(call["call_id"], call["role_confidence"] or 0.0, "", bool(call["is_mapping_suspect"])),
@@ -120,4 +121,6 @@ def _criterion(profile: Centre | None, criterion_id: str) -> Criterion | None:
 def _gone(verdict: Verdict, machine: Row) -> Criterion:
     """A criterion that the scorecard had when the call was judged and has no more."""
     is_cause = machine["auto_fail_criterion_id"] == verdict.criterion_id
-    return Criterion(verdict.criterion_id, "said", verdict.max_points, {}, {}, is_auto_fail=is_cause)
+    return Criterion.model_construct(
+        criterion_id=verdict.criterion_id, rule="said", weight=verdict.max_points, title={}, description={}, is_auto_fail=is_cause
+    )

@@ -13,22 +13,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import Field
 
 from pipelines.core.records import VerdictName
-from pipelines.core.yaml_lines import Entry, read_yaml
+from pipelines.core.yaml_lines import read_model
+from pipelines.validation import FileModel, OneOf
 
 PATH = Path(__file__).with_name("thresholds.yaml")
 KINDS = ("said", "blamed", "absent", "searched", "na")
 ANY = "any"  # every criterion, every language
 _NEAR_0 = 0.005
+Chance: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+LogOdds: TypeAlias = Annotated[float, Field(ge=-10, le=10)]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(FileModel):
     """Evidence of one kind: its log odds of being right, as a straight line over those of its strength."""
 
-    offset: float = 0.0
-    slope: float = 1.0
+    offset: float = Field(default=0.0, ge=-10, le=10)
+    slope: float = Field(default=1.0, ge=0, le=10)
+
+
+class _File(FileModel):
+    """What `thresholds.yaml` says."""
+
+    version: str
+    chosen_from: str = ""
+    wanted: Chance = 0.0
+    wanted_to_fail: Chance = 0.0
+    least_to_fail: Chance = 0.0
+    kinds: Mapping[Annotated[str, OneOf(KINDS)], Line] = Field(default_factory=dict)
+    criteria: Mapping[str, LogOdds] = Field(default_factory=dict)
+    languages: Mapping[str, LogOdds] = Field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, Chance]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +104,12 @@ def load_calibration() -> Calibration:
 
 def read_calibration(path: Path) -> Calibration:
     """A calibration from its YAML file. Raises MisconfiguredError with file, line and value."""
-    top = read_yaml(path)
-    top.allow("version", "chosen_from", "wanted", "wanted_to_fail", "least_to_fail", "kinds", "criteria", "languages", "thresholds")
-    kinds, limits = top.child("kinds"), top.child("thresholds")
-    kinds.allow(*KINDS)
+    file = read_model(path, _File)
     return Calibration(
-        version=top.text("version"),
-        kinds={name: _line(kinds.child(name)) for name in kinds.names()},
-        criteria=_numbers(top.child("criteria")),
-        languages=_numbers(top.child("languages")),
-        thresholds={(name, code): value for name in limits.names() for code, value in _numbers(limits.child(name), 0.0, 1.0).items()},
-        least_to_fail=top.number("least_to_fail", 0.0, 0, 1),
+        version=file.version,
+        kinds=file.kinds,
+        criteria=file.criteria,
+        languages=file.languages,
+        thresholds={(name, code): value for name, limits in file.thresholds.items() for code, value in limits.items()},
+        least_to_fail=file.least_to_fail,
     )
-
-
-def _line(entry: Entry) -> Line:
-    entry.allow("offset", "slope")
-    return Line(entry.number("offset", 0.0, -10, 10), entry.number("slope", 1.0, 0, 10))
-
-
-def _numbers(entry: Entry, least: float = -10.0, most: float = 10.0) -> dict[str, float]:
-    return {name: entry.number(name, None, least, most) for name in entry.names()}

@@ -11,7 +11,6 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.policy import default
@@ -27,7 +26,7 @@ from pipelines import alerts
 from pipelines.__main__ import main
 from pipelines.alerts import conditions, delivery
 from pipelines.alerts import rules as rulebook
-from pipelines.alerts.rules import Rule, Rulebook
+from pipelines.alerts.rules import Rulebook
 from pipelines.app_db import database
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.published import Published, open_published
@@ -327,7 +326,13 @@ def test_a_password_does_not_travel_in_clear(tmp_path: Path) -> None:
     with pytest.raises(MisconfiguredError, match="without encryption"):
         rulebook.read_rulebook(file)
     file.write_text(text % "starttls", encoding="utf-8")
-    assert rulebook.read_rulebook(file).channels["a"].name == "a"
+    assert rulebook.read_rulebook(file).channels["a"].email is not None
+
+
+def book(*rules: dict[str, Any]) -> Rulebook:
+    """Rules that tell one channel."""
+    channels = {"x": {"webhook": {"url": "https://chat.example"}}}
+    return Rulebook.model_validate({"channels": channels, "rules": {str(n): {"to": ["x"], **rule} for n, rule in enumerate(rules)}})
 
 
 def heard(before: float, now: float, calls: int) -> Published:
@@ -356,23 +361,19 @@ def heard(before: float, now: float, calls: int) -> Published:
     ("before", "now", "calls", "is_told"), [(0.85, 0.7, 40, True), (0.85, 0.83, 400, False), (0.85, 0.7, 20, False), (0.7, 0.85, 40, False)]
 )
 def test_hearing_that_got_clearly_worse_is_noticed(before: float, now: float, calls: int, is_told: bool) -> None:
-    rule = Rule("hearing", "recognition", ("x",), (), least_calls=30)
-    found = conditions.notice(heard(before, now, calls), Rulebook({}, (rule,), None, 3, True), NOON)
+    rule = {"kind": "recognition", "least_calls": 30}
+    found = conditions.notice(heard(before, now, calls), book(rule), NOON)
     assert [event.centre_id for event in found] == (["kyiv"] if is_told else [])
     if is_told:
         assert found[0].values["now"] == pytest.approx(70, abs=1)
-        other = replace(rule, centres=("odesa",))
-        assert not conditions.notice(heard(before, now, calls), Rulebook({}, (other,), None, 3, True), NOON)
+        assert not conditions.notice(heard(before, now, calls), book(rule | {"centres": ["odesa"]}), NOON)
 
 
 def test_a_usual_hour_and_old_calls_are_no_alert(published: Settings) -> None:
-    spike = Rule("outage", "topic_spike", ("x",), (), least_calls=8)
-    threat = Rule("threat", "threat", ("x",), ())
+    spike = {"kind": "topic_spike", "least_calls": 8}
+    threat = {"kind": "threat"}
     with open_published(published) as copy:
-        assert (
-            conditions.notice(copy, Rulebook({}, (replace(spike, least_calls=11), replace(spike, topics=("tariff",))), None, 3, True), NOON)
-            == []
-        )
-        assert conditions.notice(copy, Rulebook({}, (spike, threat), None, 3, True), NOON + timedelta(days=40)) == []
-        ids = [event.call_ids for event in conditions.notice(copy, Rulebook({}, (threat,), None, 3, True), NOON)]
+        assert conditions.notice(copy, book(spike | {"least_calls": 11}, spike | {"topics": ["tariff"]}), NOON) == []
+        assert conditions.notice(copy, book(spike, threat), NOON + timedelta(days=40)) == []
+        ids = [event.call_ids for event in conditions.notice(copy, book(threat), NOON)]
     assert ("old",) not in ids and sorted(ids) == [("kyiv-1",), ("odesa/2 threat",)]

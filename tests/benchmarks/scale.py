@@ -24,10 +24,11 @@ import duckdb
 
 from models import private_files
 from pipelines import warehouse
-from pipelines.centres.profile import TOPICS, centre_ids, load_centre, read_yaml
+from pipelines.centres.profile import SHARED_CRITERIA, TOPICS, centre_ids, load_centre
 from pipelines.core.records import SPEECH_ACTS
 from pipelines.core.settings import ROOT, Settings
 from pipelines.core.staging import Batch
+from pipelines.core.yaml_lines import entries, read_yaml
 from pipelines.warehouse import history, loading, marts
 from pipelines.warehouse.file import connect, migrate
 from pipelines.warehouse.publishing import all_is_published
@@ -285,7 +286,7 @@ def _prepare(db: duckdb.DuckDBPyConnection) -> None:
     for said, place in _SAID.items():
         words.insert(place, said)
     centres = [{"id": i, "language": load_centre(i).languages[0], "timezone": str(load_centre(i).timezone)} for i in centre_ids()]
-    criteria = sorted(read_yaml(ROOT / "pipelines" / "centres" / "criteria.yaml").names())[:15]
+    criteria = sorted(entries(read_yaml(SHARED_CRITERIA)))[:15]
     for name, value in (
         ("per_day", PER_DAY),
         ("vocabulary", words),

@@ -23,7 +23,7 @@ from rich.console import Console
 from pipelines import flow
 from pipelines.__main__ import main
 from pipelines.alerts import channels
-from pipelines.alerts.rules import Channel, Email
+from pipelines.alerts.rules import Channel
 from pipelines.app_db import accounts
 from pipelines.cli import progress
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
@@ -34,7 +34,7 @@ from pipelines.i18n.wording import wording
 from pipelines.intake.folder import Intake, read_folder
 from pipelines.reports import excel, pack_export, pdf_layout
 from pipelines.reports.templating import environment
-from pipelines.web.auth.openid_settings import Rule, Rules
+from pipelines.web.auth.openid_settings import Rules
 
 RLO, ESC, ZWSP = "\u202e", "\x1b", "\u200b"
 HOSTILE = [
@@ -283,15 +283,16 @@ def test_an_error_escapes_what_it_names_and_keeps_its_lines() -> None:
 def test_a_message_to_a_channel_is_one_header_line_and_shows_what_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, str]] = []
     monkeypatch.setattr(channels, "_mail", lambda _, alert_id, subject, text: sent.append((subject, text)))
-    by = Email(
-        server="mail.example", port=25, security="none", sender="a@example.org", to=("b@example.org",), user=None, password_file=None
+    channel = Channel.model_validate(
+        {"email": {"server": "mail.example", "security": "none", "from": "a@example.org", "to": ["b@example.org"]}}
     )
-    channels.send(Channel("duty", by, "en"), "1", f"Centre\r\nBcc: x{RLO}", f"one{ESC}\ntwo", {})
+    channels.send(channel, "1", f"Centre\r\nBcc: x{RLO}", f"one{ESC}\ntwo", {})
     assert sent == [("Centre\\r\\nBcc: x\\u202e", "one\\x1b\ntwo")]
 
 
 def test_an_operator_of_an_openid_provider_is_found_as_the_intake_writes_the_id() -> None:
-    rules = Rules("https://id.example", "callgrade", "secret", let_in=(Rule("agents", "operator", ("irkutsk",), False),))
+    let_in = [{"group": "agents", "role": "operator", "centres": ["irkutsk"]}]
+    rules = Rules.model_validate({"issuer": "https://id.example", "client_id": "callgrade", "let_in": let_in})
     granted = rules.granted({"groups": "agents", "operator_id": unicodedata.normalize("NFD", "Ágnes\u00a01")})
     assert granted is not None
     assert granted.operator_id == "Ágnes 1"

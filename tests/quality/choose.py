@@ -52,7 +52,7 @@ def fit(some: Iterable[Measured]) -> Calibration:
     found = regress(x, base, np.array([float(m.is_right) for m in known]), np.array([spread[what] for what, _ in names]))
     return Calibration(
         version="",
-        kinds={k: Line(_short(found[column["offset", k]]), _short(max(0.0, 1 + found[column["slope", k]]))) for k in KINDS},
+        kinds={k: Line(offset=_short(found[column["offset", k]]), slope=_short(max(0.0, 1 + found[column["slope", k]]))) for k in KINDS},
         criteria={c: _short(found[column["criterion", c]]) for c in criteria},
         languages={code: _short(found[column["language", code]]) for code in languages},
     )

@@ -12,7 +12,7 @@ import random
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -86,7 +86,7 @@ def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> I
 def _centre(script: dict[str, Any]) -> Centre:
     if script["centre"] in centre_ids():
         return load_centre(script["centre"])
-    return replace(load_centre(_ANY_CENTRE), languages=(script["language"],), company_names={}, centre_id="")
+    return load_centre(_ANY_CENTRE).model_copy(update={"languages": (script["language"],), "company_names": {}, "centre_id": ""})
 
 
 @dataclass(frozen=True, slots=True)

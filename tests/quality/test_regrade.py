@@ -78,8 +78,8 @@ def test_a_poorer_rule_is_told_with_its_calls_operators_and_reasons(published: S
 
 def test_a_criterion_that_came_or_went_is_a_change_too(published: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     shorter = evaluate.load_centre("irkutsk")
-    card = replace(shorter.scorecard, criteria=tuple(c for c in shorter.scorecard.criteria if c.criterion_id != "greeting"))
-    monkeypatch.setattr(evaluate, "load_centre", lambda _: replace(shorter, scorecard=card))
+    card = shorter.scorecard.model_copy(update={"criteria": tuple(c for c in shorter.scorecard.criteria if c.criterion_id != "greeting")})
+    monkeypatch.setattr(evaluate, "load_centre", lambda _: shorter.model_copy(update={"scorecard": card}))
     assert {(c.what, c.before, c.after) for c in find_changes(published).changes} == {("greeting", "pass", "not asked")}
 
 

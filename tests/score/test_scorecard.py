@@ -66,6 +66,23 @@ def test_a_mistake_is_told_with_its_line_value_and_nearest_match(tmp_path: Path,
         assert part in str(error.value)
 
 
+def test_several_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+    path = changed(tmp_path, "max_hold_s: 90\ndead_air_s: 5", "max_hold_s: long\ndead_aire_s: 5\nrest: {abusive_calls: 0}")
+    with pytest.raises(MisconfiguredError) as error:
+        read_centre(path)
+    first = path.read_text(encoding="utf-8").splitlines().index("max_hold_s: long") + 1
+    told = str(error.value).splitlines()
+    for line, said in enumerate(
+        (
+            "max_hold_s is 'long'; it must be a number from 1 to 3600",
+            "'dead_aire_s' is not known. Did you mean 'dead_air_s'",
+            "abusive_calls is '0'; it must be from 1 to 100",
+        ),
+        first,
+    ):
+        assert any(f"line {line}: " in one and said in one for one in told)
+
+
 def test_the_line_is_the_right_one(tmp_path: Path) -> None:
     path = changed(tmp_path, "id: farewell, weight", "id: fairwell, weight")
     line = next(n for n, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if "fairwell" in text)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -110,7 +108,7 @@ OWN = {
     ],
 )
 def test_a_centres_own_topic_is_learned_from_a_description_and_a_few_sentences(client: str, topic: str) -> None:
-    centre = replace(load_centre("irkutsk"), topics=(*OWN, "other"), topic_examples=OWN)
+    centre = load_centre("irkutsk").model_copy(update={"topics": (*OWN, "other"), "topic_examples": OWN})
     turns = turns_of(("operator", "Слушаю вас."), ("client", client))
     (reading,) = read_calls([turns], topic_examples=[centre.topic_examples])
     assert OWN.keys() <= reading.topics.keys()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -164,7 +163,7 @@ def test_a_centres_own_rest_rule_holds_for_calls_of_before_too(settings: Setting
     due = "select count(*) filter (where rest_due_local is not null) from operator_shifts"
     assert rows(settings.snapshot, "select abusive_in_a_row, abusive_calls, abuse_s from rest_rules") == [(2, 3, 60.0)]
     assert rows(settings.snapshot, due) == [(0,)]
-    stricter = replace(load_centre("irkutsk"), rest=RestRule(abusive_in_a_row=1))
+    stricter = load_centre("irkutsk").model_copy(update={"rest": RestRule(abusive_in_a_row=1)})
     monkeypatch.setattr(loading, "load_centre", lambda centre_id: stricter)
     warehouse.load(stage(settings, "c", [call("b", started_at=None, operator_id=None)]), settings)
     warehouse.publish(settings)

@@ -307,7 +307,7 @@ def test_tries_are_limited_before_a_provider_that_is_silent_is_asked(
     with sites.store.writing() as db:
         db.execute("delete from openid_tries")
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        rules = replace(sites.app.state.site.openid.rules, issuer=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        rules = sites.app.state.site.openid.rules.model_copy(update={"issuer": f"http://127.0.0.1:{silent.getsockname()[1]}"})
         monkeypatch.setattr(sites.app.state.site.openid, "rules", rules)
         monkeypatch.setattr(openid_provider, "DEADLINE_S", 0.5)
         started = time.monotonic()

@@ -3,30 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pipelines.alerts.rules import file_of, is_here, secret_of
+from pydantic import AfterValidator, PrivateAttr, model_validator
+
+from pipelines.alerts.rules import SecretFile, is_here, secret_of
 from pipelines.app_db.accounts import EVERY_CENTRE, ROLES
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.printable import normalise_id
 from pipelines.core.settings import Settings
-from pipelines.core.yaml_lines import Entry, read_yaml
-
-_FIELDS = ("issuer", "client_id", "secret_file", "button", "scopes", "name_claim", "groups_claim", "operator_claim", "let_in")
-_SCOPES = ("openid", "profile", "email")
+from pipelines.core.yaml_lines import read_model
+from pipelines.validation import FileModel, OneOf, wrong
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+def _issuer(issuer: str) -> str:
+    if not is_safe(issuer) or urlsplit(issuer).query or urlsplit(issuer).fragment:
+        raise wrong(f"issuer is {issuer!r}; it must begin with https:// and be written as the provider writes it")
+    return issuer
+
+
+def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    if "openid" not in scopes:
+        raise wrong("scopes must hold openid")
+    return scopes
+
+
+def _centres(centres: tuple[str, ...]) -> tuple[str, ...]:
+    if not centres:
+        raise wrong("centres is empty; name at least one, or all")
+    return tuple(EVERY_CENTRE if centre_id == "all" else centre_id for centre_id in centres)
+
+
+class Rule(FileModel):
     """What the members of a group may do here."""
 
     group: str
-    role: str
-    centres: tuple[str, ...]
-    hears_personal_data: bool
+    """The group, as the provider's claim writes it."""
+    role: Annotated[str, OneOf(ROLES)]
+    """The role of its members."""
+    centres: Annotated[tuple[str, ...], AfterValidator(_centres)]
+    """The ids of the centres that its members see, or `all`."""
+    hears_personal_data: bool = False
+    """true: recordings are not beeped for its members."""
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        if self.role == "operator" and EVERY_CENTRE in self.centres:
+            raise wrong("an operator's id is somebody else at each centre; name the centres")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +65,39 @@ class Granted:
     hears_personal_data: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(FileModel):
     """What `openid.yaml` says."""
 
-    issuer: str
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    """The address of the provider, exactly as the provider writes it."""
     client_id: str
-    secret: str = field(repr=False)
+    """What the provider knows this site by."""
+    secret_file: SecretFile | None = None
+    """A file with the client secret in its first line, counted from the folder of this file; or set CALLGRADE_OPENID_SECRET."""
     button: str = ""
-    scopes: tuple[str, ...] = _SCOPES
+    """What the button of the sign-in page says."""
+    scopes: Annotated[tuple[str, ...], AfterValidator(_scopes)] = ("openid", "profile", "email")
+    """What the provider is asked for; `openid` is needed."""
     name_claim: str = "preferred_username"
+    """The claim with the name that accounts show; a path with dots leads into a claim."""
     groups_claim: str = "groups"
+    """The claim with somebody's groups; a path with dots leads into a claim."""
     operator_claim: str = "operator_id"
-    let_in: tuple[Rule, ...] = ()
+    """The claim with the id of an operator, as the call log writes it."""
+    let_in: tuple[Rule, ...]
+    """Which groups come in, and what they may do; the first that fits counts."""
+    _secret: str = PrivateAttr(default="")
+
+    @property
+    def secret(self) -> str:
+        """What this site proves itself with to the provider."""
+        return self._secret
+
+    @model_validator(mode="after")
+    def _lets_in(self) -> Self:
+        if not self.let_in:
+            raise wrong("let_in names no group, so nobody could come in", "let_in")
+        return self
 
     def granted(self, claims: Mapping[str, Any]) -> Granted | None:
         """What these claims give: the role of the first rule whose group is among them, in the centres of all rules with it; None when no rule fits.
@@ -83,19 +129,14 @@ def read_rules(settings: Settings) -> Rules | None:
         if settings.openid:
             raise MisconfiguredError(f"CALLGRADE_OPENID names {path}, which is not there.")
         return None
-    top = read_yaml(path)
-    top.allow(*_FIELDS)
-    issuer = top.text("issuer")
-    if not is_safe(issuer) or urlsplit(issuer).query or urlsplit(issuer).fragment:
-        raise top.get("issuer").error(f"issuer is {issuer!r}; it must begin with https:// and be written as the provider writes it")
-    let_in = tuple(_rule(entry) for entry in top.items("let_in"))
-    if not let_in:
-        raise top.get("let_in").error("let_in names no group, so nobody could come in")
-    scopes = top.texts("scopes") if "scopes" in top.names() else _SCOPES
-    if "openid" not in scopes:
-        raise top.get("scopes").error("scopes must hold openid")
-    texts = {name: top.text(name) for name in ("button", "name_claim", "groups_claim", "operator_claim") if name in top.names()}
-    return Rules(issuer, top.text("client_id"), _secret(settings, top, path), scopes=scopes, let_in=let_in, **texts)
+    rules = read_model(path, Rules)
+    if settings.openid_secret:
+        rules._secret = settings.openid_secret
+    elif rules.secret_file:
+        rules._secret = secret_of(rules.secret_file)
+    else:
+        raise MisconfiguredError(f"{path} has no secret: name a secret_file in it, or set CALLGRADE_OPENID_SECRET.")
+    return rules
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:
@@ -114,23 +155,3 @@ def is_safe(url: object) -> bool:
         return False
     parts = urlsplit(url)
     return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here(parts.hostname or "")))
-
-
-def _rule(entry: Entry) -> Rule:
-    entry.allow("group", "role", "centres", "hears_personal_data")
-    centres = tuple(EVERY_CENTRE if centre_id == "all" else centre_id for centre_id in entry.texts("centres"))
-    if not centres:
-        raise entry.error("centres is empty; name at least one, or all")
-    role = entry.choice("role", ROLES)
-    if role == "operator" and EVERY_CENTRE in centres:
-        raise entry.error("an operator's id is somebody else at each centre; name the centres")
-    return Rule(entry.text("group"), role, centres, entry.flag("hears_personal_data", False))
-
-
-def _secret(settings: Settings, top: Entry, path: Path) -> str:
-    file = file_of(top, "secret_file")
-    if settings.openid_secret:
-        return settings.openid_secret
-    if file is None:
-        raise MisconfiguredError(f"{path} has no secret: name a secret_file in it, or set CALLGRADE_OPENID_SECRET.")
-    return secret_of(file)
