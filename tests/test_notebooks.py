@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    settings = Settings(tmp_path_factory.mktemp("notebooks") / "callgrade.duckdb")
+    settings = Settings(warehouse=tmp_path_factory.mktemp("notebooks") / "callgrade.duckdb")
     warehouse.load(stage(settings, "a", [call("a"), call("b", operator_id="op-2")]), settings)
     warehouse.load(stage(settings, "c", [call("c", operator_id="op-2")], verdict="fail"), settings)
     at = call("a").started_at

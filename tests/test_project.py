@@ -17,6 +17,7 @@ import yaml
 
 from pipelines import __main__ as command
 from pipelines.core.settings import ROOT
+from pipelines.schemas import schema
 
 ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
 FILES = {".airflowignore", ".gitignore", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
@@ -147,6 +148,7 @@ def test_every_setting_is_documented_and_every_documented_one_exists() -> None:
         if file.startswith(("pipelines/", "models/"))
         for name in re.findall(r"CALLGRADE_[A-Z_]+\b", text)
     }
+    read |= set(schema("settings")["properties"])
     documented = set(re.findall(r"CALLGRADE_[A-Z_]+\b", DOCS))
     assert read - {"CALLGRADE_"} == documented
 

@@ -3,45 +3,90 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.core import lake_address
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.lake_address import LakeAddress
+from pipelines.validation import in_words, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
-KEEP_TEXT = ("redacted", "raw")
+Profile = Literal["offline", "cpu", "telephone", "gpu"]
+KeepText = Literal["redacted", "raw"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+KEEP_TEXT: tuple[KeepText, ...] = get_args(KeepText)
 # DuckDB calls a database as its file is called, and could not tell these from its own schemas or from the warehouse's.
 NOT_A_WAREHOUSE = ("made", "main", "store", "system", "temp")
-PROFILES = ("offline", "cpu", "telephone", "gpu")
+PREFIX = "CALLGRADE_"
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything a run may be told. Paths are absolute.
+class Settings(BaseSettings):
+    """Everything a run may be told. Each field is a variable of the environment: `workers` is CALLGRADE_WORKERS. Paths are absolute.
 
     `warehouse` is the writer's DuckDB file; all other files of a run lie in `site`, beside it. Where there is a `lake`, its tables take the
     place of that file, and `warehouse` only names the site of this machine.
     """
 
-    warehouse: Path
-    profile: Literal["offline", "cpu", "telephone", "gpu"] = "offline"
-    keep_text: Literal["redacted", "raw"] = "redacted"
-    workers: int = 1
-    batch_audio_min: float = 30.0
-    retention_days: int = 45
-    dispute_days: int = 14  # how long an operator may dispute a point
-    models_dir: Path = ROOT / ".models"
-    recordings: Path = ROOT / "tests" / "calls"  # where pull_calls looks
-    call_log: Path | None = None
-    alerts: Path | None = None  # the rules of alerts, where they are not alerts.yaml beside the warehouse
-    openid: Path | None = None  # the file of OpenID Connect, where it is not openid.yaml beside the warehouse
-    openid_secret: str | None = field(default=None, repr=False)  # what this site proves itself with to the provider, never logged
-    lake: LakeAddress | None = None  # the tables of several machines, from CALLGRADE_WAREHOUSE=ducklake:...
-    source: str | None = None  # where pull_calls fetches recordings from first; may hold a password, never logged
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    warehouse: AbsolutePath = Path("callgrade.duckdb")
+    """The writer's DuckDB file; stage, published copy, scorecards and clips lie in the folder of the same name ending in .callgrade. For several machines: `ducklake:...`."""
+    profile: Profile = "offline"
+    """Which models."""
+    keep_text: KeepText = "redacted"
+    """`raw` keeps personal data readable in the warehouse."""
+    workers: int = Field(default=1, ge=1)
+    """Batches that `callgrade grade` judges side by side; the models use every core as it is."""
+    batch_audio_min: float = Field(default=30.0, ge=0.1)
+    """Minutes of sound in a batch: what is lost when a machine dies, and what a mapped task takes on."""
+    retention_days: int = Field(default=45, ge=1)
+    """After how many days forget_old_calls forgets a call, and a clip expires."""
+    dispute_days: int = Field(default=14, ge=1)
+    """How many days an operator may dispute a point, from when it was judged."""
+    models_dir: AbsolutePath = ROOT / ".models"
+    """Where the weights lie."""
+    recordings: AbsolutePath = ROOT / "tests" / "calls"
+    """Where pull_calls looks for recordings and their call log."""
+    call_log: AbsolutePath | None = None
+    """The call log, where it is not calls.csv among the recordings."""
+    alerts: AbsolutePath | None = None
+    """The rules of alerts, where they are not alerts.yaml in the folder beside the warehouse."""
+    openid: AbsolutePath | None = None
+    """The file of OpenID Connect, where it is not openid.yaml in the folder beside the warehouse."""
+    openid_secret: str | None = Field(default=None, repr=False)
+    """What this site proves itself with to the provider, where openid.yaml names no secret_file; never logged."""
+    lake: Annotated[SkipJsonSchema[LakeAddress | None], NoDecode] = None  # the tables of several machines, from warehouse=ducklake:...
+    source: str | None = Field(default=None, repr=False)
+    """Where pull_calls fetches recordings from first, such as s3://...; may hold a password, never logged."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_lake(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = {name: value for name, value in values.items() if name != "lake" or isinstance(value, LakeAddress)}  # it has no variable
+        warehouse = values.get("warehouse")
+        if not str(warehouse).startswith(lake_address.PREFIX):
+            return values
+        if isinstance(warehouse, Path):
+            raise MisconfiguredError("A lake is named by the variable CALLGRADE_WAREHOUSE, not by --warehouse, where all could see it.")
+        lake, local = lake_address.parse(str(warehouse))
+        return values | {"lake": lake, "warehouse": local}
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.warehouse.stem.lower() in NOT_A_WAREHOUSE:
+            raise MisconfiguredError(
+                f"The warehouse cannot be called {self.warehouse.name}: inside DuckDB that name is taken. Choose another, such as calls.duckdb."
+            )
+        return self
 
     @property
     def site(self) -> Path:
@@ -71,76 +116,35 @@ class Settings:
         return self.site / "clips"
 
     @classmethod
-    def from_environment(cls, **given: Any) -> Settings:
+    def from_environment(cls, **given: Any) -> Self:
         """Settings from `CALLGRADE_*` variables; what is `given` (and not None) wins.
 
-        Raises MisconfiguredError with the variable, its value and the allowed ones.
+        Raises MisconfiguredError with every wrong variable, its value and what is allowed.
         """
-        env = os.environ
-        values: dict[str, Any] = {
-            "warehouse": env.get("CALLGRADE_WAREHOUSE", "callgrade.duckdb"),
-            "profile": env.get("CALLGRADE_PROFILE", "offline"),
-            "keep_text": env.get("CALLGRADE_KEEP_TEXT", "redacted"),
-            "workers": env.get("CALLGRADE_WORKERS", "1"),
-            "batch_audio_min": env.get("CALLGRADE_BATCH_AUDIO_MIN", "30"),
-            "retention_days": env.get("CALLGRADE_RETENTION_DAYS", "45"),
-            "dispute_days": env.get("CALLGRADE_DISPUTE_DAYS", "14"),
-            "models_dir": Path(env.get("CALLGRADE_MODELS_DIR", str(ROOT / ".models"))),
-            "recordings": Path(env.get("CALLGRADE_RECORDINGS", str(ROOT / "tests" / "calls"))),
-            "call_log": Path(env["CALLGRADE_CALL_LOG"]) if env.get("CALLGRADE_CALL_LOG") else None,
-            "alerts": Path(env["CALLGRADE_ALERTS"]) if env.get("CALLGRADE_ALERTS") else None,
-            "openid": Path(env["CALLGRADE_OPENID"]) if env.get("CALLGRADE_OPENID") else None,
-            "openid_secret": env.get("CALLGRADE_OPENID_SECRET") or None,
-            "source": env.get("CALLGRADE_SOURCE") or None,
-        }
-        values.update({k: v for k, v in given.items() if v is not None})
-        if str(values["warehouse"]).startswith(lake_address.PREFIX):
-            if isinstance(values["warehouse"], Path):
-                raise MisconfiguredError("A lake is named by the variable CALLGRADE_WAREHOUSE, not by --warehouse, where all could see it.")
-            values["lake"], values["warehouse"] = lake_address.parse(values["warehouse"])
-        values["workers"] = _number("CALLGRADE_WORKERS", values["workers"], int, 1)
-        values["batch_audio_min"] = _number("CALLGRADE_BATCH_AUDIO_MIN", values["batch_audio_min"], float, 0.1)
-        values["retention_days"] = _number("CALLGRADE_RETENTION_DAYS", values["retention_days"], int, 1)
-        values["dispute_days"] = _number("CALLGRADE_DISPUTE_DAYS", values["dispute_days"], int, 1)
-        _one_of("CALLGRADE_PROFILE", values["profile"], PROFILES)
-        _one_of("CALLGRADE_KEEP_TEXT", values["keep_text"], KEEP_TEXT)
-        for key in ("warehouse", "models_dir", "recordings", "call_log", "alerts", "openid"):
-            if values[key] is not None:
-                values[key] = Path(values[key]).expanduser().absolute()
-        if values["warehouse"].stem.lower() in NOT_A_WAREHOUSE:
-            raise MisconfiguredError(
-                f"The warehouse cannot be called {values['warehouse'].name}: inside DuckDB that name is taken. Choose another, such as calls.duckdb."
-            )
-        return cls(**values)
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            schema, variables = schema_of(cls), {name: variable(name) for name in cls.model_fields}
+            raise MisconfiguredError("\n".join(f"{in_words(e, schema, variables)}." for e in error.errors())) from None
 
-    def with_(self, **changes: Any) -> Settings:
+    def with_(self, **changes: Any) -> Self:
         """A copy with some values changed."""
-        return replace(self, **changes)
+        return self.model_copy(update=changes)
 
     def as_environment(self) -> dict[str, str]:
         """The `CALLGRADE_*` variables that give another process these very settings."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "lake"}
+        values = {name: getattr(self, name) for name in type(self).model_fields if name != "lake"}
         if self.lake is not None:
             values["warehouse"] = self.lake.text
-        return {f"CALLGRADE_{name.upper()}": "" if value is None else str(value) for name, value in values.items()}
+        return {variable(name): "" if value is None else str(value) for name, value in values.items()}
+
+
+def variable(name: str) -> str:
+    """The variable of the environment that sets a field."""
+    return PREFIX + name.upper()
 
 
 def now() -> datetime:
     """The present, or the moment that SOURCE_DATE_EPOCH fixes (so that two runs can be compared byte by byte)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
-
-
-def _number(name: str, value: object, kind: type[int] | type[float], least: float) -> int | float:
-    try:
-        number = kind(cast(Any, value))
-    except (TypeError, ValueError):
-        raise MisconfiguredError(f"{name} is {value!r}; it must be a number, {least} or more.") from None
-    if number < least:
-        raise MisconfiguredError(f"{name} is {value!r}; it must be {least} or more.")
-    return number
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise MisconfiguredError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")

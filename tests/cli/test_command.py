@@ -47,7 +47,7 @@ def test_a_warehouse_is_not_named_as_its_own_schemas(name: str, tmp_path: Path, 
 
 
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("grade", "demo", "serve", "clips", "check", "models"):
+    for command in ("grade", "demo", "serve", "clips", "check", "models", "schema"):
         with pytest.raises(SystemExit) as stopped:
             main([command, "--help"])
         assert stopped.value.code == 0

@@ -31,7 +31,7 @@ def main() -> int:
     """Run the loader and the readers to the end, and say what was seen."""
     private_files.apply_umask()
     with tempfile.TemporaryDirectory(prefix="callgrade-readers-") as folder:
-        settings = Settings(Path(folder) / "w.duckdb")
+        settings = Settings(warehouse=Path(folder) / "w.duckdb")
         done = Path(folder) / "done"
         _wait([_start(Path(folder) / "first", lambda: _publish(settings, 0))])
         readers = [_start(Path(folder) / f"reader-{n}", lambda: _read(settings, done)) for n in range(READERS)]

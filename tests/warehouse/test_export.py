@@ -23,7 +23,7 @@ FORMULA = '=HYPERLINK("http://example.org","x")'
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Two calls of Irkutsk, half past one in the night there; one bears an operator's name that looks like a formula."""
-    settings = Settings(tmp_path_factory.mktemp("export") / "callgrade.duckdb")
+    settings = Settings(warehouse=tmp_path_factory.mktemp("export") / "callgrade.duckdb")
     warehouse.load(stage(settings, "b", [call("a"), call("b", operator_id=FORMULA)]), settings)
     warehouse.publish(settings)
     return settings

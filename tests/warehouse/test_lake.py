@@ -36,7 +36,7 @@ class Site:
 
     def machine(self, name: str) -> Settings:
         """One machine that works on the lake."""
-        return Settings(self.folder / name / "w.duckdb", lake=parse(self.address)[0])
+        return Settings(warehouse=self.folder / name / "w.duckdb", lake=parse(self.address)[0])
 
     def files(self) -> list[Path]:
         """The rows of the lake."""
@@ -51,7 +51,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_a_lake_holds_what_a_file_holds(site: Site, tmp_path: Path) -> None:
-    on_lake, in_file = site.machine("first"), Settings(tmp_path / "file" / "w.duckdb")
+    on_lake, in_file = site.machine("first"), Settings(warehouse=tmp_path / "file" / "w.duckdb")
     assert warehouse.already_graded(on_lake, [call("a")]) == set()  # nobody has written yet
     for settings in (on_lake, in_file):
         assert warehouse.load(stage(settings, "b", [call("a"), call("b", operator_id="op-2")], words=(SECRET, "день")), settings)
@@ -72,8 +72,10 @@ def test_a_lake_holds_what_a_file_holds(site: Site, tmp_path: Path) -> None:
 
 def test_a_lake_in_a_bucket_holds_what_a_file_holds_and_forgets_as_it_does(tmp_path: Path) -> None:
     with postgres.running() as server, bucket.running() as store:
-        on_lake = Settings(tmp_path / "lake" / "w.duckdb", lake=parse(f"ducklake:{server}callgrade?data=s3://{store.name}/rows")[0])
-        in_file = Settings(tmp_path / "file" / "w.duckdb")
+        on_lake = Settings(
+            warehouse=tmp_path / "lake" / "w.duckdb", lake=parse(f"ducklake:{server}callgrade?data=s3://{store.name}/rows")[0]
+        )
+        in_file = Settings(warehouse=tmp_path / "file" / "w.duckdb")
         for settings in (on_lake, in_file):
             assert warehouse.load(stage(settings, "b", [call("a"), call("b", client_ref="stays")], words=(SECRET, "день")), settings)
             assert [result for result in warehouse.publish(settings) if result.failed] == []

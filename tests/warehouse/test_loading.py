@@ -27,7 +27,7 @@ from tests.staged import call, change, rows, stage, statuses
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the one call `a`."""
-    settings = Settings(tmp_path_factory.mktemp("loaded") / "callgrade.duckdb")
+    settings = Settings(warehouse=tmp_path_factory.mktemp("loaded") / "callgrade.duckdb")
     warehouse.load(stage(settings, "b", [call("a")]), settings)
     return settings.warehouse
 
@@ -134,7 +134,7 @@ def received() -> list[Any]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[str]]]:
     """An empty warehouse to begin with, and what one holds after everything arrived at once."""
     folder = tmp_path_factory.mktemp("whole")
-    settings = Settings(folder / "whole.duckdb")
+    settings = Settings(warehouse=folder / "whole.duckdb")
     with warehouse_file.open_for_writing(settings):
         pass
     shutil.copy(settings.warehouse, folder / "empty.duckdb")
@@ -156,7 +156,7 @@ def test_any_halves_in_any_order_and_repeats_give_the_same_warehouse(
     tmp_path: Path, whole: tuple[Path, dict[str, list[str]]], parts: list[int], again: int
 ) -> None:
     empty, expected = whole
-    settings = Settings(tmp_path / "split.duckdb")
+    settings = Settings(warehouse=tmp_path / "split.duckdb")
     shutil.copy(empty, settings.warehouse)
     for n in (0, 1, again):
         _load_part(settings, f"part-{n}", [item for item, part in zip(received(), parts, strict=True) if part == n])

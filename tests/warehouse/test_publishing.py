@@ -24,7 +24,7 @@ from tests.staged import call, change, rows, stage
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse with the one call `a`."""
-    settings = Settings(tmp_path_factory.mktemp("loaded") / "callgrade.duckdb")
+    settings = Settings(warehouse=tmp_path_factory.mktemp("loaded") / "callgrade.duckdb")
     warehouse.load(stage(settings, "b", [call("a")]), settings)
     return settings.warehouse
 
