@@ -13,14 +13,28 @@ from typing import TextIO, cast
 
 from models import private_files
 from models.registry import ModelError
-from pipelines.cli import accounts, alerts, cases, check, clips, demo, export, grade, models, regrade_report, serve, status
+from pipelines.cli import accounts, alerts, cases, check, clips, demo, export, grade, models, regrade_report, schema, serve, status
 from pipelines.cli.options import tell
 from pipelines.cli.progress import show_progress
 from pipelines.core.errors import CallgradeError, MisconfiguredError
 from pipelines.core.printable import PrintableStream
 from pipelines.decoding import processes
 
-COMMANDS = (grade, demo, serve, accounts, clips, export, alerts, cases, check, status, regrade_report, models)  # as the help lists them
+COMMANDS = (
+    grade,
+    demo,
+    serve,
+    accounts,
+    clips,
+    export,
+    alerts,
+    cases,
+    check,
+    status,
+    regrade_report,
+    models,
+    schema,
+)  # as the help lists them
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from pipelines import __main__ as command
+from pipelines.cli.schema import schema
 from pipelines.core.settings import ROOT
-from pipelines.schemas import schema
 
 ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
 FILES = {".airflowignore", ".gitignore", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}

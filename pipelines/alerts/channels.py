@@ -15,8 +15,9 @@ from email.utils import formatdate
 from http.client import HTTPException
 from typing import Any
 
-from pipelines.alerts.rules import Channel, Email, Webhook, secret_of
+from pipelines.alerts.rules import Channel, Email, Webhook
 from pipelines.core.printable import printable
+from pipelines.core.remote import secret_of
 
 TIMEOUT_S = 20.0
 

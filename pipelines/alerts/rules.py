@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from models.languages.language import LANGUAGES
 from pipelines.centres.profile import TOPICS
-from pipelines.core.errors import MisconfiguredError
+from pipelines.core.remote import SecretFile, is_this_machine
 from pipelines.core.settings import Settings
+from pipelines.core.validation import FileModel, OneOf, not_known, wrong
 from pipelines.core.yaml_lines import read_model
-from pipelines.validation import FileModel, OneOf, not_known, wrong
 
 KINDS = ("threat", "operator_at_fault", "hang_up_without_warning", "topic_spike", "recognition")
 _OF_ALL = ("kind", "to", "centres")
@@ -26,14 +25,6 @@ _OF_KIND = {
 _USUAL_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-def _file(path: Path, info: ValidationInfo) -> Path:
-    """The file that a field names, counted from the folder of the YAML file."""
-    path = info.context.parent / path.expanduser() if info.context else path
-    if not path.is_file():
-        raise wrong(f"{info.field_name} {path} is not a file; write the secret into its first line, readable for this account only")
-    return path
-
-
 def _link(link: str) -> str:
     if urlsplit(link).scheme not in ("http", "https"):
         raise wrong(f"link is {link!r}; it must begin with https:// and say where `callgrade serve` answers")
@@ -42,7 +33,7 @@ def _link(link: str) -> str:
 
 def _hook(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.scheme == "http" and not is_here(parts.hostname)):
+    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.scheme == "http" and not is_this_machine(parts.hostname)):
         raise wrong("url must begin with https:// (http:// only to this machine)")
     return url
 
@@ -53,7 +44,6 @@ def _address(address: str) -> str:
     return address
 
 
-SecretFile: TypeAlias = Annotated[Path, AfterValidator(_file)]
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 
 
@@ -87,7 +77,7 @@ class Email(FileModel):
             raise wrong("to needs at least one address", "to")
         if (self.user is None) != (self.password_file is None):
             raise wrong("user and password_file belong together")
-        if self.user and self.security == "none" and not is_here(self.server):
+        if self.user and self.security == "none" and not is_this_machine(self.server):
             raise wrong("a password is not sent over a connection without encryption; use security: starttls or tls")
         return self
 
@@ -186,22 +176,3 @@ def rulebook_path(settings: Settings) -> Path:
 def read_rulebook(path: Path) -> Rulebook:
     """The checked rules. Raises MisconfiguredError with file, line, value and what is allowed."""
     return read_model(path, Rulebook)
-
-
-def secret_of(path: Path) -> str:
-    """The first line of a file. Raises MisconfiguredError when it cannot be read or is empty."""
-    try:
-        secret = path.read_text(encoding="utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise MisconfiguredError(f"{path} cannot be read ({type(error).__name__}); it must hold the secret in its first line.") from error
-    if not secret:
-        raise MisconfiguredError(f"{path} is empty; it must hold the secret in its first line.")
-    return secret
-
-
-def is_here(host: str) -> bool:
-    """Whether a host is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,8 +18,8 @@ from rapidfuzz import process
 
 from models.languages.language import ACTS, LANGUAGES, find_phrase
 from pipelines.core.errors import MisconfiguredError
+from pipelines.core.validation import FileModel, OneOf, not_known, wrong
 from pipelines.core.yaml_lines import check, entries, read_yaml, where
-from pipelines.validation import FileModel, OneOf, not_known, wrong
 
 RULES = (
     "said", "not_said", "identified", "hold_announced", "hold_thanked", "farewell", "abuse_procedure", "good_impression", "request_taken",

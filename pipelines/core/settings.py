@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pipelines.core import lake_address
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.lake_address import LakeAddress
-from pipelines.validation import in_words, schema_of
+from pipelines.core.validation import in_words, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
 Profile = Literal["offline", "cpu", "telephone", "gpu"]

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from models.languages.phrases import LOADER
 from pipelines.core.errors import MisconfiguredError
-from pipelines.validation import FileModel, JsonSchema, in_words, is_of_name, place_of, schema_of
+from pipelines.core.validation import FileModel, JsonSchema, in_words, is_of_name, place_of, schema_of
 
 M = TypeVar("M", bound=FileModel)
 

@@ -18,8 +18,8 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from pipelines.core.records import VerdictName
+from pipelines.core.validation import FileModel, OneOf
 from pipelines.core.yaml_lines import read_model
-from pipelines.validation import FileModel, OneOf
 
 PATH = Path(__file__).with_name("thresholds.yaml")
 KINDS = ("said", "blamed", "absent", "searched", "na")

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from pipelines.app_db import audit
 from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import open_store
+from pipelines.app_db.openid_settings import read_rules
 from pipelines.app_db.rate_limit import Limits, RateLimiter
 from pipelines.app_db.refusals import Refusals
 from pipelines.app_db.sessions import find_session
@@ -32,7 +33,6 @@ from pipelines.reports.templating import STATIC, asset, asset_path
 from pipelines.reviews import blind
 from pipelines.web import pending_forms
 from pipelines.web.auth.openid import OpenId
-from pipelines.web.auth.openid_settings import read_rules
 from pipelines.web.request_context import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
 from pipelines.web.request_limits import AnonymousLimit
 from pipelines.web.routes import ROOMS

@@ -25,6 +25,7 @@ from pipelines.__main__ import main
 from pipelines.alerts import channels
 from pipelines.alerts.rules import Channel
 from pipelines.app_db import accounts
+from pipelines.app_db.openid_settings import Rules
 from pipelines.cli import progress
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.printable import id_problem, normalise_id, printable, quoted, skeleton
@@ -34,7 +35,6 @@ from pipelines.i18n.wording import wording
 from pipelines.intake.folder import Intake, read_folder
 from pipelines.reports import excel, pack_export, pdf_layout
 from pipelines.reports.templating import environment
-from pipelines.web.auth.openid_settings import Rules
 
 RLO, ESC, ZWSP = "\u202e", "\x1b", "\u200b"
 HOSTILE = [

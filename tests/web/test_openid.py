@@ -21,11 +21,11 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from pipelines.app_db import accounts, administration, database
 from pipelines.app_db.administration import Fields
+from pipelines.app_db.openid_settings import Rules, read_rules
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
 from pipelines.web.auth import openid, openid_provider
-from pipelines.web.auth.openid_settings import Rules, read_rules
 from tests.web.openid_provider import CLIENT, SECRET, Claims, Provider
 from tests.web.people import HOST, LIMITS, PASSWORD, People, Person, title_of
 

@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.app_db import accounts
 from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import Store, present
-from pipelines.web.auth.openid_settings import Rules, claim
+from pipelines.app_db.openid_settings import Rules, claim
 
 
 class NotLetInError(Exception):

@@ -18,9 +18,9 @@ from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oidc.discovery import get_well_known_url
 
 from pipelines.app_db.database import Store, present
+from pipelines.app_db.openid_settings import Rules, is_safe
 from pipelines.web.auth.id_token import verified_claims
 from pipelines.web.auth.openid_provider import FRESH_S, OpenIdError, Provider
-from pipelines.web.auth.openid_settings import Rules, is_safe
 
 LONGEST_TRY_S = 600.0
 TRIES_PER_ADDRESS = 40  # in that time; an office shares one address

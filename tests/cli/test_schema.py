@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 
 from pipelines.__main__ import main
 from pipelines.centres.profile import CENTRES, SHARED_CRITERIA, centre_ids
+from pipelines.cli.schema import FILES, schema
 from pipelines.core.settings import ROOT
-from pipelines.schemas import SCHEMAS, schema
 
 
 def problems(name: str, text: str) -> list[str]:
@@ -69,7 +69,7 @@ def fields(part: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", FILES)
 def test_the_command_prints_a_schema_in_which_every_field_is_explained(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", name]) == 0
     printed = json.loads(capsys.readouterr().out)

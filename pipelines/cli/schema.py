@@ -1,22 +1,41 @@
-"""The JSON Schemas of the files that people write, for an editor to complete from and to check while they type."""
+"""`callgrade schema`: the JSON Schemas of the files that people write, for an editor to complete from and to check while they type."""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections.abc import Callable, Mapping
 
-from models.private_files import SETTING, UMASKS
-from pipelines.alerts.rules import Rulebook
-from pipelines.centres.profile import SHARED_CRITERIA, Centre
-from pipelines.core.settings import Settings, variable
-from pipelines.core.yaml_lines import entries, read_yaml
-from pipelines.validation import JsonSchema, schema_of
-from pipelines.web.auth.openid_settings import Rules
+from pipelines.cli.options import Commands, add_command
+from pipelines.core.validation import JsonSchema, schema_of
 
+FILES = ("profile", "criteria", "alerts", "openid", "settings")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def add_to(commands: Commands) -> None:
+    """Add the sub-command."""
+    parser = add_command(commands, "schema", run, "print the JSON Schema of a configuration file, for an editor to complete from")
+    parser.add_argument("what", choices=FILES, help="which file; settings: the variables CALLGRADE_*")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the schema; returns the exit status."""
+    print(json.dumps(schema(arguments.what), indent=2, ensure_ascii=False))
+    return 0
+
+
+def schema(name: str) -> JsonSchema:
+    """A schema by its name in `FILES`."""
+    makers: Mapping[str, Callable[[], JsonSchema]] = dict(zip(FILES, (profile, criteria, alerts, openid, settings), strict=True))
+    return {"$schema": _DIALECT, **makers[name]()}
 
 
 def profile() -> JsonSchema:
     """The schema of a centre's profile: a criterion of criteria.yaml needs no more than its id there."""
+    from pipelines.centres.profile import SHARED_CRITERIA, Centre
+    from pipelines.core.yaml_lines import entries, read_yaml
+
     found = schema_of(Centre)
     criterion = found["$defs"]["Criterion"]
     own = [name for name in criterion["required"] if name != "id"]
@@ -29,6 +48,8 @@ def profile() -> JsonSchema:
 
 def criteria() -> JsonSchema:
     """The schema of criteria.yaml: whole criteria under their ids; only the weight may be left to the scorecards."""
+    from pipelines.centres.profile import Centre
+
     parts = schema_of(Centre)["$defs"]
     criterion = parts["Criterion"]
     del criterion["properties"]["id"]
@@ -39,6 +60,9 @@ def criteria() -> JsonSchema:
 
 def settings() -> JsonSchema:
     """The schema of the variables of the environment, as a mapping of them in a file of a container or a service."""
+    from models.private_files import SETTING, UMASKS
+    from pipelines.core.settings import Settings, variable
+
     found = schema_of(Settings)
     found["properties"] = {variable(name): field for name, field in found["properties"].items()} | {
         SETTING: {
@@ -51,15 +75,15 @@ def settings() -> JsonSchema:
     return found
 
 
-SCHEMAS: Mapping[str, Callable[[], JsonSchema]] = {
-    "profile": profile,
-    "criteria": criteria,
-    "alerts": lambda: schema_of(Rulebook),
-    "openid": lambda: schema_of(Rules),
-    "settings": settings,
-}
+def alerts() -> JsonSchema:
+    """The schema of alerts.yaml."""
+    from pipelines.alerts.rules import Rulebook
+
+    return schema_of(Rulebook)
 
 
-def schema(name: str) -> JsonSchema:
-    """A schema by its name in `SCHEMAS`."""
-    return {"$schema": _DIALECT, **SCHEMAS[name]()}
+def openid() -> JsonSchema:
+    """The schema of openid.yaml."""
+    from pipelines.app_db.openid_settings import Rules
+
+    return schema_of(Rules)

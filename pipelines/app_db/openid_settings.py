@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, PrivateAttr, model_validator
 
-from pipelines.alerts.rules import SecretFile, is_here, secret_of
 from pipelines.app_db.accounts import EVERY_CENTRE, ROLES
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.printable import normalise_id
+from pipelines.core.remote import SecretFile, is_this_machine, secret_of
 from pipelines.core.settings import Settings
+from pipelines.core.validation import FileModel, OneOf, wrong
 from pipelines.core.yaml_lines import read_model
-from pipelines.validation import FileModel, OneOf, wrong
 
 
 def _issuer(issuer: str) -> str:
@@ -154,4 +154,4 @@ def is_safe(url: object) -> bool:
     if not isinstance(url, str):
         return False
     parts = urlsplit(url)
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_here(parts.hostname or "")))
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname or "")))

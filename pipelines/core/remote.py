@@ -1,0 +1,42 @@
+"""What the configuration of another service needs: secrets in files of their own, and whether a host is this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator
+
+from pipelines.core.errors import MisconfiguredError
+from pipelines.core.validation import wrong
+
+
+def _file(path: Path, info: ValidationInfo) -> Path:
+    """The file that a field names, counted from the folder of the YAML file."""
+    path = info.context.parent / path.expanduser() if info.context else path
+    if not path.is_file():
+        raise wrong(f"{info.field_name} {path} is not a file; write the secret into its first line, readable for this account only")
+    return path
+
+
+SecretFile: TypeAlias = Annotated[Path, AfterValidator(_file)]
+
+
+def secret_of(path: Path) -> str:
+    """The first line of a file. Raises MisconfiguredError when it cannot be read or is empty."""
+    try:
+        secret = path.read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MisconfiguredError(f"{path} cannot be read ({type(error).__name__}); it must hold the secret in its first line.") from error
+    if not secret:
+        raise MisconfiguredError(f"{path} is empty; it must hold the secret in its first line.")
+    return secret
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
