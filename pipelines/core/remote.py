@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.validation import wrong
