@@ -18,7 +18,7 @@ from dags.rules import BATCHES, DAG, WAREHOUSE
 def pull_calls() -> None:
     """### Receive the new calls
 
-    Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, or fetches them from `CALLGRADE_SOURCE` first; puts aside what cannot be
+    Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, or fetches them from `CALLGRADE_SOURCE` first; rejects what cannot be
     used with its reason, leaves out what is graded already, and cuts the rest into batches of `CALLGRADE_BATCH_AUDIO_MIN` minutes in the stage.
     Starts `grade_calls` when there is something to do.
     """
@@ -33,7 +33,7 @@ def pull_calls() -> None:
         settings = Settings.from_environment()
         preflight.check(settings, verify_models=False)
         received = read_folder(intake.fetch(settings), settings.call_log)
-        batches = flow.offer(received.calls, received.put_aside, settings)
+        batches = flow.offer(received.calls, received.rejected, settings)
         if not batches:
             raise AirflowSkipException("no new calls")
         return batches
@@ -46,7 +46,7 @@ def grade_calls() -> None:
     """### Hear and judge every pending batch
 
     One mapped group a batch: each batch goes its own way from sound to verdicts, and one that fails holds up no other. A call that cannot be
-    judged is put aside by its step. The verdicts of a batch enter the warehouse in one transaction.
+    judged is rejected by its step. The verdicts of a batch enter the warehouse in one transaction.
     """
 
     @task

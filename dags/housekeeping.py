@@ -14,7 +14,7 @@ def forget_old_calls() -> None:
     """### Forget what is older than `CALLGRADE_RETENTION_DAYS`
 
     Every night the calls that are past their time leave the warehouse, its published copy, the stage, the clips and the pages. Recordings lie
-    outside Callgrade: their keeper removes them. One that still lies there is put aside as forgotten, and not graded again.
+    outside Callgrade: their keeper removes them. One that still lies there is rejected as forgotten, and not graded again.
     """
 
     @task(pool="warehouse", outlets=[WAREHOUSE])
@@ -37,7 +37,7 @@ def erase_client() -> None:
     """### Erase one client
 
     For a person who asks to be forgotten: removes every call of this client from the warehouse, its published copy, the stage, the clips and
-    the pages. Recordings lie outside Callgrade: remove them too. One that still lies there is put aside as forgotten, and not graded again.
+    the pages. Recordings lie outside Callgrade: remove them too. One that still lies there is rejected as forgotten, and not graded again.
     """
 
     @task(pool="warehouse", outlets=[WAREHOUSE])

@@ -1,6 +1,6 @@
 """The `callgrade` command: the same flow as the Dags, without Airflow.
 
-Exit status: 0 all graded or honestly put aside, 1 nothing could be done, 2 bad arguments or settings.
+Exit status: 0 all graded or honestly rejected, 1 nothing could be done, 2 bad arguments or settings.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from pipelines.core import heap, staleness, versions
 from pipelines.core.errors import TransientError
 from pipelines.core.printable import normalise_id
 from pipelines.core.published import Published
-from pipelines.core.records import Call, Clip, PutAside
+from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch, CutShortError
 from pipelines.diarize import step as diarize
@@ -55,9 +55,9 @@ STEPS: dict[str, Step] = {
 LOGGER = logging.getLogger("callgrade")
 
 
-def grade(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> None:
+def grade(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> None:
     """Everything from accepted calls to published pages; what an earlier run finished with the same versions is not done again."""
-    for batch in _judged(receive(calls, put_aside, settings), settings):
+    for batch in _judged(receive(calls, rejected, settings), settings):
         try:
             load(batch, settings)
         except CutShortError as error:
@@ -66,16 +66,16 @@ def grade(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settin
     publish(settings, {call.call_id: Path(call.recording) for call in calls if call.medium == "recording"})
 
 
-def receive(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
+def receive(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> list[Batch]:
     """The staged batches of what intake received, without the calls that the warehouse holds already with the same versions.
 
-    Calls that were forgotten are put aside, under ids that name nobody.
+    Calls that were forgotten are rejected, under ids that name nobody.
     """
-    calls, put_aside = warehouse.set_forgotten_aside(settings, calls, put_aside)
+    calls, rejected = warehouse.reject_forgotten(settings, calls, rejected)
     done = warehouse.already_graded(settings, calls, scored_by=versions.graded_by(settings.profile))
     todo = [call for call in calls if call.call_id not in done]
-    LOGGER.info("%d calls received, %d put aside, %d graded before", len(calls) + len(put_aside), len(put_aside), len(done))
-    return plan(todo, put_aside, settings)
+    LOGGER.info("%d calls received, %d rejected, %d graded before", len(calls) + len(rejected), len(rejected), len(done))
+    return plan(todo, rejected, settings)
 
 
 def load(batch: Batch, settings: Settings) -> bool:
@@ -85,9 +85,9 @@ def load(batch: Batch, settings: Settings) -> bool:
     return changed
 
 
-def offer(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[str]:
+def offer(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> list[str]:
     """Stage what intake received and mark it pending, for a later run to grade; the folders that were marked."""
-    return _mark([batch.folder for batch in receive(calls, put_aside, settings)])
+    return _mark([batch.folder for batch in receive(calls, rejected, settings)])
 
 
 def pending(settings: Settings) -> list[str]:
@@ -157,7 +157,7 @@ def _finish_forgetting(settings: Settings) -> None:
             raise
 
 
-def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Settings) -> list[Batch]:
+def plan(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> list[Batch]:
     """Cut what intake received into batches of about `batch_audio_min` minutes and stage them; nothing is lost between batches.
 
     The length of a recording is judged from its size before it is decoded: 16 kB a second at most for telephone sound.
@@ -168,8 +168,8 @@ def plan(calls: Sequence[Call], put_aside: Sequence[PutAside], settings: Setting
     for medium in ("recording", "transcript"):  # never in one batch: they go through different steps
         some = sorted((call for call in calls if call.medium == medium), key=lambda c: c.call_id)
         batches += [_stage(group, (), settings) for group in in_groups(some, lambda call: lengths_min[call.call_id], most_min)]
-    if put_aside:  # a batch of their own: a run that goes on where another was killed must find the others under the same ids
-        batches.append(_stage((), put_aside, settings))
+    if rejected:  # a batch of their own: a run that goes on where another was killed must find the others under the same ids
+        batches.append(_stage((), rejected, settings))
     return batches
 
 
@@ -247,16 +247,16 @@ def _start_worker(queue: object, workers: int) -> None:
     LOGGER.propagate = False
 
 
-def _stage(calls: Iterable[Call], put_aside: Iterable[PutAside], settings: Settings) -> Batch:
-    calls, put_aside = list(calls), list(put_aside)
+def _stage(calls: Iterable[Call], rejected: Iterable[Rejection], settings: Settings) -> Batch:
+    calls, rejected = list(calls), list(rejected)
     content = json.dumps(
-        [registry.speech_version(settings.profile), settings.keep_text, [_identity(c) for c in calls], [asdict(p) for p in put_aside]],
+        [registry.speech_version(settings.profile), settings.keep_text, [_identity(c) for c in calls], [asdict(p) for p in rejected]],
         default=str,
         sort_keys=True,
     )
     batch = Batch(settings.stage / hashlib.sha256(content.encode()).hexdigest()[:16])
     batch.write("calls", calls)
-    batch.write_put_aside("intake", put_aside)
+    batch.write_rejected("intake", rejected)
     batch.mend()
     return batch
 

@@ -21,7 +21,7 @@ from pipelines.core.records import (
     Hold,
     PersonalData,
     Procedure,
-    PutAside,
+    Rejection,
     SpeechAct,
     Token,
     Turn,
@@ -49,17 +49,17 @@ def stage(
     settings: Settings,
     name: str,
     calls: Sequence[Call],
-    put_aside: Sequence[PutAside] = (),
+    rejected: Sequence[Rejection] = (),
     *,
     verdict: str = "pass",
     words: Sequence[str] = GREETING,
     raw: str | None = None,
 ) -> Batch:
-    """A judged batch: every call not put aside has one greeting of the operator, one criterion and one abusive word of the client."""
+    """A judged batch: every call not rejected has one greeting of the operator, one criterion and one abusive word of the client."""
     batch = Batch(settings.stage / name)
     batch.write("calls", calls)
-    batch.write_put_aside("intake", put_aside)
-    out = {row.call_id for row in put_aside}
+    batch.write_rejected("intake", rejected)
+    out = {row.call_id for row in rejected}
     ids = [c.call_id for c in calls if c.call_id not in out]
     points = {"pass": 2.0, "fail": 0.0, "na": 0.0, "unsure": 0.0}[verdict]
     decided = verdict in ("pass", "fail")

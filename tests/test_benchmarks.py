@@ -106,7 +106,7 @@ def test_growth_and_stages_divide_by_calls_and_by_seconds() -> None:
 def test_repeated_calls_are_other_recordings_with_the_same_sound(short_folder: Path, tmp_path: Path) -> None:
     growth.repeat(short_folder, 5, 2.0, tmp_path)
     found = read_folder(tmp_path)
-    assert (len(found.calls), found.put_aside) == (5, [])
+    assert (len(found.calls), found.rejected) == (5, [])
     first, again = (next(c for c in found.calls if c.call_id == f"irkutsk-ru-001-0000-000{n}") for n in (0, 1))
     assert (first.operator_id, first.started_at, first.language) == (again.operator_id, again.started_at, again.language)
     one, other = audio.decode(first.recording).tracks, audio.decode(again.recording).tracks

@@ -52,7 +52,7 @@ def test_a_recording_of_a_sound_alone_is_not_a_call(tmp_path: Path, name: str) -
     path = sounds.write(tmp_path / f"sound{ending}", sounds.SOUNDS[name](12.0)[None], codec)
     with pytest.raises(BadRecordingError) as caught:
         audio.facts_of("c", audio.decode(path))
-    assert caught.value.status == "unscoreable"
+    assert caught.value.reason.status == "unscoreable"
 
 
 def test_a_lone_blip_is_no_speech_and_the_same_beside_a_word_is() -> None:

@@ -43,7 +43,7 @@ def grade(folder: Path, file: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
-def test_the_bad_is_put_aside_with_its_reason_the_good_are_graded_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_the_bad_is_rejected_with_its_reason_the_good_are_graded_and_nothing_is_lost(tmp_path: Path) -> None:
     made = make_bad_folder(tmp_path / "received", [CALLS / "audio" / "kyiv-en-002.ogg"])
     file = tmp_path / "w.duckdb"
 

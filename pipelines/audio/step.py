@@ -23,13 +23,14 @@ from models import private_files
 from models.cores import on_every_core
 from pipelines.audio import voice_activity
 from pipelines.core.errors import BadRecordingError
-from pipelines.core.records import AudioFacts, Call, PutAside
+from pipelines.core.records import AudioFacts, Call, Rejection
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.decoding import processes
 from pipelines.decoding.formats import MAX_LENGTH_S, RATE_HZ
 from pipelines.decoding.processes import ChangedRecordingError
 from pipelines.decoding.tracks import Samples, Tracks, blocks, only
+from pipelines.rejections import Key, Reason
 
 __all__ = ["MAX_LENGTH_S", "RATE_HZ", "ChangedRecordingError", "Samples", "Tracks", "run"]
 
@@ -58,17 +59,17 @@ class Sound:
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write the facts of every recording; those that cannot be heard are put aside with the reason. Works on a recording a core."""
+    """Write the facts of every recording; those that cannot be heard are rejected with the reason. Works on a recording a core."""
     calls: list[Call] = batch.calls("audio")
     facts: list[AudioFacts] = []
-    rows: list[PutAside] = []
+    rows: list[Rejection] = []
     for number, (call, found) in enumerate(zip(calls, on_every_core(partial(_look_at, scratch=settings.stage), calls), strict=True), 1):
         log.info("audio %d/%d %s", number, len(calls), call.call_id)
         if isinstance(found, BadRecordingError):
-            rows.append(put_aside("audio", call, found))
+            rows.append(Rejection.of_call(call, "audio", found.reason))
         else:
             facts.append(found)
-    batch.write_put_aside("audio", rows)
+    batch.write_rejected("audio", rows)
     batch.write("audio", facts)
 
 
@@ -86,18 +87,14 @@ def facts_of(call_id: str, sound: Sound) -> AudioFacts:
     """
     levels = levels_db(sound.tracks)
     if sound.duration_s < MIN_LENGTH_S:
-        raise BadRecordingError(f"The recording lasts {sound.duration_s:.1f} s; a call needs at least {MIN_LENGTH_S:.0f} s.", "unscoreable")
+        raise BadRecordingError(Reason(Key.TOO_SHORT, seconds=sound.duration_s, least=MIN_LENGTH_S))
     loudest = max(float(np.percentile(track, 99.5)) for track in levels)
     if loudest < SILENT_DB:
-        raise BadRecordingError(f"The recording is silent: it never rises above {loudest:.0f} dBFS. Check the recorder.", "unscoreable")
+        raise BadRecordingError(Reason(Key.SILENT, loudest=loudest))
     speech = voice_activity.speech_intervals(sound.tracks, RATE_HZ)
     if sum(i.end_s - i.start_s for i in speech) < MIN_SPEECH_S:
-        what = (
-            "music or a steady noise"
-            if any(h.kind == "music" for h in voice_activity.find_holds((), levels, LEVEL_HOP_S, sound.duration_s))
-            else "noise"
-        )
-        raise BadRecordingError(f"Nobody speaks in the recording: it holds {what} only.", "unscoreable")
+        is_music = any(h.kind == "music" for h in voice_activity.find_holds((), levels, LEVEL_HOP_S, sound.duration_s))
+        raise BadRecordingError(Reason(Key.MUSIC_ONLY) if is_music else Reason(Key.NOISE_ONLY))
     return AudioFacts(
         call_id=call_id,
         duration_s=round(sound.duration_s, 3),
@@ -110,12 +107,6 @@ def facts_of(call_id: str, sound: Sound) -> AudioFacts:
         level_hop_s=LEVEL_HOP_S,
         level_db=tuple(tuple(round(float(v), 1) for v in track) for track in levels),
     )
-
-
-def put_aside(step: str, call: Call, error: BadRecordingError) -> PutAside:
-    """The row that says why a step could not use a call."""
-    status: Any = error.status
-    return PutAside(call.call_id, step, status, error.reason, call.centre_id, Path(call.recording).name, call.recording_sha256)
 
 
 def decode(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> Sound:

@@ -53,6 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     medium: Medium = "transcript" if arguments.transcripts else "recording"
     preflight.check(settings, job="text" if medium == "transcript" else None)
     intake = read_folder(settings.recordings, settings.call_log, arguments.centre, medium=medium)
-    flow.grade(intake.calls, intake.put_aside, settings)
+    flow.grade(intake.calls, intake.rejected, settings)
     print(summary.of_run(settings, [c.call_id for c in intake.calls]))
     return 0 if summary.holds_any(settings) else 1

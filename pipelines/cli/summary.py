@@ -1,4 +1,4 @@
-"""What a run did, for the person who started it: graded, put aside, unsure, the most telling findings, and where to look."""
+"""What a run did, for the person who started it: graded, rejected, unsure, the most telling findings, and where to look."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
         unsure, decided = db.execute(
             "select count(*) filter (verdict = 'unsure'), count(*) filter (verdict in ('pass', 'fail')) from criterion_results where judge = 'machine'"
         ).fetchone() or (0, 0)
-        put_aside = db.execute("select call_id, status_reason from calls where status <> 'graded' order by call_id").fetchall()
+        rejected = db.execute("select call_id, status_reason from calls where status <> 'graded' order by call_id").fetchall()
         telling: dict[str, tuple[str, str, str, str | None]] = {}
         for call_id, centre_id, outcome, explanation, quote in db.execute(_TELLING).fetchall():
             if not wanted or call_id in wanted:
                 telling.setdefault(outcome, (call_id, centre_id, explanation, quote))
     total = sum(status.values())
-    lines = ["", f"  {status.get('graded', 0)} of {total} calls graded, {total - status.get('graded', 0)} put aside"]
+    lines = ["", f"  {status.get('graded', 0)} of {total} calls graded, {total - status.get('graded', 0)} rejected"]
     if transcripts:
         lines.append(
             f"  {transcripts} of them from transcripts: no audio, so voice levels, raised voices, hold music and clips are left out"
         )
     lines.append(f"  {decided} points decided with their evidence, {unsure} unsure: they wait for a person")
-    if put_aside:
-        lines += ["", "  Put aside"] + [f"    {call_id}: {reason}" for call_id, reason in put_aside[:10]]
-        if len(put_aside) > 10:
-            lines.append(f"    ... and {len(put_aside) - 10} more, in the view intake_ledger")
+    if rejected:
+        lines += ["", "  Rejected"] + [f"    {call_id}: {reason}" for call_id, reason in rejected[:10]]
+        if len(rejected) > 10:
+            lines.append(f"    ... and {len(rejected) - 10} more, in the view intake_ledger")
     if telling:
         lines += ["", "  Most telling"]
         for outcome, (call_id, centre_id, explanation, quote) in list(telling.items())[:3]:
@@ -61,7 +61,7 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
 
 
 def holds_any(settings: Settings) -> bool:
-    """Whether the published warehouse knows at least one call, graded or honestly put aside (so that the run did something)."""
+    """Whether the published warehouse knows at least one call, graded or honestly rejected (so that the run did something)."""
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
         known = db.execute("select count(*) from calls").fetchone()
     return bool(known and known[0])

@@ -1,7 +1,7 @@
 """What can go wrong, split by what to do about it.
 
 CallgradeError
-├── BadRecordingError     this recording or log row cannot be used: put it aside with the reason, go on with the others
+├── BadRecordingError     this recording or log row cannot be used: reject it with the reason, go on with the others
 ├── TransientError        a disk, a network, a lock: try again, nothing was written
 └── MisconfiguredError    a person must change something (settings, a YAML file, missing weights): stop, say what and where
 """
@@ -9,6 +9,7 @@ CallgradeError
 from __future__ import annotations
 
 from pipelines.core.printable import printable
+from pipelines.rejections import Reason
 
 
 class CallgradeError(Exception):
@@ -19,15 +20,14 @@ class CallgradeError(Exception):
 
 
 class BadRecordingError(CallgradeError):
-    """A recording or its row cannot be used; the batch goes on without it.
+    """A recording or its row cannot be used; the batch goes on without it."""
 
-    `status` is `quarantined` for bad input and `unscoreable` for a sound recording that nobody could judge.
-    """
-
-    def __init__(self, reason: str, status: str = "quarantined") -> None:
-        super().__init__(reason)
+    def __init__(self, reason: Reason) -> None:
+        Exception.__init__(self, reason)  # the sentence is made only where somebody reads it
         self.reason = reason
-        self.status = status
+
+    def __str__(self) -> str:
+        return self.reason.text()
 
 
 class TransientError(CallgradeError):

@@ -1,8 +1,8 @@
-r"""Text from outside: which ids are valid, and how any text is shown so that every character of it can be seen.
+r"""Text from outside: which ids are the same, and how any text is shown so that every character of it can be seen.
 
 File names, ids and free text come from telephone exchanges, spreadsheets and people. A character that is not visible can make one id look like
 another, turn the reading direction of a line around, hide a part of it, or control a terminal. Ids with such a character are rejected
-(`id_problem`); anything else is escaped where it is shown, logged or stored (`printable`): U+202E is shown as `\u202e`.
+(`intake.ids`); anything else is escaped where it is shown, logged or stored (`printable`): U+202E is shown as `\u202e`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,13 @@ import re
 import unicodedata
 from typing import TextIO
 
-MAX_ID_LENGTH = 200
-DOT_SEGMENTS = (".", "..")  # browsers resolve them, quoted or not, so no link could lead to such an id
 # Everything of the categories Cc, Cf, Cs, Zl and Zp, and what Unicode calls default ignorable or shows as nothing. U+200D may join two emoji.
-_INVISIBLE = (
+INVISIBLE = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f"
     "\u2028-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_SHOWN_ESCAPED = re.compile(f"[{_INVISIBLE}]|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])")
-_NOT_IN_AN_ID = re.compile(f"[{_INVISIBLE}\u200d\ufe00-\ufe0f]")
+_SHOWN_ESCAPED = re.compile(f"[{INVISIBLE}]|\u200d(?![\u2600-\u27bf\U0001f000-\U0001faff])")
 # Capital letters that look like a Latin one or a digit, and dashes; for `skeleton` only.
 _LOOK_ALIKE = str.maketrans(
     "АВСЕНІЈКМОРЅТУХЗΑΒΕΖΗΙΚΜΝΟΡΤΥΧO‐‑‒–—―−", "ABCEHIJKM0PSTYX3ABEZHIKMN0PTYX0-------"
@@ -45,17 +42,6 @@ def quoted(text: str, longest: int = 60) -> str:
 def normalise_id(text: str) -> str:
     """An id in Unicode NFC, with each run of spaces of any kind as one space and none around it: what looks the same is the same id."""
     return re.sub(r"[^\S\t\n\x0b\x0c\r\x1c-\x1f\x85\u2028\u2029]+", " ", unicodedata.normalize("NFC", text)).strip(" ")
-
-
-def id_problem(text: str) -> str | None:
-    """Why a text cannot be an id, to follow its name in a sentence; None when it can. Whether it may be empty is left to the caller."""
-    found = _NOT_IN_AN_ID.search(text) or next((m for m in re.finditer(r"[^ ]", text) if not m[0].isprintable()), None)
-    if found:
-        name = unicodedata.name(found[0], "control character" if unicodedata.category(found[0]) == "Cc" else "no character")
-        return f"holds the invisible character U+{ord(found[0]):04X} ({name})"
-    if text in DOT_SEGMENTS:
-        return "cannot be an id: in the address of a page it means a folder"
-    return f"has more than {MAX_ID_LENGTH} characters" if len(text) > MAX_ID_LENGTH else None
 
 
 def skeleton(text: str) -> str:

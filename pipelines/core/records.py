@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from pipelines.core.printable import printable
+from pipelines.rejections import Reason, Status
 
 Role = Literal["operator", "client", "unknown"]
 Medium = Literal["recording", "transcript"]
@@ -43,16 +45,32 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class PutAside:
+class Rejection:
     """Something received that cannot be graded, and why; counted in every denominator."""
 
     call_id: str  # unique; made from the row or the file where the log gave none
     step: str  # intake | audio | transcribe | diarize | turns | redact | score | load
-    status: Literal["quarantined", "unscoreable"]
-    reason: str  # one plain sentence: what is wrong, where, what to do
+    status: Status
+    reason: str  # one plain English sentence: what is wrong, where, what to do
     centre_id: str | None = None
     recording: str | None = None  # file name only
     recording_sha256: str | None = None
+    reason_key: str | None = None  # the same as a key of `rejections` with its values; None in what an older version wrote
+    reason_values: str | None = None  # JSON
+
+    @classmethod
+    def because(
+        cls, reason: Reason, step: str, call_id: str, centre_id: str | None, recording: str | None, recording_sha256: str | None
+    ) -> Rejection:
+        """What is rejected for a reason. `recording` is a file name."""
+        return cls(
+            call_id, step, reason.status, reason.text(), centre_id, recording, recording_sha256, reason.key.value, reason.values_json
+        )
+
+    @classmethod
+    def of_call(cls, call: Call, step: str, reason: Reason) -> Rejection:
+        """A call of a batch that a step could not use."""
+        return cls.because(reason, step, call.call_id, call.centre_id, Path(call.recording).name, call.recording_sha256)
 
     def __post_init__(self) -> None:
         """Escape invisible characters: id, reason and file name may hold what came from outside, and are shown to people."""

@@ -54,6 +54,7 @@ KINDS: dict[str, type] = {
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
 _PRIVATE = "private"  # the folder that holds them in a batch
+_REJECTED = "put_aside"  # the folder with what each step rejected, named so in the batches of every version
 _VERSIONS = "versions"  # the folder with the digests of what made each product
 # A file that is cut short → what must go with it, so that the step that writes it runs again. Once the words are wiped, that means from the
 # sound: without `turns` a batch has not been heard. Files of the steps that always run again are not named.
@@ -65,11 +66,11 @@ _GOES_TOO: dict[str, tuple[str, ...]] = {
     "turns": ("turns",),
     "roles": ("turns",),
     "personal_data": ("turns",),
-    "put_aside/audio": ("audio",),
-    "put_aside/transcribe": ("words", "turns"),
-    "put_aside/diarize": ("segments",),
-    "put_aside/turns": ("turns",),
-    "put_aside/redact": ("turns",),
+    f"{_REJECTED}/audio": ("audio",),
+    f"{_REJECTED}/transcribe": ("words", "turns"),
+    f"{_REJECTED}/diarize": ("segments",),
+    f"{_REJECTED}/turns": ("turns",),
+    f"{_REJECTED}/redact": ("turns",),
 }
 _TAIL = b"PAR1"  # how a whole Parquet file begins and ends
 _SCALARS: dict[Any, pl.DataType] = {
@@ -106,18 +107,18 @@ class Batch:
         """Every record of one kind, in the order it was written; an empty list where the step found none."""
         return read_records(self.path(kind), KINDS[kind])
 
-    def write_put_aside(self, step: str, rows: Iterable[records.PutAside]) -> None:
+    def write_rejected(self, step: str, rows: Iterable[records.Rejection]) -> None:
         """Record what one step could not use; the step's earlier list is replaced."""
-        write_records(self.folder / "put_aside" / f"{step}.parquet", records.PutAside, rows)
+        write_records(self.folder / _REJECTED / f"{step}.parquet", records.Rejection, rows)
 
-    def put_aside(self) -> list[records.PutAside]:
-        """All that every step so far has put aside."""
-        files = sorted((self.folder / "put_aside").glob("*.parquet"))
-        return [row for file in files for row in read_records(file, records.PutAside)]
+    def rejected(self) -> list[records.Rejection]:
+        """All that every step so far has rejected."""
+        files = sorted((self.folder / _REJECTED).glob("*.parquet"))
+        return [row for file in files for row in read_records(file, records.Rejection)]
 
     def calls(self, step: str | None = None) -> list[records.Call]:
-        """The calls still on their way: received, and put aside by no step. What `step` itself put aside it takes up again: its list is replaced."""
-        out = {row.call_id for row in self.put_aside() if row.step != step}
+        """The calls still on their way: received, and rejected by no step. What `step` itself rejected it takes up again: its list is replaced."""
+        out = {row.call_id for row in self.rejected() if row.step != step}
         return [call for call in self.read("calls") if call.call_id not in out]
 
     def version_of(self, step: str) -> dict[str, str] | None:
@@ -152,7 +153,7 @@ class Batch:
         broken = {str(f.relative_to(self.folder).with_suffix("")): f for f in sorted(self.folder.rglob("*.parquet")) if not is_whole(f)}
         for name, file in broken.items():
             name = name.removeprefix("private/")
-            if name in ("calls", "put_aside/intake"):
+            if name in ("calls", f"{_REJECTED}/intake"):
                 raise CutShortError(f"{file} is cut short. Remove the folder {self.folder}: its calls are received again.")
             log.warning("%s is cut short: that step is done again", file)
             for kind in _GOES_TOO.get(name, ()):
@@ -186,7 +187,7 @@ class Batch:
 
     def remove_if_empty(self) -> None:
         """Remove the folder of a batch that nothing was received in, or is left in; also one whose removal was stopped half way."""
-        if self.has("calls") and (self.read("calls") or self.put_aside()):
+        if self.has("calls") and (self.read("calls") or self.rejected()):
             return
         for file in sorted((f for f in self.folder.rglob("*") if f.is_file()), key=_received_last):
             file.unlink()
@@ -195,7 +196,7 @@ class Batch:
 
 def _received_last(file: Path) -> tuple[int, Path]:
     """The order to empty a batch's files in: what tells whose rows it holds goes last, or a run that was killed could not go on."""
-    return (2 if file.name == "calls.parquet" else 1 if file.parent.name == "put_aside" else 0), file
+    return (2 if file.name == "calls.parquet" else 1 if file.parent.name == _REJECTED else 0), file
 
 
 @cache

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,11 +26,13 @@ from pipelines.core.errors import BadRecordingError, TransientError
 from pipelines.core.regular_file import open_regular
 from pipelines.decoding.formats import MAX_BYTES, MAX_LENGTH_S, RATE_HZ
 from pipelines.decoding.tracks import FileTrack, FileTracks, Tracks
+from pipelines.rejections import Key, Reason, read_reason
 
 # Processor time for a recording: telephone codecs in 4 hours of silence and large WAV files both stay far below it.
 LEAST_CPU_S, BYTES_A_CPU_SECOND, MOST_CPU_S = 60.0, 50_000, 900.0
 WALL_FACTOR, START_S = 10.0, 60.0  # on a machine with other work a second of processor time takes longer; until a process is ready
 KEPT_IDLE_S = 30.0  # less than the worker's own patience, so that none ends while it is asked
+_LONGEST_REASON = 600  # characters, the file's name included; what a process says may be hostile
 MOST_SERVED = 500  # recordings; then a new process takes over, whatever the libraries may have leaked
 IN_MEMORY_BYTES = 32 * 2**20  # decoded sound up to this size is an array: 4 minutes in stereo, 8 in mono
 
@@ -67,13 +69,13 @@ def decode(path: Path, sha256: str | None = None, scratch: Path | None = None) -
     try:
         recording = open_regular(path)
     except OSError as error:
-        raise BadRecordingError(f"{path.name} cannot be read: {error.strerror}.") from None
+        raise BadRecordingError(Reason(Key.UNREADABLE, file=path.name, error=str(error.strerror))) from None
     with recording, ExitStack() as files:
         size = os.fstat(recording.fileno()).st_size
         if size == 0:
-            raise BadRecordingError(f"{path.name} is empty (0 bytes).")
+            raise BadRecordingError(Reason(Key.EMPTY, file=path.name))
         if size > MAX_BYTES:
-            raise BadRecordingError(f"{path.name} is larger than {MAX_BYTES // 2**30} GB; cut it into calls first.")
+            raise BadRecordingError(Reason(Key.TOO_LARGE, file=path.name, gigabytes=MAX_BYTES // 2**30))
         copy, *outputs = (files.enter_context(_scratch_file(scratch)) for _ in range(3))
         cpu_s = min(LEAST_CPU_S + size / BYTES_A_CPU_SECOND, MOST_CPU_S)
         request = {"name": path.name, "sha256": sha256, "cpu_s": cpu_s}
@@ -107,13 +109,11 @@ def _ask(name: str, request: dict[str, Any], files: list[BinaryIO], cpu_s: float
     status = process.end()
     if -status == signal.SIGXCPU:
         raise _too_slow(name, cpu_s)
-    raise BadRecordingError(f"{name} cannot be decoded: the decoder crashed (exit status {status}). Fetch it again, or convert it to WAV.")
+    raise BadRecordingError(Reason(Key.DECODER_CRASHED, file=name, code=status))
 
 
 def _too_slow(name: str, cpu_s: float) -> BadRecordingError:
-    return BadRecordingError(
-        f"{name} cannot be decoded: it takes more than {cpu_s:.0f} s of processor time. Fetch it again, or convert it to WAV."
-    )
+    return BadRecordingError(Reason(Key.TOO_SLOW, file=name, seconds=cpu_s))
 
 
 def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> Decoded:
@@ -123,19 +123,22 @@ def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> Deco
             used = outputs[:channels]
             if 0 < samples <= MAX_LENGTH_S * RATE_HZ and all(os.fstat(file.fileno()).st_size == 4 * samples for file in used):
                 return Decoded(_tracks(used, samples), channels, rate_hz, codec)
-        case {"result": "rejected", "reason": str(reason)}:
-            raise BadRecordingError(reason[:500])
+        case {"result": "rejected", "key": str(key), "values": dict(values)}:
+            with suppress(ValueError, RecursionError):
+                reason = read_reason(key, {**values, "file": name})
+                if len(reason.text()) <= _LONGEST_REASON:
+                    raise BadRecordingError(reason)
         case {"result": "changed"}:
-            raise ChangedRecordingError(f"{name}: the recording changed while it was being graded. Grade it again.")
+            raise ChangedRecordingError(Reason(Key.CHANGED, file=name))
         case {"result": "disk", "error": str(error)}:
             raise TransientError(
                 f"The sound of {name} could not be written to the temporary folder: {error}. Free some space and run again."
             )
         case {"result": "memory"}:
-            raise BadRecordingError(f"{name} cannot be decoded: it needs too much memory. Fetch it again, or convert it to WAV.")
+            raise BadRecordingError(Reason(Key.DECODER_MEMORY, file=name))
         case {"result": "failed", "error": str(error)}:
-            raise BadRecordingError(f"{name} cannot be decoded: the decoder failed ({error}). Fetch it again, or convert it to WAV.")
-    raise BadRecordingError(f"{name} cannot be decoded: the decoder gave no usable answer. Fetch it again, or convert it to WAV.")
+            raise BadRecordingError(Reason(Key.DECODER_FAILED, file=name, error=error))
+    raise BadRecordingError(Reason(Key.DECODER_ANSWER, file=name))
 
 
 def _tracks(files: list[BinaryIO], samples: int) -> Tracks:
@@ -184,7 +187,7 @@ class _Process:
         try:
             socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
             answer = json.loads(line) if (line := self._line()) else None
-        except (ConnectionError, ValueError):
+        except (ConnectionError, ValueError, RecursionError):
             return None
         return answer if isinstance(answer, dict) else None
 

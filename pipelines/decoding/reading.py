@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pipelines.core.errors import BadRecordingError
 from pipelines.decoding.formats import DECODERS, DEMUXERS, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MAX_LENGTH_S, RATE_HZ
+from pipelines.rejections import Key, Reason
 
 Samples = npt.NDArray[np.float32]
 
@@ -57,10 +58,10 @@ def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> Decoded:
     import av
 
     if _ends_mid_page(file):
-        raise BadRecordingError(f"{name} is cut off: it ends in the middle of a page. Fetch it again.")
+        raise BadRecordingError(Reason(Key.CUT_PAGE, file=name))
     missing = _missing_bytes(file)
     if missing:
-        raise BadRecordingError(f"{name} is cut off: its header announces {missing} bytes more than the file holds. Fetch it again.")
+        raise BadRecordingError(Reason(Key.CUT_HEADER, file=name, bytes=missing))
     file.seek(0)
     ending = Path(name).suffix.lower()
     try:
@@ -68,44 +69,42 @@ def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> Decoded:
         with av.open(source, mode="r", options=_OPTIONS, metadata_errors="ignore") as container:
             return _decode_stream(name, container, outputs)
     except av.FFmpegError as error:
-        raise BadRecordingError(f"{name} is not audio that can be decoded ({error.strerror or type(error).__name__}).") from None
+        raise BadRecordingError(Reason(Key.NOT_AUDIO, file=name, error=error.strerror or type(error).__name__)) from None
 
 
 def _decode_stream(name: str, container: Any, outputs: Sequence[int]) -> Decoded:
     import av
 
     if not container.streams.audio:
-        raise BadRecordingError(f"{name} holds no audio stream.")
+        raise BadRecordingError(Reason(Key.NO_AUDIO, file=name))
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise BadRecordingError(f"{name} is in a codec that is not known. Convert it to WAV, MP3, Ogg or M4A.")
+        raise BadRecordingError(Reason(Key.UNKNOWN_CODEC, file=name))
     channels, rate_hz, codec = stream.codec_context.channels, stream.codec_context.sample_rate, stream.codec_context.name
     if codec not in DECODERS:
-        raise BadRecordingError(f"{name} is in the codec {codec}, which is not supported. Convert it to WAV, MP3, Ogg or M4A.")
+        raise BadRecordingError(Reason(Key.OTHER_CODEC, file=name, codec=codec))
     if channels not in (1, 2):
-        raise BadRecordingError(f"{name} has {channels} channels; one or two are needed (one mixed, or one for each side).")
+        raise BadRecordingError(Reason(Key.CHANNELS, file=name, channels=channels))
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
-        raise BadRecordingError(
-            f"{name} has a sample rate of {rate_hz} Hz; it must be from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ} Hz. Convert it, or correct its header."
-        )
+        raise BadRecordingError(Reason(Key.BAD_RATE, file=name, rate=rate_hz, lowest=LOWEST_RATE_HZ, highest=HIGHEST_RATE_HZ))
     declared_s = float(stream.duration * stream.time_base) if stream.duration else float(container.duration or 0) / av.time_base
     if MAX_LENGTH_S + 60 < declared_s < UNKNOWN_LENGTH_S:
-        raise BadRecordingError(f"{name} lasts more than {MAX_LENGTH_S / 3600:.0f} hours; cut it into calls first.")
+        raise BadRecordingError(Reason(Key.TOO_LONG, file=name, hours=MAX_LENGTH_S / 3600))
     resampler = av.AudioResampler(format="fltp", layout="stereo" if channels == 2 else "mono", rate=RATE_HZ)
     packets = _Packets(container, stream)
     samples = 0
     for block in _in_blocks(_resampled(name, packets, resampler)):
         samples += block.shape[1]
         if samples > MAX_LENGTH_S * RATE_HZ:
-            raise BadRecordingError(f"{name} lasts more than {MAX_LENGTH_S / 3600:.0f} hours; cut it into calls first.")
+            raise BadRecordingError(Reason(Key.TOO_LONG, file=name, hours=MAX_LENGTH_S / 3600))
         _write(block, outputs)
     decoded_s = samples / RATE_HZ
     if not samples:
-        raise BadRecordingError(f"{name} holds no sound that can be decoded.")
+        raise BadRecordingError(Reason(Key.NO_SOUND, file=name))
     if packets.damaged > max(2, 0.01 * packets.count):
-        raise BadRecordingError(f"{name} is damaged: decoding broke off or failed in {packets.damaged} of {packets.count} packets.")
+        raise BadRecordingError(Reason(Key.DAMAGED, file=name, damaged=packets.damaged, packets=packets.count))
     if declared_s < UNKNOWN_LENGTH_S and declared_s - decoded_s > max(2.0, 0.05 * declared_s):
-        raise BadRecordingError(f"{name} is cut off: it says {declared_s:.0f} s, only {decoded_s:.0f} s can be decoded. Fetch it again.")
+        raise BadRecordingError(Reason(Key.CUT_SHORT, file=name, declared=declared_s, decoded=decoded_s))
     return Decoded(channels, rate_hz, codec, samples)
 
 
@@ -141,7 +140,7 @@ def _resampled(name: str, frames: Iterable[Any], resampler: Any) -> Iterator[Sam
         if first is None:
             first = kind
         elif kind != first:
-            raise BadRecordingError(f"{name} changes its sample rate, channels or format on the way. Convert it to one format first.")
+            raise BadRecordingError(Reason(Key.CHANGES_FORMAT, file=name))
         for block in resampler.resample(frame):
             yield block.to_ndarray()
     if first is not None:

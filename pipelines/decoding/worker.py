@@ -67,7 +67,7 @@ def _answer(request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
             return {"result": "changed"}
         decoded = reading.decode(file, request["name"], outputs)
     except BadRecordingError as error:
-        return {"result": "rejected", "reason": error.reason}
+        return {"result": "rejected", "key": error.reason.key, "values": error.reason.plain_values()}
     except reading.ScratchError as error:
         return {"result": "disk", "error": str(error)}
     except MemoryError:

@@ -11,7 +11,7 @@ from models.diarization import diarizer
 from models.registry import ModelError
 from pipelines.audio import step as audio
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
-from pipelines.core.records import AudioFacts, Call, Interval, PutAside, Segment
+from pipelines.core.records import AudioFacts, Call, Interval, Rejection, Segment
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 
@@ -22,16 +22,16 @@ def run(batch: Batch, settings: Settings) -> None:
     """Write the segments of every call: intervals of a track, each with a speaker that means something in that call only."""
     facts = {f.call_id: f for f in batch.read("audio")}
     calls: list[Call] = batch.calls("diarize")
-    segments, put_aside = segments_of_calls(
+    segments, rejected = segments_of_calls(
         calls, facts, lambda: diarizer.get_diarizer(settings.profile, settings.models_dir), settings.stage
     )
-    batch.write_put_aside("diarize", put_aside)
+    batch.write_rejected("diarize", rejected)
     batch.write("segments", [s for call in calls for s in segments.get(call.call_id, ())])
 
 
 def segments_of_calls(
     calls: Sequence[Call], facts: Mapping[str, AudioFacts], get: Callable[[], diarizer.Diarizer], scratch: Path | None = None
-) -> tuple[dict[str, list[Segment]], list[PutAside]]:
+) -> tuple[dict[str, list[Segment]], list[Rejection]]:
     """The segments of each call, by its id, and the calls whose recording cannot be decoded any more.
 
     `get` gives the diarizer and is asked only where there is a mono call; `scratch` is that of `audio.decode`. Raises MisconfiguredError when its models are missing.
@@ -41,14 +41,14 @@ def segments_of_calls(
         log.info("diarize %d/%d %s", number, len(calls), call_id)
     mono = [c for c in calls if c.call_id not in segments]
     given: list[Call] = []
-    put_aside: list[PutAside] = []
+    rejected: list[Rejection] = []
 
     def sounds() -> Iterator[Track]:
         for call in mono:
             try:
                 samples = audio.decode(call.recording, call.recording_sha256, scratch).tracks[0]
             except BadRecordingError as error:
-                put_aside.append(audio.put_aside("diarize", call, error))
+                rejected.append(Rejection.of_call(call, "diarize", error.reason))
                 continue
             given.append(call)
             yield samples
@@ -57,10 +57,10 @@ def segments_of_calls(
         for n, found in enumerate(get().diarize(sounds()) if mono else ()):
             call_id = given[n].call_id
             segments[call_id] = segments_of_mono(facts[call_id], found)
-            log.info("diarize %d/%d %s", len(segments) + len(put_aside), len(calls), call_id)
+            log.info("diarize %d/%d %s", len(segments) + len(rejected), len(calls), call_id)
     except ModelError as error:
         raise MisconfiguredError(str(error)) from error
-    return segments, put_aside
+    return segments, rejected
 
 
 def segments_of_tracks(facts: AudioFacts) -> list[Segment]:

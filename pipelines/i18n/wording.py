@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import yaml
 
 from pipelines.core.errors import MisconfiguredError
-from pipelines.i18n.rejections import told
+from pipelines.rejections import read_reason
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")
@@ -75,9 +76,15 @@ class Wording:
         group = _NAMED_BY.get(name)
         return str(self._strings["format"]["quote"]).format(self.label(group, value)) if group else str(value)
 
-    def put_aside(self, reason: str | None) -> str:
-        """Why something was not graded, from the sentence that is stored; "no reason" in words where there is none."""
-        return told(reason, self.code) if reason else self("no_reason")
+    def rejected(self, key: str | None, values_json: str | None, otherwise: str | None) -> str:
+        """Why something was not graded, from the key and values that are stored.
+
+        `otherwise` (the English sentence that was stored beside them) where an older version stored no key, or a newer one a key unknown here.
+        """
+        with suppress(ValueError):
+            if key:
+                return read_reason(key, json.loads(values_json or "{}")).text(self.code)
+        return otherwise or self("no_reason")
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """A number with this language's decimal mark and thousands; a dash for none."""

@@ -19,9 +19,11 @@ from pathlib import Path
 
 from models.languages.language import LANGUAGES
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.printable import id_problem, normalise_id, printable, quoted, skeleton
+from pipelines.core.printable import normalise_id, printable, quoted, skeleton
 from pipelines.core.records import Call
+from pipelines.intake.ids import id_problem
 from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, find_delimiter, read_rows, split_lines
+from pipelines.rejections import Key, Reason
 
 COLUMNS = (
     "call_id", "recording", "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",
@@ -51,7 +53,7 @@ class BrokenRow:
     """A row that cannot be a call, with what could be read of it."""
 
     line_no: int
-    reason: str
+    reason: Reason
     digest: str
     call_id: str | None = None
     recording: str | None = None
@@ -72,9 +74,9 @@ class CallLog:
 
 @dataclass(slots=True)
 class _Problems:
-    """What is wrong with one row: `errors` put it aside, `notes` do not."""
+    """What is wrong with one row: `errors` reject it, `notes` do not."""
 
-    errors: list[str] = field(default_factory=list)
+    errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -116,8 +118,12 @@ def read_log(
 
 def nearest(value: str, allowed: Iterable[str]) -> str:
     """` (did you mean X?)` with the allowed value most like this one, or nothing when none is near."""
-    close = difflib.get_close_matches(value.casefold(), list(allowed), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    close = _closest(value, allowed)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def _closest(value: str, allowed: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(value.casefold(), list(allowed), n=1)), None)
 
 
 def _columns(header: tuple[str, ...], path: Path, centre: str | None, *, has_files: bool) -> list[str]:
@@ -150,18 +156,19 @@ def _read_row(
     ids = {name: _id(name, values.get(name, ""), problems) for name in _IDS}
     call_id = ids["call_id"] or ""
     if not values.get("call_id"):
-        problems.errors.append("call_id is empty")
+        problems.errors.append(Reason(Key.NO_CALL_ID))
     centre_id = _centre(values.get("centre", "") or centre or "", centre_ids, problems)
     started_at = _started_at(values.get("started_at", ""), centre_id, zone_of, problems)
     if id_suffix is not None:
         values["recording"] = call_id + id_suffix
     elif not values.get("recording"):
-        problems.errors.append("recording is empty")
+        problems.errors.append(Reason(Key.NO_RECORDING_NAMED))
     if len(row.fields) != len(columns):
         # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than a call less.
-        problems.errors = [f"the row has {len(row.fields)} values where the header names {len(columns)} columns"]
+        problems.errors = [Reason(Key.ROW_LENGTH, found=len(row.fields), wanted=len(columns))]
     if problems.errors or centre_id is None:
-        reason = f"{place}: {'; '.join(problems.errors)}. Correct the row and grade again."
+        wrong = Reason(Key.ROW_IS_WRONG, problems=tuple(problems.errors))
+        reason = Reason(Key.AT_LINE, place=log.path.name, line=row.line_no, reason=wrong)
         log.broken.append(BrokenRow(row.line_no, reason, digest, call_id or None, values.get("recording") or None, centre_id))
         return
     call = Call(
@@ -191,7 +198,12 @@ def _read_row(
 def _id(name: str, value: str, problems: _Problems) -> str | None:
     value = normalise_id(value)
     if problem := id_problem(value):
-        problems.errors.append(f"{name} {problem}" if name == "client_ref" else f"{name} {quoted(value)} {problem}")
+        is_private = name == "client_ref"
+        problems.errors.append(
+            Reason(Key.BAD_PRIVATE_ID, column=name, problem=problem)
+            if is_private
+            else Reason(Key.BAD_ID, column=name, name=quoted(value), problem=problem)
+        )
         return None
     return value or None
 
@@ -217,9 +229,16 @@ def _centre(value: str, centre_ids: Collection[str], problems: _Problems) -> str
     known = {c.casefold(): c for c in centre_ids}
     found = known.get(value.casefold())
     if found is None:
-        said = f"centre {quoted(value)} is not known{nearest(value, known)}" if value else "centre is empty"
-        problems.errors.append(f"{said}, allowed are {', '.join(sorted(centre_ids))}")
+        problems.errors.append(_unknown_centre(value, known, ", ".join(sorted(centre_ids))))
     return found
+
+
+def _unknown_centre(value: str, known: Iterable[str], allowed: str) -> Reason:
+    if not value:
+        return Reason(Key.NO_CENTRE, allowed=allowed)
+    if near := _closest(value, known):
+        return Reason(Key.NEAR_CENTRE, name=quoted(value), near=near, allowed=allowed)
+    return Reason(Key.UNKNOWN_CENTRE, name=quoted(value), allowed=allowed)
 
 
 def _started_at(value: str, centre_id: str | None, zone_of: Callable[[str], tzinfo], problems: _Problems) -> datetime | None:
@@ -228,7 +247,7 @@ def _started_at(value: str, centre_id: str | None, zone_of: Callable[[str], tzin
         return None
     moment = _parse_moment(value)
     if moment is None or not 1990 <= moment.year <= 2100:
-        problems.errors.append(f"started_at {quoted(value)} is not a date with a time; write it like {_DATES_ALLOWED}")
+        problems.errors.append(Reason(Key.BAD_MOMENT, name=quoted(value), like=_DATES_ALLOWED))
         return None
     if moment.tzinfo is None and centre_id is not None:
         moment = moment.replace(tzinfo=zone_of(centre_id))

@@ -16,11 +16,13 @@ from pathlib import Path, PurePosixPath
 
 from pipelines.centres.profile import centre_ids, load_centre
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
-from pipelines.core.printable import id_problem, normalise_id, quoted
-from pipelines.core.records import Call, Medium, PutAside
+from pipelines.core.printable import normalise_id, quoted
+from pipelines.core.records import Call, Medium, Rejection
 from pipelines.intake import transcripts
 from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log
+from pipelines.intake.ids import id_problem
 from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
+from pipelines.rejections import Key, Reason
 
 LOGGER = logging.getLogger("callgrade")
 LOG_NAME = "calls.csv"
@@ -33,7 +35,7 @@ class Intake:
     """What a folder holds. Call ids are unique over both lists, and the same folder always gives the same ids."""
 
     calls: list[Call]
-    put_aside: list[PutAside]
+    rejected: list[Rejection]
     notes: list[str]  # what was strange about the log but cost no call; the first says encoding and delimiter
     log: Path | None = None
 
@@ -49,11 +51,11 @@ class _Sorting:
     by_sha256: dict[str, str] = field(default_factory=dict)  # sha256 → call id
     line_of_digest: dict[str, int] = field(default_factory=dict)
     claimed: set[Path] = field(default_factory=set)  # files that some row named
-    aside: list[tuple[str, PutAside]] = field(default_factory=list)  # with what makes the id unique should it be taken
+    rejected: list[tuple[str, Rejection]] = field(default_factory=list)  # with what makes the id unique should it be taken
 
 
 def read_folder(folder: Path, log: Path | None = None, centre: str | None = None, *, medium: Medium = "recording") -> Intake:
-    """The calls of a folder, and what was put aside.
+    """The calls of a folder, and what was rejected.
 
     Args:
         folder: recordings at any depth.
@@ -91,7 +93,7 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
         notes.append("no call log: nothing is known of start, operator or who hung up")
     _log_notes(notes)
     intake = Intake(list(sorting.calls.values()), _with_unique_ids(sorting), notes, log)
-    LOGGER.info("intake: %d calls to grade, %d put aside", len(intake.calls), len(intake.put_aside))
+    LOGGER.info("intake: %d calls to grade, %d rejected", len(intake.calls), len(intake.rejected))
     return intake
 
 
@@ -102,7 +104,7 @@ def _sort_rows(log: CallLog, sorting: _Sorting) -> None:
             if row.recording and not leaves_folder(row.recording):
                 sorting.claimed.update(f.path for f in sorting.recordings.match(row.recording))
             call_id = row.call_id or f"{sorting.place}:{row.line_no}~{row.digest}"
-            _put_aside(sorting, call_id, row.reason, row.line_no, row.centre_id, row.recording)
+            _reject(sorting, call_id, row.reason, row.line_no, row.centre_id, row.recording)
             continue
         LOGGER.info("intake %d/%d %s", n, len(rows), row.call.call_id)
         try:
@@ -111,14 +113,14 @@ def _sort_rows(log: CallLog, sorting: _Sorting) -> None:
             call_id, sha256 = row.call.call_id, None
             if isinstance(error, _Conflict):
                 call_id, sha256 = error.call_id, error.sha256
-            reason = f"{sorting.place} line {row.line_no}: {error.reason}"
-            _put_aside(sorting, call_id, reason, row.line_no, row.call.centre_id, row.call.recording, sha256)
+            reason = Reason(Key.AT_LINE, place=sorting.place, line=row.line_no, reason=error.reason)
+            _reject(sorting, call_id, reason, row.line_no, row.call.centre_id, row.call.recording, sha256)
 
 
 class _Conflict(BadRecordingError):
     """A sound recording that another row has already; it gets an id of its own."""
 
-    def __init__(self, reason: str, call_id: str, sha256: str) -> None:
+    def __init__(self, reason: Reason, call_id: str, sha256: str) -> None:
         super().__init__(reason)
         self.call_id = call_id
         self.sha256 = sha256
@@ -128,23 +130,19 @@ def _accept(row: LogRow, sorting: _Sorting) -> None:
     call = row.call
     first_line = sorting.line_of_digest.setdefault(row.digest, row.line_no)
     if first_line != row.line_no:
-        raise BadRecordingError(f"repeats line {first_line} word for word; that line counts. Remove the repeat.")
+        raise BadRecordingError(Reason(Key.REPEATED_ROW, first=first_line))
     file, sha256 = _recording_of(call.recording, sorting)
     if call.call_id in sorting.calls:
-        what = "the same recording" if sorting.calls[call.call_id].recording_sha256 == sha256 else "another recording"
-        raise _Conflict(
-            f"call_id {call.call_id} stands in line {sorting.line_of[call.call_id]} already, and here with {what}; "
-            "the first counts. Give each call its own id.",
-            f"{call.call_id}~{sha256[:8]}",
-            sha256,
+        first = sorting.line_of[call.call_id]
+        reason = (
+            Reason(Key.ID_WITH_SAME_RECORDING, call=call.call_id, first=first)
+            if sorting.calls[call.call_id].recording_sha256 == sha256
+            else Reason(Key.ID_WITH_OTHER_RECORDING, call=call.call_id, first=first)
         )
+        raise _Conflict(reason, f"{call.call_id}~{sha256[:8]}", sha256)
     if sha256 in sorting.by_sha256:
         other = sorting.by_sha256[sha256]
-        raise _Conflict(
-            f"the recording is the same as that of call {other} (line {sorting.line_of[other]}); the first counts. Name the right recording.",
-            call.call_id,
-            sha256,
-        )
+        raise _Conflict(Reason(Key.SAME_RECORDING, call=other, first=sorting.line_of[other]), call.call_id, sha256)
     sorting.calls[call.call_id] = replace(call, recording=str(file.path), recording_sha256=sha256, size_bytes=file.size_bytes)
     sorting.line_of[call.call_id] = row.line_no
     sorting.by_sha256[sha256] = call.call_id
@@ -152,44 +150,42 @@ def _accept(row: LogRow, sorting: _Sorting) -> None:
 
 def _recording_of(name: str, sorting: _Sorting) -> tuple[FoundFile, str]:
     if leaves_folder(name):
-        raise BadRecordingError(f"recording {quoted(name)} points outside the folder; write its path inside the folder, or its file name.")
+        raise BadRecordingError(Reason(Key.OUTSIDE, name=quoted(name)))
     files = sorting.recordings.match(name)
     sorting.claimed.update(f.path for f in files)
     if not files:
         if sorting.recordings.has_folder(name):
-            raise BadRecordingError(f"recording {quoted(name)} is a folder, not a file; name the recording.")
-        raise BadRecordingError(f"recording {quoted(name)} is not in the folder; add the file or correct the name.")
+            raise BadRecordingError(Reason(Key.A_FOLDER, name=quoted(name)))
+        raise BadRecordingError(Reason(Key.MISSING, name=quoted(name)))
     identities = {_identify(file, sorting.recordings) for file in files}
     if len(identities) > 1:
         paths = ", ".join(f.relative for f in files)
-        raise BadRecordingError(f"recording {quoted(name)} may be any of {paths}, which differ; write the path inside the folder.")
+        raise BadRecordingError(Reason(Key.AMBIGUOUS, name=quoted(name), paths=paths))
     return files[0], identities.pop()
 
 
 def _identify(file: FoundFile, recordings: Recordings) -> str:
     if file.problem:
-        raise BadRecordingError(f"{file.relative}: {file.problem}.")
+        raise BadRecordingError(Reason(Key.OF_FILE, file=file.relative, problem=file.problem))
     try:
         return recordings.sha256(file)
     except OSError as error:
-        raise BadRecordingError(f"{file.relative}: it cannot be read ({error.strerror}); check the permissions and the disk.") from None
+        raise BadRecordingError(Reason(Key.DISK, file=file.relative, error=str(error.strerror))) from None
 
 
 def _sort_orphans(sorting: _Sorting, centre: str | None) -> None:
     for file in sorting.recordings.delivered():
         if file.path in sorting.claimed:
             continue
-        reason, sha256 = f"{file.relative}: no row in the call log names this recording; add its row to {sorting.place}.", None
+        reason, sha256 = Reason(Key.NO_ROW, file=file.relative, place=sorting.place), None
         try:
             sha256 = _identify(file, sorting.recordings)
         except BadRecordingError as error:
-            reason = f"{reason} Besides, {error.reason}"
+            reason = Reason(Key.NO_ROW_AND_MORE, file=file.relative, place=sorting.place, reason=error.reason)
         if sha256 in sorting.by_sha256:
-            reason = (
-                f"{file.relative}: no row in the call log names this copy of the recording of call {sorting.by_sha256[sha256]}; remove it."
-            )
+            reason = Reason(Key.NO_ROW_FOR_COPY, file=file.relative, call=sorting.by_sha256[sha256])
         call_id = f"no-row:{file.relative}" + (f"~{sha256[:8]}" if sha256 else "")
-        _put_aside(sorting, call_id, reason, 0, centre, file.relative, sha256)
+        _reject(sorting, call_id, reason, 0, centre, file.relative, sha256)
 
 
 def _sort_without_log(sorting: _Sorting, centre: str, medium: Medium) -> None:
@@ -201,14 +197,14 @@ def _sort_without_log(sorting: _Sorting, centre: str, medium: Medium) -> None:
         LOGGER.info("intake %d/%d %s", n, len(files), call_id)
         try:
             if problem := id_problem(call_id):
-                raise BadRecordingError(f"{file.relative}: its name {problem}. Rename the file: its name is the id of the call.")
+                raise BadRecordingError(Reason(Key.BAD_FILE_NAME, file=file.relative, problem=problem))
             sha256 = _identify(file, sorting.recordings)
         except BadRecordingError as error:
-            _put_aside(sorting, call_id, error.reason, n, centre, file.relative)
+            _reject(sorting, call_id, error.reason, n, centre, file.relative)
             continue
         if sha256 in sorting.by_sha256:
-            reason = f"{file.relative}: the recording is the same as that of call {sorting.by_sha256[sha256]}; the first counts."
-            _put_aside(sorting, call_id, reason, n, centre, file.relative, sha256)
+            reason = Reason(Key.COPY_WITHOUT_LOG, file=file.relative, call=sorting.by_sha256[sha256])
+            _reject(sorting, call_id, reason, n, centre, file.relative, sha256)
             continue
         if call_id in sorting.calls:
             call_id = f"{call_id}~{sha256[:8]}"
@@ -216,19 +212,19 @@ def _sort_without_log(sorting: _Sorting, centre: str, medium: Medium) -> None:
         sorting.by_sha256[sha256] = call_id
 
 
-def _put_aside(
-    sorting: _Sorting, call_id: str, reason: str, line_no: int, centre_id: str | None, recording: str | None, sha256: str | None = None
+def _reject(
+    sorting: _Sorting, call_id: str, reason: Reason, line_no: int, centre_id: str | None, recording: str | None, sha256: str | None = None
 ) -> None:
     name = PurePosixPath(recording.replace("\\", "/")).name if recording else None
-    row = PutAside(call_id, "intake", "quarantined", reason, centre_id, name, sha256)
-    sorting.aside.append((f"{sorting.place}:{line_no}", row))
+    row = Rejection.because(reason, "intake", call_id, centre_id, name, sha256)
+    sorting.rejected.append((f"{sorting.place}:{line_no}", row))
 
 
-def _with_unique_ids(sorting: _Sorting) -> list[PutAside]:
-    """What was put aside, under ids that neither a call nor another one has: a bad row must not hide the good one of the same id."""
+def _with_unique_ids(sorting: _Sorting) -> list[Rejection]:
+    """What was rejected, under ids that neither a call nor another one has: a bad row must not hide the good one of the same id."""
     taken = set(sorting.calls)
-    rows: list[PutAside] = []
-    for place, row in sorting.aside:
+    rows: list[Rejection] = []
+    for place, row in sorting.rejected:
         call_id = row.call_id if row.call_id not in taken else f"{row.call_id}~{place}"
         while call_id in taken:
             call_id += "~"

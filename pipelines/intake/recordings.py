@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from pipelines.core.regular_file import open_regular
 from pipelines.decoding.formats import MAX_BYTES
+from pipelines.rejections import Key, Reason
 
 LOGGER = logging.getLogger("callgrade")
 
@@ -36,7 +37,7 @@ class FoundFile:
     path: Path
     relative: str  # to the folder, with slashes, in NFC: file systems differ in how they spell accents
     size_bytes: int
-    problem: str | None = None
+    problem: Reason | None = None
 
     def has_suffix(self, suffixes: Collection[str]) -> bool:
         """Whether the name ends as one of these (lower case, with the dot); hidden files have none."""
@@ -112,23 +113,24 @@ class Recordings:
 
     def _look_at(self, path: str) -> FoundFile:
         relative = _relative(path, self.root)
-        problem, size = None, 0
+        problem: Reason | None = None
+        size = 0
         real = os.path.realpath(path)
         if not real.startswith(os.path.join(self.root, "")):
-            return FoundFile(Path(path), relative, 0, "it is a link out of the folder: copy the recording itself into the folder")
+            return FoundFile(Path(path), relative, 0, Reason(Key.LINK_OUT))
         try:
             status = os.stat(path)
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
-                problem = "it is not a regular file"
+                problem = Reason(Key.NOT_REGULAR)
             elif size == 0:
-                problem = "the file is empty (0 bytes)"
+                problem = Reason(Key.EMPTY_FILE)
             elif size > MAX_BYTES:
-                problem = f"it is larger than {MAX_BYTES // 2**30} GB; cut it into calls first"
+                problem = Reason(Key.LARGE_FILE, gigabytes=MAX_BYTES // 2**30)
             elif not _is_utf8(path):
-                problem = "its name is not UTF-8: rename it, in the log too"
+                problem = Reason(Key.NOT_UTF8)
         except OSError as error:
-            problem = f"it cannot be read ({error.strerror})"
+            problem = Reason(Key.NO_ACCESS, error=str(error.strerror))
         return FoundFile(Path(path), relative, size, problem)
 
 

@@ -19,6 +19,7 @@ from models.languages.language import LANGUAGES
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.regular_file import open_regular
 from pipelines.decoding.formats import MAX_LENGTH_S
+from pipelines.rejections import Key, Reason
 
 SUFFIX = ".json"
 MAX_SIZE_BYTES = 32 * 1024 * 1024
@@ -113,17 +114,17 @@ def read_transcript(path: Path, sha256: str | None = None) -> Transcript:
         with open_regular(path) as file:
             content = file.read(MAX_SIZE_BYTES + 1)
     except OSError as error:
-        raise BadRecordingError(f"{name} cannot be read: {error.strerror}.") from None
+        raise BadRecordingError(Reason(Key.UNREADABLE, file=name, error=str(error.strerror))) from None
     if len(content) > MAX_SIZE_BYTES:
-        raise BadRecordingError(f"{name} is larger than {MAX_SIZE_BYTES // 1024**2} MB; a transcript holds one call.")
+        raise BadRecordingError(Reason(Key.TRANSCRIPT_TOO_LARGE, file=name, size=MAX_SIZE_BYTES // 1024**2))
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise BadRecordingError(f"{name} changed after it was received; deliver it again under the same name.")
+        raise BadRecordingError(Reason(Key.TRANSCRIPT_CHANGED, file=name))
     try:
         transcript = Transcript.model_validate(_parse(content))
     except (ValueError, RecursionError) as error:
-        raise BadRecordingError(f"{name} is not a transcript: {_explain(error)}.") from None
+        raise BadRecordingError(Reason(Key.NOT_TRANSCRIPT, file=name, error=_explain(error))) from None
     if not any(turn.text for turn in transcript.turns):
-        raise BadRecordingError(f"{name} holds no words.", "unscoreable")
+        raise BadRecordingError(Reason(Key.TRANSCRIPT_EMPTY, file=name))
     return transcript
 
 

@@ -169,7 +169,8 @@ def clips(published: Published, centre_id: str, operator_id: str | None = None, 
 def ledger(published: Published, centre_id: str | None, limit: int) -> list[Row]:
     """What was received but could not be graded, with its reason; for no centre, what does not even name a known one."""
     return published.rows(
-        "select call_id, status, status_reason from calls where centre_id is not distinct from ? and status <> 'graded' order by call_id limit ?",
+        """select call_id, status, status_reason, status_reason_key, status_reason_values from calls
+           where centre_id is not distinct from ? and status <> 'graded' order by call_id limit ?""",
         centre_id,
         limit,
     )

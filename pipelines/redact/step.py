@@ -72,7 +72,7 @@ def run(batch: Batch, settings: Settings) -> None:
         found += with_tails(data, masked, audio[call_id]) if call_id in audio else data
     batch.write("personal_data", dict.fromkeys(found))  # a run that was killed before it wrote the turns found some of them already
     batch.write("turns", turns)
-    batch.write_put_aside("redact", [])
+    batch.write_rejected("redact", [])
 
 
 def wipe(batch: Batch, settings: Settings) -> None:

@@ -22,7 +22,7 @@ from pipelines.core.records import (
     Finding,
     PersonalData,
     Procedure,
-    PutAside,
+    Rejection,
     SpeechAct,
     Turn,
     TurnSentiment,
@@ -30,6 +30,7 @@ from pipelines.core.records import (
 )
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
+from pipelines.rejections import Key, Reason
 from pipelines.score import findings as noticed
 from pipelines.score.abuse import find_abuse
 from pipelines.score.calibration import Calibration
@@ -91,10 +92,7 @@ def score_call(
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
     if not any(turn.tokens for turn in turns):
-        raise BadRecordingError(
-            "No word was recognised in this recording, so there is nothing to judge; listen to it, or check the language in the log.",
-            "unscoreable",
-        )
+        raise BadRecordingError(Reason(Key.NO_WORD_TO_JUDGE))
     centre = load_centre(call.centre_id)
     turns = sorted(turns, key=lambda t: t.turn_no)
     if reading is None:
@@ -182,9 +180,9 @@ def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
 def run(batch: Batch, settings: Settings) -> None:
     """Score every call of a batch and write sentiments, speech acts, findings, procedures, verdicts, evaluations and metrics.
 
-    A call without a recognised word is put aside as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
+    A call without a recognised word is rejected as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
     """
-    scored, put_aside = score_batch(batch, settings)
+    scored, rejected = score_batch(batch, settings)
     batch.write("sentiments", [s for one in scored for s in one.sentiments])
     batch.write("speech_acts", [a for one in scored for a in one.acts])
     batch.write("findings", [f for one in scored for f in one.findings])
@@ -192,10 +190,10 @@ def run(batch: Batch, settings: Settings) -> None:
     batch.write("verdicts", [v for one in scored for v in one.verdicts])
     batch.write("evaluations", [one.evaluation for one in scored])
     batch.write("metrics", [one.metrics for one in scored])
-    batch.write_put_aside("score", put_aside)
+    batch.write_rejected("score", rejected)
 
 
-def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[PutAside]]:
+def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Rejection]]:
     """What the rules of now say of every call of a batch, and the calls without a recognised word; nothing is written.
 
     Raises MisconfiguredError for a wrong profile of a centre.
@@ -205,8 +203,8 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Pu
     roles = {role.call_id: role for role in batch.read("roles")}
     dropped, personal = _by_call(batch.read("dropped")), _by_call(batch.read("personal_data"))
     scored: list[Scored] = []
-    put_aside: list[PutAside] = []
-    out = {row.call_id for row in batch.put_aside() if row.step != "score"}  # an earlier scoring does not count
+    rejected: list[Rejection] = []
+    out = {row.call_id for row in batch.rejected() if row.step != "score"}  # an earlier scoring does not count
     calls = [call for call in batch.read("calls") if call.call_id not in out]
     worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
     ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
@@ -230,9 +228,8 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Pu
                 )
             )
         except BadRecordingError as error:
-            name = Path(call.recording).name
-            put_aside.append(PutAside(call.call_id, "score", "unscoreable", error.reason, call.centre_id, name, call.recording_sha256))
-    return scored, put_aside
+            rejected.append(Rejection.of_call(call, "score", error.reason))
+    return scored, rejected
 
 
 def _by_call(rows: Iterable[K]) -> defaultdict[str, list[K]]:

@@ -20,9 +20,10 @@ from models.cores import threads
 from models.registry import ModelError
 from pipelines.audio import step as audio
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
-from pipelines.core.records import AudioFacts, Call, Finding, PutAside, Word
+from pipelines.core.records import AudioFacts, Call, Finding, Rejection, Word
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
+from pipelines.rejections import Key, Reason
 from pipelines.transcribe import language_id
 from pipelines.transcribe.chunks import Packed, pack, piece_at, uncovered
 from pipelines.transcribe.hallucinations import keep_said
@@ -56,10 +57,10 @@ def run(batch: Batch, settings: Settings) -> None:
     facts = {f.call_id: f for f in batch.read("audio")}
     words: list[Word] = []
     dropped: list[Finding] = []
-    put_aside: list[PutAside] = []
+    rejected: list[Rejection] = []
     calls: list[Call] = batch.calls("transcribe")
     done = 0
-    for group in _ahead(in_groups(_prepared(calls, facts, put_aside, settings.stage), lambda one: one.size_s, GROUP_S)):
+    for group in _ahead(in_groups(_prepared(calls, facts, rejected, settings.stage), lambda one: one.size_s, GROUP_S)):
         try:
             listen(group, loading.get_recogniser(settings.profile, settings.models_dir))
         except ModelError as error:
@@ -71,7 +72,7 @@ def run(batch: Batch, settings: Settings) -> None:
             dropped += one.dropped
     if any(f.duration_s > LONG_CALL_S for f in facts.values()):
         loading.get_recogniser.cache_clear()
-    batch.write_put_aside("transcribe", put_aside)
+    batch.write_rejected("transcribe", rejected)
     batch.write("words", words)
     batch.write("dropped", dropped)
 
@@ -82,7 +83,7 @@ def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> Liste
 
     tracks = audio.decode(call.recording, call.recording_sha256, scratch).tracks
     if tracks.shape[0] != facts.tracks:
-        raise BadRecordingError(f"{call.call_id}: the recording changed while it was being graded. Grade it again.")
+        raise BadRecordingError(Reason(Key.CHANGED, file=call.call_id))
     centre = load_centre(call.centre_id)
     return Listening(call, language_id.Sound(tracks, facts.speech, language_id.allowed(centre.languages, call.language), centre.terms))
 
@@ -131,13 +132,13 @@ def _hear(group: Sequence[Listening], recogniser: engine.Recogniser) -> None:
             one.dropped += [_dropped(one.call.call_id, stretch, why) for stretch, why in stretches]
 
 
-def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], put_aside: list[PutAside], scratch: Path) -> Iterator[Listening]:
-    """The calls ready to be listened to; those that cannot be decoded are put aside."""
+def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], rejected: list[Rejection], scratch: Path) -> Iterator[Listening]:
+    """The calls ready to be listened to; those that cannot be decoded are rejected."""
     for call in calls:
         try:
             yield prepare(call, facts[call.call_id], scratch)
         except BadRecordingError as error:
-            put_aside.append(audio.put_aside("transcribe", call, error))
+            rejected.append(Rejection.of_call(call, "transcribe", error.reason))
 
 
 def _ahead(groups: Iterator[list[Listening]]) -> Iterator[list[Listening]]:

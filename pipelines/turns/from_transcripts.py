@@ -16,10 +16,10 @@ import numpy as np
 
 from models.languages.language import languages_of_script, words_of
 from pipelines.audio import voice_activity
-from pipelines.audio.step import LEVEL_HOP_S, LOWEST_DB, put_aside
+from pipelines.audio.step import LEVEL_HOP_S, LOWEST_DB
 from pipelines.centres.profile import load_centre
 from pipelines.core.errors import BadRecordingError
-from pipelines.core.records import AudioFacts, Call, CallRoles, Interval, PutAside, Role, Turn, Word
+from pipelines.core.records import AudioFacts, Call, CallRoles, Interval, Rejection, Role, Turn, Word
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.intake.transcripts import Transcript, TranscriptTurn, read_transcript
@@ -39,13 +39,13 @@ def run(batch: Batch, settings: Settings) -> None:
     facts: list[AudioFacts] = []
     turns: list[Turn] = []
     roles: list[CallRoles] = []
-    rejected: list[PutAside] = []
+    rejected: list[Rejection] = []
     for n, call in enumerate(calls, 1):
         log.info("transcripts %d/%d %s", n, len(calls), call.call_id)
         try:
             call_facts, call_turns, call_roles = turns_of_transcript(call, read_transcript(Path(call.recording), call.recording_sha256))
         except BadRecordingError as error:
-            rejected.append(put_aside("audio", call, error))
+            rejected.append(Rejection.of_call(call, "audio", error.reason))
             continue
         facts.append(call_facts)
         turns += call_turns
@@ -54,7 +54,7 @@ def run(batch: Batch, settings: Settings) -> None:
     batch.write("spoken_turns", turns)
     batch.write("roles", roles)
     batch.write("dropped", ())
-    batch.write_put_aside("audio", rejected)
+    batch.write_rejected("audio", rejected)
 
 
 def turns_of_transcript(call: Call, transcript: Transcript) -> tuple[AudioFacts, list[Turn], CallRoles]:

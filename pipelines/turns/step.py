@@ -11,14 +11,14 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import BadRecordingError
-from pipelines.core.records import AudioFacts, Call, CallRoles, PutAside, Segment, Token, Turn, Word
+from pipelines.core.records import AudioFacts, Call, CallRoles, Rejection, Segment, Token, Turn, Word
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
+from pipelines.rejections import Key, Reason
 from pipelines.turns.roles import Stretch, decide_roles, mistaken_stretches
 
 if TYPE_CHECKING:
@@ -45,27 +45,26 @@ _SENTENCE_END = (".", "?", "!", "…")
 def run(batch: Batch, settings: Settings) -> None:
     """Write `spoken_turns` (unmasked, private) and `roles` of every call of the batch.
 
-    A call in which no word was recognised is put aside as unscoreable.
+    A call in which no word was recognised is rejected as unscoreable.
     """
     audio = {a.call_id: a for a in batch.read("audio")}
     words, segments = _by_call(batch.read("words")), _by_call(batch.read("segments"))
     turns: list[Turn] = []
     roles: list[CallRoles] = []
-    aside: list[PutAside] = []
+    rejected: list[Rejection] = []
     calls = batch.calls("turns")
     for n, call in enumerate(calls, 1):
         log.info("turns %d/%d %s", n, len(calls), call.call_id)
         try:
             call_turns, call_roles = turns_of_call(call, audio[call.call_id], words[call.call_id], segments[call.call_id])
         except BadRecordingError as error:
-            name = Path(call.recording).name
-            aside.append(PutAside(call.call_id, "turns", "unscoreable", error.reason, call.centre_id, name, call.recording_sha256))
+            rejected.append(Rejection.of_call(call, "turns", error.reason))
             continue
         turns += call_turns
         roles.append(call_roles)
     batch.write("spoken_turns", turns)
     batch.write("roles", roles)
-    batch.write_put_aside("turns", aside)
+    batch.write_rejected("turns", rejected)
 
 
 def turns_of_call(call: Call, audio: AudioFacts, words: Sequence[Word], segments: Sequence[Segment]) -> tuple[list[Turn], CallRoles]:
@@ -74,7 +73,7 @@ def turns_of_call(call: Call, audio: AudioFacts, words: Sequence[Word], segments
     Raises BadRecordingError (unscoreable) when there are no words.
     """
     if not words:
-        raise BadRecordingError("No word was recognised; listen to the recording and check that both sides are on it.", "unscoreable")
+        raise BadRecordingError(Reason(Key.NO_WORD))
     stereo = audio.tracks > 1
     turns = build_turns(call.call_id, audio, words, segments)
     decided = decide_roles(call, turns, stereo)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.warehouse.file import open_for_reading
-from pipelines.warehouse.forgetting import erase_client, forget_before, set_forgotten_aside
+from pipelines.warehouse.forgetting import erase_client, forget_before, reject_forgotten
 from pipelines.warehouse.loading import already_graded, load
 from pipelines.warehouse.publishing import CheckResult, ChecksFailedError, check, contents, publish
 
@@ -18,5 +18,5 @@ __all__ = [
     "load",
     "open_for_reading",
     "publish",
-    "set_forgotten_aside",
+    "reject_forgotten",
 ]

@@ -3,11 +3,11 @@
     arrives                                      meets                                   becomes
     graded call                                  the call graded from another recording  quarantined, id~sha256
     graded call                                  its recording, graded under another id  quarantined, own id
-    graded call                                  its id, put aside earlier               graded; the earlier row goes, or moves to id~sha256 if it is
+    graded call                                  its id, rejected earlier               graded; the earlier row goes, or moves to id~sha256 if it is
                                                                                          another recording
-    put aside                                    its id, graded                          nothing, or id~sha256 if it is another recording
-    put aside without a recording                its id, put aside with one              nothing
-    put aside                                    its id, put aside, another recording    put aside, id~sha256
+    rejected                                    its id, graded                          nothing, or id~sha256 if it is another recording
+    rejected without a recording                its id, rejected with one              nothing
+    rejected                                    its id, rejected, another recording    rejected, id~sha256
     recording without a row in the log           the same file, graded                   nothing: the row was found since
 
 So nothing that was graded is ever overwritten by another recording, nothing received is lost, and halves of a folder may come in any order.
@@ -16,6 +16,9 @@ So nothing that was graded is ever overwritten by another recording, nothing rec
 from __future__ import annotations
 
 import duckdb
+import polars as pl
+
+from pipelines.rejections import Key, Reason
 
 _NO_ROW = "call_id like 'no-row:%'"  # how intake names a recording that the log does not know
 
@@ -25,15 +28,32 @@ def settle(db: duckdb.DuckDBPyConnection) -> None:
 
     Makes two more temporary tables: `moved` (rows of store.calls that get a new id) and `superseded` (ids of rows that go).
     """
+    db.execute(_CONFLICTING)
+    db.register("reasons", _reasons(db))
     db.execute(_INCOMING)
+    db.unregister("reasons")
     db.execute(_SECOND_RECORDING)
     db.execute(_WEAKER)
     db.execute(_MOVED)
     db.execute(_SUPERSEDED)
 
 
-_INCOMING = f"""
-create or replace temp table incoming as
+def _reasons(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Why each sound recording that is in conflict is not graded."""
+    found = db.execute(
+        """select call_id, conflict, graded_as, graded_sha256[:8] from conflicting
+           where is_sound and conflict is not null order by call_id"""
+    ).fetchall()
+    rows = []
+    for call_id, conflict, graded_as, sha256 in found:
+        is_other = conflict == "other recording"
+        reason = Reason(Key.GRADED_FROM_ANOTHER, call=call_id, sha256=sha256) if is_other else Reason(Key.GRADED_BEFORE, call=graded_as)
+        rows.append((call_id, reason.text(), reason.key.value, reason.values_json))
+    return pl.DataFrame(rows, schema=dict.fromkeys(("call_id", "text", "key", "values"), pl.String()), orient="row")
+
+
+_CONFLICTING = f"""
+create or replace temp table conflicting as
 with same_id as (
     select r.*, g.recording_sha256 as graded_sha256, r.status = 'graded' as is_sound
     from received as r
@@ -54,34 +74,33 @@ same_sound as (
             or count(*) filter (where s.is_sound) over (partition by s.recording_sha256, s.recording) > 0
         ) as is_found
     from same_id as s
-),
-judged as (
-    select
-        * exclude (is_found),
-        case
-            when is_sound and graded_sha256 <> recording_sha256 then 'other recording'
-            when is_sound and graded_sha256 is null and graded_as is not null then 'other id'
-            when not is_sound and is_found then 'known'
-            when not is_sound and graded_sha256 is not null
-                then if(coalesce(recording_sha256 = graded_sha256, true), 'known', 'other recording')
-        end as conflict
-    from same_sound
 )
 select
-    call_id as staged_id,
-    * exclude (conflict, graded_as, graded_sha256, is_sound) replace (
-        if(conflict = 'other recording', call_id || '~' || recording_sha256[:8], call_id) as call_id,
-        if(conflict is not null and is_sound, 'quarantined', status) as status,
-        if(conflict is not null and is_sound, 'load', status_step) as status_step,
-        case
-            when not is_sound then status_reason
-            when conflict = 'other recording' then 'Call ' || call_id || ' was graded from another recording (sha256 ' || graded_sha256[:8]
-                || ' ...); give each call its own id.'
-            when conflict = 'other id' then 'The recording is the same as that of call ' || graded_as || '; name the right recording.'
-            else status_reason
-        end as status_reason
+    * exclude (is_found),
+    case
+        when is_sound and graded_sha256 <> recording_sha256 then 'other recording'
+        when is_sound and graded_sha256 is null and graded_as is not null then 'other id'
+        when not is_sound and is_found then 'known'
+        when not is_sound and graded_sha256 is not null
+            then if(coalesce(recording_sha256 = graded_sha256, true), 'known', 'other recording')
+    end as conflict
+from same_sound
+"""
+
+_INCOMING = """
+create or replace temp table incoming as
+select
+    c.call_id as staged_id,
+    c.* exclude (conflict, graded_as, graded_sha256, is_sound) replace (
+        if(conflict = 'other recording', c.call_id || '~' || recording_sha256[:8], c.call_id) as call_id,
+        if(r.call_id is null, status, 'quarantined') as status,
+        if(r.call_id is null, status_step, 'load') as status_step,
+        coalesce(r."text", status_reason) as status_reason,
+        coalesce(r.key, status_reason_key) as status_reason_key,
+        coalesce(r."values", status_reason_values) as status_reason_values
     )
-from judged
+from conflicting as c
+left join reasons as r on r.call_id = c.call_id
 where conflict is distinct from 'known'
 """
 

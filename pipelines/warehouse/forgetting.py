@@ -2,7 +2,7 @@
 
 What is forgotten leaves the stage, the clips, the published copy, what the caller stores elsewhere and, last of all, the writer's file: a run
 that was killed finds in there what it has still to do. DuckDB leaves deleted rows in free blocks, so both files are written anew without them.
-Kept is the sha256 of each recording, so that one which still lies in the folder is put aside when it is received again, under an id that says
+Kept is the sha256 of each recording, so that one which still lies in the folder is rejected when it is received again, under an id that says
 nothing.
 """
 
@@ -22,9 +22,10 @@ import duckdb
 import polars as pl
 
 from pipelines.core import staging
-from pipelines.core.records import Call, Clip, PutAside
+from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch
+from pipelines.rejections import Key, Reason
 from pipelines.warehouse import lake, rewriting
 from pipelines.warehouse.file import (
     disk_errors_told,
@@ -78,19 +79,19 @@ def forget_before(settings: Settings, day: date, elsewhere: Elsewhere | None = N
     )
 
 
-def set_forgotten_aside(settings: Settings, calls: Sequence[Call], put_aside: Sequence[PutAside]) -> tuple[list[Call], list[PutAside]]:
-    """What was received without the calls that were forgotten; those are among what was put aside, as rows that name nobody."""
+def reject_forgotten(settings: Settings, calls: Sequence[Call], rejected: Sequence[Rejection]) -> tuple[list[Call], list[Rejection]]:
+    """What was received without the calls that were forgotten; those are among what was rejected, as rows that name nobody."""
     with open_for_reading(settings) as db, suppress(duckdb.CatalogException):  # an older version never forgot a recording
         if db is not None:
-            return without_forgotten(db, calls, put_aside)
-    return list(calls), list(put_aside)
+            return without_forgotten(db, calls, rejected)
+    return list(calls), list(rejected)
 
 
 def without_forgotten(
-    db: duckdb.DuckDBPyConnection, calls: Sequence[Call], put_aside: Sequence[PutAside]
-) -> tuple[list[Call], list[PutAside]]:
-    """As `set_forgotten_aside`, asked of an open warehouse."""
-    rows: list[Call | PutAside] = [*calls, *put_aside]
+    db: duckdb.DuckDBPyConnection, calls: Sequence[Call], rejected: Sequence[Rejection]
+) -> tuple[list[Call], list[Rejection]]:
+    """As `reject_forgotten`, asked of an open warehouse."""
+    rows: list[Call | Rejection] = [*calls, *rejected]
     asked = pl.DataFrame(
         {
             "n": range(len(rows)),
@@ -109,18 +110,17 @@ def without_forgotten(
     db.unregister("asked")
     known = {n: (digest, reason) for n, digest, reason in found}
     for n, (digest, reason) in known.items():
-        text = f"{reason}; remove the recording and its row in the log."
-        sha256 = rows[n].recording_sha256
-        rows[n] = PutAside(f"forgotten:{digest[:16]}", "intake", "quarantined", text, rows[n].centre_id, None, sha256)
-    return [row for row in rows if isinstance(row, Call)], [row for row in rows if isinstance(row, PutAside)]
+        why = Reason(Key.FORGOTTEN_PAST_ITS_TIME) if reason == PAST_ITS_TIME else Reason(Key.FORGOTTEN_ON_REQUEST)
+        rows[n] = Rejection.because(why, "intake", f"forgotten:{digest[:16]}", rows[n].centre_id, None, rows[n].recording_sha256)
+    return [row for row in rows if isinstance(row, Call)], [row for row in rows if isinstance(row, Rejection)]
 
 
-def forget_in_stage(batch: Batch, calls: Sequence[Call], put_aside: Sequence[PutAside]) -> None:
-    """Remove from a batch the rows of calls and of what was put aside, and no others."""
-    meant: list[Call | PutAside] = [*calls, *put_aside]
+def forget_in_stage(batch: Batch, calls: Sequence[Call], rejected: Sequence[Rejection]) -> None:
+    """Remove from a batch the rows of calls and of what was rejected, and no others."""
+    meant: list[Call | Rejection] = [*calls, *rejected]
     gone = {(row.call_id, row.recording_sha256) for row in meant}
     shas = {sha256 for _, sha256 in gone if sha256}
-    staged: list[Call | PutAside] = [*batch.read("calls"), *batch.put_aside()]
+    staged: list[Call | Rejection] = [*batch.read("calls"), *batch.rejected()]
     ids = {row.call_id for row in staged if (row.call_id, row.recording_sha256) in gone or row.recording_sha256 in shas}
     if ids:
         batch.forget(ids)
@@ -148,7 +148,7 @@ def _forget(
             db.execute("checkpoint")  # no write-ahead log may be left to meet the fresh file
         _remove_fetched(settings, [*(recording for *_, recording in found if recording), *(call.recording for call in staged)])
         calls = [Call(one.call_id, "", "", one.recording_sha256 or "", 0, None) for one in gone]
-        missing = [PutAside(one.call_id, "", "quarantined", "") for one in loaded]
+        missing = [Rejection(one.call_id, "", "quarantined", "") for one in loaded]
         for batch in batches:
             forget_in_stage(batch, calls, missing)
         ids = {one.call_id for one in loaded}  # an id of the stage alone may be another's in here

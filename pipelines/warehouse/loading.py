@@ -23,6 +23,7 @@ from pipelines.core.records import Call
 from pipelines.core.settings import Settings, now
 from pipelines.core.sql_text import literal
 from pipelines.core.staging import Batch
+from pipelines.rejections import Key, Reason
 from pipelines.warehouse import conflicts, forgetting, history, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
 
@@ -68,6 +69,9 @@ KINDS = (  # staged beside the calls themselves
     "metrics",
 )
 _CALL_COLUMNS = [f.name for f in fields(Call)]
+_REJECTED_COLUMNS = (
+    "call_id", "centre_id", "recording", "recording_sha256", "status", "status_step", "status_reason", "status_reason_key", "status_reason_values",
+)  # fmt: skip
 
 
 def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> bool:
@@ -145,21 +149,24 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
 def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
     """Temporary table `received`: one row per call, in the columns of store.calls; the forgotten calls."""
     staged: list[Call] = batch.read("calls")
-    kept, put_aside = forgetting.without_forgotten(db, staged, batch.put_aside())
+    kept, rejected = forgetting.without_forgotten(db, staged, batch.rejected())
     calls = _frame(kept)
     judged = (
         pl.read_parquet(batch.path("metrics"), columns=["call_id"]) if batch.has("metrics") else pl.DataFrame(schema={"call_id": pl.String})
     )
-    first = {row.call_id: row for row in reversed(put_aside)}
+    first = {row.call_id: row for row in reversed(rejected)}
     out = pl.DataFrame(
-        [(r.call_id, r.centre_id, r.recording, r.recording_sha256, r.status, r.step, r.reason) for r in first.values()],
-        schema=["call_id", "centre_id", "recording", "recording_sha256", "status", "status_step", "status_reason"] if first else {
-            c: pl.String for c in ("call_id", "centre_id", "recording", "recording_sha256", "status", "status_step", "status_reason")},
+        [
+            (r.call_id, r.centre_id, r.recording, r.recording_sha256, r.status, r.step, r.reason, r.reason_key, r.reason_values)
+            for r in first.values()
+        ],
+        schema=dict.fromkeys(_REJECTED_COLUMNS, pl.String()),
         orient="row",
-    )  # fmt: skip
+    )
     db.register("logged", calls)
     db.register("out", out)
     db.register("judged", judged)
+    no_result = Reason(Key.NO_RESULT)
     db.execute(
         """create or replace temp table received as
            select
@@ -170,13 +177,14 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
                    coalesce(l.recording_sha256, o.recording_sha256) as recording_sha256),
                case when o.call_id is not null then o.status when j.call_id is null then 'unscoreable' else 'graded' end as status,
                case when o.call_id is null and j.call_id is null then 'load' else o.status_step end as status_step,
-               case when o.call_id is null and j.call_id is null then 'No step came to a result for this call; grade it again.'
-                   else o.status_reason end as status_reason,
-               ? as text_kept
+               case when o.call_id is null and j.call_id is null then $reason else o.status_reason end as status_reason,
+               case when o.call_id is null and j.call_id is null then $key else o.status_reason_key end as status_reason_key,
+               case when o.call_id is null and j.call_id is null then $values else o.status_reason_values end as status_reason_values,
+               $text_kept as text_kept
            from logged as l
            full join out as o on o.call_id = l.call_id
            left join judged as j on j.call_id = l.call_id""",
-        [settings.keep_text],
+        {"reason": no_result.text(), "key": no_result.key, "values": no_result.values_json, "text_kept": settings.keep_text},
     )
     return sorted(set(staged) - set(kept), key=lambda call: call.call_id)
 

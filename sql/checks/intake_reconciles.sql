@@ -1,4 +1,4 @@
--- fail: something was received and is neither graded nor put aside nor unscoreable
+-- fail: something was received and is neither graded nor rejected nor unscoreable
 -- of all calls: what has no call is in none
 with kept as (
     select call_id, recording_sha256, status from store.calls

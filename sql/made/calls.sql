@@ -59,6 +59,8 @@ select
     c.disconnect_party,
     c.status,
     c.status_reason,
+    c.status_reason_key,
+    c.status_reason_values,
     r.role_confidence,
     m.speech_model,
     m.scored_by,

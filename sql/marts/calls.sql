@@ -1,4 +1,4 @@
--- grain: one row per call received, graded or put aside
+-- grain: one row per call received, graded or rejected
 create or replace view calls as
 select
     call_id,
@@ -40,7 +40,9 @@ select
     extra_json,
     loaded_at,
     call_no,
-    medium
+    medium,
+    status_reason_key,
+    status_reason_values
 from made.calls;
 
 comment on view calls is 'Every call that was received: graded, quarantined (bad input) or unscoreable (sound, but nobody could judge it).';
@@ -58,7 +60,7 @@ comment on column calls.client_ref is 'The client under a reference that is not 
 comment on column calls.wait_s is 'How long the client waited for an answer, in seconds, from the log.';
 comment on column calls.duration_s is 'Length of the recording in seconds.';
 comment on column calls.channels is 'Audio channels in the file: 1 or 2; 0 for a transcript.';
-comment on column calls.language is 'The main language of the conversation (ru, uk, hu, en); as in the log for a call that was put aside.';
+comment on column calls.language is 'The main language of the conversation (ru, uk, hu, en); as in the log for a call that was rejected.';
 comment on column calls.topic is 'What the call was about, one of the topics of the centre; unknown rather than guessed.';
 comment on column calls.topic_confidence is 'How sure we are of the topic, 0 to 1.';
 comment on column calls.client_type is 'How the client came across in this call (addressed, vented, ...).';
@@ -69,7 +71,7 @@ comment on column calls.status_reason is 'Why the call is not graded, in one sen
 comment on column calls.role_confidence is 'How sure we are who is the operator and who the client, 0 to 1.';
 comment on column calls.speech_model is 'Versions of the models that made words and speakers; transcript where they were delivered as text.';
 comment on column calls.scored_by is 'Version of everything that judged the call.';
-comment on column calls.status_step is 'The step that put the call aside; empty for a graded one.';
+comment on column calls.status_step is 'The step that rejected the call; empty for a graded one.';
 comment on column calls.recording is 'File name of the recording, without its folder.';
 comment on column calls.size_bytes is 'Size of the recording in bytes.';
 comment on column calls.codec is 'How the sound is coded in the file.';
@@ -84,3 +86,5 @@ comment on column calls.extra_json is 'Columns of the call log that Callgrade do
 comment on column calls.loaded_at is 'When this content was first loaded.';
 comment on column calls.call_no is 'The number of the call in the order of loading, another one when it is loaded anew. Joined by it beside call_id, turns and lemmas are found quickly.';
 comment on column calls.medium is 'What was delivered: recording, or transcript (no sound: no voice levels, no clips); empty where a row of the log named nothing that was there.';
+comment on column calls.status_reason_key is 'The kind of the reason, a key of pipelines/rejections.yaml; empty for a graded call and for what an older version rejected.';
+comment on column calls.status_reason_values is 'What fills the places of the reason''s sentence, as JSON.';

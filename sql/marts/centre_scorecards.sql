@@ -80,11 +80,11 @@ comment on column centre_scorecards.expected_score_pct is 'What the same calls s
 comment on column centre_scorecards.scored_calls is 'Calls with a score.';
 comment on column centre_scorecards.operators is 'Operators who answered.';
 comment on column centre_scorecards.calls_per_operator is 'Calls for each of these operators.';
-comment on column centre_scorecards.quarantined is 'Calls put aside for bad input.';
+comment on column centre_scorecards.quarantined is 'Calls rejected for bad input.';
 comment on column centre_scorecards.unscoreable is 'Calls that nobody could judge.';
 comment on column centre_scorecards.graded_pct is 'Graded calls of all calls, in percent.';
 comment on column centre_scorecards.unscored_calls is
-    'Calls without a score: put aside, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
+    'Calls without a score: rejected, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
 comment on column centre_scorecards.needs_review is 'Calls that a person should listen to.';
 comment on column centre_scorecards.auto_fails is 'Calls with an automatic fail.';
 comment on column centre_scorecards.coverage_pct is 'Points decided of the points that apply, mean in percent.';

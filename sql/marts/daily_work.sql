@@ -59,7 +59,7 @@ comment on column daily_work.latest_local is 'Start of the latest call.';
 comment on column daily_work.operator_tenure is 'Tenure as the log has it for the latest call.';
 comment on column daily_work.calls is 'All calls received.';
 comment on column daily_work.graded is 'Calls that were graded.';
-comment on column daily_work.quarantined is 'Calls put aside for bad input.';
+comment on column daily_work.quarantined is 'Calls rejected for bad input.';
 comment on column daily_work.unscoreable is 'Calls that nobody could judge.';
 comment on column daily_work.scored_calls is 'Calls with a score.';
 comment on column daily_work.score_sum is 'Sum of the scores in percent.';

@@ -22,7 +22,7 @@ comment on column hourly_load.line is 'The line; unknown where the log does not 
 comment on column hourly_load.day is 'The local day.';
 comment on column hourly_load.hour is 'The local hour, 0 to 23.';
 comment on column hourly_load.calls is 'All calls that began in this hour.';
-comment on column hourly_load.ungraded_calls is 'Calls among them that were put aside or that nobody could judge.';
+comment on column hourly_load.ungraded_calls is 'Calls among them that were rejected or that nobody could judge.';
 comment on column hourly_load.operators is 'Operators who took at least one of them.';
 comment on column hourly_load.calls_per_operator is 'Calls for each of these operators.';
 comment on column hourly_load.wait_s is 'Mean waiting time of inbound calls in seconds.';

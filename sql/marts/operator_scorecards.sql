@@ -113,11 +113,11 @@ comment on column operator_scorecards.standing is
 comment on column operator_scorecards.first_group is
     'Groups of peers who cannot be told apart are numbered from the best, 1; an operator can belong to several that follow each other. This is the first.';
 comment on column operator_scorecards.last_group is 'The last group. Two peers who share a group cannot be told apart; two who share none can.';
-comment on column operator_scorecards.quarantined is 'Calls put aside for bad input.';
+comment on column operator_scorecards.quarantined is 'Calls rejected for bad input.';
 comment on column operator_scorecards.unscoreable is 'Calls that nobody could judge.';
 comment on column operator_scorecards.graded_pct is 'Graded calls of all calls, in percent.';
 comment on column operator_scorecards.unscored_calls is
-    'Calls without a score: put aside, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
+    'Calls without a score: rejected, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
 comment on column operator_scorecards.needs_review is 'Calls that a person should listen to.';
 comment on column operator_scorecards.auto_fails is 'Calls with an automatic fail.';
 comment on column operator_scorecards.coverage_pct is 'Points decided of the points that apply, mean in percent.';

@@ -23,7 +23,7 @@ comment on column operator_shifts.operator_id is 'The operator.';
 comment on column operator_shifts.shift_start_local is 'Start of the first call, on the wall clock of the centre; a shift begins after six hours without a call.';
 comment on column operator_shifts.shift_end_local is 'End of the last call, on the wall clock of the centre.';
 comment on column operator_shifts.calls is 'All calls of the shift, also those that nobody could score.';
-comment on column operator_shifts.unheard_calls is 'Calls among them that were put aside: there may have been abuse that nobody counted.';
+comment on column operator_shifts.unheard_calls is 'Calls among them that were rejected: there may have been abuse that nobody counted.';
 comment on column operator_shifts.busy_s is 'Seconds of recordings.';
 comment on column operator_shifts.busy_ratio is 'Share of the shift spent in calls, 0 to 1.';
 comment on column operator_shifts.wait_s is 'Mean waiting time of the clients in seconds.';

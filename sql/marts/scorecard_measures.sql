@@ -73,11 +73,11 @@ comment on column scorecard_measures.abusive_calls is 'Calls in which the client
 comment on column scorecard_measures.abuse_exposure_s is 'Seconds of abuse by clients.';
 comment on column scorecard_measures.aht_s is 'Mean handling time in seconds.';
 comment on column scorecard_measures.operators is 'Operators who answered.';
-comment on column scorecard_measures.quarantined is 'Calls put aside for bad input.';
+comment on column scorecard_measures.quarantined is 'Calls rejected for bad input.';
 comment on column scorecard_measures.unscoreable is 'Calls that nobody could judge.';
 comment on column scorecard_measures.graded_pct is 'Graded calls of all calls, in percent.';
 comment on column scorecard_measures.unscored_calls is
-    'Calls without a score: put aside, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
+    'Calls without a score: rejected, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
 comment on column scorecard_measures.needs_review is 'Calls that a person should listen to.';
 comment on column scorecard_measures.auto_fails is 'Calls with an automatic fail.';
 comment on column scorecard_measures.coverage_pct is 'Points decided of the points that apply, mean in percent.';

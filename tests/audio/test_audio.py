@@ -139,7 +139,7 @@ def test_more_than_two_channels_are_refused(tmp_path: Path) -> None:
 def test_a_sound_recording_in_which_nobody_speaks_is_unscoreable(samples: np.ndarray, reason: str) -> None:
     with pytest.raises(BadRecordingError, match=reason) as caught:
         audio.facts_of("c", audio.Sound(samples.astype(np.float32)[None], 1, RATE, "pcm"))
-    assert caught.value.status == "unscoreable"
+    assert caught.value.reason.status == "unscoreable"
 
 
 def test_speech_and_holds_are_where_the_reference_says(calls_folder: Path) -> None:

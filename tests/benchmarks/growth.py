@@ -73,7 +73,7 @@ def repeat(folder: Path, count: int, seconds: float, into: Path) -> None:
 def table(runs: Sequence[Run]) -> str:
     """One row a run; the last column shows how much dearer a call became from one run to the next."""
     head = [
-        "calls", "put aside", "sound min", "hearing CPU s a call", "whole run CPU s a call", "whole run wall s a call", "× real time", "batches",
+        "calls", "rejected", "sound min", "hearing CPU s a call", "whole run CPU s a call", "whole run wall s a call", "× real time", "batches",
         "peak MB", "peak MB of the first and the last full batch", "cost a call beside the row above",
     ]  # fmt: skip
     rows, before = [], 0.0
@@ -81,7 +81,7 @@ def table(runs: Sequence[Run]) -> str:
         wall, cpu = run.seconds()
         full = run.batch_peaks_mb[:-1] or run.batch_peaks_mb  # the last batch is seldom full
         row = [
-            run.calls, run.put_aside, f"{run.audio_s / 60:.1f}", f"{run.seconds(HEARING)[1] / run.calls:.2f}", f"{cpu / run.calls:.2f}",
+            run.calls, run.rejected, f"{run.audio_s / 60:.1f}", f"{run.seconds(HEARING)[1] / run.calls:.2f}", f"{cpu / run.calls:.2f}",
             f"{wall / run.calls:.2f}", f"{run.audio_s / wall:.1f}", len(run.batch_peaks_mb), round(run.peak_mb),
             f"{full[0]:.0f}, {full[-1]:.0f}", report.ratio(cpu / run.calls, before),
         ]  # fmt: skip

@@ -139,7 +139,7 @@ def judge(order: Mapping[str, Any]) -> dict[str, Any]:
     """Judge some of the calls that were heard, spread over them, in this process."""
     settings = _settings(order, f"judged-{order['calls']}")
     heard = Batch(Path(order["heard"]))
-    out = {row.call_id for row in heard.put_aside()}
+    out = {row.call_id for row in heard.rejected()}
     calls = [call for call in heard.read("calls") if call.call_id not in out]
     calls = spread_over(calls, order["calls"])
     wanted = {call.call_id for call in calls}

@@ -52,7 +52,7 @@ select
     '{{}}' as extra_json
 from made;
 
-create or replace temp table staged_put_aside as
+create or replace temp table staged_rejected as
 select call_id, 'audio' as step, status, 'The recording breaks off; send it again.' as reason, centre_id, call_id || '.ogg' as recording, sha256(call_id) as recording_sha256
 from made
 where status <> 'graded';

@@ -32,7 +32,7 @@ from tests.benchmarks.report import arguments, markdown, publish
 
 Said = tuple[str, str]  # role ("" where there is none), text
 
-SHORTEST_S = 4.0  # a shorter recording is padded with silence: a call of less than 3 s is put aside
+SHORTEST_S = 4.0  # a shorter recording is padded with silence: a call of less than 3 s is rejected
 SILENCE_ABOVE_NOISE_DB = 6.0
 SILENT_DB = -55.0
 
@@ -123,7 +123,7 @@ def recordings(folder: Path, into: Path) -> list[Recording]:
 def hear(found: Sequence[Recording], batch: Batch, settings: Settings) -> list[Line]:
     """The table's lines, after every recording went through the steps."""
     batch.write("calls", [r.call for r in found])
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     for step in ("audio", "transcribe", "diarize", "turns"):
         flow.run_step(step, batch, settings)
     facts = {f.call_id: f for f in batch.read("audio")}

@@ -200,7 +200,7 @@ def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
                md5(c.call_id) as content_md5, timestamptz '2024-01-01 00:00:00+00' as loaded_at, m.n + 1 as call_no
            from staged_calls as c
            join made as m using (call_id)
-           left join (select call_id, status, step, reason from staged_put_aside) as p using (call_id)
+           left join (select call_id, status, step, reason from staged_rejected) as p using (call_id)
            order by m.n"""
     )
     db.execute(_JUDGED_BEFORE)
@@ -267,12 +267,12 @@ def stage(settings: Settings, first: int, calls: int) -> Batch:
     shutil.rmtree(batch.folder, ignore_errors=True)
 
     def write() -> None:
-        (batch.folder / "put_aside").mkdir(parents=True)
+        (batch.folder / "rejected").mkdir(parents=True)
         db = duckdb.connect()
         db.execute("set timezone = 'UTC'")
         _prepare(db)
         _make(db, first, first + calls)
-        for kind, path in [("put_aside", batch.folder / "put_aside" / "audio.parquet"), *((kind, batch.path(kind)) for kind in KINDS)]:
+        for kind, path in [("rejected", batch.folder / "rejected" / "audio.parquet"), *((kind, batch.path(kind)) for kind in KINDS)]:
             db.execute(f"copy (from staged_{kind}) to '{path}' (format parquet, compression zstd)")
         db.close()
 

@@ -150,7 +150,7 @@ def request(name: str, calls: Sequence[Spoken], batch: Path) -> dict[str, Any]:
     if process_of(name) != "callgrade":
         return {"files": [file for spoken in calls for file in spoken.files()]}
     Batch(batch).write("calls", [spoken.call for spoken in calls])
-    Batch(batch).write_put_aside("intake", [])
+    Batch(batch).write_rejected("intake", [])
     return {"batch": str(batch), "told": {spoken.key: spoken.language for spoken in calls} if name == "callgrade" else None}
 
 

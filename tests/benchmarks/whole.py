@@ -28,7 +28,7 @@ class Run:
     """What one run took: wall and CPU seconds by stage, and the most memory while each batch was judged."""
 
     calls: int = 0
-    put_aside: int = 0
+    rejected: int = 0
     audio_s: float = 0.0
     stages: dict[str, list[float]] = field(default_factory=dict)
     batch_peaks_mb: list[float] = field(default_factory=list)
@@ -78,7 +78,7 @@ def run(order: Mapping[str, Any], warehouse: Path) -> Run:
         with stages.timed("publish"):
             flow.publish(settings, {call.call_id: Path(call.recording) for call in calls})
     result.calls, result.stages = len(calls), dict(stages)
-    result.put_aside = sum(len(batch.put_aside()) for batch in batches)
+    result.rejected = sum(len(batch.rejected()) for batch in batches)
     result.audio_s = round(sum(facts.duration_s for batch in batches for facts in batch.read("audio")), 1)
     result.peak_mb = max([*result.batch_peaks_mb, peak_mb()])
     return result

@@ -28,11 +28,13 @@ from pipelines.app_db import accounts
 from pipelines.app_db.openid_settings import Rules
 from pipelines.cli import progress
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
-from pipelines.core.printable import id_problem, normalise_id, printable, quoted, skeleton
-from pipelines.core.records import PutAside
+from pipelines.core.printable import normalise_id, printable, quoted, skeleton
+from pipelines.core.records import Rejection
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import wording
 from pipelines.intake.folder import Intake, read_folder
+from pipelines.intake.ids import id_problem
+from pipelines.rejections import Key, Reason
 from pipelines.reports import excel, pack_export, pdf_layout
 from pipelines.reports.templating import environment
 
@@ -49,7 +51,7 @@ def test_an_invisible_character_is_escaped_and_no_part_of_an_id(character: str) 
     shown = printable(f"a{character}b")
     assert re.fullmatch(r"a\\[xuU][0-9a-f]+b", shown)
     shown.encode("utf-8")
-    assert f"U+{ord(character):04X}" in (id_problem(f"a{character}b") or "")
+    assert f"U+{ord(character):04X}" in str(id_problem(f"a{character}b"))
 
 
 def test_no_control_or_format_character_of_unicode_is_shown_as_it_is() -> None:
@@ -72,8 +74,8 @@ def test_an_invisible_character_is_no_part_of_an_account_name(character: str) ->
 def test_ids_that_look_the_same_are_the_same() -> None:
     assert normalise_id(" \u00a0O\u0301rs\u2009\u3000 1\u202f") == "Órs 1"
     assert id_problem("Órs 1") is None
-    assert "200" in (id_problem("x" * 201) or "")
-    assert "address of a page" in (id_problem("..") or "")
+    assert "200" in str(id_problem("x" * 201))
+    assert "address of a page" in str(id_problem(".."))
 
 
 def test_ids_that_look_alike_share_a_skeleton() -> None:
@@ -115,7 +117,7 @@ def intake(hostile: Path) -> Intake:
 
 
 def test_rows_with_such_ids_are_rejected_with_the_reason_and_the_others_go_on(intake: Intake) -> None:
-    reasons = {line: next(p.reason for p in intake.put_aside if f"calls.csv line {line}:" in p.reason) for line in (2, 3, 4, 6, 7)}
+    reasons = {line: next(p.reason for p in intake.rejected if f"calls.csv line {line}:" in p.reason) for line in (2, 3, 4, 6, 7)}
     assert "call_id 'c-1\\u202e' holds the invisible character U+202E (RIGHT-TO-LEFT OVERRIDE)" in reasons[2]
     assert "operator_id 'op-1\\u200b' holds the invisible character U+200B (ZERO WIDTH SPACE)" in reasons[3]
     assert "client_ref holds the invisible character U+001B (control character)" in reasons[4]
@@ -125,7 +127,7 @@ def test_rows_with_such_ids_are_rejected_with_the_reason_and_the_others_go_on(in
     assert (call.line, call.queue) == ("=1+\\u202e1", "q\\x1b[31m")
     assert json.loads(call.extra_json) == {"note\\u202e": "said\\u202e"}
     assert Path(call.recording).name == f"a{RLO}vaw.wav"  # the file is found all the same
-    shown = [text for p in intake.put_aside for text in (p.call_id, p.reason, p.recording or "")]
+    shown = [text for p in intake.rejected for text in (p.call_id, p.reason, p.recording or "")]
     assert not [text for text in shown if HIDDEN.search(text) or "\n" in text]
 
 
@@ -135,7 +137,7 @@ def test_a_name_that_is_a_call_id_is_rejected_where_there_is_no_log(hostile: Pat
     assert intake.calls == []
     assert any(
         "a\\u202evaw.wav: its name holds the invisible character U+202E" in p.reason and "Rename the file" in p.reason
-        for p in intake.put_aside
+        for p in intake.rejected
     )
 
 
@@ -274,8 +276,9 @@ def test_the_archive_of_a_pack_has_plain_names_and_shows_what_is_hidden() -> Non
 
 def test_an_error_escapes_what_it_names_and_keeps_its_lines() -> None:
     assert str(MisconfiguredError(f"a{RLO}: wrong\nAllowed: b")) == "a\\u202e: wrong\nAllowed: b"
-    assert BadRecordingError(f"a{RLO}").reason == f"a{RLO}"  # escaped where it becomes a row
-    assert PutAside(f"c{ZWSP}", "audio", "quarantined", f"a{RLO}", None, f"{ESC}.wav") == PutAside(
+    reason = Reason(Key.NO_ROW_AND_MORE, file=f"a{RLO}.wav", place="log", reason=Reason(Key.EMPTY, file=f"{ESC}.wav"))
+    assert not HIDDEN.search(str(BadRecordingError(reason)) + reason.text("ru") + reason.values_json)
+    assert Rejection(f"c{ZWSP}", "audio", "quarantined", f"a{RLO}", None, f"{ESC}.wav") == Rejection(
         "c\\u200b", "audio", "quarantined", "a\\u202e", None, "\\x1b.wav"
     )
 

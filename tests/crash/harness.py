@@ -78,7 +78,7 @@ class Harness:
     def cut_short(self, prepared: Prepared, kind: str, tally: Tally) -> None:
         """Cut a file of every staged batch short before the scene begins: the step that wrote it must be done again."""
         run = scenes.copy(prepared.before, self.folder / "run")
-        for file in run.rglob(f"{kind}.parquet"):  # and what the step of the same name has put aside
+        for file in run.rglob(f"{kind}.parquet"):  # and what the step of the same name has rejected
             os.truncate(file, file.stat().st_size // 2)
 
         def work() -> Any:

@@ -82,7 +82,7 @@ def make_recordings(folder: Path, call_ids: Sequence[str], also_wrong: bool) -> 
 def hear(settings: Settings, recordings: Path) -> list[Batch]:
     """Stage what intake accepts from the folder, with what the slow steps would have written of it."""
     intake = read_folder(recordings)
-    batches = flow.receive(intake.calls, intake.put_aside, settings)
+    batches = flow.receive(intake.calls, intake.rejected, settings)
     for batch in batches:
         write_heard(batch)
         for step in ("audio", "transcribe", "diarize"):
@@ -121,7 +121,7 @@ def write_heard(batch: Batch) -> None:
     """Leave in a staged batch what the slow steps would."""
     made = [heard(call) for call in batch.calls()]
     for step in ("audio", "transcribe", "diarize"):
-        batch.write_put_aside(step, [])
+        batch.write_rejected(step, [])
     batch.write("audio", [facts for facts, _, _ in made])
     batch.write("words", [word for _, words, _ in made for word in words])
     batch.write("dropped", [])

@@ -56,7 +56,7 @@ def test_recordings_go_in_and_pages_come_out_and_a_second_run_changes_nothing(
     assert sorted(status.values()) == ["graded", "graded", "quarantined"]
     assert bare == (0,)
     assert (settings.scorecards / "index.html").is_file()
-    assert "2 of 3 calls graded, 1 put aside" in summary.of_run(settings)
+    assert "2 of 3 calls graded, 1 rejected" in summary.of_run(settings)
     assert {"Dag pull_calls", "Dag grade_calls", "Dag publish_scorecards"} <= set(caplog.messages)
     assert sum(message.startswith("transcribe ") for message in caplog.messages) == 2
     spoken = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in (tmp_path / "airflow").rglob("*.log"))

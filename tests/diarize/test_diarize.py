@@ -38,11 +38,11 @@ def test_on_stereo_each_track_is_one_speaker_and_no_model_is_asked() -> None:
         raise AssertionError("the diarizer was loaded")
 
     speech = (Interval(0, 1, 3), Interval(1, 2.5, 6), Interval(0, 7, 8))
-    segments, put_aside = diarize.segments_of_calls([call_of(Path("none.wav"))], {"c": facts_with(2, *speech)}, never)
+    segments, rejected = diarize.segments_of_calls([call_of(Path("none.wav"))], {"c": facts_with(2, *speech)}, never)
     assert [(s.track, s.start_s, s.end_s, s.speaker) for s in segments["c"]] == [
         (0, 1, 3, "track0"), (1, 2.5, 6, "track1"), (0, 7, 8, "track0"),
     ]  # fmt: skip
-    assert not put_aside
+    assert not rejected
 
 
 def test_where_the_diarizer_hears_nobody_all_speech_is_one_speakers(calls_folder: Path) -> None:
@@ -51,12 +51,12 @@ def test_where_the_diarizer_hears_nobody_all_speech_is_one_speakers(calls_folder
     assert [(s.start_s, s.end_s, s.speaker) for s in segments["c"]] == [(1, 3, "A"), (5, 6, "A")]
 
 
-def test_a_recording_that_is_gone_is_put_aside_and_the_others_are_heard(calls_folder: Path, tmp_path: Path) -> None:
+def test_a_recording_that_is_gone_is_rejected_and_the_others_are_heard(calls_folder: Path, tmp_path: Path) -> None:
     good = calls_folder / "audio" / "kyiv-uk-001.ogg"
     calls = [call_of(good, "a"), call_of(tmp_path / "gone.wav", "b"), call_of(good, "c")]
     facts = {call.call_id: facts_with(1, Interval(0, n, n + 1), call_id=call.call_id) for n, call in enumerate(calls)}
-    segments, put_aside = diarize.segments_of_calls(calls, facts, HearsNobody)
-    assert [row.call_id for row in put_aside] == ["b"]
+    segments, rejected = diarize.segments_of_calls(calls, facts, HearsNobody)
+    assert [row.call_id for row in rejected] == ["b"]
     assert {call_id: [s.start_s for s in own] for call_id, own in segments.items()} == {"a": [0], "c": [2]}
 
 

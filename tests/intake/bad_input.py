@@ -28,7 +28,7 @@ class Outcome:
 
     status: str  # graded | quarantined | unscoreable
     words: tuple[str, ...] = ()  # the reason must contain them all
-    step: str = ""  # intake | audio: where it must be put aside
+    step: str = ""  # intake | audio: where it must be rejected
 
 
 @dataclass(slots=True)

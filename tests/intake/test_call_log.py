@@ -72,11 +72,11 @@ def test_a_start_without_offset_is_local_to_the_centre(tmp_path: Path, written: 
         ),
     ],
 )
-def test_a_broken_essential_puts_the_row_aside_and_says_what_is_allowed(tmp_path: Path, row: str, words: list[str]) -> None:
+def test_a_broken_essential_rejects_the_row_and_says_what_is_allowed(tmp_path: Path, row: str, words: list[str]) -> None:
     log = one(tmp_path, f"{row}\nc-2,irkutsk,y.wav,2024-10-21 08:47,,,,,,")
 
     (broken,) = log.broken
-    assert all(word in broken.reason for word in words), broken.reason
+    assert all(word in str(broken.reason) for word in words), str(broken.reason)
     assert [r.call.call_id for r in log.rows] == ["c-2"]
 
 
@@ -165,7 +165,7 @@ _values = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(rows=st.lists(st.lists(_values, max_size=12), max_size=8), mark=st.sampled_from(",;\t"))
-def test_whatever_stands_in_a_log_each_line_is_a_call_or_put_aside(
+def test_whatever_stands_in_a_log_each_line_is_a_call_or_rejected(
     rows: list[list[str]], mark: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     text = "\n".join([mark.join(COLUMNS), *(mark.join(row) for row in rows)])
@@ -174,7 +174,7 @@ def test_whatever_stands_in_a_log_each_line_is_a_call_or_put_aside(
 
     lines = [r.line_no for r in log.rows] + [b.line_no for b in log.broken]
     assert len(lines) == len(set(lines))
-    assert all(b.reason and len(b.reason) < 1000 for b in log.broken)
+    assert all(0 < len(str(b.reason)) < 1000 for b in log.broken)
     assert all(r.call.call_id and r.call.recording and r.call.centre_id in CENTRES for r in log.rows)
 
 

@@ -32,8 +32,8 @@ def accepted(intake: Intake) -> dict[str, str]:
 
 
 def reasons(intake: Intake) -> dict[str, str]:
-    """Put-aside id without its hash → reason."""
-    return {p.call_id: p.reason for p in intake.put_aside}
+    """Rejected id without its hash → reason."""
+    return {p.call_id: p.reason for p in intake.rejected}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_recording_is_found_by_path_or_name(tmp_path: Path, named: str, there:
     intake = read_folder(folder(tmp_path, {there: b"sound"}, [f"c-1,{named}"]))
 
     assert accepted(intake) == {"c-1": "sound"}
-    assert not intake.put_aside
+    assert not intake.rejected
     assert intake.calls[0].size_bytes == 5
     assert len(intake.calls[0].recording_sha256) == 64
 
@@ -69,7 +69,7 @@ def test_a_path_tells_files_of_one_name_apart(tmp_path: Path) -> None:
     assert accepted(intake) == {"c-1": "1", "c-2": "2", "c-3": "3"}
 
 
-def test_a_name_at_two_depths_is_put_aside_unless_the_bytes_are_the_same(tmp_path: Path) -> None:
+def test_a_name_at_two_depths_is_rejected_unless_the_bytes_are_the_same(tmp_path: Path) -> None:
     files = {"a/x.wav": b"1", "b/c/x.wav": b"2", "a/y.wav": b"3", "b/y.wav": b"3"}
 
     intake = read_folder(folder(tmp_path, files, ["c-1,x.wav", "c-2,y.wav"]))
@@ -125,7 +125,7 @@ def test_the_first_row_of_an_id_and_of_a_recording_stays(tmp_path: Path) -> None
     assert "line 2" in why[0][1] and "another recording" in why[0][1]
     assert "same as that of call c-1" in why[1][1]
     assert "repeats line 2" in why[2][1] and "repeats line 3" in why[3][1]
-    assert intake.put_aside[0].recording_sha256 and intake.put_aside[0].call_id == f"c-1~{intake.put_aside[0].recording_sha256[:8]}"
+    assert intake.rejected[0].recording_sha256 and intake.rejected[0].call_id == f"c-1~{intake.rejected[0].recording_sha256[:8]}"
 
 
 def test_other_files_and_our_own_output_are_not_counted(tmp_path: Path) -> None:
@@ -137,10 +137,10 @@ def test_other_files_and_our_own_output_are_not_counted(tmp_path: Path) -> None:
     intake = read_folder(folder(tmp_path, files, ["c-1,x.wav"]))
 
     assert accepted(intake) == {"c-1": "1"}
-    assert not intake.put_aside
+    assert not intake.rejected
 
 
-def test_a_recording_without_a_row_is_put_aside_even_when_a_row_is_broken(tmp_path: Path) -> None:
+def test_a_recording_without_a_row_is_rejected_even_when_a_row_is_broken(tmp_path: Path) -> None:
     path = folder(tmp_path, {"x.wav": b"1", "y.MP3": b"2"})
     (path / "calls.csv").write_text(f"{HEADER}\nc-1,irkutsk,x.wav,never\n")
 
@@ -152,7 +152,7 @@ def test_a_recording_without_a_row_is_put_aside_even_when_a_row_is_broken(tmp_pa
     assert any(i.startswith("no-row:y.MP3~") and "add its row to calls.csv" in r for i, r in why.items())
 
 
-def test_what_cannot_be_opened_is_put_aside(tmp_path: Path) -> None:
+def test_what_cannot_be_opened_is_rejected(tmp_path: Path) -> None:
     path = folder(tmp_path, {"empty.wav": b"", "dir.wav/inside.txt": b""}, ["c-1,empty.wav", "c-2,dir.wav", "c-3,pipe.wav"])
     os.mkfifo(path / "pipe.wav")
 
@@ -162,18 +162,18 @@ def test_what_cannot_be_opened_is_put_aside(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_put_aside(tmp_path: Path) -> None:
+def test_a_file_without_permission_is_rejected(tmp_path: Path) -> None:
     path = folder(tmp_path, {"x.wav": b"1"}, ["c-1,x.wav"])
     (path / "x.wav").chmod(0)
 
     assert "permissions" in reasons(read_folder(path))["c-1"]
 
 
-def test_a_name_that_is_not_utf8_is_put_aside_and_can_be_stored(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_rejected_and_can_be_stored(tmp_path: Path) -> None:
     path = folder(tmp_path, {}, [])
     (path / os.fsdecode("звонок.wav".encode("cp1251"))).write_bytes(b"1")
 
-    (row,) = read_folder(path).put_aside
+    (row,) = read_folder(path).rejected
 
     assert "not UTF-8" in row.reason
     row.call_id.encode()
@@ -183,7 +183,7 @@ def test_a_name_that_is_not_utf8_is_put_aside_and_can_be_stored(tmp_path: Path) 
 def test_dangerous_call_ids_are_only_ids(tmp_path: Path) -> None:
     intake = read_folder(folder(tmp_path, {"x.wav": b"1", "y.wav": b"2"}, ["../../etc/passwd,x.wav", "<script>&'\",y.wav"]))
 
-    assert len(intake.calls) + len(intake.put_aside) == 2
+    assert len(intake.calls) + len(intake.rejected) == 2
 
 
 def test_an_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> None:
@@ -191,13 +191,13 @@ def test_an_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> None:
     path = folder(tmp_path, {"x.wav": b"1", "y.wav": b"2", "z.wav": b"3"}, ["..,x.wav", ".,y.wav", "...,z.wav"])
     intake = read_folder(path)
     assert accepted(intake) == {"...": "3"}
-    assert len(intake.put_aside) == 2 and all("address of a page" in reason for reason in reasons(intake).values())
+    assert len(intake.rejected) == 2 and all("address of a page" in reason for reason in reasons(intake).values())
 
 
 def test_an_operator_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> None:
     path = folder(tmp_path, {"x.wav": b"1"})
     (path / "calls.csv").write_text(f"{HEADER},operator_id\nc-1,irkutsk,x.wav,2024-10-21 08:47,..\n", encoding="utf-8")
-    (row,) = read_folder(path).put_aside
+    (row,) = read_folder(path).rejected
     assert "operator_id '..'" in row.reason
 
 
@@ -248,9 +248,9 @@ def test_every_row_and_recording_is_accounted_for_once(
 
     intake = read_folder(path)
 
-    ids = [c.call_id for c in intake.calls] + [p.call_id for p in intake.put_aside]
+    ids = [c.call_id for c in intake.calls] + [p.call_id for p in intake.rejected]
     assert len(ids) == len(set(ids))
-    orphans = [p for p in intake.put_aside if p.call_id.startswith("no-row:")]
+    orphans = [p for p in intake.rejected if p.call_id.startswith("no-row:")]
     assert len(ids) - len(orphans) == len(rows)
     assert len({c.recording_sha256 for c in intake.calls}) == len(intake.calls)
     assert read_folder(path) == intake

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import random
@@ -17,8 +18,8 @@ from pipelines.core.errors import CallgradeError
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.decoding import processes
-from pipelines.i18n.rejections import told
 from pipelines.intake.folder import read_folder
+from pipelines.rejections import read_reason
 from tests.intake import fuzzed
 
 RECORDINGS, LOGS = 2000, 300
@@ -50,17 +51,17 @@ def test_every_hostile_recording_is_taken_or_rejected_with_a_reason(tmp_path: Pa
     heap.give_back()
     before_mb, descriptors = resident_mb(), len(os.listdir("/proc/self/fd"))
     batch.write("calls", intake.calls)
-    batch.write_put_aside("intake", intake.put_aside)
+    batch.write_rejected("intake", intake.rejected)
     audio.run(batch, settings)
 
-    rows, facts = batch.put_aside(), batch.read("audio")
+    rows, facts = batch.rejected(), batch.read("audio")
     taken = {Path(call.recording).name for call in batch.calls()}
     assert taken | {row.recording for row in rows} == files and len(taken) + len(rows) == len(files)
     assert {call.call_id for call in batch.calls()} == {one.call_id for one in facts}
     for row in rows:
-        assert row.status in ("quarantined", "unscoreable") and row.reason.endswith((".", ")")) and row.reason != told(row.reason, "uk"), (
-            row
-        )
+        assert row.status in ("quarantined", "unscoreable") and row.reason.endswith((".", ")")), row
+        reason = read_reason(row.reason_key or "", json.loads(row.reason_values or ""))
+        assert reason.text() == row.reason != reason.text("uk")
     for one in facts:
         assert 0 < one.duration_s <= audio.MAX_LENGTH_S and all(math.isfinite(level) for track in one.level_db for level in track)
     why = Counter(row.status for row in rows)
@@ -90,7 +91,7 @@ def test_every_hostile_call_log_is_read_or_refused_and_no_recording_is_lost(tmp_
             outcomes["refused"] += 1
             continue
         outcomes["read"] += 1
-        ids = [call.call_id for call in intake.calls] + [row.call_id for row in intake.put_aside]
-        named = [Path(call.recording).name for call in intake.calls] + [row.recording or "" for row in intake.put_aside]
+        ids = [call.call_id for call in intake.calls] + [row.call_id for row in intake.rejected]
+        named = [Path(call.recording).name for call in intake.calls] + [row.recording or "" for row in intake.rejected]
         assert len(set(ids)) == len(ids) and {name.casefold() for name in named} >= {f"c{n}.wav" for n in range(4)}
     assert outcomes["read"] > LOGS / 2

@@ -31,7 +31,7 @@ def test_a_day_comes_into_a_folder_that_intake_reads(store: fsspec.AbstractFileS
     assert [p.relative_to(tmp_path / "inbox").as_posix() for p in paths] == ["a/x.wav", "calls.csv"]
     intake = read_folder(tmp_path / "inbox")
     assert [c.call_id for c in intake.calls] == ["c-1"]
-    assert not intake.put_aside
+    assert not intake.rejected
 
 
 def test_what_is_there_is_not_fetched_again_and_a_broken_pull_goes_on(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:

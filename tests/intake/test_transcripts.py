@@ -38,7 +38,7 @@ def reason_of(path: Path, content: bytes) -> str:
     path.write_bytes(content)
     with pytest.raises(BadRecordingError) as caught:
         read_transcript(path)
-    return caught.value.reason
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_any_json_is_a_transcript_or_rejected(tmp_path_factory: pytest.TempPathF
     try:
         turns_of_transcript(call(), read_transcript(path))
     except BadRecordingError as error:
-        assert error.reason.startswith("any.json")
+        assert str(error).startswith("any.json")
 
 
 def test_a_folder_of_transcripts_needs_no_column_of_recordings(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_folder_of_transcripts_needs_no_column_of_recordings(tmp_path: Path) -
     intake = read_folder(tmp_path, medium="transcript")
 
     assert [(c.call_id, c.medium, Path(c.recording).name) for c in intake.calls] == [("c-1", "transcript", "c-1.json")]
-    assert {p.call_id.split("~")[0] for p in intake.put_aside} == {"c-2", "no-row:stray.json"}
+    assert {p.call_id.split("~")[0] for p in intake.rejected} == {"c-2", "no-row:stray.json"}
 
 
 def test_without_a_log_each_file_is_a_call_of_the_named_centre(tmp_path: Path) -> None:

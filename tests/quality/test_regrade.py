@@ -35,7 +35,7 @@ def published(settings: Settings) -> Settings:
     batch = Batch(settings.stage / "b")
     ids = ("c-1", "c-2")
     batch.write("calls", [call_of("irkutsk", call_id=i, operator_id=f"op-{n}", recording_sha256=str(n) * 64) for n, i in enumerate(ids, 1)])
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     batch.write("audio", [replace(audio_of(turns), call_id=i) for i in ids])
     batch.write("turns", [replace(turn, call_id=i) for i in ids for turn in turns])
     for kind in ("roles", "dropped", "personal_data"):

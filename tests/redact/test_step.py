@@ -240,7 +240,7 @@ def staged(settings: Settings, calls_folder: Path) -> Batch:
     reference = next(r for r in references(calls_folder) if any(t["pii"] for t in r["turns"]))
     batch = Batch(settings.stage / settings.keep_text)
     batch.write("calls", [call_of(reference)])
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     batch.write("audio", [])
     batch.write("spoken_turns", true_turns(reference))
     return batch

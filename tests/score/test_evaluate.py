@@ -77,7 +77,7 @@ def test_every_act_that_is_looked_for_can_be_told_or_blames() -> None:
 def test_a_call_without_words_is_unscoreable_and_says_what_to_do() -> None:
     with pytest.raises(BadRecordingError, match="No word was recognised") as error:
         score_call(call_of("irkutsk"), audio_of([]), [])
-    assert error.value.status == "unscoreable"
+    assert error.value.reason.status == "unscoreable"
 
 
 def test_garbled_recognition_is_graded_mostly_unsure() -> None:
@@ -88,11 +88,11 @@ def test_garbled_recognition_is_graded_mostly_unsure() -> None:
     assert scored.evaluation.coverage_pct < 50 and scored.evaluation.needs_review
 
 
-def test_the_step_writes_its_kinds_and_puts_the_wordless_call_aside(tmp_path: Path) -> None:
+def test_the_step_writes_its_kinds_and_rejects_the_wordless_call(tmp_path: Path) -> None:
     turns = turns_of(*GOOD)
     batch = Batch(tmp_path / "b")
     batch.write("calls", [call_of("irkutsk"), call_of("irkutsk", call_id="c-2", recording="/x/c-2.wav")])
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     batch.write("audio", [audio_of(turns), replace(audio_of([]), call_id="c-2")])
     batch.write("turns", turns)
     for kind in ("roles", "dropped", "personal_data"):
@@ -104,7 +104,7 @@ def test_the_step_writes_its_kinds_and_puts_the_wordless_call_aside(tmp_path: Pa
         for kind in ("sentiments", "speech_acts", "findings", "procedures", "verdicts", "evaluations", "metrics")
     }
     assert [e.call_id for e in batch.read("evaluations")] == ["c-1"]
-    assert [(p.call_id, p.status, p.recording) for p in batch.put_aside()] == [("c-2", "unscoreable", "c-2.wav")]
+    assert [(p.call_id, p.status, p.recording) for p in batch.rejected()] == [("c-2", "unscoreable", "c-2.wav")]
     run(batch, settings)
     assert first == {kind: batch.path(kind).read_bytes() for kind in first}
 

@@ -260,14 +260,14 @@ def test_one_bad_call_does_not_spoil_its_group(
     calls = [Call(f"c{n}", "kredo", str(path), sha256_of(good), 0, None) for n, path in enumerate([good, gone, good])]
     batch = Batch(tmp_path / "batch")
     batch.write("calls", calls)
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     batch.write("audio", [dataclasses.replace(facts, call_id=call.call_id) for call in calls])
     recogniser = Recogniser()
     recogniser.language_probabilities = lambda sounds, languages: [dict.fromkeys(languages, 1.0) for _ in sounds]  # type: ignore[method-assign]
     monkeypatch.setattr(loading, "get_recogniser", lambda *_: recogniser)
     transcribe.run(batch, settings)
     assert {word.call_id for word in batch.read("words")} == {"c0", "c2"}
-    assert [aside.call_id for aside in batch.put_aside()] == ["c1"]
+    assert [row.call_id for row in batch.rejected()] == ["c1"]
 
 
 def test_the_engine_is_told_the_names_of_the_centre_in_each_language(calls_folder: Path) -> None:

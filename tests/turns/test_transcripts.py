@@ -68,5 +68,5 @@ def test_a_step_that_runs_again_keeps_what_it_rejected(tmp_path: Path) -> None:
     for _ in range(2):  # a run that was stopped, and the next one
         for step in flow.STEPS:
             flow.run_step(step, batch, settings)
-        assert [row.call_id for row in batch.put_aside()] == ["c-1"]
+        assert [row.call_id for row in batch.rejected()] == ["c-1"]
     assert not batch.has("words") and not batch.has("segments")  # nothing was transcribed

@@ -96,16 +96,16 @@ def test_a_voice_is_raised_against_its_own_median_only() -> None:
     assert raised == {"тихо тихо тихо": False, "громко громко": False, "и ещё тихо": False, "да": False, "КРИК КРИК": True}
 
 
-def test_no_words_put_the_call_aside_and_the_others_go_on(settings: Settings, calls_folder: Path) -> None:
+def test_no_words_reject_the_call_and_the_others_go_on(settings: Settings, calls_folder: Path) -> None:
     first, second = references(calls_folder)[:2]
     batch = Batch(settings.stage / "b")
     batch.write("calls", [call_of(first), call_of(second)])
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     batch.write("audio", [audio_of(first), audio_of(second)])
     batch.write("words", words_of(second))
     batch.write("segments", segments_of(first) + segments_of(second))
     run(batch, settings)
-    assert [(p.call_id, p.status) for p in batch.put_aside()] == [(first["id"], "unscoreable")]
+    assert [(p.call_id, p.status) for p in batch.rejected()] == [(first["id"], "unscoreable")]
     assert {t.call_id for t in batch.read("spoken_turns")} == {r.call_id for r in batch.read("roles")} == {second["id"]}
 
 

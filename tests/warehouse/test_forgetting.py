@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import flow, warehouse
 from pipelines.core import staging
-from pipelines.core.records import Call, Clip, PutAside
+from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.warehouse import publishing
@@ -78,16 +78,16 @@ def test_a_call_that_waits_in_the_stage_is_erased_as_well(settings: Settings) ->
     assert statuses(settings) == {"b": "graded"}
 
 
-def received_again(settings: Settings, *calls: Call, put_aside: tuple[PutAside, ...] = ()) -> list[Call]:
-    """The calls that are to be graded of what came in; the rest is loaded as it was put aside."""
-    batches = flow.receive(calls, put_aside, settings)
+def received_again(settings: Settings, *calls: Call, rejected: tuple[Rejection, ...] = ()) -> list[Call]:
+    """The calls that are to be graded of what came in; the rest is loaded as it was rejected."""
+    batches = flow.receive(calls, rejected, settings)
     for batch in batches:
         if not batch.read("calls"):
             warehouse.load(batch, settings)
     return [one for batch in batches for one in batch.read("calls")]
 
 
-def test_a_forgotten_recording_that_comes_again_is_put_aside_and_counted(settings: Settings) -> None:
+def test_a_forgotten_recording_that_comes_again_is_rejected_and_counted(settings: Settings) -> None:
     warehouse.load(stage(settings, "b", [call("a", client_ref="gone"), call("b")]), settings)
     warehouse.erase_client(settings, "gone")
     for _ in range(2):
@@ -98,7 +98,15 @@ def test_a_forgotten_recording_that_comes_again_is_put_aside_and_counted(setting
         (forgotten,) = rows(
             settings.warehouse, "select * exclude (loaded_at, recording_sha256, call_id, call_no) from calls where status <> 'graded'"
         )
-        assert {value for value in forgotten if value is not None} == {"irkutsk", "quarantined", "intake", REASON, "redacted"}
+        assert {value for value in forgotten if value is not None} == {
+            "irkutsk",
+            "quarantined",
+            "intake",
+            REASON,
+            "forgotten_on_request",
+            "{}",
+            "redacted",
+        }
     assert rows(settings.warehouse, "select status_reason, calls from intake_ledger where status = 'quarantined'") == [(REASON, 1)]
     assert not [result for result in warehouse.check(settings) if result.offenders]
     moved = call("a", client_ref="gone", recording="/elsewhere/renamed.ogg")
@@ -109,7 +117,7 @@ def test_a_row_of_a_forgotten_call_whose_recording_is_gone_names_nobody(settings
     warehouse.load(stage(settings, "b", [call("a", client_ref="gone")]), settings)
     warehouse.erase_client(settings, "gone")
     received_again(
-        settings, put_aside=(PutAside("a", "intake", "quarantined", "a-79991234567.ogg is missing.", "irkutsk", "a-79991234567.ogg"),)
+        settings, rejected=(Rejection("a", "intake", "quarantined", "a-79991234567.ogg is missing.", "irkutsk", "a-79991234567.ogg"),)
     )
     (name,) = statuses(settings)
     assert name.startswith("forgotten:")
@@ -128,7 +136,7 @@ def test_a_call_that_was_being_judged_while_it_was_erased_does_not_come_back(set
 
 def test_calls_past_their_time_are_forgotten_and_stay_so(settings: Settings) -> None:
     old = call("a", started_at=call("a").started_at.replace(year=2023))  # type: ignore[union-attr]
-    warehouse.load(stage(settings, "b", [old, call("b")], [PutAside("c", "intake", "quarantined", "missing")]), settings)
+    warehouse.load(stage(settings, "b", [old, call("b")], [Rejection("c", "intake", "quarantined", "missing")]), settings)
     assert warehouse.forget_before(settings, date(2024, 1, 1)) == []
     assert statuses(settings) == {"b": "graded", "c": "quarantined"}
     assert received_again(settings, old) == []
@@ -151,7 +159,7 @@ def test_forgetting_takes_a_batch_apart_by_recording_not_by_id(settings: Setting
     other = call("a", sound="another", client_ref="stays")
     first, second = stage(settings, "one", [call("a", client_ref="gone")]), stage(settings, "two", [other])
     warehouse.load(second, settings)
-    warehouse.load(first, settings)  # the id is taken: it is put aside as a~...
+    warehouse.load(first, settings)  # the id is taken: it is rejected as a~...
     warehouse.erase_client(settings, "gone")
     assert statuses(settings) == {"a": "graded"}
     assert Batch(second.folder).read("calls") == [other]

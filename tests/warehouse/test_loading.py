@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from pipelines import warehouse
 from pipelines.core import staging
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.records import PutAside
+from pipelines.core.records import Rejection
 from pipelines.core.settings import ROOT, Settings
+from pipelines.rejections import Key, Reason
 from pipelines.warehouse import file as warehouse_file
 from tests.staged import call, change, rows, stage, statuses
 
@@ -67,7 +68,7 @@ def test_a_new_judgement_replaces_the_machines_rows_and_keeps_a_persons(settings
     assert rows(settings.warehouse, "select score_pct from call_facts where call_id = 'a'") == [(40.0,)]
 
 
-def test_another_recording_under_a_graded_id_is_put_aside(settings: Settings, loaded: Path) -> None:
+def test_another_recording_under_a_graded_id_is_rejected(settings: Settings, loaded: Path) -> None:
     shutil.copy(loaded, settings.warehouse)
     other = call("a", sound="other", operator_id="op-9")
     assert warehouse.load(stage(settings, "c", [other]), settings)
@@ -78,17 +79,18 @@ def test_another_recording_under_a_graded_id_is_put_aside(settings: Settings, lo
     assert not [r for r in warehouse.check(settings) if r.offenders]
 
 
-def test_a_graded_recording_under_another_id_is_put_aside(settings: Settings) -> None:
+def test_a_graded_recording_under_another_id_is_rejected(settings: Settings) -> None:
     warehouse.load(stage(settings, "b", [call("a", sound="one")]), settings)
     assert warehouse.load(stage(settings, "c", [call("b", sound="one"), call("c", sound="two"), call("d", sound="two")]), settings)
     assert statuses(settings) == {"a": "graded", "b": "quarantined", "c": "graded", "d": "quarantined"}
-    (reason,) = rows(settings.warehouse, "select status_reason from calls where call_id = 'b'")[0]
-    assert "call a" in reason
+    assert rows(settings.warehouse, "select status_reason, status_reason_key, status_reason_values from calls where call_id = 'b'") == [
+        ("The recording is the same as that of call a; name the right recording.", "graded_before", '{"call":"a"}')
+    ]
     assert not [r for r in warehouse.check(settings) if r.offenders]
 
 
-def test_what_was_put_aside_gives_way_to_the_graded_call_and_never_the_other_way_round(settings: Settings) -> None:
-    missing = PutAside("a", "intake", "quarantined", "The recording is missing.", "irkutsk", "a.ogg")
+def test_what_was_rejected_gives_way_to_the_graded_call_and_never_the_other_way_round(settings: Settings) -> None:
+    missing = Rejection("a", "intake", "quarantined", "The recording is missing.", "irkutsk", "a.ogg")
     warehouse.load(stage(settings, "b", [], [missing]), settings)
     assert statuses(settings) == {"a": "quarantined"}
     warehouse.load(stage(settings, "c", [call("a")]), settings)
@@ -97,11 +99,12 @@ def test_what_was_put_aside_gives_way_to_the_graded_call_and_never_the_other_way
     assert statuses(settings) == {"a": "graded"}
 
 
-def test_a_call_put_aside_by_a_step_keeps_what_the_log_says_of_it(settings: Settings) -> None:
-    silent = PutAside("a", "audio", "unscoreable", "Nobody speaks in a.ogg.")
-    warehouse.load(stage(settings, "b", [call("a"), call("b")], [silent]), settings)
-    assert rows(settings.warehouse, "select status, status_reason, operator_id, recording, wait_s from calls where call_id = 'a'") == [
-        ("unscoreable", "Nobody speaks in a.ogg.", "op-1", "a.ogg", 20.0)
+def test_a_call_rejected_by_a_step_keeps_what_the_log_says_of_it(settings: Settings) -> None:
+    short = Reason(Key.TOO_SHORT, seconds=1.25, least=3.0)
+    warehouse.load(stage(settings, "b", [call("a"), call("b")], [Rejection.of_call(call("a"), "audio", short)]), settings)
+    kept = "select status, status_reason, status_reason_key, status_reason_values, operator_id, recording, wait_s from calls where call_id = 'a'"
+    assert rows(settings.warehouse, kept) == [
+        ("unscoreable", str(short), "too_short", '{"seconds":1.25,"least":3.0}', "op-1", "a.ogg", 20.0)
     ]
     warehouse.publish(settings)
     assert rows(settings.snapshot, "select calls, graded, unscoreable, scored_calls from operator_scorecards where period = 'day'") == [
@@ -111,7 +114,7 @@ def test_a_call_put_aside_by_a_step_keeps_what_the_log_says_of_it(settings: Sett
 
 def test_a_recording_without_a_row_gives_way_when_its_row_is_found(settings: Settings) -> None:
     found = call("a")
-    lost = PutAside("no-row:a.ogg~x", "intake", "quarantined", "No row names a.ogg.", "irkutsk", "a.ogg", found.recording_sha256)
+    lost = Rejection("no-row:a.ogg~x", "intake", "quarantined", "No row names a.ogg.", "irkutsk", "a.ogg", found.recording_sha256)
     warehouse.load(stage(settings, "b", [], [lost]), settings)
     warehouse.load(stage(settings, "c", [found]), settings)
     assert statuses(settings) == {"a": "graded"}
@@ -122,12 +125,12 @@ def test_a_recording_without_a_row_gives_way_when_its_row_is_found(settings: Set
 def received() -> list[Any]:
     """A folder's worth: sound calls, a conflict that intake saw, a missing recording, one that nobody can judge."""
     calls = [call(name) for name in "abcdef"]
-    aside = [
-        PutAside("a~other", "intake", "quarantined", "call_id a stands in line 2 already.", "irkutsk", "x.ogg", "f" * 64),
-        PutAside("g", "intake", "quarantined", "The recording is missing.", "irkutsk", "g.ogg"),
-        PutAside("h", "audio", "unscoreable", "Nobody speaks.", "irkutsk", "h.ogg", "e" * 64),
+    rejected = [
+        Rejection("a~other", "intake", "quarantined", "call_id a stands in line 2 already.", "irkutsk", "x.ogg", "f" * 64),
+        Rejection("g", "intake", "quarantined", "The recording is missing.", "irkutsk", "g.ogg"),
+        Rejection("h", "audio", "unscoreable", "Nobody speaks.", "irkutsk", "h.ogg", "e" * 64),
     ]
-    return [*calls, *aside]
+    return [*calls, *rejected]
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +147,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, lis
 
 def _load_part(settings: Settings, name: str, items: list[Any]) -> None:
     """Load a part of the folder as intake would give it: its log is whole, so the recordings of the other parts are missing."""
-    aside = [i for i in items if isinstance(i, PutAside)]
+    rejected = [i for i in items if isinstance(i, Rejection)]
     ids = {i.call_id for i in items}
-    aside += [PutAside(i.call_id, "intake", "quarantined", "missing", "irkutsk") for i in received()[:6] if i.call_id not in ids]
-    warehouse.load(stage(settings, name, [i for i in items if not isinstance(i, PutAside)], aside), settings)
+    rejected += [Rejection(i.call_id, "intake", "quarantined", "missing", "irkutsk") for i in received()[:6] if i.call_id not in ids]
+    warehouse.load(stage(settings, name, [i for i in items if not isinstance(i, Rejection)], rejected), settings)
 
 
 @effort(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -227,6 +230,24 @@ def test_an_old_migration_may_not_change(tmp_path: Path) -> None:
             warehouse_file.migrate(db, sql)
     finally:
         db.close()
+
+
+def test_a_warehouse_of_before_reasons_had_keys_keeps_every_row_and_its_sentence(settings: Settings) -> None:
+    warehouse.load(
+        stage(settings, "b", [call("a")], [Rejection("b", "intake", "quarantined", "b.ogg is empty (0 bytes).", "irkutsk")]), settings
+    )
+    with duckdb.connect(str(settings.warehouse)) as db:
+        db.execute("set timezone = 'UTC'")
+        for column in ("status_reason_key", "status_reason_values"):
+            db.execute(f"alter table store.calls drop column {column}")
+        db.execute("delete from store.migrations where name in ('0011_reasons_as_keys.sql', '~views', '~made')")
+    assert warehouse.load(stage(settings, "c", [call("c")]), settings)
+    assert rows(settings.warehouse, "select call_id, status_reason, status_reason_key from calls order by 1") == [
+        ("a", None, None), ("b", "b.ogg is empty (0 bytes).", None), ("c", None, None),
+    ]  # fmt: skip
+    empty = Rejection.because(Reason(Key.EMPTY, file="b.ogg"), "intake", "b", "irkutsk", None, None)
+    assert warehouse.load(stage(settings, "d", [], [empty]), settings)  # the folder is graded again
+    assert rows(settings.warehouse, "select status_reason, status_reason_key from calls where call_id = 'b'") == [(empty.reason, "empty")]
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:

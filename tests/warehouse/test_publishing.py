@@ -66,7 +66,7 @@ OFFENCES = {
     "no_long_numbers": "update store.turns set text = text || ' 123456789012'",
     "passes_have_a_quote": "update store.verdicts set quote = null",
     "points_fit_their_verdict": "update store.verdicts set verdict = 'unsure'",
-    "put_aside_has_a_reason": "update store.calls set status = 'quarantined'",
+    "rejected_has_a_reason": "update store.calls set status = 'quarantined'",
     "quotes_stand_in_their_turn": "update store.findings set quote = 'дурак' where kind = 'abuse'",
     "recordings_are_graded_once": "insert into store.calls select * replace ('b' as call_id) from store.calls",
     "rows_are_unique": "insert into store.turns select * from store.turns",

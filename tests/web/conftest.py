@@ -1,4 +1,4 @@
-"""A site published once for all tests of pages: the made-up calls, what was put aside, a call that tries to be a script, and clips."""
+"""A site published once for all tests of pages: the made-up calls, what was rejected, a call that tries to be a script, and clips."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 
 from pipelines import warehouse
 from pipelines.app_db import accounts
-from pipelines.core.records import PutAside
+from pipelines.core.records import Rejection
 from pipelines.core.settings import Settings
+from pipelines.rejections import Key, Reason
 from pipelines.reports import static_pages
 from pipelines.web.app import make_app
 from tests.web.browser import Browser
@@ -33,13 +34,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         "odesa/2 <b>", "odesa", "uk", [("operator", "Добрий день."), ("client", f"{HOSTILE} {{{{ 7*7 }}}} <img src=x onerror=alert(1)>")],
         operator_id="../op<3", topic="complaint", verdicts=[("greeting", "pass", 1, "")],
     )  # fmt: skip
-    put_aside = [
-        PutAside("kyiv-9", "intake", "quarantined", "kyiv-9.wav is empty (0 bytes).", "kyiv", "kyiv-9.wav"),
-        PutAside("nobody-1", "intake", "quarantined", "The log names the centre 'xyz', which has no profile.", None, "x.wav"),
+    rejected = [
+        Rejection.because(Reason(Key.EMPTY, file="kyiv-9.wav"), "intake", "kyiv-9", "kyiv", "kyiv-9.wav", None),
+        Rejection("nobody-1", "intake", "quarantined", "The log names the centre 'xyz', which has no profile.", None, "x.wav"),
     ]
     calls = [*some_calls(), hostile]
     recordings = {made.call_id: record(made, folder / "recordings") for made in calls if made is not hostile}
-    load_and_publish(settings, calls, put_aside, folder / "recordings")
+    load_and_publish(settings, calls, rejected, folder / "recordings")
     cut_clips(settings, recordings)
     warehouse.publish(settings)
     static_pages.publish_pages(settings)

@@ -28,7 +28,7 @@ from pipelines.core.records import (  # fmt: skip
     Hold,
     PersonalData,
     Procedure,
-    PutAside,
+    Rejection,
     SpeechAct,
     Token,
     Turn,
@@ -102,7 +102,7 @@ def cut_clips(settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
     return clips
 
 
-def load_and_publish(settings: Settings, calls: Sequence[Made], put_aside: Sequence[PutAside] = (), recordings: Path | None = None) -> None:
+def load_and_publish(settings: Settings, calls: Sequence[Made], rejected: Sequence[Rejection] = (), recordings: Path | None = None) -> None:
     """Stage the calls as one batch, load it and publish."""
     batch = Batch(settings.stage / "made")
     rows: dict[str, list[object]] = {name: [] for name in ("calls", *KINDS)}
@@ -110,7 +110,7 @@ def load_and_publish(settings: Settings, calls: Sequence[Made], put_aside: Seque
         _add(rows, made, recordings)
     for kind, records in rows.items():
         batch.write(kind, records)
-    batch.write_put_aside("intake", put_aside)
+    batch.write_rejected("intake", rejected)
     warehouse.load(batch, settings)
     warehouse.publish(settings)
 

@@ -19,8 +19,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from pipelines.app_db import accounts
-from pipelines.core.records import PutAside
+from pipelines.core.records import Rejection
 from pipelines.core.settings import Settings
+from pipelines.rejections import Key, Reason
 from pipelines.web.app import make_app
 from pipelines.web.request_context import MOST_FIELDS
 from pipelines.web.routes import ROOMS
@@ -51,8 +52,8 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
     for made in calls:
         if "/" not in made.call_id:
             record(made, settings.warehouse.parent / "recordings")
-    aside = [PutAside("kyiv-aside", "intake", "quarantined", f"{EVIL} is empty (0 bytes).", "kyiv", EVIL)]
-    load_and_publish(settings, calls, aside, settings.warehouse.parent / "recordings")
+    rejected = [Rejection.because(Reason(Key.EMPTY, file=EVIL), "intake", "kyiv-rejected", "kyiv", EVIL, None)]
+    load_and_publish(settings, calls, rejected, settings.warehouse.parent / "recordings")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(accounts, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         app = make_app(settings, {HOST}, limits=LIMITS)

@@ -32,7 +32,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     scored = score_call(call, audio_of(turns), turns, sentiments=moods_of(turns, t2="negative", t4="negative"))
     batch = Batch(settings.stage / "b")
     batch.write("calls", [call])
-    batch.write_put_aside("intake", [])
+    batch.write_rejected("intake", [])
     batch.write("audio", [audio_of(turns)])
     batch.write("turns", turns)
     for kind in ("roles", "dropped", "personal_data"):
