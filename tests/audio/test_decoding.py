@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,6 +183,23 @@ def test_one_process_serves_many_recordings(tmp_path: Path, fresh_processes: Non
     for _ in range(20):
         audio.decode(path)
     assert [process.served for process in processes._living] == [20]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"key": "free text", "values": {}},
+        {"key": "too_slow", "values": {"seconds": "many"}},
+        {"key": "not_audio", "values": {"error": "x" * 1000}},
+        {"key": "of_file", "values": {"problem": {"key": "of_file", "values": []}}},
+        {"key": "empty", "values": {"more": "x"}},
+    ],
+)
+def test_a_reason_that_a_process_makes_up_is_no_answer(answer: dict[str, Any]) -> None:
+    with pytest.raises(BadRecordingError, match="gave no usable answer"):
+        processes._checked("call.wav", {"result": "rejected", **answer}, [])
+    with pytest.raises(BadRecordingError, match=r"^call\.wav is empty"):
+        processes._checked("call.wav", {"result": "rejected", "key": "empty", "values": {"file": "another.wav"}}, [])
 
 
 def mp3_that_changes(kind: str) -> bytes:

@@ -267,12 +267,12 @@ def stage(settings: Settings, first: int, calls: int) -> Batch:
     shutil.rmtree(batch.folder, ignore_errors=True)
 
     def write() -> None:
-        (batch.folder / "rejected").mkdir(parents=True)
+        (batch.folder / "put_aside").mkdir(parents=True)
         db = duckdb.connect()
         db.execute("set timezone = 'UTC'")
         _prepare(db)
         _make(db, first, first + calls)
-        for kind, path in [("rejected", batch.folder / "rejected" / "audio.parquet"), *((kind, batch.path(kind)) for kind in KINDS)]:
+        for kind, path in [("rejected", batch.folder / "put_aside" / "audio.parquet"), *((kind, batch.path(kind)) for kind in KINDS)]:
             db.execute(f"copy (from staged_{kind}) to '{path}' (format parquet, compression zstd)")
         db.close()
 

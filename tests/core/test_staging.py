@@ -87,4 +87,4 @@ def test_unmasked_words_are_wiped_in_one_move(batch: Batch, monkeypatch: pytest.
     assert not batch.has("words") and not batch.has("spoken_turns")
     monkeypatch.undo()
     batch.mend()
-    assert {file.name for file in batch.folder.iterdir() if file.is_dir()} == {"rejected"}
+    assert {file.name for file in batch.folder.iterdir() if file.is_dir()} == {"put_aside"}
