@@ -24,13 +24,13 @@ from models.cores import on_every_core
 from pipelines.audio import voice_activity
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.records import AudioFacts, Call, Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.decoding import processes
 from pipelines.decoding.formats import MAX_LENGTH_S, RATE_HZ
 from pipelines.decoding.processes import ChangedRecordingError
 from pipelines.decoding.tracks import Samples, Tracks, blocks, only
-from pipelines.rejections import Key, Reason
 
 __all__ = ["MAX_LENGTH_S", "RATE_HZ", "ChangedRecordingError", "Samples", "Tracks", "run"]
 

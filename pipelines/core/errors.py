@@ -9,7 +9,7 @@ CallgradeError
 from __future__ import annotations
 
 from pipelines.core.printable import printable
-from pipelines.rejections import Reason
+from pipelines.core.rejections import Reason
 
 
 class CallgradeError(Exception):

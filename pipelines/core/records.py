@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.core.printable import printable
-from pipelines.rejections import Reason, Status
+from pipelines.core.rejections import Reason, Status
 
 Role = Literal["operator", "client", "unknown"]
 Medium = Literal["recording", "transcript"]

@@ -24,9 +24,9 @@ from typing import Any, BinaryIO
 from models import private_files
 from pipelines.core.errors import BadRecordingError, TransientError
 from pipelines.core.regular_file import open_regular
+from pipelines.core.rejections import Key, Reason, read_reason
 from pipelines.decoding.formats import MAX_BYTES, MAX_LENGTH_S, RATE_HZ
 from pipelines.decoding.tracks import FileTrack, FileTracks, Tracks
-from pipelines.rejections import Key, Reason, read_reason
 
 # Processor time for a recording: telephone codecs in 4 hours of silence and large WAV files both stay far below it.
 LEAST_CPU_S, BYTES_A_CPU_SECOND, MOST_CPU_S = 60.0, 50_000, 900.0

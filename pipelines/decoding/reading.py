@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.errors import BadRecordingError
+from pipelines.core.rejections import Key, Reason
 from pipelines.decoding.formats import DECODERS, DEMUXERS, HIGHEST_RATE_HZ, LOWEST_RATE_HZ, MAX_LENGTH_S, RATE_HZ
-from pipelines.rejections import Key, Reason
 
 Samples = npt.NDArray[np.float32]
 

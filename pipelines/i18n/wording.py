@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from pipelines.core.errors import MisconfiguredError
-from pipelines.rejections import read_reason
+from pipelines.core.rejections import read_reason
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")

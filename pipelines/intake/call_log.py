@@ -21,9 +21,9 @@ from models.languages.language import LANGUAGES
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.printable import normalise_id, printable, quoted, skeleton
 from pipelines.core.records import Call
+from pipelines.core.rejections import Key, Reason
 from pipelines.intake.ids import id_problem
 from pipelines.intake.log_text import DELIMITERS, TextRow, column_name, decode, find_delimiter, read_rows, split_lines
-from pipelines.rejections import Key, Reason
 
 COLUMNS = (
     "call_id", "recording", "centre", "started_at", "direction", "line", "queue", "ivr_path", "operator_id", "operator_tenure",

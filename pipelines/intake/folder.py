@@ -18,11 +18,11 @@ from pipelines.centres.profile import centre_ids, load_centre
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.printable import normalise_id, quoted
 from pipelines.core.records import Call, Medium, Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.intake import transcripts
 from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log
 from pipelines.intake.ids import id_problem
 from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
-from pipelines.rejections import Key, Reason
 
 LOGGER = logging.getLogger("callgrade")
 LOG_NAME = "calls.csv"

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from pipelines.core.printable import INVISIBLE
-from pipelines.rejections import Key, Reason
+from pipelines.core.rejections import Key, Reason
 
 MAX_ID_LENGTH = 200
 DOT_SEGMENTS = (".", "..")  # browsers resolve them, quoted or not, so no link could lead to such an id

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pipelines.core.regular_file import open_regular
+from pipelines.core.rejections import Key, Reason
 from pipelines.decoding.formats import MAX_BYTES
-from pipelines.rejections import Key, Reason
 
 LOGGER = logging.getLogger("callgrade")
 

@@ -18,8 +18,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from models.languages.language import LANGUAGES
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.regular_file import open_regular
+from pipelines.core.rejections import Key, Reason
 from pipelines.decoding.formats import MAX_LENGTH_S
-from pipelines.rejections import Key, Reason
 
 SUFFIX = ".json"
 MAX_SIZE_BYTES = 32 * 1024 * 1024

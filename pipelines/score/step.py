@@ -28,9 +28,9 @@ from pipelines.core.records import (
     TurnSentiment,
     Verdict,
 )
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
-from pipelines.rejections import Key, Reason
 from pipelines.score import findings as noticed
 from pipelines.score.abuse import find_abuse
 from pipelines.score.calibration import Calibration

@@ -21,9 +21,9 @@ from models.registry import ModelError
 from pipelines.audio import step as audio
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.records import AudioFacts, Call, Finding, Rejection, Word
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
-from pipelines.rejections import Key, Reason
 from pipelines.transcribe import language_id
 from pipelines.transcribe.chunks import Packed, pack, piece_at, uncovered
 from pipelines.transcribe.hallucinations import keep_said

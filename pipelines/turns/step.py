@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.records import AudioFacts, Call, CallRoles, Rejection, Segment, Token, Turn, Word
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
-from pipelines.rejections import Key, Reason
 from pipelines.turns.roles import Stretch, decide_roles, mistaken_stretches
 
 if TYPE_CHECKING:

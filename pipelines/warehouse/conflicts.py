@@ -18,7 +18,7 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from pipelines.rejections import Key, Reason
+from pipelines.core.rejections import Key, Reason
 
 _NO_ROW = "call_id like 'no-row:%'"  # how intake names a recording that the log does not know
 

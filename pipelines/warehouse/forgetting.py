@@ -23,9 +23,9 @@ import polars as pl
 
 from pipelines.core import staging
 from pipelines.core.records import Call, Clip, Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch
-from pipelines.rejections import Key, Reason
 from pipelines.warehouse import lake, rewriting
 from pipelines.warehouse.file import (
     disk_errors_told,

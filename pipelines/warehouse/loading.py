@@ -20,10 +20,10 @@ from pipelines.core import staging
 from pipelines.core.errors import TransientError
 from pipelines.core.printable import printable
 from pipelines.core.records import Call
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings, now
 from pipelines.core.sql_text import literal
 from pipelines.core.staging import Batch
-from pipelines.rejections import Key, Reason
 from pipelines.warehouse import conflicts, forgetting, history, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
 

@@ -86,5 +86,5 @@ comment on column calls.extra_json is 'Columns of the call log that Callgrade do
 comment on column calls.loaded_at is 'When this content was first loaded.';
 comment on column calls.call_no is 'The number of the call in the order of loading, another one when it is loaded anew. Joined by it beside call_id, turns and lemmas are found quickly.';
 comment on column calls.medium is 'What was delivered: recording, or transcript (no sound: no voice levels, no clips); empty where a row of the log named nothing that was there.';
-comment on column calls.status_reason_key is 'The kind of the reason, a key of pipelines/rejections.yaml; empty for a graded call and for what an older version rejected.';
+comment on column calls.status_reason_key is 'The kind of the reason, a key of pipelines/core/rejections.yaml; empty for a graded call and for what an older version rejected.';
 comment on column calls.status_reason_values is 'What fills the places of the reason''s sentence, as JSON.';

@@ -30,11 +30,11 @@ from pipelines.cli import progress
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.printable import normalise_id, printable, quoted, skeleton
 from pipelines.core.records import Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import wording
 from pipelines.intake.folder import Intake, read_folder
 from pipelines.intake.ids import id_problem
-from pipelines.rejections import Key, Reason
 from pipelines.reports import excel, pack_export, pdf_layout
 from pipelines.reports.templating import environment
 

@@ -15,11 +15,11 @@ from models.cores import cores
 from pipelines.audio import step as audio
 from pipelines.core import heap
 from pipelines.core.errors import CallgradeError
+from pipelines.core.rejections import read_reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.decoding import processes
 from pipelines.intake.folder import read_folder
-from pipelines.rejections import read_reason
 from tests.intake import fuzzed
 
 RECORDINGS, LOGS = 2000, 300

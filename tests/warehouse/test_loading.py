@@ -19,8 +19,8 @@ from pipelines import warehouse
 from pipelines.core import staging
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.records import Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import ROOT, Settings
-from pipelines.rejections import Key, Reason
 from pipelines.warehouse import file as warehouse_file
 from tests.staged import call, change, rows, stage, statuses
 

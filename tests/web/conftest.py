@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from pipelines import warehouse
 from pipelines.app_db import accounts
 from pipelines.core.records import Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
-from pipelines.rejections import Key, Reason
 from pipelines.reports import static_pages
 from pipelines.web.app import make_app
 from tests.web.browser import Browser

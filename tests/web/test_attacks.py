@@ -20,8 +20,8 @@ from fastapi.testclient import TestClient
 
 from pipelines.app_db import accounts
 from pipelines.core.records import Rejection
+from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
-from pipelines.rejections import Key, Reason
 from pipelines.web.app import make_app
 from pipelines.web.request_context import MOST_FIELDS
 from pipelines.web.routes import ROOMS

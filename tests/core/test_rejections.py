@@ -12,10 +12,10 @@ import pytest
 
 from pipelines.audio.step import decode
 from pipelines.core.errors import BadRecordingError
+from pipelines.core.rejections import Key, Reason, places, read_reason, sentences
 from pipelines.core.settings import ROOT, Settings
 from pipelines.core.staging import Batch
 from pipelines.i18n.wording import LANGUAGES, wording
-from pipelines.rejections import Key, Reason, places, read_reason, sentences
 from tests.staged import call, stage
 
 OWN_ALPHABET = {"ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "hu": "áéíóöőúüű"}
@@ -33,7 +33,7 @@ def calls_of(*names: str) -> Iterator[tuple[str, ast.Call]]:
                 yield f"{where}:{node.lineno}", node
 
 
-MADE = [(where, node) for where, node in calls_of("Reason") if not where.startswith("pipelines/rejections.py")]
+MADE = [(where, node) for where, node in calls_of("Reason") if not where.startswith("pipelines/core/rejections.py")]
 
 
 @pytest.mark.parametrize(("where", "node"), MADE, ids=[where for where, _ in MADE])
