@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,12 @@ LATER_S = (300.0, 900.0, 3600.0)  # before the tries of later runs
 TOO_OLD_S = 48 * 3600.0
 HELD_S = 600.0  # by a run that sends it; another one leaves it alone so long
 MOST_IDS = 20
+# the values that a message shows, and how: what a webhook gets beside the text stays as machines read it
+_SHOWN: Mapping[str, Callable[[Wording, Any], str]] = {
+    "count": Wording.number, "calls": Wording.number, "usual": lambda w, calls: w.number(calls, 1),
+    "now": lambda w, pct: w.pct(pct, 1), "before": lambda w, pct: w.pct(pct, 1), "topic": lambda w, topic: w.label("topics", topic),
+    "day": lambda w, day: w.date(datetime.date.fromisoformat(day)), "hour": lambda w, hour: w.hour(datetime.time(hour)),
+}  # fmt: skip
 
 
 @dataclass
@@ -189,13 +196,7 @@ def _body(rulebook: Rulebook, event: Event, fresh: Sequence[str], alert_id: str)
 
 def _written(w: Wording, body: dict[str, Any]) -> tuple[str, str]:
     """The subject and the text of a message."""
-    values = dict(body)
-    if "topic" in values:
-        values["topic"] = w.label("topics", values["topic"])
-    said = w(
-        f"alert_{body['kind']}",
-        **{name: values[name] for name in ("count", "topic", "day", "hour", "calls", "usual", "now", "before") if name in values},
-    )
+    said = w(f"alert_{body['kind']}", **{name: show(w, body[name]) for name, show in _SHOWN.items() if name in body})
     lines = [said, "", f"{w('centre')}: {body['centre_id']}"]
     if ids := body.get("call_ids"):
         more = body["count"] - len(ids)

@@ -1,4 +1,4 @@
-"""What pages say, in the reader's language: strings, numbers, times and dates.
+"""What pages say, in the reader's language: strings, and through `formats` numbers, times and dates.
 
 One YAML file a language in `strings/`; all have the same keys. What a room of the server says beside it stands in `strings/pages/<page>.yaml`, each key in
 all languages. Values that come from data (a topic, an outcome) are looked up in a
@@ -7,18 +7,18 @@ group and shown with their underscores opened when the file does not know them.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.rejections import read_reason
+from pipelines.web.formats import Formats
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")
@@ -34,10 +34,15 @@ class Wording:
     def __init__(self, code: str, strings: Mapping[str, Any]) -> None:
         self.code = code
         self._strings = strings
+        self._formats = Formats(strings["format"]["locale"], strings["format"]["date"])
 
     def __call__(self, key: str, **values: object) -> str:
-        """The sentence of a key, with its {places} filled, whole numbers as this language writes them. Raises KeyError for a key that no page should use."""
-        text: str = self._strings["text"][key]
+        """The sentence of a key, with its {places} filled, whole numbers as this language writes them. Raises KeyError for a key that no page should use.
+
+        A key may have a sentence for each plural category (CLDR's one, few, many, other); the value {n} decides.
+        """
+        said: str | Mapping[str, str] = self._strings["text"][key]
+        text = said if isinstance(said, str) else said[self._formats.plural(cast(int, values["n"]))]
         if not values:
             return text
         return text.format(**{name: self.number(value) if type(value) is int else value for name, value in values.items()})
@@ -69,7 +74,7 @@ class Wording:
         if isinstance(value, Mapping):
             return self._sentence(value)
         names = [self._quoted(name, one) for one in (value if isinstance(value, list) else [value])]
-        return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {self('either')} {names[-1]}"
+        return self._formats.either(names)
 
     def _quoted(self, name: str, value: Any) -> str:
         """A data value by its name in quotation marks, so that it fits any sentence without being inflected; a number as it is."""
@@ -88,15 +93,11 @@ class Wording:
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """A number with this language's decimal mark and thousands; a dash for none."""
-        if value is None:
-            return "–"
-        whole, _, fraction = f"{value:,.{digits}f}".partition(".")
-        whole = whole.replace(",", self._strings["format"]["thousands"]).replace("-", "−")
-        return f"{whole}{self._strings['format']['decimal']}{fraction}" if fraction else whole
+        return "–" if value is None else self._formats.number(value, digits)
 
     def pct(self, value: float | None, digits: int = 0) -> str:
         """A percentage (0 to 100) with its sign; a dash for none."""
-        return "–" if value is None else self.number(value, digits) + str(self._strings["format"]["percent"])
+        return "–" if value is None else self._formats.percentage(value, digits)
 
     def share(self, part: float | None, whole: float | None) -> str:
         """How many per cent a part is of a whole; a dash when the whole is nothing."""
@@ -106,13 +107,25 @@ class Wording:
         """A number that always shows its sign."""
         return "–" if value is None else ("+" if value > 0 else "") + self.number(value, digits)
 
-    def date(self, moment: date | None) -> str:
+    def date(self, moment: dt.date | None) -> str:
         """The day of a local moment."""
-        return self("no_date") if moment is None else moment.strftime(str(self._strings["format"]["date"]))
+        return self("no_date") if moment is None else self._formats.date(moment)
 
-    def time(self, moment: datetime | None) -> str:
+    def time(self, moment: dt.datetime | None) -> str:
         """The day and hour of a local moment."""
-        return self("no_date") if moment is None else f"{self.date(moment)}, {moment:%H:%M}"
+        return self("no_date") if moment is None else self._formats.time(moment)
+
+    def hour(self, moment: dt.datetime | dt.time) -> str:
+        """The hour and minute of a local moment."""
+        return self._formats.hour(moment)
+
+    def month(self, day: dt.date) -> str:
+        """The month and year of a local day."""
+        return self._formats.month(day)
+
+    def period(self, first: dt.date | None, last: dt.date | None) -> str:
+        """The days from a first to a last one; both are None where no day is known."""
+        return self("no_date") if first is None or last is None else self._formats.period(first, last)
 
 
 def clock(seconds: float | None) -> str:

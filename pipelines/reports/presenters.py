@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -102,6 +101,4 @@ class Shown:
 
 def period(row: Row, w: Wording) -> str:
     """The days from the first to the last call."""
-    first: date | None = row["first_day"]
-    last: date | None = row["last_day"]
-    return w.date(first) if first == last else f"{w.date(first)} – {w.date(last)}"
+    return w.period(row["first_day"], row["last_day"])

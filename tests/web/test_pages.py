@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import yaml
+from babel import Locale
 
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import ROOT, Settings
@@ -167,8 +169,13 @@ def test_every_room_speaks_all_languages(file: Path) -> None:
     room = yaml.safe_load(file.read_text(encoding="utf-8"))
     for key, said in [pair for group in (room.get("text", {}), *room.get("groups", {}).values()) for pair in group.items()]:
         assert set(said) == set(LANGUAGES), key
-        assert all(isinstance(text, str) and text for text in said.values()), key
-        assert len({tuple(places(text)) for text in said.values()}) == 1, key
+        forms = [one for text in said.values() for one in (text.values() if isinstance(text, dict) else [text])]
+        assert all(isinstance(text, str) and text for text in forms), key
+        assert len({tuple(places(text)) for text in forms}) == 1, key
+        for language, text in said.items():
+            if isinstance(text, dict):
+                whole = {Locale(language).plural_form(n) for n in range(1000)}
+                assert set(text) == whole, f"{key} in {language}: {whole}"
 
 
 def test_the_strings_are_those_that_templates_and_code_use() -> None:
@@ -248,6 +255,31 @@ def test_numbers_are_written_as_the_language_does() -> None:
     assert wording("en").number(12345.6, 1) == "12,345.6"
     assert wording("ru").number(12345.6, 1) == "12\u00a0345,6"
     assert wording("en").signed(-0.5) == "−0.5"
+    assert [wording(code).pct(1234.5, 1) for code in LANGUAGES] == ["1\u00a0234,5\u00a0%", "1\u00a0234,5%", "1\u00a0234,5%", "1,234.5%"]
     assert (clock(65), clock(3671), clock(None)) == ("1:05", "1:01:11", "–")
     with pytest.raises(MisconfiguredError, match=r"de\.yaml"):
         wording("de")
+
+
+@pytest.mark.parametrize(
+    ("language", "at", "month", "days"),
+    [
+        ("ru", "05.09.2026, 09:07", "сентябрь 2026\u00a0г.", "05.09.2026–12.09.2026"),
+        ("uk", "05.09.2026, 09:07", "вересень 2026\u00a0р.", "05.09.2026 – 12.09.2026"),
+        ("hu", "2026. 09. 05. 9:07", "2026. szeptember", "2026. 09. 05–12."),
+        ("en", "5 Sept 2026, 09:07", "September 2026", "5–12 Sept 2026"),
+    ],
+)
+def test_dates_are_written_as_the_language_does(language: str, at: str, month: str, days: str) -> None:
+    w, moment = wording(language), datetime(2026, 9, 5, 9, 7)
+    assert (w.time(moment), w.month(moment), w.period(moment.date(), date(2026, 9, 12))) == (at, month, days)
+    assert at.startswith(w.date(moment)) and at.endswith(w.hour(moment))
+    assert w.period(moment.date(), moment.date()) == w.date(moment)
+    assert w.date(None) == w.period(None, None) == w("no_date")
+
+
+def test_a_count_takes_the_form_that_its_number_asks_for() -> None:
+    assert wording("en")("rest_row", n=1) == "1 abusive call"
+    assert [wording("ru")("rest_row", n=n) for n in (1, 2, 5, 21)] == [
+        "1 грубого звонка подряд", "2 грубых звонков подряд", "5 грубых звонков подряд", "21 грубого звонка подряд",
+    ]  # fmt: skip

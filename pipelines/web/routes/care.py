@@ -109,8 +109,8 @@ def _shift(visit: Visit, row: Row) -> Row:
     w = visit.w
     due = row["rest_due_local"]
     return row | {
-        "when": f"{w.date(row['shift_start_local'])}, {row['shift_start_local']:%H:%M}–{row['shift_end_local']:%H:%M}",
-        "due": f"{due:%H:%M}" if due else None,
+        "when": f"{w.time(row['shift_start_local'])}–{w.hour(row['shift_end_local'])}",
+        "due": w.hour(due) if due else None,
     }  # fmt: skip
 
 

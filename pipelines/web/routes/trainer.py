@@ -319,10 +319,9 @@ def _named(visit: Visit, shown: Shown, proposal: Proposal) -> Row:
         subject = f"{w('operator')} {proposal.subject}"
     else:
         subject = w.label("themes", proposal.subject) if w.has("themes", proposal.subject) else shown.title(proposal.subject)
-    month = w.label("months", str(proposal.month.month))
     good = proposal.good
     return {
-        "proposal": proposal, "subject": subject, "title": f"{subject}, {month} {proposal.month.year}", "centre": shown.centre,
+        "proposal": proposal, "subject": subject, "title": f"{subject}, {w.month(proposal.month)}", "centre": shown.centre,
         "balance": packs.Balance(good, len(proposal.moments) - good), "points": list(dict.fromkeys(shown.title(m["criterion_id"]) for m in proposal.moments))[:4],
     }  # fmt: skip
 
