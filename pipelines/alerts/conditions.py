@@ -9,6 +9,7 @@ from math import sqrt
 from urllib.parse import quote
 
 from pipelines.alerts.rules import Rule, Rulebook
+from pipelines.confidence import normal_quantile
 from pipelines.core.published import Published, Row
 
 BASELINE_DAYS = 28
@@ -141,7 +142,7 @@ def _hearing(published: Published, rule_id: str, rule: Rule, since: datetime, at
             continue
         drop = part[False]["sure"] - part[True]["sure"]
         error = sqrt(sum(p["spread"] / p["calls"] for p in part.values()))
-        if drop >= rule.drop and drop > 3.7 * error:  # one in ten thousand by chance
+        if drop >= rule.drop and drop > normal_quantile(1 - CHANCE) * error:
             values = {"now": round(100 * part[True]["sure"], 1), "before": round(100 * part[False]["sure"], 1), "calls": part[True]["calls"], "day": part[True]["last_day"].isoformat()}  # fmt: skip
             week = part[True]["last_day"] - timedelta(days=part[True]["last_day"].weekday())
             found.append(Event(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=f"week of {week}", values=values))

@@ -38,7 +38,7 @@ def centres(published: Published) -> list[Row]:
             from call_facts
             group by centre_id
         )
-        select *, as_pct(score_pct - 1.645 * sqrt(within_var / scored)) as score_low_pct, as_pct(score_pct + 1.645 * sqrt(within_var / scored)) as score_high_pct
+        select *, as_pct(score_pct - interval_90() * sqrt(within_var / scored)) as score_low_pct, as_pct(score_pct + interval_90() * sqrt(within_var / scored)) as score_high_pct
         from sums
         order by centre_id
         """

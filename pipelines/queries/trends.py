@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from pipelines.confidence import share_interval
 from pipelines.core.published import Published, Row
 
 WEEKS_SHOWN = 16
 WIDTH, HEIGHT = 1000.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 16.0, 12.0, 30.0
-_Z90 = 1.645
 # what is counted of a week: the key of its name in the strings, the column, and whether more of it is worse
 COUNTED = (("n_critical", "auto_fails", True), ("n_abusive", "abusive_calls", True), ("n_review", "needs_review", True))
 
@@ -131,19 +130,9 @@ def draw(shown: Sequence[Row]) -> Drawing:
     return Drawing(dots, tuple((y(pct), pct) for pct in (0, 25, 50, 75, 100)), tuple(labels))
 
 
-def wilson(part: int, whole: int) -> tuple[float, float]:
-    """The 90 % interval of a share (Wilson), 0 to 1; everything where there is nothing to go by."""
-    if whole <= 0:
-        return 0.0, 1.0
-    share, z2 = part / whole, _Z90**2
-    middle = (share + z2 / (2 * whole)) / (1 + z2 / whole)
-    half = _Z90 / (1 + z2 / whole) * math.sqrt(share * (1 - share) / whole + z2 / (4 * whole**2))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
-
-
 def _share(name: str, now: tuple[int, int], before: tuple[int, int], is_worse: bool) -> Change:
     """A share of two weeks; they differ where their intervals do not meet, which is careful: chance seldom looks like a change."""
-    (low, high), (low_before, high_before) = wilson(*now), wilson(*before)
+    (low, high), (low_before, high_before) = share_interval(*now), share_interval(*before)
     told = "same"
     if low > high_before:
         told = "worse" if is_worse else "better"

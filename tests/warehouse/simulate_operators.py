@@ -21,6 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipelines.confidence import normal_quantile
 from pipelines.warehouse import marts
 from pipelines.warehouse.file import migrate
 
@@ -237,7 +238,7 @@ def compare_two(runs: int, first: float, second: float, *, same_mix: bool = Fals
     cards = cards_of(worlds)
     plain = (
         pl.concat([world.calls for world in worlds]).group_by("centre_id", "operator_id")
-        .agg(mean=pl.col("score_pct").mean(), half=1.645 * pl.col("score_pct").std() / pl.len().sqrt())
+        .agg(mean=pl.col("score_pct").mean(), half=normal_quantile(0.95) * pl.col("score_pct").std() / pl.len().sqrt())
     )  # fmt: skip
     both = cards.join(plain, on=["centre_id", "operator_id"])
     one, two = (both.filter(pl.col("operator_id") == name).sort("centre_id") for name in ("op-000", "op-001"))

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipelines.confidence import normal_quantile
 from tests.warehouse.simulate_operators import Scenario, World, cards_of, compare_two, coverage, simulate, warehouse_of
 
 
@@ -33,6 +34,15 @@ def test_two_equal_operators_with_different_mixes_are_not_told_apart() -> None:
 
 def test_a_clearly_better_operator_is_told_apart_though_he_takes_the_hard_calls() -> None:
     assert compare_two(8, 0.9, -0.9).by_groups >= 0.9
+
+
+def test_the_quantiles_in_sql_are_those_of_the_normal_distribution() -> None:
+    db = warehouse_of([simulate(Scenario("one", operators=2), 3, "c")])
+    try:
+        in_sql = db.execute("select interval_90(), interval_apart()").fetchone()
+    finally:
+        db.close()
+    assert in_sql is not None and [float(z) for z in in_sql] == pytest.approx([normal_quantile(0.95), normal_quantile(0.975)], abs=5e-4)
 
 
 def test_the_fit_in_sql_is_the_ridge_regression_it_claims_to_be() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.confidence import share_interval
 from pipelines.queries import trends
 from pipelines.reports import excel
 from pipelines.reviews import evaluations
@@ -35,11 +36,11 @@ def test_a_change_is_told_only_where_chance_does_not_explain_it() -> None:
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_the_interval_of_a_share_holds_it_and_narrows_with_more_calls(part: int, more: int) -> None:
     whole = part + more
-    low, high = trends.wilson(part, whole)
+    low, high = share_interval(part, whole)
     assert 0 <= low <= high <= 1
     if whole:
         assert low - 1e-9 <= part / whole <= high + 1e-9
-        wide, narrow = high - low, trends.wilson(part * 4, whole * 4)
+        wide, narrow = high - low, share_interval(part * 4, whole * 4)
         assert narrow[1] - narrow[0] < wide
 
 
