@@ -7,10 +7,10 @@ first fetched, in `<commit>.sha256` beside the snapshot (the format of sha256sum
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from models import atomic_files
 from models.registry import ChangedWeightsError, Entry, MissingWeightsError, check_file, load_registry, models_of, quiet, sha256_of
 
 
@@ -125,6 +125,4 @@ def _files(place: Path) -> set[str]:
 
 
 def _write(path: Path, known: Mapping[str, str]) -> None:
-    part = path.with_suffix(".part")
-    part.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sorted(known.items())), encoding="utf-8")
-    os.replace(part, path)
+    atomic_files.write(path, "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(known.items())).encode())

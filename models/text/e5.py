@@ -8,7 +8,6 @@ the package file as `model.bin`, `config.json`, `vocabulary.json` and `tokenizer
 from __future__ import annotations
 
 import json
-import os
 import re
 import struct
 import tempfile
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models import private_files
+from models import atomic_files, private_files
 from models.registry import ChangedWeightsError, MissingWeightsError, sha256_of
 
 if TYPE_CHECKING:
@@ -82,10 +81,10 @@ def build_encoder(source: Path, out_dir: Path, tuned: Path | None = None) -> Pat
     out_dir.mkdir(parents=True, exist_ok=True)
     held = _open(source)
     kept = _kept_pieces(held)
-    _write(out_dir / "tokenizer.json", json.dumps(_tokenizer(held, kept), ensure_ascii=False).encode())
+    atomic_files.write(out_dir / "tokenizer.json", json.dumps(_tokenizer(held, kept), ensure_ascii=False).encode())
     _save(_model(held, kept, _tuned_layers(tuned)), out_dir)
     (out_dir / "model.safetensors").unlink(missing_ok=True)  # of the layout before
-    _write(note, json.dumps(wanted).encode())  # last: it says that all is here
+    atomic_files.write(note, json.dumps(wanted).encode())  # last: it says that all is here
     return out_dir
 
 
@@ -267,16 +266,3 @@ def _tokenizer(held: _Source, kept: Sequence[int]) -> dict[str, Any]:
         "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
         "model": {"type": "Unigram", "unk_id": place[unk], "byte_fallback": False, "vocab": [[held.pieces[i], float(held.scores[i])] for i in kept]},
     }  # fmt: skip
-
-
-def _write(path: Path, content: bytes) -> None:
-    """In one move, so that another process sees a whole file or none."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-        os.chmod(name, private_files.file_mode())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -7,8 +7,6 @@ All sound is float32 at 16 kHz once decoded, one row a track; that of a long rec
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import wave
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models import private_files
+from models import atomic_files
 from models.cores import on_every_core
 from pipelines.audio import voice_activity
 from pipelines.core.errors import BadRecordingError
@@ -192,23 +190,16 @@ def _fold(tracks: Tracks) -> Tracks:
 
 def _write(pcm: Iterator[npt.NDArray[np.int16]], channels: int, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.stem}.", suffix=out.suffix)
-    os.close(handle)
-    try:
+    with atomic_files.replacing(out) as part:
         if out.suffix == ".wav":
-            with wave.open(name, "wb") as file:
+            with wave.open(str(part), "wb") as file:
                 file.setnchannels(channels)
                 file.setsampwidth(2)
                 file.setframerate(RATE_HZ)
                 for block in pcm:
                     file.writeframes(np.ascontiguousarray(block.T).tobytes())
         else:
-            _write_opus(pcm, channels, name)
-        os.chmod(name, private_files.file_mode())
-        os.replace(name, out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            _write_opus(pcm, channels, str(part))
 
 
 def _write_opus(pcm: Iterator[npt.NDArray[np.int16]], channels: int, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Collection, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines.audio import step as audio
 from pipelines.coaching.clip_extraction import Span, beeps_within, spans_of_calls
 from pipelines.core import staging
@@ -97,7 +96,7 @@ class Sounds:
                 audio.write_clip(tracks, 0.0, audio.MAX_LENGTH_S, beeps_within((0.0, audio.MAX_LENGTH_S), personal), part)
                 peaks = peaks_of(audio.decode(part, scratch=self.folder).tracks)
             staging.write_whole(target.peaks, json.dumps(peaks).encode())
-            os.replace(part, target.sound)
+            atomic_files.put_in_place(part, target.sound)
         except audio.ChangedRecordingError as error:
             raise NoSoundError("sound_gone") from error  # another file lies there now: its personal data would not be beeped
         except BadRecordingError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -287,12 +286,7 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
 def _cut(site: Path, planned: Planned, recording: audio.Tracks) -> None:
     """Write one clip whole or not at all: the side-car comes last and says that the sound is complete."""
     sound = site / planned.clip.path
-    part = sound.with_name(f".{sound.stem}.part{sound.suffix}")
-    try:
-        audio.write_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, part)
-        os.replace(part, sound)
-    finally:
-        part.unlink(missing_ok=True)
+    audio.write_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, sound)
     _write_side_car(site, planned)
 
 

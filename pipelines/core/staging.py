@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 import types
 import typing
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,7 +25,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import polars as pl
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines.core import records
 from pipelines.core.errors import TransientError
 
@@ -148,7 +147,7 @@ class Batch:
         receiving the calls again can write that.
         """
         for file in self.folder.rglob(".*.part"):
-            _remove_if_left(file)
+            atomic_files.remove_if_left(file)
         shutil.rmtree(self.folder / ".wiped", ignore_errors=True)
         broken = {str(f.relative_to(self.folder).with_suffix("")): f for f in sorted(self.folder.rglob("*.parquet")) if not is_whole(f)}
         for name, file in broken.items():
@@ -222,38 +221,18 @@ def read_records(path: Path, record: type[R]) -> list[R]:
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that a reader finds the old one or the new one, never a part, whatever happens meanwhile.
+    """Write a file and the folder that it lies in as `atomic_files.write` does, and remove what killed writers left of it.
 
-    The temporary file beside it is held by a lock, so that one whose writer was killed can be told and is removed. Raises TransientError
-    when the disk fails; the old file is as it was.
+    Raises TransientError when the disk fails; the old file is as it was.
     """
     try:
         private_files.make_folder(path.parent, for_group=path.parent.name != _PRIVATE)
         for left in path.parent.glob(f".{path.name}.*.part"):
-            _remove_if_left(left)
-        while not _moved_into_place(path, content):
-            pass  # another writer of the same file took the new temporary one for a dead one's, in the moment before it was locked
+            atomic_files.remove_if_left(left)
+        atomic_files.write(path, content)
     except OSError as error:
         raise TransientError(f"{path} could not be written: {error.strerror or error}. What was there before is as it was.") from error
     return path
-
-
-def _moved_into_place(path: Path, content: bytes) -> bool:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not Path(name).exists():
-                return False
-            os.fchmod(file.fileno(), private_files.file_mode())
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return True
 
 
 def is_whole(path: Path) -> bool:
@@ -271,17 +250,7 @@ def is_whole(path: Path) -> bool:
 def remove_abandoned(folder: Path) -> None:
     """Remove the temporary files of dead writers in a folder and all below it."""
     for part in folder.rglob(".*.part"):
-        _remove_if_left(part)
-
-
-def _remove_if_left(part: Path) -> None:
-    """Remove a temporary file whose writer is dead: a living one holds its lock."""
-    try:
-        with part.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            part.unlink(missing_ok=True)
-    except (BlockingIOError, FileNotFoundError):
-        pass
+        atomic_files.remove_if_left(part)
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

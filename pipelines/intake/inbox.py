@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines.core.errors import CallgradeError, MisconfiguredError, TransientError
 from pipelines.intake.recordings import leaves_folder
 
@@ -33,11 +32,9 @@ def keep(inbox: Path, relative: str, size_bytes: int | None, fill: Callable[[Bin
     with part.open("wb") as stream:
         fill(stream)
         came = stream.tell()
-        stream.flush()
-        os.fsync(stream.fileno())
     if size_bytes is not None and came != size_bytes:
         raise TransientError(f"{relative}: {came} of {size_bytes} bytes came; pull again.")
-    os.replace(part, path)
+    atomic_files.put_in_place(part, path)
     return path
 
 

@@ -6,13 +6,13 @@ verdict is never touched by judging again, so only the machine's are compared.
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from models import atomic_files
 from pipelines.core import versions
 from pipelines.core.published import Published, Row, open_published
 from pipelines.core.records import Call
@@ -64,9 +64,7 @@ def write_report(settings: Settings) -> Path:
     """Write what judging again would change to `regrade.md` beside the warehouse, and return its path. Raises as `find_changes`."""
     text = report(find_changes(settings))
     path = settings.site / "regrade.md"
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    atomic_files.write(path, text.encode())
     return path
 
 

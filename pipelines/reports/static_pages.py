@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines import erasure
 from pipelines.centres.profile import centre_ids, load_centre
 from pipelines.coaching import call_sound, packs
@@ -124,9 +123,7 @@ class _Writer:
         self.written.add(target)
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             private_files.make_folder(target.parent)
-            part = target.with_suffix(".part")
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, target)
+            atomic_files.write(target, text.encode(), durable=False)
         return target
 
     def remove_others(self) -> None:

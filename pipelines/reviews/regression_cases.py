@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from models import private_files
+from models import atomic_files, private_files
 from models.languages import language as languages
 from pipelines.app_db.database import open_store
 from pipelines.centres.profile import load_centre
@@ -114,9 +113,7 @@ def write_new(settings: Settings, folder: Path) -> list[Path]:
     for row in open_store(settings).rows("select * from regression_cases order by case_id"):
         target = folder / f"{row['case_id']}.yaml"
         if not target.exists():
-            part = target.with_suffix(".part")
-            part.write_text(as_yaml(json.loads(row["case_json"])), encoding="utf-8")
-            os.replace(part, target)
+            atomic_files.write(target, as_yaml(json.loads(row["case_json"])).encode())
             written.append(target)
     return written
 

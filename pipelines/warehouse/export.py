@@ -7,7 +7,6 @@ Nothing that somebody said or typed becomes a formula: text is written as text, 
 from __future__ import annotations
 
 import difflib
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import duckdb
 import xlsxwriter
 from xlsxwriter.exceptions import XlsxWriterException
 
+from models import atomic_files
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
@@ -43,7 +43,7 @@ def export(settings: Settings, what: str, out: Path, most_rows: int = MOST_ROWS)
         query, about = _query(db, what)
         try:
             rows = _write_parquet(db, query, part) if out.suffix.lower() == ".parquet" else _write_sheet(db, query, about, part, most_rows)
-            os.replace(part, out)
+            atomic_files.put_in_place(part, out)
         except duckdb.IOException as error:
             raise TransientError(f"{out} could not be written: {str(error).splitlines()[0]}") from error
         except duckdb.Error as error:

@@ -21,7 +21,7 @@ from typing import TextIO
 
 import duckdb
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.settings import Settings, now
 from pipelines.warehouse import lake, marts
@@ -70,7 +70,7 @@ def _begin(path: Path) -> None:
     """An empty file, whole from when it has its name: one whose first 12 kB a full disk cut short could never be opened again."""
     fresh = path.with_name(f".{path.name}.fresh")
     connect(fresh).close()
-    os.replace(fresh, path)
+    atomic_files.put_in_place(fresh, path)
 
 
 @contextmanager

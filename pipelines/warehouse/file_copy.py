@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines.core.errors import TransientError
 
 
@@ -28,13 +28,7 @@ def write(source: Path, target: Path) -> None:
             _copy_bytes(old, new)
             moment = os.fstat(old.fileno())
             os.utime(new.fileno(), ns=(moment.st_atime_ns, moment.st_mtime_ns))
-            os.fsync(new.fileno())
-        os.replace(part, target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        atomic_files.put_in_place(part, target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise TransientError(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
 
-from models import private_files
+from models import atomic_files, private_files
 from pipelines.core.errors import TransientError
 from pipelines.core.sql_text import literal
 from pipelines.warehouse import lake
@@ -39,9 +38,7 @@ def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
             db.execute(f"insert into copy.{schema}.{table} by name from {lake.NAME}.{schema}.{table}")
         db.execute(f"comment on table copy.store.migrations is '{said}'")
         db.execute("detach copy")  # writes its log into the file
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(fresh, target)
+        atomic_files.put_in_place(fresh, target)
     except (OSError, duckdb.IOException) as error:
         raise TransientError(
             f"The copy for readers, {target}, could not be written: {error}. The copy of before is still there."

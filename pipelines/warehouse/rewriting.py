@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from models import atomic_files
 from pipelines.core.sql_text import literal
 from pipelines.warehouse import lake, marts
 from pipelines.warehouse.file import connect, is_current, migrate, remove_leftovers
@@ -39,9 +39,7 @@ def write_anew(path: Path, without: list[str]) -> None:
         db.execute("detach old; checkpoint")
     finally:
         db.close()
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+    atomic_files.put_in_place(fresh, path)
     remove_leftovers(path)
 
 
