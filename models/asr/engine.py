@@ -13,9 +13,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from models.sample_rate import RATE_HZ as RATE_HZ
+
 Samples = npt.NDArray[np.float32]
 
-RATE_HZ = 16_000
 CHUNK_S = 28.0  # a little under Whisper's window of 30 s
 TOO_UNSURE = -1.0  # mean log probability of a token
 NO_SPEECH = 0.6

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import installed, registry
-from models.asr.engine import Track
+from models.asr.engine import RATE_HZ, Track
 from models.batches import in_groups
 from models.cores import on_every_core
 from models.diarization.torchaudio_stand_in import spare_torchaudio
@@ -30,7 +30,6 @@ from models.diarization.voices import FRAMES_A_SECOND, Piece, cut_pieces, speake
 
 Samples = npt.NDArray[np.float32]
 
-RATE_HZ = 16_000
 GROUP_S = 600.0  # sound that is held at a time, in one group: about 350 MB with all that is made of it
 PART_S = 60.0  # a longer sound than a group is embedded in parts of this length
 SHORTEST_S = 0.5

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.asr.engine import Track
+from models.asr.engine import RATE_HZ, Track
 from models.cores import on_every_core
 
-RATE_HZ = 16_000
 WINDOW_S = 10.0  # what the network was trained on
 MOMENTS = 6000  # moments that are given to their windows at a time
 

@@ -9,7 +9,7 @@ from math import sqrt
 from urllib.parse import quote
 
 from pipelines.alerts.rules import Rule, Rulebook
-from pipelines.confidence import normal_quantile
+from pipelines.core.confidence import normal_quantile
 from pipelines.core.published import Published, Row
 
 BASELINE_DAYS = 28

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from models.asr import engine
 from models.asr import voice_activity as silero
+from pipelines.core.intervals import union
 from pipelines.core.records import Hold, Interval
 from pipelines.decoding.tracks import Tracks
 
@@ -117,7 +118,7 @@ def find_holds(speech: Iterable[Interval], levels: Levels, hop_s: float, length_
     `levels` is [tracks, frames] in dBFS. Before the first and after the last speech nobody waits, so nothing is a hold there; where nobody
     speaks at all the whole recording is looked at.
     """
-    spoken = merge((i.start_s, i.end_s) for i in speech)
+    spoken = union((i.start_s, i.end_s) for i in speech)
     gaps = [(a[1], b[0]) for a, b in itertools.pairwise(spoken)] if spoken else [(0.0, length_s)]
     noise_db = np.percentile(levels, 5, axis=1, keepdims=True)
     audible = np.any(((levels > noise_db + MUSIC_ABOVE_NOISE_DB) & (levels > -60.0)) | (levels > -42.0), axis=0)
@@ -128,17 +129,6 @@ def find_holds(speech: Iterable[Interval], levels: Levels, hop_s: float, length_
         heard = audible[int(start / hop_s) : max(int(start / hop_s) + 1, int(end / hop_s))]
         holds.append(Hold(round(start, 3), round(end, 3), "music" if heard.size and heard.mean() > 0.5 else "silence"))
     return holds
-
-
-def merge(intervals: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The union of intervals, as ordered intervals that do not touch."""
-    merged: list[tuple[float, float]] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
 
 
 def total_s(intervals: Sequence[Interval]) -> float:

@@ -23,6 +23,7 @@ from pipelines.audio import step as audio
 from pipelines.centres.profile import centre_ids, load_centre
 from pipelines.core import staging
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
+from pipelines.core.intervals import union
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Clip
 from pipelines.core.settings import Settings, now
@@ -223,14 +224,7 @@ def with_context(evidence: Span, turns: Sequence[Span], duration_s: float) -> Sp
 
 def beeps_within(clip: Span, personal: Iterable[Span]) -> tuple[Span, ...]:
     """The stretches of a clip that must not be heard: personal data with a margin, joined where they touch."""
-    joined: list[Span] = []
-    for start_s, end_s in sorted((max(s - BEEP_MARGIN_S, clip[0]), min(e + BEEP_MARGIN_S, clip[1])) for s, e in personal):
-        if end_s <= start_s:
-            continue
-        if joined and start_s <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
-        else:
-            joined.append((start_s, end_s))
+    joined = union((max(s - BEEP_MARGIN_S, clip[0]), min(e + BEEP_MARGIN_S, clip[1])) for s, e in personal)
     return tuple((round(s, 3), round(e, 3)) for s, e in joined)
 
 

@@ -27,17 +27,17 @@ _TOKENS = ("pipelines/turns/words.py", "pipelines/turns/spoken_numbers.py")
 
 # Step → files, as patterns below the repository; `tests/core/test_versions.py` compares them with what the modules import. `PATTERN#KEY,KEY` means these keys of YAML files.
 FILES: Mapping[str, tuple[str, ...]] = {
-    "audio": ("pipelines/audio/*.py", "pipelines/decoding/*.py", "models/asr/engine.py", "models/asr/voice_activity.py"),
-    "transcribe": ("pipelines/transcribe/*.py", "models/asr/*.py", "models/batches.py", f"{_PROFILES}#languages,terms"),
-    "diarize": ("pipelines/diarize/*.py", "models/diarization/*.py", "models/asr/engine.py", "models/batches.py"),
+    "audio": ("pipelines/audio/*.py", "pipelines/decoding/*.py", "pipelines/core/intervals.py", "models/sample_rate.py", "models/asr/engine.py", "models/asr/voice_activity.py"),
+    "transcribe": ("pipelines/transcribe/*.py", "models/asr/*.py", "models/batches.py", "models/sample_rate.py", "pipelines/core/intervals.py", f"{_PROFILES}#languages,terms"),
+    "diarize": ("pipelines/diarize/*.py", "models/diarization/*.py", "models/asr/engine.py", "models/batches.py", "models/sample_rate.py", "pipelines/core/intervals.py"),
     # Phrases of speech acts weigh in roles as well, but a changed phrase is no reason to listen again: they count from `score` on.
     "turns": (
-        "pipelines/turns/step.py", "pipelines/turns/roles.py", "pipelines/turns/from_transcripts.py", *_TOKENS, *_WORDS, "models/languages/roles/*.yaml",
+        "pipelines/turns/step.py", "pipelines/turns/roles.py", "pipelines/turns/from_transcripts.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_TOKENS, *_WORDS, "models/languages/roles/*.yaml",
         f"{_PROFILES}#languages,company_names",
     ),
     "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
     "score": (
-        "pipelines/score/**/*", "pipelines/centres/**/*", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml",
+        "pipelines/score/**/*", "pipelines/centres/**/*", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml",
     ),
 }  # fmt: skip
 AFTER: Mapping[str, tuple[str, ...]] = {  # step → those whose product rests on its own

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-RATE_HZ = 16_000  # of all decoded sound
+from models.sample_rate import RATE_HZ as RATE_HZ
+
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
 MAX_LENGTH_S = 4 * 3600.0
 MAX_BYTES = 4 * 2**30  # what a WAV file can hold at most

@@ -11,9 +11,11 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.decoding.formats import RATE_HZ
+
 Samples = npt.NDArray[np.float32]
 
-BLOCK = 60 * 16_000  # samples of each track that are read at a time
+BLOCK = 60 * RATE_HZ  # samples of each track that are read at a time
 _WIDTH = np.dtype(np.float32).itemsize
 
 

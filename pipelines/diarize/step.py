@@ -11,6 +11,7 @@ from models.diarization import diarizer
 from models.registry import ModelError
 from pipelines.audio import step as audio
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
+from pipelines.core.intervals import overlap_s
 from pipelines.core.records import AudioFacts, Call, Interval, Rejection, Segment
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
@@ -77,7 +78,5 @@ def segments_of_mono(facts: AudioFacts, found: Sequence[diarizer.SpokenStretch])
 def within(stretches: Sequence[diarizer.SpokenStretch], speech: Sequence[Interval]) -> list[diarizer.SpokenStretch]:
     """Stretches that hold speech at all: what the diarizer hears in hold music or noise is left out."""
     return [
-        s
-        for s in stretches
-        if sum(max(0.0, min(s.end_s, i.end_s) - max(s.start_s, i.start_s)) for i in speech) > 0.3 * (s.end_s - s.start_s)
+        s for s in stretches if sum(overlap_s((s.start_s, s.end_s), (i.start_s, i.end_s)) for i in speech) > 0.3 * (s.end_s - s.start_s)
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ import yaml
 
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.rejections import read_reason
-from pipelines.web.formats import Formats
+from pipelines.i18n.formats import Formats
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")

@@ -19,6 +19,7 @@ from models.languages.language import words_of
 from pipelines import flow
 from pipelines.core import preflight
 from pipelines.core.errors import MisconfiguredError
+from pipelines.core.intervals import overlap_s
 from pipelines.core.records import Call, Turn
 from pipelines.core.settings import Settings
 from pipelines.intake.folder import read_folder
@@ -93,7 +94,7 @@ def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]]
 
 
 def _shared_s(turn: Turn, reference: dict[str, Any]) -> float:
-    return max(0.0, min(turn.end_s, float(reference["end_s"])) - max(turn.start_s, float(reference["start_s"])))
+    return overlap_s((turn.start_s, turn.end_s), (float(reference["start_s"]), float(reference["end_s"])))
 
 
 def _reference(folder: Path, call: Call) -> Path:

@@ -14,7 +14,8 @@ from statistics import fmean
 
 from models import atomic_files
 from pipelines.core import versions
-from pipelines.core.published import Published, Row, open_published
+from pipelines.core.grouping import by_call
+from pipelines.core.published import Published, open_published
 from pipelines.core.records import Call
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
@@ -102,7 +103,7 @@ def _judge_again(settings: Settings) -> Iterator[tuple[Call, Scored]]:
 
 def _changes(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[Change]:
     """The verdicts and outcomes that differ, by call and criterion; one that one side lacks counts as `not asked`."""
-    before = _by_call(
+    before = by_call(
         published.rows("select * from criterion_results where judge = 'machine' and call_id in (select unnest(?))", list(judged))
     )
     outcomes = {
@@ -128,13 +129,6 @@ def _scores(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Ite
     before = {row["call_id"]: row["score_pct"] for row in published.rows(sql, list(judged))}
     for call_id, (call, scored) in sorted(judged.items()):
         yield Rescored(call_id, call.operator_id or NOBODY, before.get(call_id), scored.evaluation.score_pct)
-
-
-def _by_call(rows: Iterable[Row]) -> defaultdict[str, list[Row]]:
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row["call_id"]].append(row)
-    return found
 
 
 def report(found: Changes) -> str:

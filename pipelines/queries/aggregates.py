@@ -5,8 +5,9 @@ Intervals are 90 % intervals; the formulas are the macros that the views operato
 
 from __future__ import annotations
 
-from collections import defaultdict
+from operator import itemgetter
 
+from pipelines.core.grouping import grouped
 from pipelines.core.published import Published, Row
 
 _COUNTS = "cast(sum(passed) as bigint) as passed, cast(sum(failed) as bigint) as failed, cast(sum(unsure) as bigint) as unsure, max(max_points) as weight"
@@ -69,10 +70,7 @@ def operators(published: Published) -> dict[str, list[Row]]:
         order by w.centre_id, w.operator_id
         """
     )
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row["centre_id"]].append(row)
-    return found
+    return grouped(rows, itemgetter("centre_id"))
 
 
 def criteria(published: Published, centre_id: str) -> list[Row]:
@@ -103,10 +101,7 @@ def criteria_by_operator(published: Published, centre_id: str) -> dict[str, list
         """,
         centre_id,
     )
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row["operator_id"]].append(row)
-    return found
+    return grouped(rows, itemgetter("operator_id"))
 
 
 def topics(published: Published, centre_id: str) -> list[Row]:
@@ -145,10 +140,7 @@ def calls_by_operator(published: Published, centre_id: str, limit: int) -> dict[
         """,
         centre_id, limit,
     )  # fmt: skip
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row["operator_id"]].append(row)
-    return found
+    return grouped(rows, itemgetter("operator_id"))
 
 
 def clips(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:

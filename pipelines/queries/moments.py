@@ -9,10 +9,11 @@ from typing import Any
 
 from models.languages.dictionaries import lemmas
 from models.languages.language import languages_of_script, words_of
+from pipelines.core.grouping import by_call
 from pipelines.core.published import Published, Row
 from pipelines.core.records import SPEECH_ACTS
 from pipelines.queries.moment_query import CALL, MOMENT, VIEWS, Condition, Wanted, points
-from pipelines.queries.quotes import by_call, quoted, texts
+from pipelines.queries.quotes import quoted, texts
 
 MOST_SHOWN = 60
 _LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from pipelines.core.grouping import by_call
 from pipelines.core.published import Published, Row
 from pipelines.queries.masking import masked
 
@@ -76,11 +77,3 @@ def _words(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Ro
 
 def _personal(published: Published, ids: Sequence[str]) -> defaultdict[str, list[Row]]:
     return by_call(published.of_calls("personal_data", ids, "call_id, start_s"))
-
-
-def by_call(rows: Sequence[Row]) -> defaultdict[str, list[Row]]:
-    """The rows of each call, in their order."""
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row["call_id"]].append(row)
-    return found

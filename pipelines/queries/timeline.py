@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.core.intervals import union
+
 Row = dict[str, Any]
 
 WIDTH = 1000.0
@@ -116,19 +118,12 @@ def _points(placed: Sequence[tuple[float, Row]], y: float) -> tuple[Shape, ...]:
 
 def overlaps(turns: Sequence[Row]) -> list[tuple[float, float]]:
     """The stretches where the turns of two roles run over each other, joined, in order."""
-    spans = [
+    return union(
         (max(a["start_s"], b["start_s"]), min(a["end_s"], b["end_s"]))
         for n, a in enumerate(turns)
         for b in turns[n + 1 : n + 8]
         if a["role"] != b["role"]
-    ]
-    joined: list[tuple[float, float]] = []
-    for start_s, end_s in sorted(span for span in spans if span[1] > span[0]):
-        if joined and start_s <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
-        else:
-            joined.append((start_s, end_s))
-    return joined
+    )
 
 
 def _tick_seconds(length: float) -> range:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import itemgetter
 
-from pipelines.confidence import share_interval
+from pipelines.core.confidence import share_interval
+from pipelines.core.grouping import grouped
 from pipelines.core.published import Published, Row
 
 WEEKS_SHOWN = 16
@@ -55,10 +57,7 @@ def weeks(published: Published) -> dict[str, list[Row]]:
            where period = 'week' and line = 'all' and period_start is not null and centre_id is not null
            order by centre_id, period_start"""
     )
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["centre_id"], []).append(row)
-    return found
+    return grouped(rows, itemgetter("centre_id"))
 
 
 def changes(now: Row, before: Row) -> list[Change]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+from pipelines.core.intervals import length_s, union
 from pipelines.core.records import AudioFacts, Finding, Role, Turn, TurnSentiment
 
 DETECTOR = "conversation-1"
@@ -35,9 +36,9 @@ class Conversation:
 
 def measure(audio: AudioFacts, turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], least_dead_air_s: float = 5.0) -> Conversation:
     """The measures of one call. Ratios are None when nobody with that role spoke."""
-    talk = {role: _length(_merge((t.start_s, t.end_s) for t in turns if t.role == role)) for role in ("operator", "client")}
-    anyone = _length(_merge((t.start_s, t.end_s) for t in turns))
-    each = sum(_length(_merge((t.start_s, t.end_s) for t in turns if t.speaker == speaker)) for speaker in {t.speaker for t in turns})
+    talk = {role: length_s(union((t.start_s, t.end_s) for t in turns if t.role == role)) for role in ("operator", "client")}
+    anyone = length_s(union((t.start_s, t.end_s) for t in turns))
+    each = sum(length_s(union((t.start_s, t.end_s) for t in turns if t.speaker == speaker)) for speaker in {t.speaker for t in turns})
     words = {role: sum(len(t.tokens) for t in turns if t.role == role) for role in talk}
     start, end = sentiment_trend(turns, sentiments)
     return Conversation(
@@ -78,10 +79,10 @@ def find_events(audio: AudioFacts, turns: Sequence[Turn], least_dead_air_s: floa
 
 def dead_air(audio: AudioFacts, turns: Sequence[Turn], least_s: float = 5.0) -> list[tuple[float, float]]:
     """Stretches of at least `least_s` seconds between the first and the last word where nobody speaks and the client is not on hold."""
-    speech = _merge([(i.start_s, i.end_s) for i in audio.speech] + [(t.start_s, t.end_s) for t in turns])
+    speech = union([(i.start_s, i.end_s) for i in audio.speech] + [(t.start_s, t.end_s) for t in turns])
     if not speech:
         return []
-    busy = _merge(speech + [(h.start_s, h.end_s) for h in audio.holds])
+    busy = union(speech + [(h.start_s, h.end_s) for h in audio.holds])
     first, last = speech[0][0], speech[-1][1]
     return [(a[1], b[0]) for a, b in pairwise(busy) if b[0] - a[1] >= least_s and a[1] >= first and b[0] <= last]
 
@@ -103,20 +104,6 @@ def _about(turn: Turn, kind: str, confidence: float) -> Finding:
         call_id=turn.call_id, kind=kind, role=role, turn_no=turn.turn_no, start_s=turn.start_s, end_s=turn.end_s,
         quote=turn.quote(0, last), confidence=round(confidence, 3), detector=DETECTOR,
     )  # fmt: skip
-
-
-def _merge(intervals: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    merged: list[tuple[float, float]] = []
-    for start, end in sorted(i for i in intervals if i[1] > i[0]):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _length(intervals: Iterable[tuple[float, float]]) -> float:
-    return sum(end - start for start, end in intervals)
 
 
 def _ratio(part_s: float, whole_s: float) -> float | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from models import registry
 from pipelines.centres.profile import Centre, Criterion, load_centre
 from pipelines.core import versions
 from pipelines.core.errors import BadRecordingError
+from pipelines.core.grouping import by_call
 from pipelines.core.records import (
     AudioFacts,
     Call,
@@ -198,10 +199,10 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
 
     Raises MisconfiguredError for a wrong profile of a centre.
     """
-    turns = _by_call(batch.read("turns"))
+    turns = by_call(batch.read("turns"))
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     roles = {role.call_id: role for role in batch.read("roles")}
-    dropped, personal = _by_call(batch.read("dropped")), _by_call(batch.read("personal_data"))
+    dropped, personal = by_call(batch.read("dropped")), by_call(batch.read("personal_data"))
     scored: list[Scored] = []
     rejected: list[Rejection] = []
     out = {row.call_id for row in batch.rejected() if row.step != "score"}  # an earlier scoring does not count
@@ -230,11 +231,3 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
         except BadRecordingError as error:
             rejected.append(Rejection.of_call(call, "score", error.reason))
     return scored, rejected
-
-
-def _by_call(rows: Iterable[K]) -> defaultdict[str, list[K]]:
-    found: defaultdict[str, list[K]] = defaultdict(list)
-    key: Callable[[K], str] = lambda row: row.call_id  # type: ignore[attr-defined]  # noqa: E731
-    for row in rows:
-        found[key(row)].append(row)
-    return found

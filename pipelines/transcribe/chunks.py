@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.asr import engine
-from pipelines.audio.voice_activity import merge
+from pipelines.core.intervals import union
 from pipelines.core.records import Finding, Interval, Word
 
 LONGEST_GAP_S = 0.3  # longer silences inside a chunk are cut to this
@@ -51,7 +51,7 @@ def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s
 def uncovered(chunk: Packed, words: Sequence[Word], dropped: Sequence[Finding]) -> list[Interval]:
     """Speech of a chunk that no word covers: Whisper ends a chunk early now and then, or leaps over a sentence."""
     heard = [(w.start_s - WORD_REACH_S, w.end_s + WORD_REACH_S) for w in words if w.track == chunk.track]
-    heard = merge([*heard, *((f.start_s, f.end_s) for f in dropped)])
+    heard = union([*heard, *((f.start_s, f.end_s) for f in dropped)])
     gaps = []
     for piece in chunk.pieces:
         at = piece.start_s

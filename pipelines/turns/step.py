@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines.core.errors import BadRecordingError
+from pipelines.core.grouping import by_call
+from pipelines.core.intervals import overlap_s
 from pipelines.core.records import AudioFacts, Call, CallRoles, Rejection, Segment, Token, Turn, Word
 from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
@@ -48,7 +50,7 @@ def run(batch: Batch, settings: Settings) -> None:
     A call in which no word was recognised is rejected as unscoreable.
     """
     audio = {a.call_id: a for a in batch.read("audio")}
-    words, segments = _by_call(batch.read("words")), _by_call(batch.read("segments"))
+    words, segments = by_call(batch.read("words")), by_call(batch.read("segments"))
     turns: list[Turn] = []
     roles: list[CallRoles] = []
     rejected: list[Rejection] = []
@@ -145,7 +147,7 @@ def _outside(word: Word, spans: Sequence[tuple[float, float]]) -> float:
     distance = min(max(a - middle, middle - b, 0.0) for a, b in spans)
     if distance > 0:
         return OUTSIDE_COST + min(distance, MAX_DISTANCE_S)
-    covered = sum(max(0.0, min(b, word.end_s) - max(a, word.start_s)) for a, b in spans)
+    covered = sum(overlap_s(span, (word.start_s, word.end_s)) for span in spans)
     return OUTSIDE_COST / 2 * (1 - min(covered / length, 1.0))
 
 
@@ -264,11 +266,4 @@ def _with_levels(turns: Sequence[Turn], audio: AudioFacts) -> list[Turn]:
             continue
         difference = median(heard) - own[turn.speaker]
         out.append(replace(turn, voice_level_db=round(difference, 2), raised_voice=difference >= RAISED_DB))
-    return out
-
-
-def _by_call(rows: Iterable[Any]) -> Mapping[str, list[Any]]:
-    out: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        out[row.call_id].append(row)
     return out

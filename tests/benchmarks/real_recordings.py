@@ -13,11 +13,9 @@ import csv
 import logging
 import re
 import tempfile
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +23,7 @@ from models import private_files
 from models.languages.language import words_of
 from pipelines import flow
 from pipelines.audio import step as audio
+from pipelines.core.grouping import by_call
 from pipelines.core.records import AudioFacts, Call, Segment, Turn, Word
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
@@ -127,7 +126,7 @@ def hear(found: Sequence[Recording], batch: Batch, settings: Settings) -> list[L
     for step in ("audio", "transcribe", "diarize", "turns"):
         flow.run_step(step, batch, settings)
     facts = {f.call_id: f for f in batch.read("audio")}
-    words, turns, segments = (_by_call(batch.read(kind)) for kind in ("words", "spoken_turns", "segments"))
+    words, turns, segments = (by_call(batch.read(kind)) for kind in ("words", "spoken_turns", "segments"))
     lines: dict[str, Line] = {}
     for r in found:
         line = lines.setdefault(r.line, Line(r.line, r.source.who, r.source.licence))
@@ -284,13 +283,6 @@ def _add_role(line: Line, true: str, given: str) -> None:
         line.role_words += 1
         line.role_given += given != "unknown"
         line.role_right += given == true
-
-
-def _by_call(rows: Sequence[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[row.call_id].append(row)
-    return found
 
 
 if __name__ == "__main__":

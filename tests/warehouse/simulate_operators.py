@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.confidence import normal_quantile
+from pipelines.core.confidence import normal_quantile
 from pipelines.warehouse import marts
 from pipelines.warehouse.file import migrate
 

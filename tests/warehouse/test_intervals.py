@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipelines.confidence import normal_quantile
+from pipelines.core.confidence import normal_quantile
 from tests.warehouse.simulate_operators import Scenario, World, cards_of, compare_two, coverage, simulate, warehouse_of
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.confidence import share_interval
+from pipelines.core.confidence import share_interval
 from pipelines.queries import trends
 from pipelines.reports import excel
 from pipelines.reviews import evaluations
