@@ -16,6 +16,7 @@ from string import Formatter
 from typing import Any, Literal, TypeAlias
 
 import yaml
+from babel.numbers import get_decimal_symbol
 
 from pipelines.core.printable import printable
 
@@ -116,6 +117,17 @@ Status: TypeAlias = Literal["quarantined", "unscoreable"]
 Value: TypeAlias = "str | int | float | Reason | tuple[Reason, ...]"
 
 
+class _Sentence(Formatter):
+    """Fills the values into a sentence; a fraction has the decimal sign of the language."""
+
+    def __init__(self, language: str) -> None:
+        self._sign = get_decimal_symbol(language)
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        return text.replace(".", self._sign) if isinstance(value, float) else text
+
+
 @dataclass(frozen=True, slots=True, init=False)
 class Reason:
     """A key and the values of its sentence, with invisible characters escaped: they come from file names and logs."""
@@ -132,7 +144,8 @@ class Reason:
 
     def text(self, language: str = "en") -> str:
         """The sentence in a language. Raises KeyError where a value of it is missing."""
-        return sentences()[self.key][language].format(**{name: _said(value, language) for name, value in self.values})
+        values = {name: _said(value, language) for name, value in self.values}
+        return _Sentence(language).vformat(sentences()[self.key][language], (), values)
 
     @property
     def status(self) -> Status:

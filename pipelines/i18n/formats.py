@@ -75,12 +75,6 @@ class Formats:
         return pattern.apply(moment, self._locale).translate(_SPACES)
 
 
-def localised(text: str, language: str) -> str:
-    """A number that was written with a decimal point, with the same digits as a language writes it."""
-    locale = Locale.parse(language)
-    return _apply(_exact(locale, "decimal", len(text.partition(".")[2])), Decimal(text), locale)
-
-
 @cache
 def _exact(locale: Locale, kind: str, digits: int) -> NumberPattern:
     """The locale's pattern with so many decimals; parsed once, because a page holds hundreds of numbers."""

@@ -98,7 +98,7 @@ LONG = Reason(Key.BAD_PRIVATE_ID, column="client_ref", problem=Reason(Key.LONG_I
         (
             Reason(Key.TOO_SHORT, seconds=1.25, least=3.0),
             "The recording lasts 1.2 s; a call needs at least 3 s.",
-            "Запись длится 1.2 с; звонку нужно не меньше 3 с.",
+            "Запись длится 1,2 с; звонку нужно не меньше 3 с.",
         ),
         (
             Reason(Key.SILENT, loudest=-80.0),
