@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib.resources import files
 
-from tests.web.browser import Browser
+from playwright.sync_api import Page
 
 GRAVE = ("serious", "critical")
-_ASK = """axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join(' ') + ' '
- + [...n.any, ...n.all, ...n.none].map(c => c.message).join('; '))])))"""
+_ASK = """axe.run(document, {resultTypes: ['violations']}).then(found => found.violations.map(v => [v.impact, v.id, v.nodes.map(n => n.target.join(' ') + ' '
+ + [...n.any, ...n.all, ...n.none].map(c => c.message).join('; '))]))"""
 
 
-def barriers(browser: Browser) -> list[str]:
+def barriers(page: Page) -> list[str]:
     """What axe finds of serious or critical impact on the page as it is now, a line each."""
-    if not browser.run("typeof axe === 'object'"):
-        browser.run(_axe() + "; 0")
-    found = json.loads(browser.run(_ASK))
-    return [f"{impact} {rule}: {node}" for impact, rule, nodes in found if impact in GRAVE for node in nodes]
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(_axe() + "; 0")
+    return [f"{impact} {rule}: {node}" for impact, rule, nodes in page.evaluate(_ASK) if impact in GRAVE for node in nodes]
 
 
 @cache

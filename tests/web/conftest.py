@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
+from playwright.sync_api import Browser, Page
 
 from pipelines import warehouse
 from pipelines.app_db import accounts
@@ -17,7 +18,7 @@ from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.reports import static_pages
 from pipelines.web.app import make_app
-from tests.web.browser import Browser
+from tests.web.browser import DESKTOP, PHONE, Observed, launch_chromium
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
 from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People
 from tests.web.served import served
@@ -99,7 +100,26 @@ def address(site: Settings, people: People) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with Browser() as opened:
+    with launch_chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A desktop window with no cookies and nothing cached."""
+    with browser.new_page(viewport=DESKTOP) as opened:
         yield opened
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    """The same on a phone."""
+    with browser.new_page(viewport=PHONE, is_mobile=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def observed(page: Page) -> Observed:
+    return Observed(page)

@@ -10,13 +10,12 @@ from pathlib import Path
 from pipelines.app_db import accounts
 from pipelines.app_db.database import open_store
 from pipelines.core.settings import ROOT, Settings
-from tests.web.browser import Browser
+from tests.web.browser import follow, launch_chromium
 from tests.web.people import PASSWORD
 from tests.web.served import served, sign_in
 
 IMAGES = ROOT / "docs" / "images"
 DEMO = ROOT / ".demo" / "callgrade.duckdb"
-WIDTH, HEIGHT = 1280, 1360
 # of the proposed packs the one with most of both, good moments and ones to improve
 _CHOOSE = """(() => {
   document.querySelectorAll('main details').forEach(one => one.open = true);
@@ -38,18 +37,19 @@ def take(warehouse: Path, call_id: str, images: Path = IMAGES) -> list[Path]:
         shutil.copytree(published.stage, settings.stage)  # says where the recordings lie
         store = open_store(settings)
         accounts.add(store, "anna", "manager", PASSWORD, [accounts.EVERY_CENTRE])
-        with served(settings) as address, Browser(WIDTH, HEIGHT) as browser:
-            sign_in(browser, address, "anna", "en")
+        with served(settings) as address, launch_chromium() as browser, browser.new_page(viewport={"width": 1280, "height": 1360}) as page:
+            sign_in(page, address, "anna", "en")
             with store.writing() as db:  # the blind sample is not what the picture is about
                 db.execute("insert into seen_verdicts select ?, account_id, 0 from accounts", [call_id])
-            browser.go(f"{address}/calls/{call_id}")
-            browser.until("document.querySelector('.with-waves')")
-            made = [browser.picture(images / "call.png")]
-            browser.go(f"{address}/trainer")
-            browser.run(_CHOOSE)
-            browser.leave_by("#chosen button")
-            browser.until("Array.from(document.querySelectorAll('.moments audio')).length > 1")
-            return [*made, browser.picture(images / "pack.png")]
+            page.goto(f"{address}/calls/{call_id}")
+            page.wait_for_selector(".with-waves")
+            page.screenshot(path=images / "call.png")
+            page.goto(f"{address}/trainer")
+            page.evaluate(_CHOOSE)
+            follow(page.locator("#chosen button"))
+            page.wait_for_function("() => document.querySelectorAll('.moments audio').length > 1")
+            page.screenshot(path=images / "pack.png")
+        return [images / "call.png", images / "pack.png"]
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from playwright.sync_api import Page
 
 from pipelines.core.settings import ROOT, Settings
 from pipelines.web.app import make_app
 from pipelines.web.server import Listening, bind
 from tests.web.accessible import barriers
-from tests.web.browser import Browser
+from tests.web.browser import Observed, follow
 from tests.web.people import PASSWORD
 
 PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
@@ -38,21 +39,21 @@ def served(site: Settings) -> Iterator[str]:
     sock.close()
 
 
-def sign_in(browser: Browser, address: str, name: str, language: str = "") -> None:
-    browser.call("Network.clearBrowserCookies")
-    browser.go(f"{address}/sign-in{'?language=' + language if language else ''}")
-    browser.fill("#f-name", name)
-    browser.fill("#f-password", PASSWORD)
-    browser.leave_by("form button.main")
+def sign_in(page: Page, address: str, name: str, language: str = "") -> None:
+    page.context.clear_cookies()
+    page.goto(f"{address}/sign-in{'?language=' + language if language else ''}")
+    page.fill("#f-name", name)
+    page.fill("#f-password", PASSWORD)
+    follow(page.locator("form button.main"))
 
 
-def look(browser: Browser, name: str, *, whole: bool = False) -> None:
+def look(page: Page, name: str, *, whole: bool = False) -> None:
     """Leave a picture of the page for who wants to look, and see that it keeps nobody out."""
-    browser.picture(PICTURES / f"{name}.png", whole=whole)
-    assert barriers(browser) == [], name
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+    assert barriers(page) == [], name
 
 
-def assert_clean(browser: Browser, address: str) -> None:
+def assert_clean(observed: Observed, address: str) -> None:
     """Nothing was asked of another machine, and no page complained."""
-    assert [url for url in browser.requests if not url.startswith((address, "data:"))] == []
-    assert browser.complaints == []
+    assert [url for url in observed.requests if not url.startswith((address, "data:"))] == []
+    assert observed.complaints == []

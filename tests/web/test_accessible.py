@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Page
 
 from pipelines.app_db import accounts
 from pipelines.i18n.wording import LANGUAGES
-from tests.web import chromium
 from tests.web.accessible import barriers
-from tests.web.browser import Browser
+from tests.web.browser import DESKTOP, PHONE, is_too_wide, needs_chromium
 from tests.web.people import People
 from tests.web.served import sign_in
 
-pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
+pytestmark = needs_chromium
 
 # by role: the pages that are seen in all four languages, light and dark in turn, and the others, which take turns in all of that
 PAGES = {
@@ -28,9 +28,9 @@ PAGES = {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_keep_nobody_out(browser: Browser, address: str, people: People, name: str) -> None:
+def test_pages_keep_nobody_out(page: Page, address: str, people: People, name: str) -> None:
     main, others = PAGES[name]
-    sign_in(browser, address, name)
+    sign_in(page, address, name)
     account = accounts.named(people.store, name)
     asked = [(path, n) for path in main for n in range(4)] + list(zip(others, range(1, 99), strict=False))
     found = []
@@ -38,25 +38,23 @@ def test_pages_keep_nobody_out(browser: Browser, address: str, people: People, n
         for path, n in asked:
             language = LANGUAGES[n % 4]
             accounts.set_language(people.store, account, language)
-            browser.dress(dark=n % 2 == 1)
-            browser.resize(360, 800)
-            browser.go(address + path)
-            assert browser.run("document.documentElement.lang") == language
-            if browser.is_wider_than_its_window():
+            page.emulate_media(color_scheme="dark" if n % 2 else "light")
+            page.set_viewport_size(PHONE)
+            page.goto(address + path)
+            assert page.get_attribute("html", "lang") == language
+            if is_too_wide(page):
                 found.append(f"{path} {language}: wider than a phone")
-            browser.resize(1280, 900)
-            found += [f"{path} {language} {line}" for line in barriers(browser)]
+            page.set_viewport_size(DESKTOP)
+            found += [f"{path} {language} {line}" for line in barriers(page)]
     finally:
-        browser.dress(dark=False)
         accounts.set_language(people.store, account, None)
-        browser.complaints.clear()  # the browser itself notes the page that is not there
     assert found == []
 
 
-def test_a_barrier_would_be_found(browser: Browser, address: str) -> None:
-    sign_in(browser, address, "manager")
-    browser.run(
-        "document.querySelector('main').insertAdjacentHTML('beforeend', '<p class=\"grey\">Nobody reads this</p><input type=\"text\">')"
+def test_a_barrier_would_be_found(page: Page, address: str) -> None:
+    sign_in(page, address, "manager")
+    page.locator("main").evaluate(
+        "main => main.insertAdjacentHTML('beforeend', '<p class=\"grey\">Nobody reads this</p><input type=\"text\">')"
     )
-    browser.run("document.querySelector('.grey').style.color = '#bbb', 0")
-    assert [line.split(":")[0] for line in barriers(browser)] == ["serious color-contrast", "critical label"]
+    page.locator(".grey").evaluate("line => line.style.color = '#bbb'")
+    assert [line.split(":")[0] for line in barriers(page)] == ["serious color-contrast", "critical label"]

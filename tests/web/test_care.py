@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
+from playwright.sync_api import Page
 
 from pipelines.app_db import accounts
 from pipelines.core.settings import ROOT, Settings
 from pipelines.reports import wellbeing
 from pipelines.web.app import make_app
-from tests.web import chromium
 from tests.web.accessible import barriers
-from tests.web.browser import Browser
+from tests.web.browser import Observed, needs_chromium
 from tests.web.made_calls import Made, load_and_publish, record
 from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
 from tests.web.served import assert_clean, look, served, sign_in
@@ -163,14 +163,14 @@ def test_no_score_is_made_of_exposure_or_rest() -> None:
         assert not re.search(r"operator_shifts|rest_rules|abuse_exposure", re.sub(r"--.*", "", file.read_text(encoding="utf-8"))), file
 
 
-@pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
-def test_the_page_of_a_threat_can_be_read_light_and_dark(carers: People) -> None:
-    with served(carers.app.state.site.settings) as address, Browser(1280, 900) as browser:
-        sign_in(browser, address, "manager")
-        browser.go(f"{address}/care/odesa")
-        look(browser, "care-hard-day", whole=True)
-        browser.go(f"{address}/care/threats/{THREATENING}")
-        look(browser, "care-threat", whole=True)
-        browser.dress(dark=True)  # a colour on itself is seen by axe in one of the two only
-        assert barriers(browser) == []
-        assert_clean(browser, address)
+@needs_chromium
+def test_the_page_of_a_threat_can_be_read_light_and_dark(page: Page, observed: Observed, carers: People) -> None:
+    with served(carers.app.state.site.settings) as address:
+        sign_in(page, address, "manager")
+        page.goto(f"{address}/care/odesa")
+        look(page, "care-hard-day", whole=True)
+        page.goto(f"{address}/care/threats/{THREATENING}")
+        look(page, "care-threat", whole=True)
+        page.emulate_media(color_scheme="dark")  # a colour on itself is seen by axe in one of the two only
+        assert barriers(page) == []
+        assert_clean(observed, address)

@@ -2,63 +2,64 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from tests.web import chromium
-from tests.web.browser import Browser
+from playwright.sync_api import Page, expect
+
+from tests.web.browser import DESKTOP, PHONE, Observed, follow, is_too_wide, needs_chromium
 from tests.web.people import People
 from tests.web.served import assert_clean, look, served, sign_in
 
-pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason=chromium.MISSING)
+pytestmark = needs_chromium
 
 
-def test_from_a_blind_form_to_an_upheld_dispute(judging: People) -> None:
-    with served(judging.app.state.site.settings) as address, Browser() as browser:
-        sign_in(browser, address, "third", "en")
-        browser.go(f"{address}/centres/irkutsk/calibration")
-        browser.leave_by(".queue a[href='/evaluate/irkutsk-2'], .queue a[href^='/evaluate/']")
-        browser.click("input[name=verdict_greeting][value=pass]")
-        browser.click("#turn-1 .pick")  # the quote goes to the criterion that is worked on
-        assert browser.run("document.querySelector('[name=turn_greeting]').value") == "1"
-        assert browser.run("document.querySelector('[data-count]').textContent.startsWith('Answered 1 /')")
-        look(browser, "manager-evaluate", whole=True)
-        browser.leave_by("form .actions button.main")
-        said = browser.run("[...document.querySelectorAll('.said-by > div')].map(line => line.className)")
+def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, judging: People) -> None:
+    with served(judging.app.state.site.settings) as address:
+        sign_in(page, address, "third", "en")
+        page.goto(f"{address}/centres/irkutsk/calibration")
+        follow(page.locator(".queue a[href^='/evaluate/']").first)
+        page.check("input[name=verdict_greeting][value=pass]")
+        page.click("#turn-1 .pick")  # the quote goes to the criterion that is worked on
+        expect(page.locator("[name=turn_greeting]")).to_have_value("1")
+        expect(page.locator("[data-count]")).to_have_text(re.compile("^Answered 1 /"))
+        look(page, "manager-evaluate", whole=True)
+        follow(page.locator("form .actions button.main"))
+        said = page.eval_on_selector_all(".said-by > div", "lines => lines.map(line => line.className)")
         assert said == ["", "counts"]  # the machine, then the person
-        look(browser, "manager-compared", whole=True)
-        browser.go(f"{address}/centres/irkutsk/calibration")
-        look(browser, "manager-calibration", whole=True)
+        look(page, "manager-compared", whole=True)
+        page.goto(f"{address}/centres/irkutsk/calibration")
+        look(page, "manager-calibration", whole=True)
+        page.set_viewport_size(PHONE)
         for path in ("/centres/irkutsk/calibration", "/evaluate/irkutsk-1", "/compared/irkutsk-1", "/disputes"):
-            browser.resize(360, 800)
-            browser.go(address + path)
-            assert not browser.is_wider_than_its_window(), path
-        look(browser, "manager-disputes-phone")
-        browser.resize(1280, 900)
+            page.goto(address + path)
+            assert not is_too_wide(page), path
+        look(page, "manager-disputes-phone")
+        page.set_viewport_size(DESKTOP)
 
-        sign_in(browser, address, "op-1", "ru")
-        browser.go(f"{address}/calls/kyiv-1")
-        browser.leave_by("#criterion-farewell a[href^='/dispute/']")
-        browser.fill("#f-reason", "Попрощался, послушайте последние слова.")
-        look(browser, "operator-dispute", whole=True)
-        browser.leave_by("form.fields button.main")
-        assert browser.run("location.pathname") == "/my-disputes"
+        sign_in(page, address, "op-1", "ru")
+        page.goto(f"{address}/calls/kyiv-1")
+        follow(page.locator("#criterion-farewell a[href^='/dispute/']"))
+        page.fill("#f-reason", "Попрощался, послушайте последние слова.")
+        look(page, "operator-dispute", whole=True)
+        follow(page.locator("form.fields button.main"))
+        expect(page).to_have_url(re.compile("/my-disputes$"))
 
         judging.show_results("second")
-        sign_in(browser, address, "second", "uk")
-        assert browser.run("document.querySelector('.rooms .count').textContent") == "1"
-        browser.leave_by(".rooms a[href='/disputes']")
-        browser.leave_by(".queue a.strong")
-        browser.click("input[name=decision][value=uphold]")
-        browser.fill("#f-turn", "3")
-        browser.fill("#f-reason", "Почуто, справді попрощався.")
-        look(browser, "manager-dispute", whole=True)
-        browser.leave_by("form.fields button.main")
+        sign_in(page, address, "second", "uk")
+        expect(page.locator(".rooms .count")).to_have_text("1")
+        follow(page.locator(".rooms a[href='/disputes']"))
+        follow(page.locator(".queue a.strong").first)
+        page.check("input[name=decision][value=uphold]")
+        page.fill("#f-turn", "3")
+        page.fill("#f-reason", "Почуто, справді попрощався.")
+        look(page, "manager-dispute", whole=True)
+        follow(page.locator("form.fields button.main"))
 
-        sign_in(browser, address, "op-1", "hu")
-        assert browser.run("document.querySelector('.rooms .count').textContent") == "1"
-        browser.leave_by(".rooms a[href='/my-disputes']")
-        look(browser, "operator-disputes")
-        browser.go(f"{address}/calls/kyiv-1")
-        assert "second" in browser.run("document.querySelector('#criterion-farewell .person').textContent")
-        look(browser, "operator-call-upheld", whole=True)
-        assert_clean(browser, address)
+        sign_in(page, address, "op-1", "hu")
+        expect(page.locator(".rooms .count")).to_have_text("1")
+        follow(page.locator(".rooms a[href='/my-disputes']"))
+        look(page, "operator-disputes")
+        page.goto(f"{address}/calls/kyiv-1")
+        expect(page.locator("#criterion-farewell .person")).to_contain_text("second")
+        look(page, "operator-call-upheld", whole=True)
+        assert_clean(observed, address)
