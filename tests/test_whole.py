@@ -14,10 +14,10 @@ import pytest
 from pipelines import warehouse
 from pipelines.__main__ import main
 from pipelines.core.settings import Settings
+from pipelines.quality.figures import figures_of
+from pipelines.quality.gates import HEARD, shortfalls
+from pipelines.quality.replay import staged
 from tests.intake.bad_input import CALLS, GRADED, make_bad_folder
-from tests.quality.figures import figures_of
-from tests.quality.gates import HEARD, shortfalls
-from tests.quality.replay import staged
 
 THREE = ("kyiv-en-002", "motiv-ru-003", "irkutsk-ru-009")  # three centres, two languages, stereo and mono
 

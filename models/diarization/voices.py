@@ -19,7 +19,7 @@ Embeddings = npt.NDArray[np.floating[Any]]
 
 FRAMES_A_SECOND = 100
 # Log odds that two groups of pieces are two people and not one voice in two moods: per unit of the cosine of their means, of the logarithm of all pieces,
-# of the smaller group's share and of the logarithm of its seconds. Fitted by `python -m tests.quality.one_voice` on the calls and tracks of calls/dev.
+# of the smaller group's share and of the logarithm of its seconds. Fitted by `python -m pipelines.quality.fit_single_voice` on the calls and tracks of calls/dev.
 APART = {"offset": 6.2, "cosine": -27.5, "log_pieces": 2.6, "share": 14.7, "log_seconds": 2.3}
 MOST_PIECES, MOST_SHARE, MOST_SECONDS = 24, 0.3, 6.0  # more says no more
 LEAST_LOG_ODDS = -0.4  # most recordings are calls of two

@@ -1,6 +1,6 @@
 """Learns what recognition does to words, from what was said and what was recognised: `python -m models.training.learn_noise < PAIRS`.
 
-Reads JSON lines with `language`, `said` and `recognised` (`python -m tests.quality.pairs` writes them) and writes `noise.json` beside this file. Only
+Reads JSON lines with `language`, `said` and `recognised` (`python -m pipelines.quality.pairs` writes them) and writes `noise.json` beside this file. Only
 how words change is learned, never which words they were.
 """
 

@@ -1,1 +1,1 @@
-"""How well a site is served: recognition measured against references, and what regrading would change."""
+"""How well a site and its rules work: recognition and judgement measured against references, what is fitted to that, and what regrading would change."""

@@ -1,6 +1,6 @@
 """How certain a verdict is, as a chance that was measured, and how certain it must be to be decided without a person.
 
-`thresholds.yaml` holds both; `python -m tests.quality.choose` makes it from verdicts whose right answer is known. The evidence of a verdict has a
+`thresholds.yaml` holds both; `python -m pipelines.quality.fit_thresholds` makes it from verdicts whose right answer is known. The evidence of a verdict has a
 strength; how often evidence of that kind and strength is right is its confidence, a little corrected by criterion and language. A criterion
 in a language needs the confidence at which its verdicts were right as often as is wanted; where few were measured, what holds for the
 criterion everywhere counts, and then what holds for all.

@@ -1,6 +1,6 @@
 """How likely something is, from what the turn model reads, what phrases and lexicons find, and where in the call it stands.
 
-One logistic regression each, fitted to dialogues that the model was not fitted to (`tests.quality.combine`); `combination.yaml` holds the weights.
+One logistic regression each, fitted to dialogues that the model was not fitted to (`pipelines.quality.fit_combination`); `combination.yaml` holds the weights.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.languages.language import LANGUAGES
+from pipelines.quality.fit_thresholds import GRID, LEAST, LEAST_TO_FAIL, WANTED, as_yaml, choose, fit, left_out, outcome, report
+from pipelines.quality.measured import RECOGNISED, Measured, from_references
 from pipelines.score.calibration import ANY, read_calibration
-from tests.quality.choose import GRID, LEAST, LEAST_TO_FAIL, WANTED, as_yaml, choose, fit, left_out, outcome, report
-from tests.quality.measured import RECOGNISED, Measured, from_references
 
 CENTRES = ("irkutsk", "kyiv", "odesa", "kredo", "motiv")
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from pipelines.core.records import Verdict
 from pipelines.core.settings import ROOT
+from pipelines.quality import __main__ as command
+from pipelines.quality.curves import Decision, curve, curves, decisions, reliability
+from pipelines.quality.figures import figures_of, grouped
+from pipelines.quality.gates import shortfalls
+from pipelines.quality.reference import read_references, right_verdicts
+from pipelines.quality.replay import Judged, replay, replay_call
 from pipelines.score.combination import Line, load_combination
-from tests.quality import __main__ as command
-from tests.quality.curves import Decision, curve, curves, decisions, reliability
-from tests.quality.figures import figures_of, grouped
-from tests.quality.gates import shortfalls
-from tests.quality.replay import Judged, replay, replay_call
-from tests.quality.truth import read_references, right_verdicts
 
 CALLS = ROOT / "tests" / "calls"
 

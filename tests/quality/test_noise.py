@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.quality.noise import misheard
+from pipelines.quality.noise import misheard
 from tests.spoken import dialogue
 
 WORDS = st.lists(

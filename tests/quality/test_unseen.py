@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from pipelines.core.settings import ROOT
-from tests.quality.figures import figures_of, is_number
-from tests.quality.gates import UNSEEN, shortfalls
-from tests.quality.intervals import HEADLINES, headlines
-from tests.quality.replay import replay
-from tests.quality.scripts import write_calls
+from pipelines.quality.bootstrap import HEADLINES, headlines
+from pipelines.quality.dialogue_calls import write_calls
+from pipelines.quality.figures import figures_of, is_number
+from pipelines.quality.gates import UNSEEN, shortfalls
+from pipelines.quality.replay import replay
 
 
 @pytest.mark.slow

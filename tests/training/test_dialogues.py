@@ -10,8 +10,8 @@ import pytest
 from models.text.turn_model import ACTS, KINDS, SENTIMENTS, SEVERITIES, TARGETS
 from models.training.dialogues import FOLDER, Dialogue, read_dialogue, read_dialogues, without_writers
 from pipelines.core.settings import ROOT
-from tests.quality.scripts import reference_of, write_calls
-from tests.quality.truth import read_references, right_verdicts
+from pipelines.quality.dialogue_calls import reference_of, write_calls
+from pipelines.quality.reference import read_references, right_verdicts
 
 MEASURING = ROOT / "tests" / "quality" / "dialogues"
 OF_SOME_CENTRES = {"recording_notice", "asks_secret", "eta_given", "claim_read_back", "ticket_given"}

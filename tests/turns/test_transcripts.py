@@ -13,10 +13,10 @@ from pipelines import flow, warehouse
 from pipelines.__main__ import main
 from pipelines.core.records import Call
 from pipelines.core.settings import Settings
+from pipelines.quality.figures import figures_of
+from pipelines.quality.gates import REPLAY_GROUP, shortfalls
+from pipelines.quality.replay import staged
 from tests.intake.bad_input import CALLS
-from tests.quality.figures import figures_of
-from tests.quality.gates import REPLAY_GROUP, shortfalls
-from tests.quality.replay import staged
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Choose how certain a verdict must be: `python -m tests.quality.choose --folds FOLDER [--write]`.
+"""Choose how certain a verdict must be: `python -m pipelines.quality.fit_thresholds --folds FOLDER [--write]`.
 
 Makes `pipelines/score/thresholds.yaml` from verdicts whose right answer is known, on labelled dialogues that the turn model was not fitted to, as they
 were written and as recognition may give them. First the chance
@@ -21,10 +21,10 @@ import numpy.typing as npt
 import yaml
 
 from models import private_files
+from pipelines.quality.folds import add_folds, from_folds
+from pipelines.quality.measured import RECOGNISED, REFERENCE, Measured
+from pipelines.quality.tables import markdown, pct
 from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, Line, load_calibration, log_odds
-from tests.quality.folds import add_folds, from_folds
-from tests.quality.measured import RECOGNISED, REFERENCE, Measured
-from tests.quality.table import markdown, pct
 
 # The one place where it is said how right verdicts must be.
 WANTED = 0.92  # of the decided verdicts of a criterion in a language
@@ -182,7 +182,7 @@ def as_yaml(chosen: Calibration, version: str, some: Sequence[Measured], wanted:
         "languages": dict(chosen.languages),
         "thresholds": limits,
     }
-    head = "# Made by `python -m tests.quality.choose`; how it is read: calibration.py, what was measured: docs/quality.md.\n"
+    head = "# Made by `python -m pipelines.quality.fit_thresholds`; how it is read: calibration.py, what was measured: docs/quality.md.\n"
     return head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140)
 
 
@@ -193,7 +193,7 @@ def _short(value: float) -> float:
 def main() -> int:
     """Choose, print what it does, and write the file where that is asked for; exit status 1 when nothing was measured."""
     private_files.apply_umask()
-    parser = argparse.ArgumentParser(prog="python -m tests.quality.choose", description="Choose how certain a verdict must be.")
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.fit_thresholds", description="Choose how certain a verdict must be.")
     add_folds(parser)
     parser.add_argument(
         "--wanted", type=float, default=WANTED, help="how often a decided verdict must be right, 0 to 1 (default %(default)s)"

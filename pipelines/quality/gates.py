@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.quality.figures import Figures
+from pipelines.quality.figures import Figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from models.languages.language import LANGUAGES
 from pipelines.core.records import VerdictName
+from pipelines.quality.reference import right_verdicts
+from pipelines.quality.replay import Judged, replay
 from pipelines.score.calibration import OPEN, kind_of
-from tests.quality.replay import Judged, replay
-from tests.quality.truth import right_verdicts
 
 REFERENCE, RECOGNISED = "reference", "recognised"
 _OWN_DOUBTS = ("abuse_procedure",)  # decided by the procedure's own table, not by a threshold

@@ -1,6 +1,6 @@
-"""Turn models that left writers out of their fit: `python -m tests.quality.folds FOLDER` fits those that FOLDER lacks, about half an hour each on two cores.
+"""Turn models that left writers out of their fit: `python -m pipelines.quality.folds FOLDER` fits those that FOLDER lacks, about half an hour each on two cores.
 
-Calibration and every figure of writers left out rest on them (`combine`, `choose`, and `python -m tests.quality --folds FOLDER`).
+Calibration and every figure of writers left out rest on them (`fit_combination`, `fit_thresholds`, and `python -m pipelines.quality --folds FOLDER`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.loading import MODELS_DIR
 from models.text.turn_model import TurnModel
 from models.training.dialogues import FOLDER
+from pipelines.quality.dialogue_calls import write_calls
+from pipelines.quality.measured import RECOGNISED, REFERENCE, Measured, measured
+from pipelines.quality.noise import misheard
+from pipelines.quality.replay import Judged, replay
 from pipelines.score.calibration import OPEN, Calibration
-from tests.quality.measured import RECOGNISED, REFERENCE, Measured, measured
-from tests.quality.noise import misheard
-from tests.quality.replay import Judged, replay
-from tests.quality.scripts import write_calls
 
 FOLDS: Mapping[str, frozenset[int]] = {  # the writers of models/training/dialogues whom each model has not seen
     "a": frozenset({1, 4, 6, 7, 11, 16, 20, 23, *range(30, 38)}),
@@ -34,7 +34,7 @@ NOISES = (0.0, 0.12)  # shares of the words that are misheard or lost where verd
 def add_folds(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
     """The option `--folds FOLDER`."""
     parser.add_argument(
-        "--folds", type=Path, required=is_required, metavar="FOLDER", help="where `python -m tests.quality.folds` put its models"
+        "--folds", type=Path, required=is_required, metavar="FOLDER", help="where `python -m pipelines.quality.folds` put its models"
     )
 
 
@@ -43,7 +43,7 @@ def folds_in(folder: Path) -> Iterator[tuple[TurnModel, frozenset[int]]]:
     for name, writers in FOLDS.items():
         weights = folder / f"{name}.safetensors"
         if not weights.is_file():
-            raise FileNotFoundError(f"{weights} is missing: run `python -m tests.quality.folds {folder}` first.")
+            raise FileNotFoundError(f"{weights} is missing: run `python -m pipelines.quality.folds {folder}` first.")
         with tempfile.TemporaryDirectory() as built:
             yield TurnModel(build_encoder(MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME, Path(built), weights), weights), writers
 
@@ -71,7 +71,7 @@ def _judged(model: TurnModel, writers: Collection[int], noise: float, calibratio
 
 def main() -> int:
     """Fit what is missing; exit status that of the fit."""
-    parser = argparse.ArgumentParser(prog="python -m tests.quality.folds", description="Fit turn models that leave writers out.")
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.folds", description="Fit turn models that leave writers out.")
     parser.add_argument("folder", type=Path, help="where the weights go")
     given = parser.parse_args()
     for name, writers in FOLDS.items():

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from models.languages.language import words_of
 from pipelines.core.records import Finding
+from pipelines.quality.reference import Reference, right_verdicts
+from pipelines.quality.replay import Judged
 from pipelines.redact.step import MASKS
 from pipelines.score.procedure import ACCUSING
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import items_of, vocabulary_for
-from tests.quality.replay import Judged
-from tests.quality.truth import Reference, right_verdicts
 
 SLACK_S = 0.5  # a finding this near a turn of the reference belongs to it
 NUMBERS = ("account", "card", "phone", "passport")
@@ -265,9 +265,9 @@ def _count_confidence(found: Figures, one: Judged) -> None:
 def _mood(one: Judged, turn: Reference) -> str | None:
     """The sentiment of the heard client turns that share most of the time of a turn."""
     of = {s.turn_no: s.sentiment for s in one.scored.sentiments}
-    shared: Counter[str] = Counter()
+    shared: defaultdict[str, float] = defaultdict(float)
     for heard in one.turns:
         overlap_s = min(heard.end_s, turn["end_s"]) - max(heard.start_s, turn["start_s"])
         if heard.role == "client" and overlap_s > 0:
-            shared[of[heard.turn_no]] += overlap_s  # type: ignore[assignment]  # a Counter adds seconds as well
-    return shared.most_common(1)[0][0] if shared else None
+            shared[of[heard.turn_no]] += overlap_s
+    return max(shared, key=lambda mood: shared[mood]) if shared else None

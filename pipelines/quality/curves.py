@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tests.quality.replay import Judged
-from tests.quality.table import markdown
-from tests.quality.truth import right_verdicts
+from pipelines.quality.reference import right_verdicts
+from pipelines.quality.replay import Judged
+from pipelines.quality.tables import markdown
 
 THRESHOLDS = (0.0, 0.6, 0.7, 0.8, 0.9)
 ALL = "all"

@@ -1,4 +1,4 @@
-"""Prints what was said beside what was recognised, a JSON line a call, for `models.training.learn_noise`: `python -m tests.quality.pairs FOLDER STAGE`."""
+"""Prints what was said beside what was recognised, a JSON line a call, for `models.training.learn_noise`: `python -m pipelines.quality.pairs FOLDER STAGE`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipelines.core.staging import Batch
-from tests.quality.truth import read_references
+from pipelines.quality.reference import read_references
 
 
 def main() -> None:

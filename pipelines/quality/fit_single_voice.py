@@ -1,6 +1,6 @@
 """How well one voice alone is told from two people, and the fit of `models.diarization.voices.APART`.
 
-    python -m tests.quality.one_voice FOLDER [--alone RECORDINGS]
+    python -m pipelines.quality.fit_single_voice FOLDER [--alone RECORDINGS]
 
 `FOLDER` is a folder of reference calls (audio/, reference/): each call as one channel has two people, each track of a stereo call one. Printed are the
 weights fitted to all of them, whole and cut short, and what is told right with one centre at a time left out of the fit. `RECORDINGS` holds sound files
@@ -47,7 +47,7 @@ class Example:
 
 def main() -> None:
     """Print the weights and the figures."""
-    parser = argparse.ArgumentParser(prog="python -m tests.quality.one_voice", description="One voice alone, or two people?")
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.fit_single_voice", description="One voice alone, or two people?")
     parser.add_argument("folder", type=Path, help="calls with references")
     parser.add_argument("--alone", type=Path, help="recordings of one voice each, only measured")
     given = parser.parse_args()
@@ -95,9 +95,11 @@ def sounds_of(folder: Path) -> Iterator[tuple[str, bool, npt.NDArray[np.float32]
     """Centre, whether two people speak, and samples of each call as one channel and of each track of a stereo call."""
     for file in sorted((folder / "reference").glob("*.json")):
         reference = json.loads(file.read_text(encoding="utf-8"))
-        tracks = audio.decode(next((folder / "audio").glob(f"{reference['id']}.*"))).tracks
+        tracks = [track[:] for track in audio.decode(next((folder / "audio").glob(f"{reference['id']}.*"))).tracks]
         longest = max(len(t) for t in tracks)
-        mixed = np.sum([np.pad(t, (0, longest - len(t))) for t in tracks], axis=0, dtype=np.float32) / np.float32(len(tracks) ** 0.5)
+        mixed = np.asarray(
+            np.sum([np.pad(t, (0, longest - len(t))) for t in tracks], axis=0, dtype=np.float32) / len(tracks) ** 0.5, np.float32
+        )
         yield reference["centre"], True, mixed
         for track in tracks if len(tracks) == 2 else ():
             yield reference["centre"], False, track
@@ -107,7 +109,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bool, npt.NDArray[np.float32]]]:
     for file in sorted(folder.rglob("*")):
         if file.suffix in SUFFIXES:
             try:
-                yield "", False, audio.decode(file).tracks[0]
+                yield "", False, audio.decode(file).tracks[0][:]
             except BadRecordingError as error:
                 print(f"{file.name}: {error}")
 

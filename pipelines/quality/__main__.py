@@ -1,4 +1,4 @@
-"""How well calls are judged, for a folder of calls with references: `python -m tests.quality FOLDER [--stage STAGE]`, or `--folds FOLDER`.
+"""How well calls are judged, for a folder of calls with references: `python -m pipelines.quality FOLDER [--stage STAGE]`, or `--folds FOLDER`.
 
 Prints Markdown tables. Without `--stage` the reference transcripts are judged, which isolates judgement from recognition; with it, what a run
 of `callgrade grade` recognised and judged (its stage lies beside the warehouse: `FILE.callgrade/stage`). With `--folds`, the labelled dialogues of the
@@ -15,20 +15,20 @@ from functools import partial
 from pathlib import Path
 
 from models import private_files
-from tests.quality.curves import curves, decisions, reliability
-from tests.quality.figures import grouped
-from tests.quality.folds import add_folds, judged_by_folds
-from tests.quality.intervals import table as intervals
-from tests.quality.noise import misheard
-from tests.quality.replay import judged_again, replay, staged
-from tests.quality.scripts import write_calls
-from tests.quality.table import criteria, summary
+from pipelines.quality.bootstrap import table as intervals
+from pipelines.quality.curves import curves, decisions, reliability
+from pipelines.quality.dialogue_calls import write_calls
+from pipelines.quality.figures import grouped
+from pipelines.quality.folds import add_folds, judged_by_folds
+from pipelines.quality.noise import misheard
+from pipelines.quality.replay import judged_again, replay, staged
+from pipelines.quality.tables import criteria, summary
 
 
 def main() -> int:
     """Measure one folder; exit status 1 when it has no call with a reference."""
     private_files.apply_umask()
-    parser = argparse.ArgumentParser(prog="python -m tests.quality", description="Judgement measured against references.")
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality", description="Judgement measured against references.")
     parser.add_argument("folder", type=Path, nargs="?", help="calls.csv and reference/<call_id>.json, or labelled dialogues (*.yaml)")
     parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
     parser.add_argument(
@@ -43,8 +43,8 @@ def main() -> int:
     if arguments.folds:
         judged = judged_by_folds(arguments.folds, arguments.noise)
     elif not (arguments.folder / "reference").is_dir():
-        with tempfile.TemporaryDirectory() as made:
-            judged = replay(write_calls(arguments.folder, Path(made)), spoil=spoil)
+        with tempfile.TemporaryDirectory() as calls:
+            judged = replay(write_calls(arguments.folder, Path(calls)), spoil=spoil)
     elif arguments.stage is None:
         judged = replay(arguments.folder, spoil=spoil)
     elif arguments.noise:

@@ -16,11 +16,11 @@ from pipelines.centres.profile import load_centre
 from pipelines.core.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
 from pipelines.core.staging import Batch
 from pipelines.intake.folder import read_folder
+from pipelines.quality.reference import Reference, read_references
 from pipelines.redact.step import redact_turns
 from pipelines.score.calibration import Calibration
 from pipelines.score.step import Scored, score_call
 from pipelines.turns.model_reading import NOTHING_READ, Reading, read_with
-from tests.quality.truth import Reference, read_references
 
 _HEARD = 0.95  # recognition probability of a word that was read, not heard
 
@@ -75,7 +75,8 @@ def replay(
 
 def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_raw: bool = False) -> Judged:
     """One call judged from the words of its reference; `keep_raw` as with `--keep-text raw`."""
-    model, spoken, personal = get_turn_model(), turns_of(call.call_id, reference), []
+    model, spoken = get_turn_model(), turns_of(call.call_id, reference)
+    personal: list[PersonalData] = []
     if is_masked:
         spoken, personal = redact_turns(spoken, keep_raw, call.centre_id, read_with(model, [spoken])[0].turns)
     examples = [load_centre(call.centre_id).topic_examples]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from tests.quality.figures import Figures
+from pipelines.quality.figures import Figures
 
 
 def summary(groups: Mapping[str, Figures]) -> str:

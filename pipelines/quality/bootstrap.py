@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.quality.figures import MOODS, Figures, figures_of
-from tests.quality.replay import Judged
-from tests.quality.table import markdown
+from pipelines.quality.figures import MOODS, Figures, figures_of
+from pipelines.quality.replay import Judged
+from pipelines.quality.tables import markdown
 
 DRAWS = 1000
 Sums = Mapping[str, NDArray[np.float64]]  # name of a count → its sum in each draw
@@ -29,7 +29,8 @@ def _f1(sums: Sums, right: str, missed: str, invented: str) -> NDArray[np.float6
 
 
 def _mood_f1(sums: Sums) -> NDArray[np.float64]:
-    return np.mean([_f1(sums, f"mood {m} right", f"mood {m} missed", f"mood {m} invented") for m in MOODS], axis=0)
+    mean: NDArray[np.float64] = np.mean([_f1(sums, f"mood {m} right", f"mood {m} missed", f"mood {m} invented") for m in MOODS], axis=0)
+    return mean
 
 
 HEADLINES: Mapping[str, Callable[[Sums], NDArray[np.float64]]] = {

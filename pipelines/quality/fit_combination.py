@@ -1,4 +1,4 @@
-"""Fits how model, phrases and lexicon are combined, on dialogues that the model was not fitted to: `python -m tests.quality.combine`.
+"""Fits how model, phrases and lexicon are combined, on dialogues that the model was not fitted to: `python -m pipelines.quality.fit_combination`.
 
 Every dialogue of the writers whom a fold's model has not seen (`folds`) is read as it was written and as recognition may give it;
 `pipelines/score/combination.yaml` is written from both.
@@ -11,7 +11,7 @@ import math
 import random
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -25,17 +25,17 @@ from models.languages.phrases import LOADER
 from models.text.turn_model import ACTS, TurnModel
 from models.training.dialogues import FOLDER
 from pipelines.centres.profile import Centre, centre_ids, load_centre
+from pipelines.quality.dialogue_calls import reference_of, write_calls
+from pipelines.quality.fit_thresholds import regress
+from pipelines.quality.folds import NOISES, add_folds, folds_in
+from pipelines.quality.noise import misheard
+from pipelines.quality.replay import replay, turns_of
 from pipelines.redact.step import redact_turns
 from pipelines.score.abuse import abuse_in_turn
 from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features
 from pipelines.score.speech_acts import CLOSING_TURNS, OPENING_TURNS, find_acts, phrases_of
 from pipelines.score.topic import combined, topic_points
 from pipelines.turns.model_reading import read_with
-from tests.quality.choose import regress
-from tests.quality.folds import NOISES, add_folds, folds_in
-from tests.quality.noise import misheard
-from tests.quality.replay import replay, turns_of
-from tests.quality.scripts import reference_of, write_calls
 
 TOPIC_WEIGHTS = {
     "points": (0.5, 0.75, 1.0, 1.25, 1.5),
@@ -112,11 +112,16 @@ def told_topics(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: floa
 def topic_weights(some: Sequence[ToldTopic]) -> dict[str, float]:
     """The weights of the grid under which the right topics are likeliest."""
 
-    def unlikeliness(weights: tuple[float, float]) -> float:
+    def unlikeliness(weights: Iterable[float]) -> float:
         named = dict(zip(TOPIC_WEIGHTS, weights, strict=True))
-        return -sum(math.log(combined(one.points, one.known, named).probability(lambda t, one=one: t == one.right) + 1e-6) for one in some)
+        return -sum(math.log(_probability_of(one, named) + 1e-6) for one in some)
 
-    return dict(zip(TOPIC_WEIGHTS, min(product(*TOPIC_WEIGHTS.values()), key=unlikeliness), strict=True))
+    grid: list[tuple[float, ...]] = list(product(*TOPIC_WEIGHTS.values()))
+    return dict(zip(TOPIC_WEIGHTS, min(grid, key=unlikeliness), strict=True))
+
+
+def _probability_of(one: ToldTopic, weights: dict[str, float]) -> float:
+    return combined(one.points, one.known, weights).probability(lambda topic: topic == one.right)
 
 
 def fitted(some: Sequence[Told], names: Sequence[str]) -> list[float]:
@@ -131,7 +136,9 @@ def fitted(some: Sequence[Told], names: Sequence[str]) -> list[float]:
 
 def main() -> None:
     """Fit and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m tests.quality.combine", description="Fit how model, phrases and lexicon are combined.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.quality.fit_combination", description="Fit how model, phrases and lexicon are combined."
+    )
     add_folds(parser)
     given = parser.parse_args()
     by_name: dict[str, list[Told]] = defaultdict(list)
@@ -149,7 +156,7 @@ def main() -> None:
         "operator_abuse": fitted(by_name["by_operator"], ABUSE_FEATURES),
         "topic": topic_weights(topics),
     }
-    head = f"# Made by `python -m tests.quality.combine`: offset and weights of {', '.join(ACT_FEATURES)}; of abuse {', '.join(ABUSE_FEATURES)}.\n"
+    head = f"# Made by `python -m pipelines.quality.fit_combination`: offset and weights of {', '.join(ACT_FEATURES)}; of abuse {', '.join(ABUSE_FEATURES)}.\n"
     PATH.write_text(head + yaml.safe_dump(combination, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")
 
 

@@ -44,7 +44,7 @@ def write_calls(scripts: Path, out: Path, writers: Container[int] | None = None)
 
 
 def reference_of(script: dict[str, Any]) -> dict[str, Any]:
-    """The reference of one script, as `tests.quality.truth` reads it; times in seconds."""
+    """The reference of one script, as `pipelines.quality.reference` reads it; times in seconds."""
     turns: list[dict[str, Any]] = []
     holds: list[dict[str, Any]] = []
     at_s = START_S
