@@ -28,7 +28,7 @@ from lock import PACKAGES, ROOT, TORCH, TORCH_CPU, Pin, read
 from packageurl import PackageURL
 from packaging.requirements import Requirement
 
-from models.registry import Entry, load_registry
+from models.registry import ModelEntry, load_registry
 
 _LICENCES = LicenseFactory()
 _OSI = "License :: OSI Approved :: "
@@ -127,7 +127,7 @@ def _title(installed: Distribution) -> str:
     return title if re.search("licen[cs]e", title, re.I) else ""
 
 
-def _model(model: Entry) -> Component:
+def _model(model: ModelEntry) -> Component:
     """A model with each of its files. Files of the hub whose sha256 nobody published are recorded on the machine that fetches them."""
     if model.source == "hub":
         owner, _, name = str(model.hub_id).partition("/")

@@ -11,28 +11,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models import atomic_files
-from models.registry import ChangedWeightsError, Entry, MissingWeightsError, check_file, load_registry, models_of, quiet, sha256_of
+from models.registry import ChangedWeightsError, MissingWeightsError, ModelEntry, check_file, load_registry, models_of, quiet, sha256_of
 
 
-def folder(models_dir: Path, model: Entry) -> Path | None:
+def folder(models_dir: Path, model: ModelEntry) -> Path | None:
     """The snapshot of the pinned commit, or None when it is not here or lacks a file of `hub_files` or of `sha256`."""
     place = _repository(models_dir, model) / "snapshots" / (model.revision or "")
     return place if place.is_dir() and all((place / name).is_file() for name in {*model.hub_files, *model.sha256}) else None
 
 
-def record(models_dir: Path, model: Entry) -> Path:
+def record(models_dir: Path, model: ModelEntry) -> Path:
     """The file with the sha256 of what was fetched and is not in the registry."""
     return _repository(models_dir, model) / f"{model.revision}.sha256"
 
 
-def recorded(models_dir: Path, model: Entry) -> dict[str, str]:
+def recorded(models_dir: Path, model: ModelEntry) -> dict[str, str]:
     """The recorded sha256 by file name; empty before the first fetch."""
     path = record(models_dir, model)
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
 
 
-def verified(models_dir: Path, model: Entry) -> Path:
+def verified(models_dir: Path, model: ModelEntry) -> Path:
     """The snapshot, with every file in it checked; downloads nothing.
 
     Raises:
@@ -52,7 +52,7 @@ def verified(models_dir: Path, model: Entry) -> Path:
     return place
 
 
-def fetch(models_dir: Path, model: Entry, say: Callable[[str], None]) -> bool:
+def fetch(models_dir: Path, model: ModelEntry, say: Callable[[str], None]) -> bool:
     """Download the pinned commit unless it is here, check its files, and record those that the registry does not know.
 
     Returns whether anything was missing before. Files that were copied here are recorded also where the hub cannot be reached.
@@ -86,7 +86,7 @@ def fetch(models_dir: Path, model: Entry, say: Callable[[str], None]) -> bool:
     return is_new
 
 
-def _check(models_dir: Path, model: Entry, file: Path, sha256: str | None) -> None:
+def _check(models_dir: Path, model: ModelEntry, file: Path, sha256: str | None) -> None:
     if sha256 is None:
         raise ChangedWeightsError(
             f"{file} was not among the files of {model.name} when they were fetched first. Remove it; or, if it belongs there, "
@@ -95,13 +95,13 @@ def _check(models_dir: Path, model: Entry, file: Path, sha256: str | None) -> No
     check_file(file, sha256, model.name)
 
 
-def fetch_advice(model: Entry) -> str:
+def fetch_advice(model: ModelEntry) -> str:
     """What to do about a hub model that is missing."""
     profile = next((p for p in load_registry().profiles if model.name in {m.name for m in models_of(p)}), "PROFILE")
     return f"Fetch it with `callgrade models --profile {profile} --fetch` (HF_TOKEN set), or use `--profile offline`, which needs no hub."
 
 
-def _download(models_dir: Path, model: Entry) -> Path:
+def _download(models_dir: Path, model: ModelEntry) -> Path:
     quiet()
     try:
         from huggingface_hub import snapshot_download
@@ -116,7 +116,7 @@ def _download(models_dir: Path, model: Entry) -> Path:
         ) from error
 
 
-def _repository(models_dir: Path, model: Entry) -> Path:
+def _repository(models_dir: Path, model: ModelEntry) -> Path:
     return models_dir / "hub" / f"models--{(model.hub_id or '').replace('/', '--')}"
 
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models import hub, registry
-from models.registry import DEFAULT, FETCH, ChangedWeightsError, Entry, MissingWeightsError, check_file, quiet, stay_offline
+from models.registry import DEFAULT, FETCH, ChangedWeightsError, MissingWeightsError, ModelEntry, check_file, quiet, stay_offline
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledModel:
     """What `callgrade models` shows of one job."""
 
     job: str
     language: str  # the one that it does the job for, or default
-    entry: Entry
+    entry: ModelEntry
     state: str  # installed | missing | changed
     place: str  # the folder, or the hub id with its revision
     recorded: Mapping[str, str] = field(default_factory=dict)  # sha256 of the hub files that the registry does not know
 
 
-def weights(models_dir: Path, model: Entry, *, verify: bool = True) -> Path:
+def weights(models_dir: Path, model: ModelEntry, *, verify: bool = True) -> Path:
     """The folder with a model's weights, every file checked by sha256 unless `verify` is false; downloads nothing.
 
     Raises:
@@ -69,14 +69,14 @@ def _advice(profile: str) -> str:
     )
 
 
-def installed(models_dir: Path, profile: str) -> list[Installed]:
+def installed(models_dir: Path, profile: str) -> list[InstalledModel]:
     """One row a job (and language with a model of its own) of a profile: whether its weights are here, and the ones that are pinned.
 
     Loads nothing.
     """
     loaded = registry.load_registry()
     return [
-        Installed(
+        InstalledModel(
             job, language, loaded.models[name], *_state(models_dir, loaded.models[name]), hub.recorded(models_dir, loaded.models[name])
         )
         for job, names in loaded.profiles.get(profile, {}).items()
@@ -84,7 +84,7 @@ def installed(models_dir: Path, profile: str) -> list[Installed]:
     ]
 
 
-def _state(models_dir: Path, model: Entry) -> tuple[str, str]:
+def _state(models_dir: Path, model: ModelEntry) -> tuple[str, str]:
     place = f"{model.hub_id}@{(model.revision or '')[:8]}" if model.source == "hub" else str(models_dir)
     try:
         folder = weights(models_dir, model)
@@ -95,7 +95,7 @@ def _state(models_dir: Path, model: Entry) -> tuple[str, str]:
         return "changed", str(error)
 
 
-def weights_to_load(models_dir: Path, model: Entry) -> Path:
+def weights_to_load(models_dir: Path, model: ModelEntry) -> Path:
     """The folder of a model that is loaded next, with telemetry off, and the hub out of reach unless the model comes from it. Raises as `weights`."""
     if model.source == "hub":
         quiet()

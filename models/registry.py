@@ -44,7 +44,7 @@ class ChangedWeightsError(ModelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PackageFile:
     """A file inside a pinned package; a target is made of one or more of them, joined in order."""
 
     package: str
@@ -58,11 +58,11 @@ class WeightsFile:
 
     target: str
     sha256: str
-    parts: tuple[Part, ...]
+    parts: tuple[PackageFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ModelEntry:
     """One model of the registry."""
 
     name: str
@@ -90,7 +90,7 @@ class Entry:
 class Registry:
     """All models, and those that each profile uses for each job: by language, and under `default` for all other languages."""
 
-    models: Mapping[str, Entry]
+    models: Mapping[str, ModelEntry]
     profiles: Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
@@ -106,7 +106,7 @@ def load_registry(path: Path = REGISTRY) -> Registry:
     return Registry(models, profiles)
 
 
-def entry(profile: str, job: str) -> Entry:
+def entry(profile: str, job: str) -> ModelEntry:
     """The model that does a job in a profile, for all languages that have none of their own.
 
     Raises UnknownModelError with the names that there are.
@@ -119,14 +119,14 @@ def entry(profile: str, job: str) -> Entry:
     return registry.models[registry.profiles[profile][job][DEFAULT]]
 
 
-def own_entries(profile: str, job: str) -> dict[str, Entry]:
+def own_entries(profile: str, job: str) -> dict[str, ModelEntry]:
     """The models that do a job for one language only, by language; empty where one model serves all. Raises as `entry` does."""
     entry(profile, job)
     registry = load_registry()
     return {language: registry.models[name] for language, name in sorted(registry.profiles[profile][job].items()) if language != DEFAULT}
 
 
-def models_of(profile: str) -> list[Entry]:
+def models_of(profile: str) -> list[ModelEntry]:
     """Every model of a profile once, in the order of the jobs. Raises UnknownModelError with the profiles that there are."""
     entry(profile, "asr")
     registry = load_registry()
@@ -187,19 +187,19 @@ def check_file(path: Path, sha256: str, name: str) -> None:
     _checked.add(key)
 
 
-def _entry(name: str, values: dict[str, Any], path: Path) -> Entry:
+def _entry(name: str, values: dict[str, Any], path: Path) -> ModelEntry:
     try:
         files = tuple(
-            WeightsFile(f["target"], f["sha256"], tuple(Part(p["package"], str(p["version"]), p["file"]) for p in f["parts"]))
+            WeightsFile(f["target"], f["sha256"], tuple(PackageFile(p["package"], str(p["version"]), p["file"]) for p in f["parts"]))
             for f in values.pop("files", [])
         )
         languages, hub_files = tuple(values.pop("languages")), tuple(values.pop("hub_files", ()))
-        return Entry(name=name, files=files, languages=languages, hub_files=hub_files, **values)
+        return ModelEntry(name=name, files=files, languages=languages, hub_files=hub_files, **values)
     except (KeyError, TypeError) as error:
         raise UnknownModelError(f"{path.name}: model {name}: {error}.") from error
 
 
-def _by_language(given: str | Mapping[str, str], models: Mapping[str, Entry], job: str, place: str) -> dict[str, str]:
+def _by_language(given: str | Mapping[str, str], models: Mapping[str, ModelEntry], job: str, place: str) -> dict[str, str]:
     """The names of the models that do a job, by language; `place` begins every message."""
     if job not in JOBS:
         raise UnknownModelError(f"{place}: there is no such job; the jobs are {', '.join(JOBS)}.")

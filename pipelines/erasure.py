@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from pipelines.app_db import audit_subjects
-from pipelines.app_db.database import Store, open_store, store_path
+from pipelines.app_db.database import AppDatabase, open_store, store_path
 from pipelines.coaching import call_sound, packs
 from pipelines.core import staging
 from pipelines.core.published import Published
@@ -75,7 +75,7 @@ def sweep(settings: Settings, published: Published, *, with_audit: bool) -> None
         log.info("forgotten: what was noted of %d calls that were forgotten earlier", len(ids))
 
 
-def _forget_rows(settings: Settings, store: Store, ids: set[str], frozen: Iterable[str], *, on_request: bool) -> None:
+def _forget_rows(settings: Settings, store: AppDatabase, ids: set[str], frozen: Iterable[str], *, on_request: bool) -> None:
     """Remove the rows of calls from the database, and the sounds of moments in packs before the rows that name them."""
     moments = [
         row
@@ -121,7 +121,7 @@ def _forget_alerts(db: sqlite3.Connection, ids: set[str]) -> None:
             db.execute("update alerts set body = ? where alert_id = ?", [json.dumps(values), alert_id])
 
 
-def _cases(store: Store, ids: set[str]) -> list[str]:
+def _cases(store: AppDatabase, ids: set[str]) -> list[str]:
     """The regression cases that upheld disputes left of these calls."""
     disputes = store.rows("select call_id, criterion_id from disputes order by dispute_id")
     return [regression_cases.case_id_of(store.signing_key, d["call_id"], d["criterion_id"]) for d in disputes if d["call_id"] in ids]
@@ -137,7 +137,7 @@ def _remove_measurements(settings: Settings, ids: set[str]) -> None:
             staging.write_whole(file, json.dumps(left, indent=1).encode("utf-8"))
 
 
-def _tables(store: Store) -> list[str]:
+def _tables(store: AppDatabase) -> list[str]:
     """The tables with a column `call_id`."""
     sql = "select m.name from sqlite_schema m, pragma_table_info(m.name) c where m.type = 'table' and c.name = 'call_id' order by m.name"
     return [row["name"] for row in store.rows(sql)]

@@ -61,7 +61,7 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWord:
+class ChunkWord:
     """One word of a chunk; seconds from the chunk's start."""
 
     start_s: float
@@ -71,10 +71,10 @@ class HeardWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ChunkTranscript:
     """What the engine made of one chunk. `is_doubtful` when it took the chunk for silence and was unsure of the words."""
 
-    words: tuple[HeardWord, ...]
+    words: tuple[ChunkWord, ...]
     mean_logprob: float
     no_speech_probability: float
 
@@ -86,7 +86,7 @@ class Heard:
 class Transcriber(Protocol):
     """What turns chunks into words; safe to ask from one thread at a time."""
 
-    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, Heard]]:
+    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
         """What was heard in each chunk, by language, in the order of the chunks."""
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models import registry
-from models.asr.engine import Chunk, Heard, Recogniser, Sound, Transcriber
+from models.asr.engine import Chunk, ChunkTranscript, Recogniser, Sound, Transcriber
 
 
 class ByLanguage:
@@ -29,10 +29,10 @@ class ByLanguage:
         """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
         return self._default.language_probabilities(sounds, languages)
 
-    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, Heard]]:
+    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
         """What was heard in each chunk, by language, in the order of the chunks; each engine is asked once."""
         engines = [self._engine(chunk.languages) for chunk in chunks]
-        heard: list[dict[str, Heard]] = [{} for _ in chunks]
+        heard: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
         for engine in dict.fromkeys(engines):
             numbers = [i for i, other in enumerate(engines) if other is engine]
             for i, result in zip(numbers, engine.transcribe_chunks([chunks[i] for i in numbers]), strict=True):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from models import installed, registry
-from models.asr.engine import CHUNK_S, RATE_HZ, Chunk, Heard, HeardWord, Sound
+from models.asr.engine import CHUNK_S, RATE_HZ, Chunk, ChunkTranscript, ChunkWord, Sound
 from models.cores import cores, threads
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ SPARE_FRAMES = 60  # a window holds this much more than its sound, or the last w
 class Whisper:
     """A loaded Whisper model; to be asked from one thread at a time, as it runs threads of its own."""
 
-    def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
+    def __init__(self, entry: registry.ModelEntry, models_dir: Path) -> None:
         folder = installed.weights_to_load(models_dir, entry)
         from faster_whisper import WhisperModel
 
@@ -77,10 +77,10 @@ class Whisper:
 
         return self._in_batches(range(len(sounds)), lambda i: (self._window(sounds[i]),), lambda i: len(sounds[i]), detect)
 
-    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, Heard]]:
+    def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
         """The words of each chunk by language, in the order of the chunks; a batch holds chunks of one window, languages and hot words."""
 
-        def hear(batch: Sequence[Chunk]) -> list[dict[str, Heard]]:
+        def hear(batch: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
             sounds = [chunk.samples for chunk in batch]
             encoded = self._encode(sounds)
             hot_words = batch[0].hot_words or ("",) * len(batch[0].languages)
@@ -129,7 +129,7 @@ class Whisper:
         frames = len(sound) * FRAMES_A_SECOND // RATE_HZ + SPARE_FRAMES
         return min(-(-frames // WINDOW_STEP_FRAMES) * WINDOW_STEP_FRAMES, WINDOW_FRAMES)
 
-    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Sound], language: str, hot_words: str) -> list[Heard]:
+    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Sound], language: str, hot_words: str) -> list[ChunkTranscript]:
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, True, task="transcribe", language=language)
@@ -140,7 +140,7 @@ class Whisper:
         frames = [len(sound) // self._whisper.feature_extractor.hop_length for sound in sounds]
         alignments = self._whisper.find_alignment(tokenizer, texts, _view(encoded), frames)
         return [
-            Heard(_words(alignment, len(sound) / RATE_HZ), logprob, no_speech)
+            ChunkTranscript(_words(alignment, len(sound) / RATE_HZ), logprob, no_speech)
             for alignment, sound, (_, logprob, no_speech) in zip(alignments, sounds, results, strict=True)
         ]
 
@@ -204,16 +204,16 @@ def _view(encoded: Iterable[Any]) -> Any:
     return ctranslate2.StorageView.from_array(np.concatenate(list(encoded)))
 
 
-def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[HeardWord, ...]:
+def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[ChunkWord, ...]:
     from faster_whisper.transcribe import merge_punctuations
 
     merge_punctuations(alignment, "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、")
-    words: list[HeardWord] = []
+    words: list[ChunkWord] = []
     for item in alignment:
         text = item["word"].strip()
         if text and any(c.isalnum() for c in text):
             start = min(float(item["start"]), length_s)
-            word = HeardWord(start, max(start, min(float(item["end"]), length_s)), text, float(item["probability"]))
+            word = ChunkWord(start, max(start, min(float(item["end"]), length_s)), text, float(item["probability"]))
             # "м'ясо", "что-то" and "1,5" come in two parts, the second without the space before a word
             if words and not item["word"][0].isspace():
                 word = _joined(words.pop(), word)
@@ -221,8 +221,8 @@ def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[HeardWord,
     return tuple(words)
 
 
-def _joined(first: HeardWord, rest: HeardWord) -> HeardWord:
-    return HeardWord(first.start_s, rest.end_s, first.text + rest.text, (first.probability + rest.probability) / 2)
+def _joined(first: ChunkWord, rest: ChunkWord) -> ChunkWord:
+    return ChunkWord(first.start_s, rest.end_s, first.text + rest.text, (first.probability + rest.probability) / 2)
 
 
 def _compression(text: str) -> float:

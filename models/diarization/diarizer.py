@@ -26,7 +26,7 @@ from models.asr.engine import RATE_HZ, Track
 from models.batches import in_groups
 from models.cores import on_every_core
 from models.diarization.torchaudio_stand_in import spare_torchaudio
-from models.diarization.voices import FRAMES_A_SECOND, Piece, cut_pieces, speakers_of_pieces, stretches_of
+from models.diarization.voices import FRAMES_A_SECOND, VoiceSegment, cut_pieces, speakers_of_pieces, stretches_of
 
 Samples = npt.NDArray[np.float32]
 
@@ -75,7 +75,7 @@ def get_diarizer(profile: str, models_dir: Path) -> Diarizer:
 class _OfflineDiarizer:
     """Segmentation windows and voice embeddings of many sounds in the same batches."""
 
-    def __init__(self, segmentation: registry.Entry, embedding: registry.Entry, models_dir: Path) -> None:
+    def __init__(self, segmentation: registry.ModelEntry, embedding: registry.ModelEntry, models_dir: Path) -> None:
         import_pyannote()
         from models.diarization.campplus import CamPlusPlus
         from models.diarization.segmentation import Segmentation
@@ -96,7 +96,7 @@ class _OfflineDiarizer:
         embeddings = self._embed(sounds, pieces)
         return [_stretches(own, heard) for own, heard in zip(pieces, embeddings, strict=True)]
 
-    def _embed(self, sounds: Sequence[Track], pieces: Sequence[Sequence[Piece]]) -> list[dict[int, Any]]:
+    def _embed(self, sounds: Sequence[Track], pieces: Sequence[Sequence[VoiceSegment]]) -> list[dict[int, Any]]:
         """The embedding of the middle of each piece that is long enough, by sound and index of the piece.
 
         Sounds of one group are embedded together, one that is longer than a group in parts.
@@ -205,7 +205,7 @@ class _Part:
     middles: tuple[tuple[int, int, int], ...]  # index of the piece, first frame, frames
 
 
-def _parts(number: int, sound: Track, pieces: Sequence[Piece]) -> list[_Part]:
+def _parts(number: int, sound: Track, pieces: Sequence[VoiceSegment]) -> list[_Part]:
     """The parts of a sound, one unless it is longer than a group. Where no piece is embedded there is none."""
     frames = 1 + (len(sound) - FRAME_SAMPLES) // HOP_SAMPLES
     middles: list[tuple[int, int, int]] = []
@@ -232,7 +232,7 @@ def _features(sound: Track, first: int = 0, last: int | None = None) -> Any:
     return fbank(samples[None] * 32768, num_mel_bins=80, sample_frequency=RATE_HZ, dither=0.0)
 
 
-def _stretches(pieces: Sequence[Piece], embeddings: dict[int, Any]) -> list[SpokenStretch]:
+def _stretches(pieces: Sequence[VoiceSegment], embeddings: dict[int, Any]) -> list[SpokenStretch]:
     placed = stretches_of(pieces, speakers_of_pieces(pieces, embeddings))
     return _named([(first / FRAMES_A_SECOND, last / FRAMES_A_SECOND, speaker) for first, last, speaker in placed])
 

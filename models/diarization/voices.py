@@ -41,7 +41,7 @@ PAUSE_FRAMES = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class VoiceSegment:
     """A stretch in which the segmentation heard one person all along, or several at once (`is_overlap`); frames of 10 ms."""
 
     first: int
@@ -49,7 +49,7 @@ class Piece:
     is_overlap: bool
 
 
-def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[Piece]:
+def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[VoiceSegment]:
     """The pieces of one call, in order, from who is active in each frame, [frames, speakers of the window].
 
     A piece ends where another speaker begins or somebody talks over him; a longer stretch is cut into equal parts.
@@ -59,13 +59,13 @@ def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[Piece
     many = active.shape[1]
     who = np.where(active.sum(axis=1) == 1, active.argmax(axis=1), np.where(active.any(axis=1), many, -1))
     edges = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1], [True]]))
-    pieces: list[Piece] = []
+    pieces: list[VoiceSegment] = []
     for first, last in pairwise(edges):
         if who[first] == many:
-            pieces.append(Piece(int(first), int(last), True))
+            pieces.append(VoiceSegment(int(first), int(last), True))
         elif who[first] >= 0:
             cuts = np.linspace(first, last, -(-int(last - first) // longest_frames) + 1).round().astype(int)
-            pieces += [Piece(int(a), int(b), False) for a, b in pairwise(cuts)]
+            pieces += [VoiceSegment(int(a), int(b), False) for a, b in pairwise(cuts)]
     return pieces
 
 
@@ -114,13 +114,13 @@ def apartness(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArr
     }
 
 
-def learned_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddings]) -> list[int]:
+def learned_pieces(pieces: Sequence[VoiceSegment], embeddings: Mapping[int, Embeddings]) -> list[int]:
     """The indices of the pieces that shape the voices: those long enough, or all that have an embedding where fewer than two are."""
     learned = [n for n in embeddings if pieces[n].last - pieces[n].first >= LEARNED_FRAMES]
     return learned if len(learned) >= 2 else list(embeddings)
 
 
-def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddings]) -> dict[int, int]:
+def speakers_of_pieces(pieces: Sequence[VoiceSegment], embeddings: Mapping[int, Embeddings]) -> dict[int, int]:
     """The voice of each piece of one person, by the piece's index; `embeddings` has those of pieces long enough to have one."""
     if not embeddings:
         return {n: 0 for n, piece in enumerate(pieces) if not piece.is_overlap}
@@ -139,7 +139,7 @@ def speakers_of_pieces(pieces: Sequence[Piece], embeddings: Mapping[int, Embeddi
     return speakers
 
 
-def stretches_of(pieces: Sequence[Piece], speakers: Mapping[int, int]) -> list[tuple[int, int, int]]:
+def stretches_of(pieces: Sequence[VoiceSegment], speakers: Mapping[int, int]) -> list[tuple[int, int, int]]:
     """First frame, last frame (exclusive) and speaker of each stretch, ordered by start.
 
     Where several talk at once it is the voices before and after; in a call of two it can only be both.
@@ -175,7 +175,7 @@ def _centres(unit: Embeddings, labels: npt.NDArray[np.int_], weights: npt.NDArra
     return centres
 
 
-def _cheapest_path(pieces: Sequence[Piece], unit: Mapping[int, Embeddings], centres: npt.NDArray[np.float64]) -> dict[int, int]:
+def _cheapest_path(pieces: Sequence[VoiceSegment], unit: Mapping[int, Embeddings], centres: npt.NDArray[np.float64]) -> dict[int, int]:
     """The voice of each piece: like its embedding, and changing rather at a pause; a piece too short to have one goes with its neighbours."""
     single = [n for n, piece in enumerate(pieces) if not piece.is_overlap]
     cost = np.zeros(len(centres))

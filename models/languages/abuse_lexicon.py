@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from models.languages.misheard import Sounds, is_known_word, sounds_of
+from models.languages.misheard import PhoneticIndex, is_known_word, sounds_of
 from models.languages.phrases import LOADER
 
 FOLDER = Path(__file__).with_name("abuse")
@@ -41,7 +41,7 @@ class AbuseLexicon:
     words: dict[str, re.Pattern[str]]
     phrases: dict[str, re.Pattern[str]]
     masked: re.Pattern[str]
-    sounds: Sounds  # of the insults
+    sounds: PhoneticIndex  # of the insults
 
     def has(self, name: str, word: str) -> bool:
         """Whether a normalised word belongs to a list."""

@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 
 from models.languages.dictionaries import lemmas, morph
-from models.languages.phrases import APOSTROPHES, LOADER, Pattern, Place, compile_phrase, near_options
+from models.languages.phrases import APOSTROPHES, LOADER, Pattern, PhraseSlot, compile_phrase, near_options
 
 LANGUAGES = ("ru", "uk", "hu", "en")
 ACTS = (
@@ -180,7 +180,7 @@ def _match_at(words: Sequence[str], first: int, pattern: Pattern, least: float) 
     return first, at, round(score * pattern.weight, 3)
 
 
-def _width_score(words: Sequence[str], at: int, place: Place) -> tuple[int, float]:
+def _width_score(words: Sequence[str], at: int, place: PhraseSlot) -> tuple[int, float]:
     score = place.unit.score(words[at])
     if score >= 0.95 or not place.is_long:
         return 1, score

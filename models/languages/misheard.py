@@ -25,7 +25,7 @@ _DOUBLED = re.compile(r"(.)\1+")
 
 
 @dataclass(frozen=True, slots=True)
-class Sounds:
+class PhoneticIndex:
     """The words of some lists by their sound."""
 
     whole: dict[str, str]  # sound → word
@@ -44,7 +44,7 @@ class Sounds:
         return next((listed for s, listed in self.whole.items() if is_single and _one_vowel_off(s, heard)), None)
 
 
-def sounds_of(entries: Iterable[str]) -> Sounds:
+def sounds_of(entries: Iterable[str]) -> PhoneticIndex:
     """The sounds of lexicon entries; an entry that ends with `*` is a stem, regular expressions are left out."""
     whole: dict[str, str] = {}
     stems: dict[str, str] = {}
@@ -56,7 +56,7 @@ def sounds_of(entries: Iterable[str]) -> Sounds:
             stems.setdefault(_blurred(word), word)  # its last letter is not the last of a word
         else:
             whole.setdefault(sound(word), word)
-    return Sounds(whole, tuple(sorted(stems.items())))
+    return PhoneticIndex(whole, tuple(sorted(stems.items())))
 
 
 def sound(word: str) -> str:

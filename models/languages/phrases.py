@@ -25,10 +25,10 @@ _LONG = 10  # letters of a name that may be heard as several words
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PhraseSlot:
     """One place of a phrase."""
 
-    unit: Unit
+    unit: SlotMatcher
     gap: int  # other words allowed before it
     is_optional: bool
     is_long: bool  # may be heard as two or three words
@@ -38,8 +38,8 @@ class Place:
 class Pattern:
     """A phrase ready to be looked for."""
 
-    places: tuple[Place, ...]
-    unless: tuple[Unit, ...]
+    places: tuple[PhraseSlot, ...]
+    unless: tuple[SlotMatcher, ...]
     weight: float  # 1.0, or less for a weaker sign
     wanted: tuple[frozenset[str], ...] = ()  # of each place that must be there and is one word: what may stand at it
 
@@ -54,7 +54,7 @@ def near_options(words: tuple[str, ...], language: str) -> frozenset[str]:
 
 
 @dataclass(slots=True, eq=False)
-class Unit:
+class SlotMatcher:
     """The words that may stand at one place, with the scores of words met so far."""
 
     options: tuple[str, ...]
@@ -81,7 +81,7 @@ class Unit:
 def compile_phrase(phrase: str, language: str) -> tuple[Pattern, ...]:
     """The patterns of a phrase: one, or several when a group holds joined words. Raises ValueError when it is not well formed."""
     places: list[list[list[tuple[str, int, bool]]]] = []  # place → alternatives → (options, gap, optional) in a row
-    unless: list[Unit] = []
+    unless: list[SlotMatcher] = []
     gap, weight = _GAP, 1.0
     for part in re.findall(r"(?:\([^)]*\)|[^\s()])+", phrase.replace("’", "'")) if _is_balanced(phrase) else _refuse(phrase):
         if part == "...":
@@ -100,7 +100,7 @@ def compile_phrase(phrase: str, language: str) -> tuple[Pattern, ...]:
     needed = sum(not row[2] for place in places for row in place[0])
     for chosen in product(*places):
         row = [
-            Place(unit, before, optional, needed == 1 and any(len(o) >= _LONG for o in unit.options))
+            PhraseSlot(unit, before, optional, needed == 1 and any(len(o) >= _LONG for o in unit.options))
             for alternative in chosen
             for options, before, optional in alternative
             for unit in [_unit(options, language)]
@@ -141,7 +141,7 @@ def _alternatives(piece: str, gap: int, phrase: str) -> list[list[tuple[str, int
 
 
 @lru_cache(maxsize=50_000)
-def _unit(text: str, language: str) -> Unit:
+def _unit(text: str, language: str) -> SlotMatcher:
     given = text.strip("()").split("|")
     options = [unicodedata.normalize("NFC", o if o.startswith("[") else o.lower()).translate(APOSTROPHES) for o in given]
     if not options or any(not re.search(r"\w", o) for o in options):
@@ -149,7 +149,7 @@ def _unit(text: str, language: str) -> Unit:
     vocabulary = _vocabulary(language)
     for option in options:
         vocabulary.add(option)
-    return Unit(tuple(options), language)
+    return SlotMatcher(tuple(options), language)
 
 
 class _Vocabulary:

@@ -56,7 +56,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """A call, or a part of it, as words; `turns` gives the labels of each turn that has words."""
 
     call: int
@@ -66,10 +66,10 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainingWindow:
     """A window of an example as numbers."""
 
-    example: Example
+    example: TrainingExample
     window: Window
     topic: int
     client_type: int
@@ -162,9 +162,11 @@ def topics_of(dialogues: Sequence[Dialogue]) -> list[str]:
     return sorted({d.topic for d in dialogues})
 
 
-def rows_of(dialogues: Sequence[Dialogue], pieces: Pieces, topics: Sequence[str], draw: random.Random | None = None) -> list[Row]:
+def rows_of(
+    dialogues: Sequence[Dialogue], pieces: Pieces, topics: Sequence[str], draw: random.Random | None = None
+) -> list[TrainingWindow]:
     """The calls as numbers, spoilt and cut at random where a generator is given; turns of which nothing is left are left out."""
-    rows: list[Row] = []
+    rows: list[TrainingWindow] = []
     for n, dialogue in enumerate(dialogues):
         turns = list(dialogue.turns)
         if draw is not None and len(turns) > LEAST_TURNS and draw.random() < PART_OF_CALL:
@@ -173,16 +175,18 @@ def rows_of(dialogues: Sequence[Dialogue], pieces: Pieces, topics: Sequence[str]
         noise = Noise.drawn(draw) if draw is not None else None
         spoilt = [spoil(t.words, t.personal, t.language, noise, draw) if noise and draw else (t.words, t.personal) for t in turns]
         kept = [(turn, words, labels) for turn, (words, labels) in zip(turns, spoilt, strict=True) if words]
-        example = Example(n, tuple(t for t, _, _ in kept), tuple(tuple(w) for _, w, _ in kept), tuple(tuple(p) for _, _, p in kept))
+        example = TrainingExample(n, tuple(t for t, _, _ in kept), tuple(tuple(w) for _, w, _ in kept), tuple(tuple(p) for _, _, p in kept))
         hides_roles = draw is not None and draw.random() < 0.05  # roles are not always known
         call = [TurnText(words, "unknown" if hides_roles else turn.role) for turn, words in zip(example.turns, example.words, strict=True)]
         topic = topics.index(dialogue.topic) if dialogue.topic in topics else IGNORED
         client_type = CLIENT_TYPES.index(dialogue.client_type)
-        rows += [Row(example, window, topic, client_type) for window in pieces.windows(call, WINDOW_PIECES)]
+        rows += [TrainingWindow(example, window, topic, client_type) for window in pieces.windows(call, WINDOW_PIECES)]
     return rows
 
 
-def batches(rows: Sequence[Row], pieces: Pieces, most_pieces: int, draw: random.Random | None = None) -> Iterator[tuple[Batch, list[Row]]]:
+def batches(
+    rows: Sequence[TrainingWindow], pieces: Pieces, most_pieces: int, draw: random.Random | None = None
+) -> Iterator[tuple[Batch, list[TrainingWindow]]]:
     """Rows of like length together; in an order of chance where a generator is given."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].window.ids) + (60 * draw.random() if draw else 0))
     groups: list[list[int]] = [[]]
@@ -260,7 +264,7 @@ def _loss(logits: Batch, batch: Batch) -> torch.Tensor:
     return total
 
 
-def _tensors(rows: Sequence[Row], pieces: Pieces) -> Batch:
+def _tensors(rows: Sequence[TrainingWindow], pieces: Pieces) -> Batch:
     width = max(len(row.window.ids) for row in rows)
 
     def padded(lists: Sequence[list[int]], filler: int) -> torch.Tensor:

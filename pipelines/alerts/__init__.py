@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pipelines.alerts.delivery import Told, run, try_channels
+from pipelines.alerts.delivery import DeliveryReport, run, try_channels
 
-__all__ = ["Told", "run", "try_channels"]
+__all__ = ["DeliveryReport", "run", "try_channels"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import sqrt
 from urllib.parse import quote
 
-from pipelines.alerts.rules import Rule, Rulebook
+from pipelines.alerts.rules import AlertRule, Rulebook
 from pipelines.core.confidence import normal_quantile
 from pipelines.core.published import Published, Row
 
@@ -18,11 +18,11 @@ CHANCE = 1e-4  # how seldom a spike or a drop may be chance
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class AlertEvent:
     """One thing to tell of a centre: calls by their ids, or a time."""
 
     rule_id: str
-    rule: Rule
+    rule: AlertRule
     centre_id: str
     path: str  # of the page that shows it
     call_ids: tuple[str, ...] = ()
@@ -30,9 +30,9 @@ class Event:
     values: dict[str, object] = field(default_factory=dict)
 
 
-def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[Event]:
+def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[AlertEvent]:
     """Everything that the rules ask for and that is not too old, by rule and centre. Whether it was told before is not asked here."""
-    found: list[Event] = []
+    found: list[AlertEvent] = []
     since = at - timedelta(days=rulebook.not_older_than_days)
     for rule_id, rule in rulebook.rules.items():
         if rule.kind == "topic_spike":
@@ -44,7 +44,7 @@ def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[Event
     return found
 
 
-def _calls(published: Published, rule_id: str, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+def _calls(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
     if rule.kind == "threat":
         said = "select call_id from findings where kind = 'abuse' and severity = 'threat' and role <> 'operator' and confidence >= ?"
     else:
@@ -60,11 +60,11 @@ def _calls(published: Published, rule_id: str, rule: Rule, since: datetime, at: 
         by_centre[row["centre_id"]].append(row["call_id"])
     path = "/care/{}" if rule.kind == "threat" else "/centres/{}/queue?kind=critical"
     return [
-        Event(rule_id, rule, centre_id, path.format(quote(centre_id, safe="")), tuple(ids)) for centre_id, ids in by_centre.items() if _is_meant(rule, centre_id)
+        AlertEvent(rule_id, rule, centre_id, path.format(quote(centre_id, safe="")), tuple(ids)) for centre_id, ids in by_centre.items() if _is_meant(rule, centre_id)
     ]  # fmt: skip
 
 
-def _spikes(published: Published, rule_id: str, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+def _spikes(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
     """Hours with far more calls of a topic than the same hour of the earlier days had; one event a topic and day, its worst hour."""
     from scipy.stats import poisson
 
@@ -83,7 +83,7 @@ def _spikes(published: Published, rule_id: str, rule: Rule, since: datetime, at:
     for row in rows:
         if not row["is_new"]:
             earlier[row["centre_id"], row["topic"], row["hour"]] += row["calls"]
-    worst: dict[tuple[str, str], Event] = {}
+    worst: dict[tuple[str, str], AlertEvent] = {}
     for row in sorted((r for r in rows if r["is_new"]), key=lambda r: (r["calls"], r["hour"])):
         centre_id, active = row["centre_id"], days.get(row["centre_id"], 0)
         if not _is_meant(rule, centre_id) or active < LEAST_BASELINE_DAYS:
@@ -99,7 +99,7 @@ def _spikes(published: Published, rule_id: str, rule: Rule, since: datetime, at:
             "calls": row["calls"],
             "usual": round(usual, 1),
         }
-        worst[centre_id, about] = Event(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=about, values=values)
+        worst[centre_id, about] = AlertEvent(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=about, values=values)
     return [worst[key] for key in sorted(worst)]
 
 
@@ -112,7 +112,7 @@ def _active_days(published: Published, since: datetime, at: datetime) -> dict[st
     return {row["centre_id"]: row["days"] for row in rows}
 
 
-def _hearing(published: Published, rule_id: str, rule: Rule, since: datetime, at: datetime) -> list[Event]:
+def _hearing(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
     """Centres whose latest days were heard with clearly less certainty than the weeks before."""
     rows = published.rows(
         """
@@ -145,9 +145,11 @@ def _hearing(published: Published, rule_id: str, rule: Rule, since: datetime, at
         if drop >= rule.drop and drop > normal_quantile(1 - CHANCE) * error:
             values = {"now": round(100 * part[True]["sure"], 1), "before": round(100 * part[False]["sure"], 1), "calls": part[True]["calls"], "day": part[True]["last_day"].isoformat()}  # fmt: skip
             week = part[True]["last_day"] - timedelta(days=part[True]["last_day"].weekday())
-            found.append(Event(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=f"week of {week}", values=values))
+            found.append(
+                AlertEvent(rule_id, rule, centre_id, f"/centres/{quote(centre_id, safe='')}", about=f"week of {week}", values=values)
+            )
     return found
 
 
-def _is_meant(rule: Rule, centre_id: str) -> bool:
+def _is_meant(rule: AlertRule, centre_id: str) -> bool:
     return not rule.centres or centre_id in rule.centres

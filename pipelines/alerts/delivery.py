@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.alerts.channels import UndeliveredError, send
-from pipelines.alerts.conditions import Event, notice
+from pipelines.alerts.conditions import AlertEvent, notice
 from pipelines.alerts.rules import Channel, Rulebook, read_rulebook, rulebook_path
-from pipelines.app_db.database import Row, Store, open_store, present
+from pipelines.app_db.database import AppDatabase, Row, open_store, present
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings, now
@@ -36,7 +36,7 @@ _SHOWN: Mapping[str, Callable[[Wording, Any], str]] = {
 
 
 @dataclass
-class Told:
+class DeliveryReport:
     """What one run did."""
 
     sent: int = 0
@@ -45,7 +45,7 @@ class Told:
     problems: list[str] = field(default_factory=list)
 
 
-def run(settings: Settings) -> Told | None:
+def run(settings: Settings) -> DeliveryReport | None:
     """Notice what is new in the published copy and tell it; None when no alerts are set up for this site.
 
     Raises MisconfiguredError when alerts.yaml is wrong. A channel that cannot be reached is no error here: see `Told.problems`.
@@ -63,12 +63,12 @@ def run(settings: Settings) -> Told | None:
     return deliver(store, rulebook)
 
 
-def try_channels(settings: Settings) -> Told:
+def try_channels(settings: Settings) -> DeliveryReport:
     """Send a line to every channel that says that alerts arrive here. Raises MisconfiguredError when nothing is set up."""
     path = rulebook_path(settings)
     if not path.exists():
         raise MisconfiguredError(f"No alerts are set up: write {path}; docs/alerts.md shows how.")
-    told = Told()
+    told = DeliveryReport()
     for name, channel in read_rulebook(path).channels.items():
         w = wording(channel.language)
         try:
@@ -80,7 +80,7 @@ def try_channels(settings: Settings) -> Told:
     return told
 
 
-def put(store: Store, rulebook: Rulebook, events: Sequence[Event]) -> int:
+def put(store: AppDatabase, rulebook: Rulebook, events: Sequence[AlertEvent]) -> int:
     """Keep what has to be told and was not told before, all of it or nothing; how many messages that gives."""
     made = 0
     with store.writing() as db:
@@ -126,9 +126,9 @@ def put(store: Store, rulebook: Rulebook, events: Sequence[Event]) -> int:
     return made
 
 
-def deliver(store: Store, rulebook: Rulebook) -> Told:
+def deliver(store: AppDatabase, rulebook: Rulebook) -> DeliveryReport:
     """Send what waits and may be tried now."""
-    told = Told()
+    told = DeliveryReport()
     for row in store.rows(
         "select * from alerts where sent_at is null and given_up_at is null and try_after <= ? order by made_at", present()
     ):
@@ -164,14 +164,14 @@ def _send_now(channel: Channel, alert_id: str, subject: str, text: str, body: di
             time.sleep(wait_s)
 
 
-def _take(store: Store, row: Row) -> bool:
+def _take(store: AppDatabase, row: Row) -> bool:
     with store.writing() as db:
         return db.execute(
             "update alerts set try_after = ?, tries = tries + 1 where alert_id = ? and tries = ? and sent_at is null", [present() + HELD_S, row["alert_id"], row["tries"]]
         ).rowcount == 1  # fmt: skip
 
 
-def _failed(store: Store, row: Row, why: str, told: Told) -> None:
+def _failed(store: AppDatabase, row: Row, why: str, told: DeliveryReport) -> None:
     at = present()
     is_over = at - row["made_at"] > TOO_OLD_S
     later_s = LATER_S[min(row["tries"], len(LATER_S) - 1)]
@@ -185,7 +185,7 @@ def _failed(store: Store, row: Row, why: str, told: Told) -> None:
     log.warning("alert %s of rule %s was not told to %s: %s", row["alert_id"], row["rule_id"], row["channel"], why)
 
 
-def _body(rulebook: Rulebook, event: Event, fresh: Sequence[str], alert_id: str) -> dict[str, Any]:
+def _body(rulebook: Rulebook, event: AlertEvent, fresh: Sequence[str], alert_id: str) -> dict[str, Any]:
     """What may leave the machine: ids, counts, a link."""
     return {
         "alert_id": alert_id, "rule": event.rule_id, "kind": event.rule.kind, "centre_id": event.centre_id, "count": len(fresh) or event.values.get("calls", 1),

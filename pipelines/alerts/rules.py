@@ -108,7 +108,7 @@ class Channel(FileModel):
         return self
 
 
-class Rule(FileModel):
+class AlertRule(FileModel):
     """When to tell whom."""
 
     kind: Annotated[str, OneOf(KINDS)]
@@ -148,7 +148,7 @@ class Rulebook(FileModel):
 
     channels: Mapping[str, Channel] = Field(default_factory=dict)
     """Ways to tell somebody, each under a name of your own."""
-    rules: Mapping[str, Rule] = Field(default_factory=dict)
+    rules: Mapping[str, AlertRule] = Field(default_factory=dict)
     """What is noticed, each under a name of your own; what was told is remembered by it."""
     link: Annotated[str, AfterValidator(_link)] | None = None
     """Where `callgrade serve` answers; messages lead there."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from pipelines.app_db.database import Row, Store, present
+from pipelines.app_db.database import AppDatabase, Row, present
 from pipelines.core.errors import MisconfiguredError
 
 ROLES = ("operator", "trainer", "analyst", "manager", "administrator")
@@ -87,7 +87,7 @@ def canonical(name: str) -> str | None:
 
 
 def add(
-    store: Store,
+    store: AppDatabase,
     name: str,
     role: str,
     password: str,
@@ -133,17 +133,17 @@ def check_fields(role: str, centres: Collection[str], operator_id: str | None) -
         raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre (--centre ID).")
 
 
-def everybody(store: Store) -> list[Account]:
+def everybody(store: AppDatabase) -> list[Account]:
     """All accounts by name."""
     return _read(store, "order by a.name")
 
 
-def find(store: Store, account_id: int) -> Account | None:
+def find(store: AppDatabase, account_id: int) -> Account | None:
     """The account of an id."""
     return next(iter(_read(store, "where a.account_id = ?", account_id)), None)
 
 
-def named(store: Store, name: str) -> Account:
+def named(store: AppDatabase, name: str) -> Account:
     """The account of a name. Raises MisconfiguredError when there is none."""
     found = _read(store, "where a.name = ?", canonical(name))
     if not found:
@@ -157,7 +157,7 @@ def find_in(db: sqlite3.Connection, account_id: int) -> Account | None:
     return _account(dict(row)) if row else None
 
 
-def set_password(store: Store, account: Account, password: str) -> None:
+def set_password(store: AppDatabase, account: Account, password: str) -> None:
     """A new password; the account is signed out everywhere.
 
     Raises AccountError for somebody who comes in through an OpenID provider: who is let in there and who is not must hold here.
@@ -180,13 +180,13 @@ def set_password_hash(db: sqlite3.Connection, account: Account, hashed: str) -> 
     db.execute("delete from sessions where account_id = ?", [account.account_id])
 
 
-def set_language(store: Store, account: Account, language: str | None) -> None:
+def set_language(store: AppDatabase, account: Account, language: str | None) -> None:
     """The language that the pages speak to this person."""
     with store.writing() as db:
         db.execute("update accounts set language = ? where account_id = ?", [language, account.account_id])
 
 
-def verified(store: Store, name: str, password: str) -> Account | None:
+def verified(store: AppDatabase, name: str, password: str) -> Account | None:
     """The active account of a name and password, or None; it takes as long for a name that does not exist."""
     rows = store.rows(
         "select account_id, password_hash from accounts where name = ? and is_active and account_id not in (select account_id from identities)",
@@ -251,7 +251,7 @@ _SELECT = """select a.*, (select group_concat(c.centre_id, char(10)) from accoun
     from accounts a"""
 
 
-def _read(store: Store, where: str, *values: object) -> list[Account]:
+def _read(store: AppDatabase, where: str, *values: object) -> list[Account]:
     return [_account(row) for row in store.rows(f"{_SELECT} {where}", *values)]
 
 

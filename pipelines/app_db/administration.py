@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from pipelines.app_db import accounts
 from pipelines.app_db.accounts import EVERY_CENTRE, ROLES, Account, AccountError
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 
 Change = tuple[str, str]  # an action of the audit and its subject
 
@@ -21,7 +21,7 @@ class NotAllowedError(AccountError):
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class AccountFields:
     """What can be changed of an account."""
 
     role: str
@@ -31,7 +31,7 @@ class Fields:
     is_active: bool = True
 
     @classmethod
-    def of(cls, account: Account) -> Fields:
+    def of(cls, account: Account) -> AccountFields:
         """Those of an account as it is."""
         return cls(account.role, account.centres, account.operator_id, account.hears_personal_data, account.is_active)
 
@@ -41,14 +41,14 @@ def may_manage(by: Account | None, account: Account) -> bool:
     return by is None or (by.may("manage_accounts") and by.covers(account.centres))
 
 
-def add(store: Store, by: Account | None, name: str, fields: Fields, password: str) -> Account:
+def add(store: AppDatabase, by: Account | None, name: str, fields: AccountFields, password: str) -> Account:
     """A new account. Raises AccountError when something does not fit, NotAllowedError when it is more than `by` may give."""
     accounts.check_fields(fields.role, fields.centres, fields.operator_id)
     _check_given(by, None, fields)
     return accounts.add(store, name, fields.role, password, fields.centres, fields.operator_id, fields.hears_personal_data)
 
 
-def edit(store: Store, by: Account | None, account_id: int, fields: Fields) -> tuple[Account, Account]:
+def edit(store: AppDatabase, by: Account | None, account_id: int, fields: AccountFields) -> tuple[Account, Account]:
     """Change an account; what it was before and what it is now. Whoever is closed out is signed out everywhere.
 
     Raises NotAllowedError when `by` may not change this account or give so much, AccountError when something does not fit or no administrator would
@@ -56,7 +56,7 @@ def edit(store: Store, by: Account | None, account_id: int, fields: Fields) -> t
     """
     with store.writing() as db:  # who may do it is looked at in the transaction that does it
         actor, before = _both(db, by, account_id)
-        was = Fields.of(before)
+        was = AccountFields.of(before)
         if fields.role != "operator":
             fields = replace(fields, operator_id=None)
         if EVERY_CENTRE in fields.centres:
@@ -83,7 +83,7 @@ def edit(store: Store, by: Account | None, account_id: int, fields: Fields) -> t
     return before, after
 
 
-def reset_password(store: Store, by: Account | None, account_id: int, password: str) -> Account:
+def reset_password(store: AppDatabase, by: Account | None, account_id: int, password: str) -> Account:
     """Give an account a new password; it is signed out everywhere.
 
     Raises NotAllowedError when `by` may not, AccountError when the account signs in through an OpenID provider. Who learns a password can do what the
@@ -96,7 +96,7 @@ def reset_password(store: Store, by: Account | None, account_id: int, password: 
     with store.writing() as db:
         actor, account = _both(db, by, account_id)
         accounts.set_password_hash(db, account, hashed)  # first, because it says when there is no password at all
-        _check_given(actor, None, Fields.of(account))  # what raises here undoes it
+        _check_given(actor, None, AccountFields.of(account))  # what raises here undoes it
     return account
 
 
@@ -147,7 +147,7 @@ def _not_yours() -> NotAllowedError:
     return NotAllowedError("account_not_yours", "There is no such account, or it has centres that are not yours.")
 
 
-def _check_given(by: Account | None, was: Fields | None, fields: Fields) -> None:
+def _check_given(by: Account | None, was: AccountFields | None, fields: AccountFields) -> None:
     """See that nobody gives more than they have; what an account has already may stay."""
     if by is None:
         return

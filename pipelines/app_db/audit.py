@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.app_db.accounts import EVERY_CENTRE, Account
-from pipelines.app_db.database import Row, Store, present
+from pipelines.app_db.database import AppDatabase, Row, present
 
 LONGEST_SUBJECT = 200
 LONGEST_CHANGE = 2000  # of what an account was and became: both values are there in full
@@ -22,7 +22,7 @@ ACTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AuditPage:
     """Some entries, newest first: how many there are in all, and how many of them are newer than these."""
 
     rows: list[Row]
@@ -35,7 +35,7 @@ class Page:
 
 
 def write(
-    store: Store,
+    store: AppDatabase,
     account: Account | None,
     address: str,
     action: str,
@@ -55,7 +55,7 @@ def write(
     _insert(store, [(present(), account_id, name, address[:64], action, outcome, centre_id, cut)])
 
 
-def write_counts(store: Store) -> None:
+def write_counts(store: AppDatabase) -> None:
     """Enter how many requests were refused since this was called last without an entry of their own: one entry for each account or client."""
     counts = store.refusals.take_counts() if store.refusals is not None else []
     now = present()
@@ -69,7 +69,7 @@ def variant(action: str, *, unmasked: bool) -> str:
     return f"{action}_unmasked" if unmasked else action
 
 
-def write_hearing(store: Store, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
+def write_hearing(store: AppDatabase, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
     """Note that somebody hears a recording, once for all the pieces that a player asks for."""
     sql = "select 1 from audit where account_id = ? and action = ? and subject = ? and outcome = 'done' and at > ? limit 1"
     if not store.rows(sql, account.account_id, action, subject[:LONGEST_SUBJECT], present() - HEARING_S):
@@ -77,14 +77,14 @@ def write_hearing(store: Store, account: Account, address: str, action: str, sub
 
 
 def page(
-    store: Store,
+    store: AppDatabase,
     reader: Account,
     limit: int = 200,
     action: str | None = None,
     name: str | None = None,
     older_than: int | None = None,
     newer_than: int | None = None,
-) -> Page:
+) -> AuditPage:
     """Entries that a reader may see (of the reader's centres, and those of no centre for who sees them all), a page at a time.
 
     The newest ones, or those next to an entry: older or newer than its `audit_id`.
@@ -108,10 +108,10 @@ def page(
         rows = store.rows(f"select * {in_order} and audit_id < ? order by audit_id desc limit ?", *values, bound, limit)
     first = rows[0]["audit_id"] if rows else older_than or 0
     counts = store.rows(f"select count(*) as total, coalesce(sum(audit_id > ?), 0) as newer {seen}", first, *values)[0]
-    return Page(rows, int(counts["total"]), int(counts["newer"]))
+    return AuditPage(rows, int(counts["total"]), int(counts["newer"]))
 
 
-def _insert(store: Store, entries: Sequence[tuple[object, ...]]) -> None:
+def _insert(store: AppDatabase, entries: Sequence[tuple[object, ...]]) -> None:
     if not entries:
         return
     with store.writing() as db:

@@ -27,7 +27,7 @@ _SCRIPTS = {int(file.name[:4]): file.read_text(encoding="utf-8") for file in sor
 Row = dict[str, Any]
 
 
-class Store:
+class AppDatabase:
     """The people's file of one site. Each block opens it for itself, so threads share nothing."""
 
     def __init__(self, path: Path) -> None:
@@ -116,10 +116,10 @@ def store_path(settings: Settings) -> Path:
     return settings.site / "people.sqlite3"
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings) -> AppDatabase:
     """The people's file of a site, made when there is none yet."""
     private_files.tighten(settings.site)
-    return Store(store_path(settings))
+    return AppDatabase(store_path(settings))
 
 
 def present() -> float:

@@ -36,7 +36,7 @@ def _centres(centres: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(EVERY_CENTRE if centre_id == "all" else centre_id for centre_id in centres)
 
 
-class Rule(FileModel):
+class GroupRule(FileModel):
     """What the members of a group may do here."""
 
     group: str
@@ -56,7 +56,7 @@ class Rule(FileModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class GrantedRole:
     """What somebody may do here by his groups."""
 
     role: str
@@ -65,7 +65,7 @@ class Granted:
     hears_personal_data: bool
 
 
-class Rules(FileModel):
+class OpenIdSettings(FileModel):
     """What `openid.yaml` says."""
 
     issuer: Annotated[str, AfterValidator(_issuer)]
@@ -84,7 +84,7 @@ class Rules(FileModel):
     """The claim with somebody's groups; a path with dots leads into a claim."""
     operator_claim: str = "operator_id"
     """The claim with the id of an operator, as the call log writes it."""
-    let_in: tuple[Rule, ...]
+    let_in: tuple[GroupRule, ...]
     """Which groups come in, and what they may do; the first that fits counts."""
     _secret: str = PrivateAttr(default="")
 
@@ -99,7 +99,7 @@ class Rules(FileModel):
             raise wrong("let_in names no group, so nobody could come in", "let_in")
         return self
 
-    def granted(self, claims: Mapping[str, Any]) -> Granted | None:
+    def granted(self, claims: Mapping[str, Any]) -> GrantedRole | None:
         """What these claims give: the role of the first rule whose group is among them, in the centres of all rules with it; None when no rule fits.
 
         An operator without an id of the call log gets nothing: nobody could say which calls are his.
@@ -116,10 +116,10 @@ class Rules(FileModel):
             return None
         operator_id = normalise_id(operator_id) if isinstance(operator_id, str) else None  # as the intake writes it
         centres = frozenset(centre_id for rule in same for centre_id in rule.centres)
-        return Granted(role, centres, operator_id, any(rule.hears_personal_data for rule in same))
+        return GrantedRole(role, centres, operator_id, any(rule.hears_personal_data for rule in same))
 
 
-def read_rules(settings: Settings) -> Rules | None:
+def read_rules(settings: Settings) -> OpenIdSettings | None:
     """What the file of a site says; None where there is no file, so that nobody comes in this way.
 
     Raises MisconfiguredError with file, line, value and what is allowed.
@@ -129,7 +129,7 @@ def read_rules(settings: Settings) -> Rules | None:
         if settings.openid:
             raise MisconfiguredError(f"CALLGRADE_OPENID names {path}, which is not there.")
         return None
-    rules = read_model(path, Rules)
+    rules = read_model(path, OpenIdSettings)
     if settings.openid_secret:
         rules._secret = settings.openid_secret
     elif rules.secret_file:

@@ -12,7 +12,7 @@ MOST_ENTRIES = 20  # entries that one interval writes with counts
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedClient:
     """Who was refused: an account, or a client without a session; both empty for all that are not counted apart."""
 
     account_id: int | None = None
@@ -28,26 +28,26 @@ class Refusals:
         self._clients = RateLimiter(limits.anonymous_refusals)
         self._all_clients = RateLimiter(limits.all_anonymous_refusals)
         self._lock = threading.Lock()
-        self._counts: dict[Refused, int] = {}
+        self._counts: dict[RefusedClient, int] = {}
 
     def admits(self, account_id: int | None, account_name: str, address: str) -> bool:
         """Whether a refused request gets an entry of its own; otherwise it is counted."""
         if account_id is not None:
-            who, is_over = Refused(account_id, account_name), self._accounts.take(account_id) > 0
+            who, is_over = RefusedClient(account_id, account_name), self._accounts.take(account_id) > 0
         else:
             client = client_key(address)
-            who, is_over = Refused(address=client), self._clients.take(client) > 0 or self._all_clients.take("") > 0
+            who, is_over = RefusedClient(address=client), self._clients.take(client) > 0 or self._all_clients.take("") > 0
         if is_over:
             with self._lock:
-                key = who if who in self._counts or len(self._counts) < MOST_COUNTED else Refused()
+                key = who if who in self._counts or len(self._counts) < MOST_COUNTED else RefusedClient()
                 self._counts[key] = self._counts.get(key, 0) + 1
         return not is_over
 
-    def take_counts(self) -> list[tuple[Refused, int]]:
+    def take_counts(self) -> list[tuple[RefusedClient, int]]:
         """The counts since this was called last: the largest ones, and the sum of the others."""
         with self._lock:
             counts, self._counts = self._counts, {}
-        rest = counts.pop(Refused(), 0)
+        rest = counts.pop(RefusedClient(), 0)
         largest = sorted(counts.items(), key=lambda item: item[1], reverse=True)
         rest += sum(count for _, count in largest[MOST_ENTRIES:])
-        return largest[:MOST_ENTRIES] + ([(Refused(), rest)] if rest else [])
+        return largest[:MOST_ENTRIES] + ([(RefusedClient(), rest)] if rest else [])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pipelines.app_db import accounts
 from pipelines.app_db.accounts import Account
 from pipelines.app_db.addresses import network_of
-from pipelines.app_db.database import Store, present
+from pipelines.app_db.database import AppDatabase, present
 
 IDLE_S = 2 * 3600.0
 LONGEST_S = 12 * 3600.0
@@ -26,7 +26,7 @@ TRIES_BEFORE_ONE_EACH = 100  # for one name from all networks together; after th
 _DEVICE = "device "  # no address begins so
 
 
-class TooManyTriesError(Exception):
+class TooManySignInsError(Exception):
     """A name or an address failed too often; nothing was checked."""
 
     def __init__(self, wait_s: float) -> None:
@@ -42,7 +42,7 @@ class Session:
     session_hash: str
 
 
-def sign_in(store: Store, name: str, password: str, address: str, device: str | None = None) -> Account | None:
+def sign_in(store: AppDatabase, name: str, password: str, address: str, device: str | None = None) -> Account | None:
     """The account when name and password fit, else None. Raises TooManyTriesError without looking at the password.
 
     `device` names a browser in which this account has signed in before, or a session of it: its tries are counted alone, so guesses that others make do
@@ -74,13 +74,13 @@ def _refuse_too_many(db: sqlite3.Connection, name: str, origin: str, now: float)
         most = 1  # many networks guess at this name: each gets one try, and whoever owns the name is not kept out by the others
     count, wait_s = tries("name = ? and address = ?", name, origin)
     if count >= most:
-        raise TooManyTriesError(wait_s)
+        raise TooManySignInsError(wait_s)
     count, wait_s = tries("address = ?", origin)
     if not is_device and count >= TRIES_PER_ADDRESS:
-        raise TooManyTriesError(wait_s)
+        raise TooManySignInsError(wait_s)
 
 
-def open_session(store: Store, account: Account, replaced: str | None = None) -> str:
+def open_session(store: AppDatabase, account: Account, replaced: str | None = None) -> str:
     """A new session of an account, and what the browser is to hold of it; the one it replaces ends."""
     token, now = secrets.token_urlsafe(32), present()
     with store.writing() as db:
@@ -92,7 +92,7 @@ def open_session(store: Store, account: Account, replaced: str | None = None) ->
     return token
 
 
-def find_session(store: Store, token: str | None) -> Session | None:
+def find_session(store: AppDatabase, token: str | None) -> Session | None:
     """The session that a browser's token opens, unless it has ended or its account was closed."""
     if not token or len(token) > 100:
         return None
@@ -112,18 +112,18 @@ def find_session(store: Store, token: str | None) -> Session | None:
     return Session(account, hashed)
 
 
-def close_session(store: Store, session: Session) -> None:
+def close_session(store: AppDatabase, session: Session) -> None:
     """End a session for good."""
     with store.writing() as db:
         db.execute("delete from sessions where session_hash = ?", [session.session_hash])
 
 
-def form_token(store: Store, subject: str) -> str:
+def form_token(store: AppDatabase, subject: str) -> str:
     """What a form must carry to be taken: bound to a session (its hash) or, before signing in, to a random cookie."""
     return hmac.new(store.signing_key, b"form " + subject.encode(), hashlib.sha256).hexdigest()
 
 
-def is_form_token(store: Store, subject: str, given: object) -> bool:
+def is_form_token(store: AppDatabase, subject: str, given: object) -> bool:
     """Whether a form carried the right token."""
     return isinstance(given, str) and hmac.compare_digest(form_token(store, subject).encode(), given.encode())
 

@@ -43,7 +43,7 @@ log = logging.getLogger("callgrade")
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class DecodedAudio:
     """A decoded recording."""
 
     tracks: Tracks  # [1 or 2, samples]
@@ -78,7 +78,7 @@ def _look_at(call: Call, scratch: Path) -> AudioFacts | BadRecordingError:
         return error
 
 
-def facts_of(call_id: str, sound: Sound) -> AudioFacts:
+def facts_of(call_id: str, sound: DecodedAudio) -> AudioFacts:
     """Speech, holds and levels of one recording.
 
     Raises BadRecordingError (unscoreable) where nobody speaks: too short, silent, music or noise only.
@@ -107,7 +107,7 @@ def facts_of(call_id: str, sound: Sound) -> AudioFacts:
     )
 
 
-def decode(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> Sound:
+def decode(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> DecodedAudio:
     """The sound of a recording, doubled mono and dead channels folded to one track.
 
     The content decides, not the file's extension. With `sha256`, the file must be the recording that intake accepted. `scratch` is a folder on a
@@ -115,7 +115,7 @@ def decode(path: str | Path, sha256: str | None = None, scratch: Path | None = N
     more than two channels, too long, cut off or damaged; ChangedRecordingError when it is another file; TransientError when the disk is full.
     """
     decoded = processes.decode(Path(path), sha256 or None, scratch)
-    return Sound(_fold(decoded.tracks), decoded.channels, decoded.rate_hz, decoded.codec)
+    return DecodedAudio(_fold(decoded.tracks), decoded.channels, decoded.rate_hz, decoded.codec)
 
 
 def levels_db(tracks: Tracks, hop_s: float = LEVEL_HOP_S) -> npt.NDArray[np.float64]:

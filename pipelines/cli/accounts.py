@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipelines.cli import manage_accounts
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
-    given = manage_accounts.Given(
+    given = manage_accounts.AccountOptions(
         arguments.role, arguments.centre, arguments.operator_id, arguments.hears_personal_data, arguments.new_operator
     )
     return manage_accounts.run(settings, arguments.action, arguments.name, given)

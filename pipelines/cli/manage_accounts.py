@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from pipelines.app_db import accounts, administration, audit, operator_ids
 from pipelines.app_db.accounts import EVERY_CENTRE, Account, AccountError
-from pipelines.app_db.administration import Change, Fields
-from pipelines.app_db.database import Store, open_store
+from pipelines.app_db.administration import AccountFields, Change
+from pipelines.app_db.database import AppDatabase, open_store
 from pipelines.centres.profile import centre_ids
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.published import open_published
@@ -21,7 +21,7 @@ _FROM = "command line"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class AccountOptions:
     """The options of the command; None and an empty list where one was not given."""
 
     role: str | None = None
@@ -31,7 +31,7 @@ class Given:
     is_new_operator: bool = False
 
 
-def run(settings: Settings, action: str, name: str | None, given: Given) -> int:
+def run(settings: Settings, action: str, name: str | None, given: AccountOptions) -> int:
     """Do one thing with the accounts of a site; the exit status 0.
 
     Raises MisconfiguredError when a name, a role or a password is missing or does not fit.
@@ -54,16 +54,16 @@ def run(settings: Settings, action: str, name: str | None, given: Given) -> int:
         return 0
     if action == "edit":
         return _edit(settings, store, account, given)
-    _change(store, account, replace(Fields.of(account), is_active=action == "open"))
+    _change(store, account, replace(AccountFields.of(account), is_active=action == "open"))
     print(f"{account.name} can {'sign in again' if action == 'open' else 'no longer sign in'}.")
     return 0
 
 
-def _add(settings: Settings, store: Store, name: str, given: Given) -> int:
+def _add(settings: Settings, store: AppDatabase, name: str, given: AccountOptions) -> int:
     if given.role is None:
         raise MisconfiguredError(f"A new account needs --role, one of {', '.join(accounts.ROLES)}.")
     centres = _centres(given) or frozenset({EVERY_CENTRE} if given.role == "administrator" else ())
-    fields = Fields(given.role, centres, given.operator_id if given.role == "operator" else None, bool(given.hears_personal_data))
+    fields = AccountFields(given.role, centres, given.operator_id if given.role == "operator" else None, bool(given.hears_personal_data))
     _check(settings, fields, centres, given)
     made = administration.add(store, None, name, fields, _password(name))
     _note(store, administration.added(made), made)
@@ -71,8 +71,8 @@ def _add(settings: Settings, store: Store, name: str, given: Given) -> int:
     return 0
 
 
-def _edit(settings: Settings, store: Store, account: Account, given: Given) -> int:
-    was = Fields.of(account)
+def _edit(settings: Settings, store: AppDatabase, account: Account, given: AccountOptions) -> int:
+    was = AccountFields.of(account)
     hears = was.hears_personal_data if given.hears_personal_data is None else given.hears_personal_data
     fields = replace(
         was, role=given.role or was.role, centres=_centres(given) or was.centres, operator_id=given.operator_id or was.operator_id, hears_personal_data=hears
@@ -87,18 +87,18 @@ def _edit(settings: Settings, store: Store, account: Account, given: Given) -> i
     return 0
 
 
-def _change(store: Store, account: Account, fields: Fields) -> list[Change]:
+def _change(store: AppDatabase, account: Account, fields: AccountFields) -> list[Change]:
     before, after = administration.edit(store, None, account.account_id, fields)
     changes = administration.changes(before, after)
     _note(store, changes, before, after)
     return changes
 
 
-def _centres(given: Given) -> frozenset[str]:
+def _centres(given: AccountOptions) -> frozenset[str]:
     return frozenset(EVERY_CENTRE if centre_id == "all" else centre_id for centre_id in given.centres)
 
 
-def _check(settings: Settings, fields: Fields, centres: Iterable[str], given: Given) -> None:
+def _check(settings: Settings, fields: AccountFields, centres: Iterable[str], given: AccountOptions) -> None:
     """See that these centres exist, and that the operator is in a published call of them unless he is said to be new.
 
     Raises AccountError with what is nearest.
@@ -121,7 +121,7 @@ def _known(settings: Settings) -> dict[str, frozenset[str]]:
         return operator_ids.known(published)
 
 
-def _note(store: Store, changes: Iterable[Change], *states: Account) -> None:
+def _note(store: AppDatabase, changes: Iterable[Change], *states: Account) -> None:
     for action, subject in changes:
         audit.write(store, None, _FROM, action, subject, administration.centre_of(*states))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.app_db import accounts
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store, open_store
+from pipelines.app_db.database import AppDatabase, open_store
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
 from pipelines.reviews import evaluations, human_verdicts
@@ -43,7 +43,7 @@ def open_samples(settings: Settings) -> str:
     return password
 
 
-def _show_most_results(settings: Settings, store: Store, account: Account) -> None:
+def _show_most_results(settings: Settings, store: AppDatabase, account: Account) -> None:
     """Leave one call of each centre to be judged blind: with so few calls, the sample holds them all, and no result would be shown."""
     with open_published(settings) as published:
         for row in published.rows("select distinct centre_id from calls where status = 'graded' and centre_id is not null"):

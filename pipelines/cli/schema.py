@@ -84,6 +84,6 @@ def alerts() -> JsonSchema:
 
 def openid() -> JsonSchema:
     """The schema of openid.yaml."""
-    from pipelines.app_db.openid_settings import Rules
+    from pipelines.app_db.openid_settings import OpenIdSettings
 
-    return schema_of(Rules)
+    return schema_of(OpenIdSettings)

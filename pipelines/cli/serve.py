@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Carry it out; returns the exit status."""
     from pipelines.web import server
 
-    listening = server.Listening(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)
+    listening = server.ListenAddress(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)
     return server.serve(Settings.from_environment(warehouse=arguments.warehouse), listening)

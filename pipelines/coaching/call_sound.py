@@ -46,7 +46,7 @@ class Rendering:
     peaks: Path
 
 
-class Sounds:
+class CallSounds:
     """The renderings of a site."""
 
     MOST_WAITING = 16  # requests that wait for a rendering; the server has 40 threads, and the others answer pages

@@ -56,7 +56,7 @@ Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedClip:
     """A clip that has not been cut: its row, what must be beeped (seconds from the start of the call), and of which recording."""
 
     clip: Clip
@@ -121,7 +121,7 @@ def _rules(settings: Settings) -> str:
     return hashlib.sha256(Path(__file__).read_bytes() + given.encode("utf-8")).hexdigest()
 
 
-def _cut_missing(planned: Sequence[Planned], settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
+def _cut_missing(planned: Sequence[PlannedClip], settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
     """The clips of one call that exist after those were cut that do not yet; its recording is read once for all of them.
 
     Nothing is cut from a recording that is not the one that was graded: the beeps would lie elsewhere.
@@ -154,7 +154,7 @@ def remove_others(settings: Settings, clips: Iterable[Clip]) -> None:
             file.unlink(missing_ok=True)
 
 
-def plan(published: Published, retention_days: int, at: datetime, months: Sequence[str] | None = None) -> list[Planned]:
+def plan(published: Published, retention_days: int, at: datetime, months: Sequence[str] | None = None) -> list[PlannedClip]:
     """The moments worth a clip, in order of call and time: decided points with a short evidence, balanced over calls and criteria.
 
     Clips that would have expired `at` this moment are left out, and with `months` those of all other months of centres. Source: criterion_results, evaluations, turns and personal_data.
@@ -261,7 +261,7 @@ def _not_worthy() -> list[str]:
     return [f"{name}/{c.criterion_id}" for name in centre_ids() for c in load_centre(name).scorecard.criteria if not c.clip_worthy]
 
 
-def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_days: int) -> Planned:
+def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_days: int) -> PlannedClip:
     evidence = (moment["start_s"], moment["end_s"])
     start_s, end_s = with_context(evidence, turns, moment["duration_s"] or evidence[1] + CONTEXT_S)
     beeps = beeps_within((start_s, end_s), personal)
@@ -274,17 +274,17 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
     clip = Clip(
         clip_id, moment["call_id"], moment["criterion_id"], moment["kind"], start_s, end_s, quote, f"clips/{clip_id}.ogg", True, expires_at
     )
-    return Planned(clip, beeps, moment["recording_sha256"])
+    return PlannedClip(clip, beeps, moment["recording_sha256"])
 
 
-def _cut(site: Path, planned: Planned, recording: audio.Tracks) -> None:
+def _cut(site: Path, planned: PlannedClip, recording: audio.Tracks) -> None:
     """Write one clip whole or not at all: the side-car comes last and says that the sound is complete."""
     sound = site / planned.clip.path
     audio.write_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, sound)
     _write_side_car(site, planned)
 
 
-def _write_side_car(site: Path, planned: Planned) -> None:
+def _write_side_car(site: Path, planned: PlannedClip) -> None:
     sound = site / planned.clip.path
     side_car = asdict(planned.clip) | {"expires_at": planned.clip.expires_at.isoformat(), "beeps": planned.beeps}
     text = json.dumps(side_car, ensure_ascii=False, indent=1) + "\n"

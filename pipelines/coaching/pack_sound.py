@@ -19,7 +19,7 @@ import numpy as np
 from models import private_files
 from pipelines.audio import step as audio
 from pipelines.coaching import packs
-from pipelines.coaching.call_sound import NoSoundError, Sounds, personal_spans
+from pipelines.coaching.call_sound import CallSounds, NoSoundError, personal_spans
 from pipelines.coaching.clip_extraction import Span, beeps_within, spans_of_calls
 from pipelines.coaching.voice_disguise import disguise_client
 from pipelines.core.errors import BadRecordingError, TransientError
@@ -30,7 +30,7 @@ _CUTTING = threading.BoundedSemaphore(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PackClip:
     """A moment as it is heard: its place in the recording, what is beeped in it, and its file."""
 
     span: Span
@@ -39,12 +39,12 @@ class Piece:
     file: Path
 
 
-def piece(settings: Settings, published: Published, pack: Row, moment: Row, call: Row) -> Piece:
+def piece(settings: Settings, published: Published, pack: Row, moment: Row, call: Row) -> PackClip:
     """Where the sound of a moment lies, or would lie."""
     return pieces(settings, published, pack, [(moment, call)])[0]
 
 
-def pieces(settings: Settings, published: Published, pack: Row, moments: Sequence[tuple[Row, Row]]) -> list[Piece]:
+def pieces(settings: Settings, published: Published, pack: Row, moments: Sequence[tuple[Row, Row]]) -> list[PackClip]:
     """The same for several moments, each with its call, in two looks at the published copy."""
     ids = sorted({call["call_id"] for _, call in moments})
     turns, personal = spans_of_calls(published, "turns", ids), spans_of_calls(published, "personal_data", ids)
@@ -54,11 +54,11 @@ def pieces(settings: Settings, published: Published, pack: Row, moments: Sequenc
         span = packs.span(turns[call["call_id"]], call, moment)
         beeps = beeps_within(span, personal[call["call_id"]])
         content = hashlib.sha256(json.dumps([call["recording_sha256"], span, beeps, is_disguised]).encode()).hexdigest()[:16]
-        found.append(Piece(span, beeps, is_disguised, packs.folder(settings) / pack["pack_id"] / f"{moment['moment_id']}-{content}.ogg"))
+        found.append(PackClip(span, beeps, is_disguised, packs.folder(settings) / pack["pack_id"] / f"{moment['moment_id']}-{content}.ogg"))
     return found
 
 
-def cut(sounds: Sounds, published: Published, moment: Row, call: Row, wanted: Piece) -> Path:
+def cut(sounds: CallSounds, published: Published, moment: Row, call: Row, wanted: PackClip) -> Path:
     """The file of a moment, made now if it never was.
 
     Raises NoSoundError when the recording is gone, is another one than the moment was chosen from, or cannot be decoded.
@@ -81,7 +81,7 @@ def cut(sounds: Sounds, published: Published, moment: Row, call: Row, wanted: Pi
     return wanted.file
 
 
-def _make(whole: Path, turns: Sequence[Row], wanted: Piece) -> None:
+def _make(whole: Path, turns: Sequence[Row], wanted: PackClip) -> None:
     if not wanted.is_disguised:
         audio.cut_clip(whole, *wanted.span, wanted.beeps, wanted.file)  # beeped once more: what is covered twice is covered
         return

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipelines.app_db.accounts import EVERY_CENTRE, Account
-from pipelines.app_db.database import Row, Store, open_store, present, store_path
+from pipelines.app_db.database import AppDatabase, Row, open_store, present, store_path
 from pipelines.coaching.clip_extraction import LONGEST_EVIDENCE_S, Span, with_context
 from pipelines.core.settings import Settings
 from pipelines.queries.moments import KINDS
@@ -39,7 +39,14 @@ class Balance:
 
 
 def make(
-    store: Store, account: Account, centre_id: str, title: str, expires: date, *, theme: str | None = None, operator_id: str | None = None
+    store: AppDatabase,
+    account: Account,
+    centre_id: str,
+    title: str,
+    expires: date,
+    *,
+    theme: str | None = None,
+    operator_id: str | None = None,
 ) -> str:
     """A new pack without moments; its id."""  # fmt: skip
     pack_id = secrets.token_hex(8)
@@ -51,7 +58,7 @@ def make(
     return pack_id
 
 
-def of_account(store: Store, account: Account) -> list[Row]:
+def of_account(store: AppDatabase, account: Account) -> list[Row]:
     """The packs of the account's centres whose time is not over, the newest first, each with its counts of moments."""
     centres = sorted(account.centres)
     where = "1" if EVERY_CENTRE in centres else f"p.centre_id in ({', '.join('?' * len(centres))})"
@@ -63,13 +70,13 @@ def of_account(store: Store, account: Account) -> list[Row]:
     )  # fmt: skip
 
 
-def find(store: Store, account: Account, pack_id: str) -> Row | None:
+def find(store: AppDatabase, account: Account, pack_id: str) -> Row | None:
     """A pack that this account may see and whose time is not over."""
     rows = store.rows("select * from packs where pack_id = ? and expires_at > ?", pack_id, present())
     return rows[0] if rows and account.sees_centre(rows[0]["centre_id"]) else None
 
 
-def made_for(store: Store, account: Account, pack_id: str | None = None) -> list[Row]:
+def made_for(store: AppDatabase, account: Account, pack_id: str | None = None) -> list[Row]:
     """The packs made for the operator of an account (or one of them) whose time is not over, the newest first; none for anybody else."""
     if account.role != "operator" or account.operator_id is None:
         return []
@@ -82,7 +89,7 @@ def made_for(store: Store, account: Account, pack_id: str | None = None) -> list
     return [row for row in rows if account.sees_centre(row["centre_id"])]
 
 
-def moments_of(store: Store, pack_id: str) -> list[Row]:
+def moments_of(store: AppDatabase, pack_id: str) -> list[Row]:
     """The moments of a pack in their order."""
     return store.rows("select * from pack_moments where pack_id = ? order by position, moment_id", pack_id)
 
@@ -93,7 +100,7 @@ def balance(moments: Iterable[Row]) -> Balance:
     return Balance(kinds.count("good_example"), kinds.count("to_improve"))
 
 
-def add(store: Store, pack: Row, found: Sequence[Row]) -> int:
+def add(store: AppDatabase, pack: Row, found: Sequence[Row]) -> int:
     """Put moments (rows of `moments.search`) of the pack's centre at its end; how many were added. What is in it already is not added twice."""
     added = 0
     with store.writing() as db:
@@ -124,7 +131,7 @@ def _kind_of(moment: Row) -> str:
     return str(moment["kind"] or ("good_example" if moment["act"] else "to_improve"))
 
 
-def change(store: Store, pack_id: str, *, title: str, notes: str, operator_id: str | None, is_disguised: bool, expires: date) -> None:
+def change(store: AppDatabase, pack_id: str, *, title: str, notes: str, operator_id: str | None, is_disguised: bool, expires: date) -> None:
     """Change what a pack is called and how it is given."""
     with store.writing() as db:
         db.execute(
@@ -133,7 +140,7 @@ def change(store: Store, pack_id: str, *, title: str, notes: str, operator_id: s
         )
 
 
-def change_moment(store: Store, pack_id: str, moment_id: str, *, kind: str, notes: str) -> None:
+def change_moment(store: AppDatabase, pack_id: str, moment_id: str, *, kind: str, notes: str) -> None:
     """Change what is said of a moment."""
     with store.writing() as db:
         db.execute(
@@ -142,7 +149,7 @@ def change_moment(store: Store, pack_id: str, moment_id: str, *, kind: str, note
         )
 
 
-def move(store: Store, pack_id: str, moment_id: str, by: int) -> None:
+def move(store: AppDatabase, pack_id: str, moment_id: str, by: int) -> None:
     """Move a moment one place up (-1) or down (1)."""
     with store.writing() as db:
         ids = _ids(db, pack_id)
@@ -152,14 +159,14 @@ def move(store: Store, pack_id: str, moment_id: str, by: int) -> None:
         _number(db, pack_id, ids)
 
 
-def take_out(store: Store, pack_id: str, moment_id: str) -> None:
+def take_out(store: AppDatabase, pack_id: str, moment_id: str) -> None:
     """Take a moment out of a pack."""
     with store.writing() as db:
         db.execute("delete from pack_moments where pack_id = ? and moment_id = ?", [pack_id, moment_id])
         _number(db, pack_id, _ids(db, pack_id))
 
 
-def remove(settings: Settings, store: Store, pack_id: str) -> None:
+def remove(settings: Settings, store: AppDatabase, pack_id: str) -> None:
     """Remove a pack and its files."""
     with store.writing() as db:
         db.execute("delete from packs where pack_id = ?", [pack_id])

@@ -21,7 +21,7 @@ _NAMED = 5  # changed files that a report names
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
+class StaleProduct:
     """A product that other files would make otherwise."""
 
     batch_id: str
@@ -69,7 +69,7 @@ def invalidate_after(step: str, batch: Batch) -> None:
             batch.set_version(later, {})
 
 
-def stale(settings: Settings) -> Iterator[Stale]:
+def stale(settings: Settings) -> Iterator[StaleProduct]:
     """What is out of date in the stage, batch by batch in the order of the steps."""
     for file in sorted(settings.stage.glob("*/calls.parquet")):
         batch = Batch(file.parent)
@@ -78,7 +78,7 @@ def stale(settings: Settings) -> Iterator[Stale]:
             if not is_current(step, batch, settings.profile) and batch.has("turns"):
                 can = step not in NEED_SOUND or has_sound(batch)
                 names = versions.changed(before, step, settings.profile) if before else []
-                yield Stale(batch.batch_id, step, len(batch.calls()), tuple(names), can)
+                yield StaleProduct(batch.batch_id, step, len(batch.calls()), tuple(names), can)
 
 
 def report(settings: Settings) -> str:
@@ -86,7 +86,7 @@ def report(settings: Settings) -> str:
     batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet"))]
     calls = sum(len(batch.calls()) for batch in batches)
     head = f"{_count(calls, len(batches))}; the rules of now: {versions.graded_by(settings.profile)}."
-    groups: dict[tuple[str, bool], list[Stale]] = defaultdict(list)
+    groups: dict[tuple[str, bool], list[StaleProduct]] = defaultdict(list)
     for one in stale(settings):
         groups[one.step, one.can_be_redone].append(one)
     if not groups:

@@ -46,7 +46,7 @@ class ChangedRecordingError(BadRecordingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedRecording:
     """A recording's channels as they are, [channels, samples at 16 kHz], and what its file says."""
 
     tracks: Tracks
@@ -55,7 +55,7 @@ class Decoded:
     codec: str
 
 
-def decode(path: Path, sha256: str | None = None, scratch: Path | None = None) -> Decoded:
+def decode(path: Path, sha256: str | None = None, scratch: Path | None = None) -> DecodedRecording:
     """Decode a recording; its content decides, not its name.
 
     Args:
@@ -116,13 +116,13 @@ def _too_slow(name: str, cpu_s: float) -> BadRecordingError:
     return BadRecordingError(Reason(Key.TOO_SLOW, file=name, seconds=cpu_s))
 
 
-def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> Decoded:
+def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> DecodedRecording:
     """The answer of a process, which a hostile recording may have taken over, as values of the right kind and size."""
     match answer:
         case {"result": "decoded", "channels": 1 | 2 as channels, "rate_hz": int(rate_hz), "codec": str(codec), "samples": int(samples)}:
             used = outputs[:channels]
             if 0 < samples <= MAX_LENGTH_S * RATE_HZ and all(os.fstat(file.fileno()).st_size == 4 * samples for file in used):
-                return Decoded(_tracks(used, samples), channels, rate_hz, codec)
+                return DecodedRecording(_tracks(used, samples), channels, rate_hz, codec)
         case {"result": "rejected", "key": str(key), "values": dict(values)}:
             with suppress(ValueError, RecursionError):
                 reason = read_reason(key, {**values, "file": name})

@@ -33,7 +33,7 @@ class ScratchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedFiles:
     """What came out: the samples are in the files, one for each channel."""
 
     channels: int
@@ -50,7 +50,7 @@ class _Source:
         self.name = f"recording{ending}"
 
 
-def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> Decoded:
+def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> DecodedFiles:
     """Write the samples of a recording as float32 at 16 kHz to one open file descriptor a channel.
 
     `name` is what the file is called in errors. Raises BadRecordingError with the reason, and ScratchError when the disk is full.
@@ -72,7 +72,7 @@ def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> Decoded:
         raise BadRecordingError(Reason(Key.NOT_AUDIO, file=name, error=error.strerror or type(error).__name__)) from None
 
 
-def _decode_stream(name: str, container: Any, outputs: Sequence[int]) -> Decoded:
+def _decode_stream(name: str, container: Any, outputs: Sequence[int]) -> DecodedFiles:
     import av
 
     if not container.streams.audio:
@@ -105,7 +105,7 @@ def _decode_stream(name: str, container: Any, outputs: Sequence[int]) -> Decoded
         raise BadRecordingError(Reason(Key.DAMAGED, file=name, damaged=packets.damaged, packets=packets.count))
     if declared_s < UNKNOWN_LENGTH_S and declared_s - decoded_s > max(2.0, 0.05 * declared_s):
         raise BadRecordingError(Reason(Key.CUT_SHORT, file=name, declared=declared_s, decoded=decoded_s))
-    return Decoded(channels, rate_hz, codec, samples)
+    return DecodedFiles(channels, rate_hz, codec, samples)
 
 
 class _Packets:

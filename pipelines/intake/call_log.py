@@ -49,7 +49,7 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokenRow:
+class RejectedRow:
     """A row that cannot be a call, with what could be read of it."""
 
     line_no: int
@@ -68,7 +68,7 @@ class CallLog:
     encoding: str
     delimiter: str
     rows: list[LogRow]
-    broken: list[BrokenRow]
+    broken: list[RejectedRow]
     notes: list[str]
 
 
@@ -169,7 +169,7 @@ def _read_row(
     if problems.errors or centre_id is None:
         wrong = Reason(Key.ROW_IS_WRONG, problems=tuple(problems.errors))
         reason = Reason(Key.AT_LINE, place=log.path.name, line=row.line_no, reason=wrong)
-        log.broken.append(BrokenRow(row.line_no, reason, digest, call_id or None, values.get("recording") or None, centre_id))
+        log.broken.append(RejectedRow(row.line_no, reason, digest, call_id or None, values.get("recording") or None, centre_id))
         return
     call = Call(
         call_id=call_id,

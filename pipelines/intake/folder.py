@@ -20,7 +20,7 @@ from pipelines.core.printable import normalise_id, quoted
 from pipelines.core.records import Call, Medium, Rejection
 from pipelines.core.rejections import Key, Reason
 from pipelines.intake import transcripts
-from pipelines.intake.call_log import BrokenRow, CallLog, LogRow, nearest, read_log
+from pipelines.intake.call_log import CallLog, LogRow, RejectedRow, nearest, read_log
 from pipelines.intake.ids import id_problem
 from pipelines.intake.recordings import AUDIO_SUFFIXES, FoundFile, Recordings, leaves_folder
 
@@ -98,9 +98,9 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
 
 
 def _sort_rows(log: CallLog, sorting: _Sorting) -> None:
-    rows: list[LogRow | BrokenRow] = sorted([*log.rows, *log.broken], key=lambda r: r.line_no)
+    rows: list[LogRow | RejectedRow] = sorted([*log.rows, *log.broken], key=lambda r: r.line_no)
     for n, row in enumerate(rows, start=1):
-        if isinstance(row, BrokenRow):
+        if isinstance(row, RejectedRow):
             if row.recording and not leaves_folder(row.recording):
                 sorting.claimed.update(f.path for f in sorting.recordings.match(row.recording))
             call_id = row.call_id or f"{sorting.place}:{row.line_no}~{row.digest}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.quality.figures import MOODS, Figures, figures_of
-from pipelines.quality.replay import Judged
+from pipelines.quality.replay import JudgedCall
 from pipelines.quality.tables import markdown
 
 DRAWS = 1000
@@ -76,7 +76,7 @@ def counts_of(found: Figures) -> Counter[str]:
     return counts
 
 
-def headlines(judged: Sequence[Judged], seed: int = 1) -> dict[str, tuple[float, float, float]]:
+def headlines(judged: Sequence[JudgedCall], seed: int = 1) -> dict[str, tuple[float, float, float]]:
     """Each headline figure (0 to 1, or not a number where there was nothing to count) with its 95 % interval over calls."""
     each = [counts_of(figures_of([one])) for one in judged]
     names = sorted({name for counts in each for name in counts})
@@ -105,7 +105,7 @@ class _WithZeros(dict[str, NDArray[np.float64]]):
         return np.zeros(self._length)
 
 
-def table(judged: Sequence[Judged]) -> str:
+def table(judged: Sequence[JudgedCall]) -> str:
     """The headline figures with their intervals as a Markdown table, in percent."""
     rows = (
         (name, "–" if np.isnan(value) else f"{100 * value:.1f}", "–" if np.isnan(value) else f"{100 * low:.1f} to {100 * high:.1f}")

@@ -15,7 +15,15 @@ import duckdb
 
 from pipelines.core.sql_text import literal
 
-IGNORED = ("scored_by", "evaluated_at", "judged_at", "loaded_at", "published_at", "path", "expires_at")  # they say when and by which version, not what
+IGNORED = (
+    "scored_by",
+    "evaluated_at",
+    "judged_at",
+    "loaded_at",
+    "published_at",
+    "path",
+    "expires_at",
+)  # they say when and by which version, not what
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,7 @@ def _columns(db: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str
     return dict(rows)
 
 
-def _difference(
-    db: duckdb.DuckDBPyConnection, view: str, columns: dict[str, dict[str, list[str]]], ignored: Collection[str]
-) -> Difference:
+def _difference(db: duckdb.DuckDBPyConnection, view: str, columns: dict[str, dict[str, list[str]]], ignored: Collection[str]) -> Difference:
     old, new = columns["before"].get(view, []), columns["after"].get(view, [])
     shared = [c for c in old if c in new and c not in ignored]
     missing = tuple(sorted(set(old) ^ set(new)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipelines.quality.reference import right_verdicts
-from pipelines.quality.replay import Judged
+from pipelines.quality.replay import JudgedCall
 from pipelines.quality.tables import markdown
 
 THRESHOLDS = (0.0, 0.6, 0.7, 0.8, 0.9)
@@ -27,7 +27,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """A point of a curve: verdicts at least this sure are kept, all others go to a person."""
 
     threshold: float
@@ -35,7 +35,7 @@ class Point:
     accuracy: float | None  # None where nothing is left
 
 
-def decisions(judged: Iterable[Judged]) -> list[Decision]:
+def decisions(judged: Iterable[JudgedCall]) -> list[Decision]:
     """Every criterion of every call that has a right answer."""
     found = []
     for one in judged:
@@ -47,13 +47,13 @@ def decisions(judged: Iterable[Judged]) -> list[Decision]:
     return found
 
 
-def curve(some: Sequence[Decision], thresholds: Sequence[float] = THRESHOLDS) -> list[Point]:
+def curve(some: Sequence[Decision], thresholds: Sequence[float] = THRESHOLDS) -> list[CurvePoint]:
     """Coverage and accuracy at each threshold of confidence, both 0 to 1. Coverage never grows with the threshold."""
     points = []
     for threshold in thresholds:
         kept = [d for d in some if d.is_right is not None and d.confidence >= threshold]
         accuracy = sum(bool(d.is_right) for d in kept) / len(kept) if kept else None
-        points.append(Point(threshold, len(kept) / max(len(some), 1), accuracy))
+        points.append(CurvePoint(threshold, len(kept) / max(len(some), 1), accuracy))
     return points
 
 
@@ -87,7 +87,7 @@ def reliability(some: Iterable[Decision], bounds: Sequence[float] = (0.0, 0.6, 0
     return markdown(("confidence", "verdicts", "mean confidence", "right"), rows)
 
 
-def _cell(point: Point) -> str:
+def _cell(point: CurvePoint) -> str:
     return f"{100 * point.coverage:.0f} % → " + ("–" if point.accuracy is None else f"{100 * point.accuracy:.0f} %")
 
 

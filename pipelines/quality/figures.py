@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from models.languages.language import words_of
 from pipelines.core.records import Finding
 from pipelines.quality.reference import Reference, right_verdicts
-from pipelines.quality.replay import Judged
+from pipelines.quality.replay import JudgedCall
 from pipelines.redact.step import MASKS
 from pipelines.score.procedure import ACCUSING
 from pipelines.turns.spoken_numbers import number_of
@@ -114,7 +114,7 @@ class Figures:
         return sum(scores) / len(scores)
 
 
-def figures_of(judged: Iterable[Judged]) -> Figures:
+def figures_of(judged: Iterable[JudgedCall]) -> Figures:
     """The figures of some judged calls."""
     found = Figures()
     for one in judged:
@@ -133,22 +133,22 @@ def figures_of(judged: Iterable[Judged]) -> Figures:
     return found
 
 
-def grouped(judged: Sequence[Judged]) -> dict[str, Figures]:
+def grouped(judged: Sequence[JudgedCall]) -> dict[str, Figures]:
     """The figures over all calls, and over those of each language and each centre."""
-    keys: list[tuple[str, Callable[[Judged], str]]] = [("", lambda _: "all"), ("language ", _language), ("centre ", _centre)]
+    keys: list[tuple[str, Callable[[JudgedCall], str]]] = [("", lambda _: "all"), ("language ", _language), ("centre ", _centre)]
     names = {prefix + key(one): (key, key(one)) for prefix, key in keys for one in judged}
     return {name: figures_of(one for one in judged if key(one) == value) for name, (key, value) in names.items()}
 
 
-def _language(one: Judged) -> str:
+def _language(one: JudgedCall) -> str:
     return str(one.reference["language"])
 
 
-def _centre(one: Judged) -> str:
+def _centre(one: JudgedCall) -> str:
     return str(one.reference["centre"])
 
 
-def _count_criteria(found: Figures, one: Judged) -> None:
+def _count_criteria(found: Figures, one: JudgedCall) -> None:
     given = {v.criterion_id: v.verdict for v in one.scored.verdicts}
     for criterion, right in right_verdicts(one.reference).items():
         verdict = given.get(criterion)
@@ -163,7 +163,7 @@ def _count_criteria(found: Figures, one: Judged) -> None:
         )
 
 
-def _count_procedure(found: Figures, one: Judged) -> None:
+def _count_procedure(found: Figures, one: JudgedCall) -> None:
     right, outcome = one.reference["truth"]["abuse_procedure"], one.scored.procedure.outcome
     found.procedure.add(outcome == right)
     if right != "not_needed":
@@ -173,7 +173,7 @@ def _count_procedure(found: Figures, one: Judged) -> None:
         found.false_accusations.append(one.call.call_id)
 
 
-def _count_abuse(found: Figures, one: Judged) -> None:
+def _count_abuse(found: Figures, one: JudgedCall) -> None:
     abuse = [f for f in one.scored.findings if f.kind == "abuse"]
     used: list[Finding] = []
     for turn in one.reference["turns"]:
@@ -191,7 +191,7 @@ def _meets(turn: Reference, start_s: float, end_s: float) -> bool:
     return bool(turn["start_s"] - SLACK_S < max(end_s, start_s + 0.1) and start_s < turn["end_s"] + SLACK_S)
 
 
-def _count_evidence(found: Figures, one: Judged) -> None:
+def _count_evidence(found: Figures, one: JudgedCall) -> None:
     shown = {t.turn_no: t.shown_text for t in one.turns}
     for verdict in one.scored.verdicts:
         if verdict.quote is not None:
@@ -203,7 +203,7 @@ def _count_evidence(found: Figures, one: Judged) -> None:
         found.decided_without_evidence += verdict.verdict in ("pass", "fail") and verdict.start_s is None
 
 
-def _count_personal_data(found: Figures, one: Judged) -> None:
+def _count_personal_data(found: Figures, one: JudgedCall) -> None:
     readable = {word for turn in one.turns for word in words_of(turn.text)}
     for turn in one.reference["turns"]:
         for said in turn["pii"]:
@@ -247,7 +247,7 @@ def _places(text: str, piece: str) -> Iterator[int]:
         at = text.find(piece, at + 1)
 
 
-def _count_confidence(found: Figures, one: Judged) -> None:
+def _count_confidence(found: Figures, one: JudgedCall) -> None:
     right = right_verdicts(one.reference)
     for verdict in one.scored.verdicts:
         wanted = right.get(verdict.criterion_id, "unsure")
@@ -262,7 +262,7 @@ def _count_confidence(found: Figures, one: Judged) -> None:
             )
 
 
-def _mood(one: Judged, turn: Reference) -> str | None:
+def _mood(one: JudgedCall, turn: Reference) -> str | None:
     """The sentiment of the heard client turns that share most of the time of a turn."""
     of = {s.turn_no: s.sentiment for s in one.scored.sentiments}
     shared: defaultdict[str, float] = defaultdict(float)

@@ -32,7 +32,7 @@ from pipelines.quality.noise import misheard
 from pipelines.quality.replay import replay, turns_of
 from pipelines.redact.step import redact_turns
 from pipelines.score.abuse import abuse_in_turn
-from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, Place, abuse_features, act_features
+from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, CallPosition, abuse_features, act_features
 from pipelines.score.speech_acts import CLOSING_TURNS, OPENING_TURNS, find_acts, phrases_of
 from pipelines.score.topic import combined, topic_points
 from pipelines.turns.model_reading import read_with
@@ -47,7 +47,7 @@ _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FittingRow:
     """Features and whether it was so."""
 
     name: str  # an act, or `abuse` of a client, or abuse `by_operator`
@@ -55,7 +55,7 @@ class Told:
     is_so: bool
 
 
-def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[Told]:
+def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[FittingRow]:
     """Everything that these dialogues tell of acts and abuse."""
     spoil = partial(misheard, rate=noise, draw=random.Random(1))
     references = [reference_of(script) for script in scripts]
@@ -71,16 +71,16 @@ def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> I
             true, found = reference["turns"][turn.turn_no - 1], read.turns[turn.turn_no]
             lexicon = max((f.confidence for f in abuse_in_turn(turn, centre.languages)), default=0.0)
             if turn.role == "client":
-                yield Told("abuse", abuse_features(1 - found.severity["none"], lexicon), bool(true["abuse"]))
+                yield FittingRow("abuse", abuse_features(1 - found.severity["none"], lexicon), bool(true["abuse"]))
                 continue
             n = operator.index(turn)
-            place = Place(n < OPENING_TURNS, n >= len(operator) - CLOSING_TURNS)
+            place = CallPosition(n < OPENING_TURNS, n >= len(operator) - CLOSING_TURNS)
             spans = phrases_of(turn, centre, place.is_opening)
-            yield Told("by_operator", abuse_features(found.acts["operator_abuse"], lexicon), "operator_abuse" in true["marks"])
+            yield FittingRow("by_operator", abuse_features(found.acts["operator_abuse"], lexicon), "operator_abuse" in true["marks"])
             for act in ACTS:
                 if script["centre"] in centre_ids() or act not in _NEED_A_PROFILE:
                     phrase = max((s[3] for s in spans if s[0] == act), default=0.0)
-                    yield Told(act, act_features(found.acts[act], phrase, place), act in true["marks"])
+                    yield FittingRow(act, act_features(found.acts[act], phrase, place), act in true["marks"])
 
 
 def _centre(script: dict[str, Any]) -> Centre:
@@ -90,7 +90,7 @@ def _centre(script: dict[str, Any]) -> Centre:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldTopic:
+class TopicFittingRow:
     """What phrases and the model say of the topics of a call, and the right one."""
 
     points: dict[str, float]
@@ -98,7 +98,7 @@ class ToldTopic:
     right: str
 
 
-def told_topics(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[ToldTopic]:
+def told_topics(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[TopicFittingRow]:
     """What these dialogues tell of topics, where the centre has a profile."""
     with tempfile.TemporaryDirectory() as folder:
         writers = {script["writer"] for script in scripts}
@@ -106,10 +106,10 @@ def told_topics(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: floa
         for one in replay(write_calls(FOLDER, Path(folder), writers), spoil=spoil, model=model):
             centre = load_centre(one.call.centre_id)
             points = topic_points(one.call, one.turns, centre, find_acts(one.turns, centre, one.reading))
-            yield ToldTopic(points, {t: one.reading.topics[t] for t in points if t in one.reading.topics}, one.reference["topic"])
+            yield TopicFittingRow(points, {t: one.reading.topics[t] for t in points if t in one.reading.topics}, one.reference["topic"])
 
 
-def topic_weights(some: Sequence[ToldTopic]) -> dict[str, float]:
+def topic_weights(some: Sequence[TopicFittingRow]) -> dict[str, float]:
     """The weights of the grid under which the right topics are likeliest."""
 
     def unlikeliness(weights: Iterable[float]) -> float:
@@ -120,11 +120,11 @@ def topic_weights(some: Sequence[ToldTopic]) -> dict[str, float]:
     return dict(zip(TOPIC_WEIGHTS, min(grid, key=unlikeliness), strict=True))
 
 
-def _probability_of(one: ToldTopic, weights: dict[str, float]) -> float:
+def _probability_of(one: TopicFittingRow, weights: dict[str, float]) -> float:
     return combined(one.points, one.known, weights).probability(lambda topic: topic == one.right)
 
 
-def fitted(some: Sequence[Told], names: Sequence[str]) -> list[float]:
+def fitted(some: Sequence[FittingRow], names: Sequence[str]) -> list[float]:
     """Offset and weights of a logistic regression whose prior is the model's own probability."""
     x = np.array([[1.0, *(one.features[name] for name in names)] for one in some])
     base = np.array([one.features["model"] for one in some])
@@ -141,8 +141,8 @@ def main() -> None:
     )
     add_folds(parser)
     given = parser.parse_args()
-    by_name: dict[str, list[Told]] = defaultdict(list)
-    topics: list[ToldTopic] = []
+    by_name: dict[str, list[FittingRow]] = defaultdict(list)
+    topics: list[TopicFittingRow] = []
     scripts = [yaml.load(path.read_text(encoding="utf-8"), LOADER) for path in sorted(FOLDER.rglob("*.yaml"))]
     for model, writers in folds_in(given.folds):
         own = [script for script in scripts if script["writer"] in writers]

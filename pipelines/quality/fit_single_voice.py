@@ -36,7 +36,7 @@ SUFFIXES = (".wav", ".mp3", ".ogg", ".flac", ".gsm")
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class VoiceExample:
     """The pieces of one recording, or some of them, in a row."""
 
     centre: str
@@ -57,7 +57,7 @@ def main() -> None:
     print(
         {"offset": round(float(fitted.intercept_[0]), 1)} | {n: round(float(w), 1) for n, w in zip(_names(), fitted.coef_[0], strict=True)}
     )
-    told: list[tuple[Example, bool]] = []
+    told: list[tuple[VoiceExample, bool]] = []
     for centre in sorted({e.centre for e in examples}):
         rest = _rows([e for e in examples if e.centre != centre])
         left = [e for e in examples if e.centre == centre]
@@ -114,7 +114,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bool, npt.NDArray[np.float32]]]:
                 print(f"{file.name}: {error}")
 
 
-def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_cut: bool = True) -> Iterator[Example]:
+def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_cut: bool = True) -> Iterator[VoiceExample]:
     """Each sound as an example, and parts of it; a track in which the other side is heard as well is left out."""
     found = _diarizer()
     draw = random.Random(1)
@@ -129,19 +129,19 @@ def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_
         whole = _features(unit, seconds)
         if is_cut and not is_two and whole["cosine"] < BLEEDING:
             continue
-        yield Example(centre, is_two, True, whole)
+        yield VoiceExample(centre, is_two, True, whole)
         groups = fcluster(linkage(unit, method="ward"), 2, "maxclust")
         for _ in range(CUTS_EACH if is_cut else 0):
             length = draw.choice(CUTS)
             first = draw.randrange(max(1, len(unit) - length))
             part = slice(first, first + length)
             if length < len(unit) and (not is_two or len(set(groups[part])) == 2):
-                yield Example(centre, is_two, False, _features(unit[part], seconds[part]))
+                yield VoiceExample(centre, is_two, False, _features(unit[part], seconds[part]))
         for _ in range(FEW_EACH if is_cut and is_two else 0):
             quiet = np.flatnonzero(groups == draw.choice((1, 2)))
             kept = np.setdiff1d(np.arange(len(unit)), quiet)
             kept = np.sort(np.concatenate([kept, draw.sample(list(quiet), min(draw.choice(FEW), len(quiet)))]))
-            yield Example(centre, True, False, _features(unit[kept], seconds[kept]))
+            yield VoiceExample(centre, True, False, _features(unit[kept], seconds[kept]))
 
 
 def _learned(pieces: Any, embeddings: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -160,7 +160,7 @@ def _names() -> list[str]:
     return [name for name in voices.APART if name != "offset"]
 
 
-def _rows(examples: Iterable[Example]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _rows(examples: Iterable[VoiceExample]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     some = list(examples)
     return np.array([[e.features[name] for name in _names()] for e in some]), np.array([e.is_two for e in some])
 

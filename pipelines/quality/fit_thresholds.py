@@ -22,9 +22,9 @@ import yaml
 
 from models import private_files
 from pipelines.quality.folds import add_folds, from_folds
-from pipelines.quality.measured import RECOGNISED, REFERENCE, Measured
+from pipelines.quality.measured import RECOGNISED, REFERENCE, MeasuredVerdict
 from pipelines.quality.tables import markdown, pct
-from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, Line, load_calibration, log_odds
+from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, CalibrationLine, load_calibration, log_odds
 
 # The one place where it is said how right verdicts must be.
 WANTED = 0.92  # of the decided verdicts of a criterion in a language
@@ -36,7 +36,7 @@ _OFFSET_PRIOR, _SLOPE_PRIOR, _GROUP_PRIOR = 1.0, 0.3, 0.5  # standard deviations
 Floats = npt.NDArray[np.float64]
 
 
-def fit(some: Iterable[Measured]) -> Calibration:
+def fit(some: Iterable[MeasuredVerdict]) -> Calibration:
     """The chances as they were measured, without thresholds: logistic regression with normal priors."""
     known = [m for m in some if m.verdict != "unsure"]
     criteria, languages = sorted({m.criterion for m in known}), sorted({m.language for m in known})
@@ -52,7 +52,10 @@ def fit(some: Iterable[Measured]) -> Calibration:
     found = regress(x, base, np.array([float(m.is_right) for m in known]), np.array([spread[what] for what, _ in names]))
     return Calibration(
         version="",
-        kinds={k: Line(offset=_short(found[column["offset", k]]), slope=_short(max(0.0, 1 + found[column["slope", k]]))) for k in KINDS},
+        kinds={
+            k: CalibrationLine(offset=_short(found[column["offset", k]]), slope=_short(max(0.0, 1 + found[column["slope", k]])))
+            for k in KINDS
+        },
         criteria={c: _short(found[column["criterion", c]]) for c in criteria},
         languages={code: _short(found[column["language", code]]) for code in languages},
     )
@@ -79,7 +82,7 @@ def regress(x: Floats, base: Floats, right: Floats, spread: Floats) -> Floats:
     return found
 
 
-def choose(some: Sequence[Measured], wanted: float = WANTED, wanted_to_fail: float = WANTED_TO_FAIL) -> Calibration:
+def choose(some: Sequence[MeasuredVerdict], wanted: float = WANTED, wanted_to_fail: float = WANTED_TO_FAIL) -> Calibration:
     """A calibration with its thresholds, from measured verdicts."""
     fitted = fit(some)
     sure = [(m, fitted.confidence(m.kind, m.strength, m.criterion, m.language)) for m in some if m.verdict != "unsure"]
@@ -92,9 +95,9 @@ def choose(some: Sequence[Measured], wanted: float = WANTED, wanted_to_fail: flo
     return replace(fitted, thresholds=limits, least_to_fail=max(LEAST_TO_FAIL, _least(fails, wanted_to_fail)))
 
 
-def _groups(sure: Sequence[tuple[Measured, float]], criterion: str, language: str) -> list[list[tuple[float, bool]]]:
+def _groups(sure: Sequence[tuple[MeasuredVerdict, float]], criterion: str, language: str) -> list[list[tuple[float, bool]]]:
     """Confidence and rightness of all verdicts, of the criterion's, and of the criterion's in the language: from the widest group inwards."""
-    wide: list[Callable[[Measured], bool]] = [lambda m: True]
+    wide: list[Callable[[MeasuredVerdict], bool]] = [lambda m: True]
     if criterion != ANY:
         wide.append(lambda m: m.criterion == criterion)
     if language != ANY:
@@ -124,13 +127,13 @@ def _least(groups: Sequence[Sequence[tuple[float, bool]]], wanted: float) -> flo
     return GRID[-1]
 
 
-def left_out(some: Sequence[Measured], wanted: float = WANTED) -> list[tuple[Measured, Calibration]]:
+def left_out(some: Sequence[MeasuredVerdict], wanted: float = WANTED) -> list[tuple[MeasuredVerdict, Calibration]]:
     """Each verdict with the calibration that was chosen from the calls of all other centres."""
     without = {name: choose([m for m in some if m.centre != name], wanted) for name in {m.centre for m in some}}
     return [(m, without[m.centre]) for m in some]
 
 
-def outcome(some: Iterable[tuple[Measured, Calibration]]) -> tuple[int, int, int, int]:
+def outcome(some: Iterable[tuple[MeasuredVerdict, Calibration]]) -> tuple[int, int, int, int]:
     """How many verdicts there are, how many are decided, right, and wrong fails."""
     n = decided = right = wrong_fails = 0
     for m, calibration in some:
@@ -143,7 +146,7 @@ def outcome(some: Iterable[tuple[Measured, Calibration]]) -> tuple[int, int, int
     return n, decided, right, wrong_fails
 
 
-def report(some: Sequence[Measured], chosen: Calibration) -> str:
+def report(some: Sequence[MeasuredVerdict], chosen: Calibration) -> str:
     """What the choice does, to the calls that it was made from and to those of a centre that it was not made from."""
     same, other = [(m, chosen) for m in some], left_out(some)
     rows = []
@@ -165,7 +168,7 @@ def _cell(found: tuple[int, int, int, int]) -> str:
     return f"{pct(decided / n)} → {pct(right / decided) if decided else '–'}, {wrong_fails}" if n else "–"
 
 
-def as_yaml(chosen: Calibration, version: str, some: Sequence[Measured], wanted: float) -> str:
+def as_yaml(chosen: Calibration, version: str, some: Sequence[MeasuredVerdict], wanted: float) -> str:
     """The file of a calibration."""
     limits: dict[str, dict[str, float]] = {}
     for (criterion, language), value in chosen.thresholds.items():

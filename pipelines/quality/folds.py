@@ -19,9 +19,9 @@ from models.text.loading import MODELS_DIR
 from models.text.turn_model import TurnModel
 from models.training.dialogues import FOLDER
 from pipelines.quality.dialogue_calls import write_calls
-from pipelines.quality.measured import RECOGNISED, REFERENCE, Measured, measured
+from pipelines.quality.measured import RECOGNISED, REFERENCE, MeasuredVerdict, measured
 from pipelines.quality.noise import misheard
-from pipelines.quality.replay import Judged, replay
+from pipelines.quality.replay import JudgedCall, replay
 from pipelines.score.calibration import OPEN, Calibration
 
 FOLDS: Mapping[str, frozenset[int]] = {  # the writers of models/training/dialogues whom each model has not seen
@@ -48,12 +48,12 @@ def folds_in(folder: Path) -> Iterator[tuple[TurnModel, frozenset[int]]]:
             yield TurnModel(build_encoder(MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME, Path(built), weights), weights), writers
 
 
-def judged_by_folds(folder: Path, noise: float) -> list[Judged]:
+def judged_by_folds(folder: Path, noise: float) -> list[JudgedCall]:
     """The labelled dialogues of all writers left out of some fit, each judged by the model that has not seen its writer; `noise` is the share of misheard words."""
     return [one for model, writers in folds_in(folder) for one in _judged(model, writers, noise)]
 
 
-def from_folds(folder: Path) -> list[Measured]:
+def from_folds(folder: Path) -> list[MeasuredVerdict]:
     """Their verdicts with nothing held back, at each of `NOISES`."""
     return [
         one
@@ -63,7 +63,7 @@ def from_folds(folder: Path) -> list[Measured]:
     ]
 
 
-def _judged(model: TurnModel, writers: Collection[int], noise: float, calibration: Calibration | None = None) -> list[Judged]:
+def _judged(model: TurnModel, writers: Collection[int], noise: float, calibration: Calibration | None = None) -> list[JudgedCall]:
     with tempfile.TemporaryDirectory() as folder:
         calls = write_calls(FOLDER, Path(folder), writers)
         return replay(calls, calibration=calibration, spoil=partial(misheard, rate=noise, draw=random.Random(1)), model=model)

@@ -9,7 +9,7 @@ from pathlib import Path
 from models.languages.language import LANGUAGES
 from pipelines.core.records import VerdictName
 from pipelines.quality.reference import right_verdicts
-from pipelines.quality.replay import Judged, replay
+from pipelines.quality.replay import JudgedCall, replay
 from pipelines.score.calibration import OPEN, kind_of
 
 REFERENCE, RECOGNISED = "reference", "recognised"
@@ -17,7 +17,7 @@ _OWN_DOUBTS = ("abuse_procedure",)  # decided by the procedure's own table, not 
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredVerdict:
     """One criterion of one call: where the evidence points, how strongly, and what would be right."""
 
     source: str  # reference words or recognised ones
@@ -35,12 +35,12 @@ class Measured:
         return self.verdict == self.right
 
 
-def from_references(folder: Path) -> list[Measured]:
+def from_references(folder: Path) -> list[MeasuredVerdict]:
     """The verdicts of the calls of a folder, judged from the words of their references with nothing held back."""
     return measured(replay(folder, calibration=OPEN), REFERENCE)
 
 
-def measured(judged: Iterable[Judged], source: str) -> list[Measured]:
+def measured(judged: Iterable[JudgedCall], source: str) -> list[MeasuredVerdict]:
     """Every verdict of some calls that has a right answer."""
     found = []
     for one in judged:
@@ -50,7 +50,7 @@ def measured(judged: Iterable[Judged], source: str) -> list[Measured]:
                 kind = kind_of(v.verdict, v.quote is not None)
                 language = one.scored.metrics.language if one.scored.metrics.language in LANGUAGES else one.reference["language"]
                 found.append(
-                    Measured(
+                    MeasuredVerdict(
                         source, one.reference["centre"], language, v.criterion_id, v.verdict, kind, v.confidence, right[v.criterion_id]
                     )
                 )

@@ -29,7 +29,7 @@ HEARING = ("audio", "transcribe", "diarize", "turns")
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class RecognitionMeasure:
     """What one call showed. Ratios 0 to 1, and above 1 for a word error rate with more insertions than words."""
 
     call_id: str
@@ -40,7 +40,7 @@ class Measure:
     role_given_ratio: float  # of the seconds where somebody was heard
 
 
-def measure(folder: Path, settings: Settings) -> list[Measure]:
+def measure(folder: Path, settings: Settings) -> list[RecognitionMeasure]:
     """Hear every call of a folder that has a reference, and write what was measured to `measures.json` beside the warehouse.
 
     Raises MisconfiguredError when no call of the folder has one.
@@ -70,7 +70,7 @@ def measure(folder: Path, settings: Settings) -> list[Measure]:
     return measures
 
 
-def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]], heard: Sequence[Turn]) -> Measure:
+def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]], heard: Sequence[Turn]) -> RecognitionMeasure:
     """One call's measures: words by edit distance after punctuation and case are taken away, roles by the seconds of each turn."""
     import jiwer
 
@@ -83,7 +83,7 @@ def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]]
         if turn.role != "unknown":
             given_s += sum(by_role.values())
             right_s += by_role[turn.role]
-    return Measure(
+    return RecognitionMeasure(
         call_id=call_id,
         speech_model=speech_model,
         words=len(expected.split()),

@@ -27,7 +27,7 @@ _SHOWN = 300  # changes told one by one; the tables count all
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class VerdictChange:
     """One verdict, or outcome of the procedure, that would be another one."""
 
     call_id: str
@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Rescored:
+class ScoreChange:
     """The score of one call as it is published and by the rules of now; None where nothing could be decided."""
 
     call_id: str
@@ -51,14 +51,14 @@ class Rescored:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class RegradeChanges:
     """Everything that judging again would change."""
 
     rules_before: tuple[str, ...]
     rules_after: str
     unpublished: int  # staged calls that nobody has seen graded yet
-    changes: tuple[Change, ...]
-    scores: tuple[Rescored, ...]  # of every compared call
+    changes: tuple[VerdictChange, ...]
+    scores: tuple[ScoreChange, ...]  # of every compared call
 
 
 def write_report(settings: Settings) -> Path:
@@ -69,7 +69,7 @@ def write_report(settings: Settings) -> Path:
     return path
 
 
-def find_changes(settings: Settings) -> Changes:
+def find_changes(settings: Settings) -> RegradeChanges:
     """Judge every staged call by the rules of now and compare it with the published copy.
 
     Raises MisconfiguredError when nothing is published yet: then there is nothing that could change.
@@ -84,7 +84,7 @@ def find_changes(settings: Settings) -> Changes:
                 judged[call.call_id] = call, scored  # of a call in two batches the later counts, as when they are loaded
             else:
                 new.add(call.call_id)
-        return Changes(
+        return RegradeChanges(
             rules_before=tuple(sorted({str(known[call_id]["scored_by"]) for call_id in judged})),
             rules_after=versions.graded_by(settings.profile),
             unpublished=len(new - set(judged)),
@@ -101,7 +101,7 @@ def _judge_again(settings: Settings) -> Iterator[tuple[Call, Scored]]:
             yield calls[scored.evaluation.call_id], scored
 
 
-def _changes(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[Change]:
+def _changes(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[VerdictChange]:
     """The verdicts and outcomes that differ, by call and criterion; one that one side lacks counts as `not asked`."""
     before = by_call(
         published.rows("select * from criterion_results where judge = 'machine' and call_id in (select unnest(?))", list(judged))
@@ -118,20 +118,22 @@ def _changes(published: Published, judged: dict[str, tuple[Call, Scored]]) -> It
             if names[0] != names[1]:
                 why = was["explanation"] if was else "", becomes.explanation if becomes else ""
                 at_s = becomes.start_s if becomes and becomes.start_s is not None else was["start_s"] if was else None
-                yield Change(call_id, operator, criterion, *names, *why, at_s)
+                yield VerdictChange(call_id, operator, criterion, *names, *why, at_s)
         if call_id in outcomes and outcomes[call_id]["outcome"] != scored.procedure.outcome:
             was, done = outcomes[call_id], scored.procedure
-            yield Change(call_id, operator, _OUTCOME, was["outcome"], done.outcome, was["explanation"], done.explanation, done.warned_at_s)
+            yield VerdictChange(
+                call_id, operator, _OUTCOME, was["outcome"], done.outcome, was["explanation"], done.explanation, done.warned_at_s
+            )
 
 
-def _scores(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[Rescored]:
+def _scores(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[ScoreChange]:
     sql = "select call_id, score_pct from evaluations where judge = 'machine' and call_id in (select unnest(?))"
     before = {row["call_id"]: row["score_pct"] for row in published.rows(sql, list(judged))}
     for call_id, (call, scored) in sorted(judged.items()):
-        yield Rescored(call_id, call.operator_id or NOBODY, before.get(call_id), scored.evaluation.score_pct)
+        yield ScoreChange(call_id, call.operator_id or NOBODY, before.get(call_id), scored.evaluation.score_pct)
 
 
-def report(found: Changes) -> str:
+def report(found: RegradeChanges) -> str:
     """The changes as Markdown: how many by criterion, what they mean for each operator, and each with its reason before and after."""
     calls = {change.call_id for change in found.changes}
     lines = [
@@ -165,14 +167,14 @@ def report(found: Changes) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _criteria_table(changes: Iterable[Change]) -> list[str]:
+def _criteria_table(changes: Iterable[VerdictChange]) -> list[str]:
     """One row a criterion and kind of change, what takes points away first."""
     counts = Counter((c.what, c.before, c.after) for c in changes)
     ordered = sorted(counts.items(), key=lambda item: (item[0][2] != "fail", -item[1], item[0]))
     return ["| criterion | before | after | calls |", "|---|---|---|---|", *(_row(*names, n) for names, n in ordered)]
 
 
-def _operator_table(found: Changes) -> list[str]:
+def _operator_table(found: RegradeChanges) -> list[str]:
     """One row an operator with a change: how many, how many now fail or fail no more, and the mean score before and after."""
     changed = defaultdict(list)
     for change in found.changes:

@@ -20,20 +20,20 @@ from pipelines.quality.reference import Reference, read_references
 from pipelines.redact.step import redact_turns
 from pipelines.score.calibration import Calibration
 from pipelines.score.step import Scored, score_call
-from pipelines.turns.model_reading import NOTHING_READ, Reading, read_with
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_with
 
 _HEARD = 0.95  # recognition probability of a word that was read, not heard
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedCall:
     """One call as it was judged, beside what was really said."""
 
     call: Call
     reference: Reference
     turns: tuple[Turn, ...]  # personal data masked
     scored: Scored
-    reading: Reading = NOTHING_READ
+    reading: ModelReading = NOTHING_READ
 
 
 def replay(
@@ -42,7 +42,7 @@ def replay(
     calibration: Calibration | None = None,
     spoil: Callable[[Turn], Turn] = lambda turn: turn,
     model: TurnModel | None = None,
-) -> list[Judged]:
+) -> list[JudgedCall]:
     """The calls of a folder that have a reference, judged from its words.
 
     Args:
@@ -73,7 +73,7 @@ def replay(
     ]
 
 
-def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_raw: bool = False) -> Judged:
+def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_raw: bool = False) -> JudgedCall:
     """One call judged from the words of its reference; `keep_raw` as with `--keep-text raw`."""
     model, spoken = get_turn_model(), turns_of(call.call_id, reference)
     personal: list[PersonalData] = []
@@ -88,17 +88,17 @@ def _judged(
     reference: Reference,
     turns: Sequence[Turn],
     personal: Sequence[PersonalData],
-    reading: Reading,
+    reading: ModelReading,
     calibration: Calibration | None = None,
-) -> Judged:
+) -> JudgedCall:
     holds = tuple(Hold(h["start_s"], h["end_s"], "music" if h["sound"] == "music" else "silence") for h in reference["holds"])
     speech = tuple(Interval(0, t["start_s"], t["end_s"]) for t in reference["turns"])
     audio = AudioFacts(call.call_id, reference["duration_s"], 8000, "pcm_s16le", 1, 1, speech, holds, 0.1, ((),))
     scored = score_call(call, audio, turns, personal_data=personal, calibration=calibration, reading=reading)
-    return Judged(call, reference, tuple(turns), scored, reading)
+    return JudgedCall(call, reference, tuple(turns), scored, reading)
 
 
-def staged(folder: Path, stage: Path) -> Iterator[Judged]:
+def staged(folder: Path, stage: Path) -> Iterator[JudgedCall]:
     """The calls of a folder that have a reference, as the batches under `stage` judged them from recognised speech."""
     for call, reference, own in _staged(
         folder, stage, ("turns", "sentiments", "speech_acts", "findings", "procedures", "verdicts", "evaluations", "metrics")
@@ -112,15 +112,15 @@ def staged(folder: Path, stage: Path) -> Iterator[Judged]:
             own["evaluations"][0],
             own["metrics"][0],
         )
-        yield Judged(call, reference, own["turns"], scored)
+        yield JudgedCall(call, reference, own["turns"], scored)
 
 
-def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> Iterator[Judged]:
+def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> Iterator[JudgedCall]:
     """The same calls judged anew from what `spoil` makes of the turns that were recognised."""
     for call, reference, own in _staged(folder, stage, ("audio", "roles", "turns", "dropped", "personal_data")):
         turns = tuple(spoil(turn) for turn in own["turns"])
         scored = score_call(call, own["audio"][0], turns, next(iter(own["roles"]), None), own["dropped"], own["personal_data"])
-        yield Judged(call, reference, turns, scored)
+        yield JudgedCall(call, reference, turns, scored)
 
 
 def _staged(folder: Path, stage: Path, kinds: Sequence[str]) -> Iterator[tuple[Call, Reference, dict[str, tuple[Any, ...]]]]:

@@ -28,7 +28,7 @@ Condition = tuple[str, list[Any]]  # of SQL, with its values
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MomentQuery:
     """What is looked for; what is None or empty does not matter."""
 
     centres: tuple[str, ...]

@@ -12,7 +12,7 @@ from models.languages.language import languages_of_script, words_of
 from pipelines.core.grouping import by_call
 from pipelines.core.published import Published, Row
 from pipelines.core.records import SPEECH_ACTS
-from pipelines.queries.moment_query import CALL, MOMENT, VIEWS, Condition, Wanted, points
+from pipelines.queries.moment_query import CALL, MOMENT, VIEWS, Condition, MomentQuery, points
 from pipelines.queries.quotes import quoted, texts
 
 MOST_SHOWN = 60
@@ -26,7 +26,7 @@ _BY_NUMBER = (
 KINDS = ("good_example", "to_improve")
 
 
-def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = False) -> list[Row]:
+def search(published: Published, wanted: MomentQuery, *, hears_personal_data: bool = False) -> list[Row]:
     """The moments that fit everything wanted, the newest first, at most `MOST_SHOWN`; each with its key and its quote as it may be read.
 
     The newest calls are looked through first, because in most searches they hold enough; of words, at the most the newest few thousand calls that hold them.
@@ -39,7 +39,7 @@ def search(published: Published, wanted: Wanted, *, hears_personal_data: bool = 
     return [row | {"key": key_of(wanted.source, row)} for row in shown]
 
 
-def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
+def _by_marks(published: Published, wanted: MomentQuery) -> list[Row]:
     """What was judged or done, in the newest calls if they hold enough, or noticed; else from one look through all."""
     if wanted.source in _BY_NUMBER:
         size = _LOOKED_AT if wanted.criterion_id or wanted.act else _LOOKED_AT_FIRST
@@ -50,7 +50,7 @@ def _by_marks(published: Published, wanted: Wanted) -> list[Row]:
     return _within_calls(published, wanted, _with_marks(published, wanted))
 
 
-def _by_words(published: Published, wanted: Wanted, said: list[str], hears_personal_data: bool) -> list[Row]:
+def _by_words(published: Published, wanted: MomentQuery, said: list[str], hears_personal_data: bool) -> list[Row]:
     """What was said, in the newest calls that hold all words in some form; the view lemmas finds their turns without reading them."""
     wanted_forms = [_lemmas(part) for word in said for part in word.split("-")]
     rows = published.rows("from lemmas_said(?)", sorted(frozenset[str]().union(*wanted_forms)))
@@ -66,7 +66,12 @@ def _by_words(published: Published, wanted: Wanted, said: list[str], hears_perso
 
 
 def _said_in(
-    published: Published, wanted: Wanted, calls: Sequence[Row], forms: Sequence[Sequence[str]], said: list[str], hears_personal_data: bool
+    published: Published,
+    wanted: MomentQuery,
+    calls: Sequence[Row],
+    forms: Sequence[Sequence[str]],
+    said: list[str],
+    hears_personal_data: bool,
 ) -> list[Row]:
     """The moments of these calls where the words stand, as far as a reader may see them; no more turns are read than are shown."""
     turns = _with_words(published, calls, forms)
@@ -86,20 +91,20 @@ def _said_in(
     return found
 
 
-def _newest(published: Published, wanted: Wanted) -> list[Row]:
+def _newest(published: Published, wanted: MomentQuery) -> list[Row]:
     """The newest calls of which what is wanted of calls holds; those of whole centres are looked up once a published copy."""
     if not wanted.is_of_any_call:
         return _newest_with(published, wanted)
     return published.once(("newest calls", wanted.centres), lambda: _newest_with(published, wanted))
 
 
-def _newest_with(published: Published, wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
+def _newest_with(published: Published, wanted: MomentQuery, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
     """The newest calls that may hold such moments; with `forms` those that hold all words in some form, and every mark."""
     sql, values = _newest_of(wanted, forms)
     return published.rows(f"select {CALL} {sql}", *values, _LOOKED_AT)
 
 
-def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
+def _newest_of(wanted: MomentQuery, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
     """The rest of a query for the newest calls, after its columns; what comes last is how many."""
     held, values = wanted.of_calls()
     where = [held]
@@ -114,7 +119,7 @@ def _newest_of(wanted: Wanted, forms: Sequence[Sequence[str]] = ()) -> tuple[str
     return f"from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?", values
 
 
-def _marked_in(published: Published, wanted: Wanted, calls: Sequence[Row], size: int) -> list[Row]:
+def _marked_in(published: Published, wanted: MomentQuery, calls: Sequence[Row], size: int) -> list[Row]:
     """The marks of the newest calls.
 
     Those of whole centres lie together, and DuckDB finds them soonest by a list of their numbers (23 instead of 60 ms). Those of an operator lie
@@ -146,7 +151,9 @@ def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequ
     return found
 
 
-def _within_calls(published: Published, wanted: Wanted, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None) -> list[Row]:
+def _within_calls(
+    published: Published, wanted: MomentQuery, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None
+) -> list[Row]:
     """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
     held, values = wanted.of_rows()
     also, others = wanted.of_their_calls(("select unnest(?)", [[call["call_no"] for call in calls]]))
@@ -165,7 +172,7 @@ def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
     return [call | row for call in calls for row in found[call["call_id"]]]
 
 
-def _with_marks(published: Published, wanted: Wanted) -> list[Row]:
+def _with_marks(published: Published, wanted: MomentQuery) -> list[Row]:
     """The newest calls that hold such moments, as many as are shown."""
     where, values = wanted.of_calls()
     held, of_rows = wanted.of_rows()
@@ -207,7 +214,7 @@ def found(published: Published, key: str) -> Row | None:
     return calls[0] | rows[0] if calls and rows else None
 
 
-def _really_said(published: Published, rows: list[Row], said: list[str], wanted: Wanted, hears_personal_data: bool) -> list[Row]:
+def _really_said(published: Published, rows: list[Row], said: list[str], wanted: MomentQuery, hears_personal_data: bool) -> list[Row]:
     """The first rows whose turn holds every word; what a reader may not see is not found either."""
     forms_of = [_lemmas(word) for word in said]
     is_text = wanted.source == "turn" and (hears_personal_data or all(row["text_kept"] != "raw" for row in rows))

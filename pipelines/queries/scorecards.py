@@ -19,7 +19,7 @@ UPSET = -0.15  # mean sentiment of a client's turns, -1 to 1
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionScope:
     """What a question may look at: the centre, its graded calls, and its criteria counted."""
 
     centre: Centre
@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QuestionCard:
     """One card: the question, its answer in a few characters, and lines below it."""
 
     question: str
@@ -72,21 +72,21 @@ def read_graded(published: Published, centre_id: str) -> list[Row]:
     )
 
 
-def answers(asked: Asked) -> list[Answer]:
+def answers(asked: QuestionScope) -> list[QuestionCard]:
     """The cards of a centre, those of its own criteria last; a question without a call to answer it is left out."""
     return [answer for question in QUESTIONS if (answer := question(asked)) is not None]
 
 
-def _abuse(asked: Asked) -> Answer | None:
+def _abuse(asked: QuestionScope) -> QuestionCard | None:
     w, abusive = asked.w, [c for c in asked.calls if (c["outcome"] or "not_needed") != "not_needed"]
     if not abusive:
         return None
     lines = [(w.label("outcomes", name), w.number(n)) for name, n in _counted(abusive, "outcome")]
     is_bad = any(c["outcome"] in ("ended_without_warning", "operator_at_fault") for c in abusive)
-    return Answer(w("q_procedure"), w("q_abusive_calls", n=len(abusive)), lines, is_bad=is_bad)
+    return QuestionCard(w("q_procedure"), w("q_abusive_calls", n=len(abusive)), lines, is_bad=is_bad)
 
 
-def _exposure(asked: Asked) -> Answer | None:
+def _exposure(asked: QuestionScope) -> QuestionCard | None:
     w, abusive = asked.w, [c for c in asked.calls if c["is_abusive"]]
     if not abusive:
         return None
@@ -96,54 +96,54 @@ def _exposure(asked: Asked) -> Answer | None:
     lines += [(f"{w('operator')} {name}", w.number(n)) for name, n in operators[:3]]
     rest = sorted({c["operator_id"] for c in abusive if c["is_rest_due"]})  # by the centre's own rule
     remark = w("q_rest_for", who=", ".join(str(name) for name in rest[:5])) if rest else w("q_rest_none")
-    return Answer(w("q_exposure"), clock(sum(c["abuse_exposure_s"] for c in abusive)), lines, remark)
+    return QuestionCard(w("q_exposure"), clock(sum(c["abuse_exposure_s"] for c in abusive)), lines, remark)
 
 
-def _night(asked: Asked) -> Answer | None:
+def _night(asked: QuestionScope) -> QuestionCard | None:
     w, hours = asked.w, asked.centre.hours
     night = [c for c in asked.calls if _is_night(c, asked.centre)]
     if hours.day_from == hours.day_to or not night:
         return None
     lines = [*asked.kept("night_rule"), *((w.label("topics", topic), w.number(n)) for topic, n in _counted(night, "topic")[:3])]
-    return Answer(w("q_night", day=f"{hours.day_to}:00–{hours.day_from}:00"), w("q_calls", n=len(night)), lines)
+    return QuestionCard(w("q_night", day=f"{hours.day_to}:00–{hours.day_from}:00"), w("q_calls", n=len(night)), lines)
 
 
-def _callbacks(asked: Asked) -> Answer | None:
+def _callbacks(asked: QuestionScope) -> QuestionCard | None:
     w, ours = asked.w, [c for c in asked.calls if c["direction"] in ("callback", "outbound")]
     if not ours:
         return None
     lines = [(w.label("directions", name), w.number(n)) for name, n in _counted(ours, "direction")]
-    return Answer(w("q_callbacks"), w("q_calls", n=len(ours)), lines + asked.kept("callback_reason"))
+    return QuestionCard(w("q_callbacks"), w("q_calls", n=len(ours)), lines + asked.kept("callback_reason"))
 
 
-def _wrong_company(asked: Asked) -> Answer | None:
+def _wrong_company(asked: QuestionScope) -> QuestionCard | None:
     w, wrong = asked.w, [c for c in asked.calls if c["topic"] == "wrong_company"]
     kept = asked.kept("redirected")
     if not wrong and not kept:
         return None
-    return Answer(w("q_wrong_company"), w("q_calls", n=len(wrong)), kept)
+    return QuestionCard(w("q_wrong_company"), w("q_calls", n=len(wrong)), kept)
 
 
-def _readings(asked: Asked) -> Answer | None:
+def _readings(asked: QuestionScope) -> QuestionCard | None:
     w, readings = asked.w, [c for c in asked.calls if c["topic"] == "meter_reading"]
     if not readings:
         return None
-    return Answer(
+    return QuestionCard(
         w("q_readings"),
         w("q_calls", n=len(readings)),
         [(w("q_of_all"), w.share(len(readings), len(asked.calls))), *asked.kept("self_service_offered")],
     )
 
 
-def _self_service(asked: Asked) -> Answer | None:
+def _self_service(asked: QuestionScope) -> QuestionCard | None:
     w, kept = asked.w, asked.kept("self_service_offered")
     if not kept or any(c["topic"] == "meter_reading" for c in asked.calls):
         return None  # the readings say it already
     row = asked.criteria["self_service_offered"]
-    return Answer(w("q_self_service"), w.share(row["passed"], row["passed"] + row["failed"]), kept)
+    return QuestionCard(w("q_self_service"), w.share(row["passed"], row["passed"] + row["failed"]), kept)
 
 
-def _sentiment(asked: Asked) -> Answer | None:
+def _sentiment(asked: QuestionScope) -> QuestionCard | None:
     w = asked.w
     known = [c for c in asked.calls if c["client_sentiment_start"] is not None and c["client_sentiment_end"] is not None]
     if not known:
@@ -153,56 +153,56 @@ def _sentiment(asked: Asked) -> Answer | None:
     start = sum(c["client_sentiment_start"] for c in known) / len(known)
     end = sum(c["client_sentiment_end"] for c in known) / len(known)
     answer = w("q_better", n=len(better), of=len(upset)) if upset else w("q_nobody_upset")
-    return Answer(w("q_sentiment"), answer, [], w("q_sentiment_says", start=w.signed(start), end=w.signed(end)), shift=(start, end))
+    return QuestionCard(w("q_sentiment"), answer, [], w("q_sentiment_says", start=w.signed(start), end=w.signed(end)), shift=(start, end))
 
 
-def _requests(asked: Asked) -> Answer | None:
+def _requests(asked: QuestionScope) -> QuestionCard | None:
     w, requests = asked.w, [c for c in asked.calls if c["topic"] in REQUESTS]
     if not requests:
         return None
-    return Answer(
+    return QuestionCard(
         w("q_requests"), w("q_calls", n=len(requests)), [(w.label("topics", t), w.number(n)) for t, n in _counted(requests, "topic")]
     )
 
 
-def _waiting(asked: Asked) -> Answer | None:
+def _waiting(asked: QuestionScope) -> QuestionCard | None:
     w, waits = asked.w, [c["wait_s"] for c in asked.calls if c["wait_s"] is not None and c["direction"] == "inbound"]
     if not waits:
         return None
     quick = sum(s <= QUICK_ANSWER_S for s in waits)
     lines = [(w("q_within", s=int(QUICK_ANSWER_S)), w.share(quick, len(waits))), (w("q_longest"), clock(max(waits)))]
-    return Answer(w("q_waiting"), clock(sum(waits) / len(waits)), lines)
+    return QuestionCard(w("q_waiting"), clock(sum(waits) / len(waits)), lines)
 
 
-def _client_types(asked: Asked) -> Answer | None:
+def _client_types(asked: QuestionScope) -> QuestionCard | None:
     w, known = asked.w, [c for c in asked.calls if c["client_type"] and c["client_type"] != "unknown"]
     if not known:
         return None
     counted = _counted(known, "client_type")
     lines = [(w.label("client_types", name), w.number(n)) for name, n in counted]
     answer = f"{w.label('client_types', counted[0][0])}: {w.share(counted[0][1], len(known))}"
-    return Answer(w("q_client_types"), answer, lines, w("q_types_adjust"))
+    return QuestionCard(w("q_client_types"), answer, lines, w("q_types_adjust"))
 
 
-def _considerate(asked: Asked) -> Answer | None:
+def _considerate(asked: QuestionScope) -> QuestionCard | None:
     w = asked.w
     kind = [c for c in asked.calls if not c["is_abusive"] and (c["client_sentiment_end"] or 0) > 0]
     if not kind:
         return None
-    return Answer(w("q_considerate"), w("q_calls", n=len(kind)), calls=tuple(c["call_id"] for c in kind[-5:]))
+    return QuestionCard(w("q_considerate"), w("q_calls", n=len(kind)), calls=tuple(c["call_id"] for c in kind[-5:]))
 
 
-def _own_criteria(asked: Asked) -> Answer | None:
+def _own_criteria(asked: QuestionScope) -> QuestionCard | None:
     w = asked.w
     rows = [r for name, r in asked.criteria.items() if not w.has("criteria", name) and r["passed"] + r["failed"] + r["unsure"]]
     if not rows:
         return None
     lines = [(r["title"], f"{w.number(r['passed'])} / {w.number(r['passed'] + r['failed'])}") for r in rows]
     passed, decided = sum(r["passed"] for r in rows), sum(r["passed"] + r["failed"] for r in rows)
-    return Answer(w("q_own"), w.share(passed, decided), lines, w("q_own_says"))
+    return QuestionCard(w("q_own"), w.share(passed, decided), lines, w("q_own_says"))
 
 
-QUESTIONS: tuple[Callable[[Asked], Answer | None], ...] = (
+QUESTIONS: tuple[Callable[[QuestionScope], QuestionCard | None], ...] = (
     _abuse, _exposure, _own_criteria, _night, _callbacks, _wrong_company, _readings, _self_service, _sentiment, _requests, _waiting, _client_types, _considerate,
 )  # fmt: skip
 

@@ -54,7 +54,7 @@ class _Generation:
         self.connection.close()
 
 
-class Reading(Published):
+class SnapshotReader(Published):
     """The published copy as one request sees it."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, generation: _Generation) -> None:
@@ -86,9 +86,9 @@ class Snapshot:
         self._lock = threading.Lock()
         self._current: _Generation | None = None
         self._next: _Generation | None = None
-        self._warm: Callable[[Reading], object] | None = None
+        self._warm: Callable[[SnapshotReader], object] | None = None
 
-    def keep_warm(self, warm: Callable[[Reading], object]) -> None:
+    def keep_warm(self, warm: Callable[[SnapshotReader], object]) -> None:
         """Work out ahead, in the background, what many pages of each published copy will ask for (with `Reading.once`)."""
         self._warm = warm
         if self._settings.snapshot.exists():
@@ -96,7 +96,7 @@ class Snapshot:
                 pass  # the first reading starts it
 
     @contextmanager
-    def read(self) -> Iterator[Reading]:
+    def read(self) -> Iterator[SnapshotReader]:
         """The copy as it is now, for one request; a query that takes too long is stopped.
 
         Raises MisconfiguredError when nothing is published, TransientError when it cannot be read now.
@@ -177,7 +177,7 @@ class Snapshot:
             return ()
         return found.st_ino, found.st_mtime_ns
 
-    def _warm_up(self, generation: _Generation, warm: Callable[[Reading], object]) -> None:
+    def _warm_up(self, generation: _Generation, warm: Callable[[SnapshotReader], object]) -> None:
         with self._lock:
             is_waited_for = generation is self._current
         if not is_waited_for:
@@ -210,7 +210,7 @@ class Snapshot:
             generation.close()
 
 
-def _reading(cursor: duckdb.DuckDBPyConnection, generation: _Generation) -> Reading:
+def _reading(cursor: duckdb.DuckDBPyConnection, generation: _Generation) -> SnapshotReader:
     cursor.execute(f"use {_CATALOG}")
     cursor.execute("set timezone = 'UTC'")
-    return Reading(cursor, generation)
+    return SnapshotReader(cursor, generation)

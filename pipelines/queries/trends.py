@@ -19,7 +19,7 @@ COUNTED = (("n_critical", "auto_fails", True), ("n_abusive", "abusive_calls", Tr
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class WeekChange:
     """One figure of the latest week and of the week before; `told` is better, worse, or same where the difference may be chance."""
 
     name: str
@@ -30,7 +30,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class WeekPoint:
     """One week in the drawing."""
 
     x: float
@@ -41,10 +41,10 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class TrendChart:
     """Weekly scores with their intervals."""
 
-    dots: tuple[Dot, ...]
+    dots: tuple[WeekPoint, ...]
     lines: tuple[tuple[float, int], ...]  # y, percent
     labels: tuple[tuple[float, date], ...]
 
@@ -60,7 +60,7 @@ def weeks(published: Published) -> dict[str, list[Row]]:
     return grouped(rows, itemgetter("centre_id"))
 
 
-def changes(now: Row, before: Row) -> list[Change]:
+def changes(now: Row, before: Row) -> list[WeekChange]:
     """What changed from one week to another."""
     told = "same"
     if now["score_low_pct"] is not None and before["score_low_pct"] is not None:
@@ -71,13 +71,13 @@ def changes(now: Row, before: Row) -> list[Change]:
             if now["score_high_pct"] < before["score_low_pct"]
             else "same"
         )
-    found = [Change("score", now["score_pct"], before["score_pct"], told)]
+    found = [WeekChange("score", now["score_pct"], before["score_pct"], told)]
     for name, column, is_worse in COUNTED:
         found.append(_share(name, (now[column], now["calls"]), (before[column], before["calls"]), is_worse))
     return found
 
 
-def criteria_changes(published: Published, centre_id: str, now: date, before: date) -> list[Change]:
+def criteria_changes(published: Published, centre_id: str, now: date, before: date) -> list[WeekChange]:
     """The criteria whose passed share differs between two weeks by more than chance, worse ones first."""
     rows = published.rows(
         """select r.criterion_id,
@@ -97,11 +97,11 @@ def criteria_changes(published: Published, centre_id: str, now: date, before: da
     return sorted((c for c in found if c.told != "same"), key=lambda c: (c.told != "worse", c.name))
 
 
-def draw(shown: Sequence[Row]) -> Drawing:
+def draw(shown: Sequence[Row]) -> TrendChart:
     """Weeks as dots with their intervals, from 0 to 100 per cent, as far apart as they are in time."""
     scored = [w for w in shown if w["score_pct"] is not None]
     if not scored:
-        return Drawing((), (), ())
+        return TrendChart((), (), ())
     first, last = scored[0]["period_start"], scored[-1]["period_start"]
     days = max((last - first).days, 1)
 
@@ -113,7 +113,7 @@ def draw(shown: Sequence[Row]) -> Drawing:
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - pct / 100), 1)
 
     dots = tuple(
-        Dot(
+        WeekPoint(
             x(w["period_start"]),
             y(w["score_pct"]),
             y(_or(w["score_high_pct"], w["score_pct"])),
@@ -126,10 +126,10 @@ def draw(shown: Sequence[Row]) -> Drawing:
     for dot in dots:
         if not labels or dot.x - labels[-1][0] > 110:
             labels.append((dot.x, dot.week["period_start"]))
-    return Drawing(dots, tuple((y(pct), pct) for pct in (0, 25, 50, 75, 100)), tuple(labels))
+    return TrendChart(dots, tuple((y(pct), pct) for pct in (0, 25, 50, 75, 100)), tuple(labels))
 
 
-def _share(name: str, now: tuple[int, int], before: tuple[int, int], is_worse: bool) -> Change:
+def _share(name: str, now: tuple[int, int], before: tuple[int, int], is_worse: bool) -> WeekChange:
     """A share of two weeks; they differ where their intervals do not meet, which is careful: chance seldom looks like a change."""
     (low, high), (low_before, high_before) = share_interval(*now), share_interval(*before)
     told = "same"
@@ -137,7 +137,7 @@ def _share(name: str, now: tuple[int, int], before: tuple[int, int], is_worse: b
         told = "worse" if is_worse else "better"
     elif high < low_before:
         told = "better" if is_worse else "worse"
-    return Change(name, _pct(*now), _pct(*before), told, (*now, *before))
+    return WeekChange(name, _pct(*now), _pct(*before), told, (*now, *before))
 
 
 def _pct(part: int, whole: int) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.redact.names import is_numeric, parts_of
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TurnContext
 
@@ -17,21 +17,21 @@ _STREET_WORDS = 5  # a house is told so soon after its street
 class AddressRecognizer(Recognizer):
     """Streets, houses and flats with their names and numbers, and the places said when an address was asked for."""
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _addresses(call.turns, call.taken)
 
 
-def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[Span]:
-    spans: list[Span] = []
+def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[PersonalSpan]:
+    spans: list[PersonalSpan] = []
     for n, h in enumerate(contexts):
         asked = "address" in h.asked
         content = [k not in taken[n] and _is_address_word(h, k, asked or _is_told(h, k)) for k in range(len(h.items))]
         for first, last in _address_runs(h, content, asked):
             if _is_address(h, first, last, asked) or _is_plain_address(h, first, last):
-                spans.append(Span(n, first, last, "address"))
+                spans.append(PersonalSpan(n, first, last, "address"))
         whole = _bare_answer(h) if asked and h.role != "operator" else None
         if whole is not None and not taken[n] & set(range(*whole)):
-            spans = [s for s in spans if s.turn != n] + [Span(n, *whole, "address")]
+            spans = [s for s in spans if s.turn != n] + [PersonalSpan(n, *whole, "address")]
     return spans
 
 

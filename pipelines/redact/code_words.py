@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.redact.names import is_counted, is_person, is_plain, sentences
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.words import TurnContext
 
 _CODE_WORDS = 4  # a code word stands no farther from the words that announce it
@@ -16,23 +16,23 @@ class CodeWordRecognizer(Recognizer):
 
     can_be_ruled_out = False  # its name is said, or it was asked for
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _code_words(call.turns, call.taken)
 
 
-def _code_words(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[Span]:
-    spans: list[Span] = []
+def _code_words(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[PersonalSpan]:
+    spans: list[PersonalSpan] = []
     secret: set[str] = set()
     for n, h in enumerate(contexts):
         said = None if h.role == "operator" else _code_word(h, taken[n])
         if said:
-            spans.append(Span(n, *said, "code_word"))
+            spans.append(PersonalSpan(n, *said, "code_word"))
             secret |= {h.items[k].word for k in range(*said)}
     for n, h in enumerate(contexts):
         mine = {k for s in spans if s.turn == n for k in range(s.first, s.last)}
         for k, item in enumerate(h.items):
             if k not in mine and k not in taken[n] and len(item.word) > 3 and item.word in secret:
-                spans.append(Span(n, k, k + 1, "code_word"))
+                spans.append(PersonalSpan(n, k, k + 1, "code_word"))
     return spans
 
 

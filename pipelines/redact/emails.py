@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TurnContext
 
@@ -16,17 +16,17 @@ class EmailRecognizer(Recognizer):
 
     can_be_ruled_out = False  # nothing else is spelled like that
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _emails(call.turns)
 
 
-def _emails(contexts: Sequence[TurnContext]) -> list[Span]:
+def _emails(contexts: Sequence[TurnContext]) -> list[PersonalSpan]:
     spans = []
     for n, h in enumerate(contexts):
         items, words = h.items, h.vocabulary
         for at, item in enumerate(items):
             if "@" in item.text:
-                spans.append(Span(n, at, at + 1, "email"))
+                spans.append(PersonalSpan(n, at, at + 1, "email"))
             if not words.has("email_at", item.word):
                 continue
             right = _domain_end(h, at)
@@ -36,7 +36,7 @@ def _emails(contexts: Sequence[TurnContext]) -> list[Span]:
             left = at
             while left > 0 and at - left < _LEFT and not items[left - 1].ends_sentence and not _is_prose(h, left - 1):
                 left -= 1
-            spans.append(Span(n, left, right, "email"))
+            spans.append(PersonalSpan(n, left, right, "email"))
     return spans
 
 

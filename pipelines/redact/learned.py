@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.text.turn_model import KINDS, TurnReading
 from pipelines.redact.numbers import NUMERIC, harmless_words
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.words import TurnContext
 
 LEAST = 0.5  # chance that a word is personal data, from which it is masked
@@ -23,12 +23,12 @@ class LearnedRecognizer(Recognizer):
 
     can_be_ruled_out = False  # it is the model itself
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _learned(call.readings, call.turns, call.taken) if call.readings else []
 
 
-def _learned(readings: Sequence[TurnReading], contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[Span]:
-    spans: list[Span] = []
+def _learned(readings: Sequence[TurnReading], contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> list[PersonalSpan]:
+    spans: list[PersonalSpan] = []
     for turn, (reading, h, own) in enumerate(zip(readings, contexts, taken, strict=True)):
         personal = reading.personal
         if not len(personal):
@@ -44,7 +44,7 @@ def _learned(readings: Sequence[TurnReading], contexts: Sequence[TurnContext], t
             first, at = at, at + sum(1 for _ in run)
             is_doubtful = h.role == "operator" and kind in NUMERIC and 1 - personal[first:at, 0].min() < LEAST_OF_OPERATOR
             if kind and not is_doubtful:
-                spans.append(Span(turn, first, at, kind))
+                spans.append(PersonalSpan(turn, first, at, kind))
     return spans
 
 

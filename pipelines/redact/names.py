@@ -8,9 +8,9 @@ from rapidfuzz import fuzz
 
 from models.languages import language as languages
 from models.languages.abuse_lexicon import load_lexicon
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
-from pipelines.turns.words import Item, TurnContext, name_parts
+from pipelines.turns.words import TokenContext, TurnContext, name_parts
 
 _CYRILLIC_CODES = {"ru", "uk"}
 _PERSON = {"Name", "Surn", "Patr"}
@@ -21,22 +21,22 @@ _SAME_NAME = 85.0  # two spellings of one name, in per cent
 class NameRecognizer(Recognizer):
     """Names of people, wherever they are said; only an operator's own name, as given by the operator, stays readable."""
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _names(call.turns, call.taken, call.public_words)
 
 
-def _names(contexts: Sequence[TurnContext], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[Span]:
+def _names(contexts: Sequence[TurnContext], taken: Sequence[set[int]], public_words: frozenset[str]) -> list[PersonalSpan]:
     marked: list[set[int]] = []
     for n, h in enumerate(contexts):
         marked.append({k for k in _names_in(h) if k not in taken[n] and h.items[k].word not in public_words})
     own, others = _whose(contexts, marked)
-    spans: list[Span] = []
+    spans: list[PersonalSpan] = []
     for n, h in enumerate(contexts):
         for k, item in enumerate(h.items):
             if k not in taken[n] and item.is_capital and item.word not in public_words and _is_one_of(h, k, others):
                 marked[n].add(k)
         kept = {k for k in marked[n] if _is_own(h, k, own, others)}
-        spans += [Span(n, first, last, "name") for first, last in _runs(marked[n] - kept, h.items)]
+        spans += [PersonalSpan(n, first, last, "name") for first, last in _runs(marked[n] - kept, h.items)]
     return spans
 
 
@@ -98,7 +98,7 @@ def _is_name_without_capital(h: TurnContext, at: int) -> bool:
     return h.role != "operator" and "Surn" in parts_of(h, item.word) and any(True for _ in given)
 
 
-def _is_pair(items: Sequence[Item], at: int) -> bool:
+def _is_pair(items: Sequence[TokenContext], at: int) -> bool:
     """Whether another capital stands beside it in the sentence: family name and first name."""
     after = at + 1 < len(items) and items[at + 1].is_capital and not items[at].ends_sentence
     return after or (at > 0 and items[at - 1].is_capital and not items[at].starts_sentence)
@@ -216,7 +216,7 @@ def _can_be_name(h: TurnContext, at: int) -> bool:
     return bool({"Name", "Surn"} & parts_of(h, h.items[at].word)) or (h.items[at].is_capital and "?" in parts_of(h, h.items[at].word))
 
 
-def _is_clearly_name(h: TurnContext, item: Item) -> bool:
+def _is_clearly_name(h: TurnContext, item: TokenContext) -> bool:
     """Whether the likeliest reading is a name; where a capital says nothing or is missing, all readings of both languages must be."""
     if h.vocabulary.codes[0] not in _CYRILLIC_CODES:
         return item.is_capital and "Name" in parts_of(h, item.word)
@@ -243,7 +243,7 @@ def _same_name(one: str, other: str) -> bool:
     return min(len(one), len(other)) >= 4 and one[:3] == other[:3] and fuzz.ratio(one, other) >= _SAME_NAME
 
 
-def sentences(items: Sequence[Item]) -> list[tuple[int, int]]:
+def sentences(items: Sequence[TokenContext]) -> list[tuple[int, int]]:
     """Where each sentence begins and ends."""
     ends = [k + 1 for k, item in enumerate(items) if item.ends_sentence]
     if not ends or ends[-1] != len(items):
@@ -251,11 +251,11 @@ def sentences(items: Sequence[Item]) -> list[tuple[int, int]]:
     return [(a, b) for a, b in zip([0, *ends], ends, strict=False) if b > a]
 
 
-def _sentence_length(items: Sequence[Item], at: int) -> int:
+def _sentence_length(items: Sequence[TokenContext], at: int) -> int:
     return next(b - a for a, b in sentences(items) if a <= at < b)
 
 
-def _runs(hits: set[int], items: Sequence[Item]) -> list[tuple[int, int]]:
+def _runs(hits: set[int], items: Sequence[TokenContext]) -> list[tuple[int, int]]:
     out: list[tuple[int, int]] = []
     for k in sorted(hits):
         if out and out[-1][1] == k and not items[k - 1].ends_sentence:

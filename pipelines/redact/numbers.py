@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.redact.formats import is_card, is_phone
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import NumberRun, is_ordinal, number_of, number_runs
 from pipelines.turns.words import ANSWERS, TurnContext, Vocabulary
 
@@ -23,14 +23,14 @@ _FREE_OF_CHARGE = ("0800", "8800")  # nobody's own number
 class NumberRecognizer(Recognizer):
     """Dictated numbers that belong to a person. Prices, readings, times and public numbers given by the operator stay."""
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _numbers(call.turns)
 
 
-def _numbers(contexts: Sequence[TurnContext]) -> list[Span]:
+def _numbers(contexts: Sequence[TurnContext]) -> list[PersonalSpan]:
     runs = [number_runs(h.items, h.vocabulary, bool(h.asked & _DICTATED)) for h in contexts]
     public = {r.digits for h, rs in zip(contexts, runs, strict=True) for r in rs if _is_public(h, r)}
-    spans: list[Span] = []
+    spans: list[PersonalSpan] = []
     secret: list[str] = []
     readings: set[str] = set()
     running: tuple[int, str] | None = None  # turn and kind of a number that the next turns may go on with
@@ -39,7 +39,7 @@ def _numbers(contexts: Sequence[TurnContext]) -> list[Span]:
             continue
         date = _birth_date(h)
         if date:
-            spans.append(Span(n, *date, "birth_date"))
+            spans.append(PersonalSpan(n, *date, "birth_date"))
         for run in own:
             if date and run.first < date[1] and date[0] < run.last:
                 continue
@@ -62,10 +62,10 @@ def _numbers(contexts: Sequence[TurnContext]) -> list[Span]:
     return spans
 
 
-def _span(turn: int, h: TurnContext, run: NumberRun, kind: str) -> Span:
+def _span(turn: int, h: TurnContext, run: NumberRun, kind: str) -> PersonalSpan:
     if is_card(run.digits):
-        return Span(turn, run.first, run.last, "card", is_certain=True)
-    return Span(turn, run.first, run.last, kind, is_certain=is_phone(run.digits, h.vocabulary.codes))
+        return PersonalSpan(turn, run.first, run.last, "card", is_certain=True)
+    return PersonalSpan(turn, run.first, run.last, kind, is_certain=is_phone(run.digits, h.vocabulary.codes))
 
 
 def harmless_words(h: TurnContext) -> set[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TurnContext
 
@@ -24,12 +24,12 @@ class ReadbackRecognizer(Recognizer):
 
     can_be_ruled_out = False  # the piece that is read back was believed
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _readbacks(call.turns, call.spans, call.taken)
 
 
-def _readbacks(contexts: Sequence[TurnContext], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
-    found: list[Span] = []
+def _readbacks(contexts: Sequence[TurnContext], spans: Iterable[PersonalSpan], taken: Sequence[set[int]]) -> list[PersonalSpan]:
+    found: list[PersonalSpan] = []
     spans = list(spans)
     said = {
         (s.kind, tuple(i.word for i in contexts[s.turn].items[s.first : s.last] if i.word and i.kind is None))
@@ -45,20 +45,20 @@ def _readbacks(contexts: Sequence[TurnContext], spans: Iterable[Span], taken: Se
                 telling = [k for k in range(first, last) if _is_telling(h, k, kind)]
                 beside = masked.get((n, kind), set())
                 if telling and (last - first >= min(2, len(words)) or first - 1 in beside or last in beside):
-                    found.append(Span(n, first, last, kind))
+                    found.append(PersonalSpan(n, first, last, kind))
     return found + _dates(contexts, spans, taken)
 
 
-def _dates(contexts: Sequence[TurnContext], spans: Iterable[Span], taken: Sequence[set[int]]) -> list[Span]:
+def _dates(contexts: Sequence[TurnContext], spans: Iterable[PersonalSpan], taken: Sequence[set[int]]) -> list[PersonalSpan]:
     """The digits of a date of birth in another writing: 14031972, 14.03.1972, 14 03 1972."""
     said = {digits for s in spans if s.kind == "birth_date" and len(digits := _digits(contexts[s.turn], s.first, s.last)) >= _DATE_DIGITS}
-    found: list[Span] = []
+    found: list[PersonalSpan] = []
     for n, h in enumerate(contexts if said else ()):
         for first in range(len(h.items)):
             for last in range(first + 1, min(first + 1 + _DATE_WORDS, len(h.items) + 1)):
                 is_free = not taken[n] & set(range(first, last)) and all(any(c.isdigit() for c in i.text) for i in h.items[first:last])
                 if is_free and _digits(h, first, last) in said:
-                    found.append(Span(n, first, last, "birth_date"))
+                    found.append(PersonalSpan(n, first, last, "birth_date"))
     return found
 
 

@@ -17,7 +17,7 @@ LEAST_TO_KEEP = 0.02  # chance of personal data that the turn model must give to
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PersonalSpan:
     """Personal data: tokens first..last-1 of one turn (by its place in the list of turns)."""
 
     turn: int
@@ -43,12 +43,12 @@ class CallContext:
     readings: Sequence[TurnReading] = ()
     public_words: frozenset[str] = frozenset()
     taken: list[set[int]] = field(init=False)
-    spans: list[Span] = field(default_factory=list)
+    spans: list[PersonalSpan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.taken = [set() for _ in self.turns]
 
-    def keep(self, spans: Iterable[Span]) -> None:
+    def keep(self, spans: Iterable[PersonalSpan]) -> None:
         """Take the spans that touch none of those before them."""
         for span in spans:
             own = set(range(span.first, span.last))
@@ -56,7 +56,7 @@ class CallContext:
                 self.taken[span.turn] |= own
                 self.spans.append(span)
 
-    def believes(self, span: Span) -> bool:
+    def believes(self, span: PersonalSpan) -> bool:
         """Whether the turn model does not rule the span out."""
         if span.is_certain or not self.readings:
             return True
@@ -70,5 +70,5 @@ class Recognizer(ABC):
     can_be_ruled_out = True  # by the turn model, see `CallContext.believes`
 
     @abstractmethod
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         """The personal data of the call that this recognizer knows of; spans that are taken already are dropped afterwards."""

@@ -28,7 +28,7 @@ from pipelines.redact.learned import LearnedRecognizer
 from pipelines.redact.names import NameRecognizer
 from pipelines.redact.numbers import NumberRecognizer
 from pipelines.redact.readback import ReadbackRecognizer
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.redact.truecasing import restore_capitals
 from pipelines.turns.model_reading import read_calls
 from pipelines.turns.words import contexts_of
@@ -96,7 +96,7 @@ def redact_turns(
     masked = list(turns)
     read = [readings[turn.turn_no] for turn in turns] if readings else []
     for _ in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
-        spans: dict[int, list[Span]] = defaultdict(list)
+        spans: dict[int, list[PersonalSpan]] = defaultdict(list)
         for span in find_spans(masked, public_words, read):
             spans[span.turn].append(span)
         if not spans:
@@ -112,7 +112,9 @@ def redact_turns(
     return masked, found
 
 
-def find_spans(turns: Sequence[Turn], public_words: frozenset[str] = frozenset(), readings: Sequence[TurnReading] = ()) -> list[Span]:
+def find_spans(
+    turns: Sequence[Turn], public_words: frozenset[str] = frozenset(), readings: Sequence[TurnReading] = ()
+) -> list[PersonalSpan]:
     """Every piece of personal data in the turns of one call, none overlapping another; `readings` of the turns in order, if any."""
     call = CallContext([restore_capitals(turn) for turn in contexts_of(turns)], readings, public_words)
     for recognizer in RECOGNIZERS:
@@ -130,7 +132,7 @@ def mask_text(text: str, language: str) -> str:
     return "".join(token.text + spaces[int(token.end_s) - 1] for token in masked)  # a token ends where its last word does
 
 
-def _masked(turn: Turn, spans: Sequence[Span], keep_raw: bool) -> Turn:
+def _masked(turn: Turn, spans: Sequence[PersonalSpan], keep_raw: bool) -> Turn:
     tokens: list[Token] = []
     at = 0
     for span in sorted(spans, key=lambda s: s.first):
@@ -139,7 +141,7 @@ def _masked(turn: Turn, spans: Sequence[Span], keep_raw: bool) -> Turn:
     return replace(turn, tokens=(*tokens, *turn.tokens[at:]))
 
 
-def _of_masked(reading: TurnReading, spans: Sequence[Span]) -> TurnReading:
+def _of_masked(reading: TurnReading, spans: Sequence[PersonalSpan]) -> TurnReading:
     """The reading of a turn in which each span became one token."""
     joined = {n for span in spans for n in range(span.first + 1, span.last)}
     return replace(reading, personal=np.delete(reading.personal, sorted(joined), axis=0))

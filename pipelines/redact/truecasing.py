@@ -13,7 +13,7 @@ from itertools import pairwise
 from models.languages.dictionaries import entry
 from models.languages.language import is_first_name
 from pipelines.turns.spoken_numbers import number_of
-from pipelines.turns.words import Item, TurnContext, Vocabulary, name_parts
+from pipelines.turns.words import TokenContext, TurnContext, Vocabulary, name_parts
 
 _LETTERS = 3  # shorter words are names of nobody
 _BEFORE, _AFTER = 3, 2  # how near an introduction is to the name
@@ -66,7 +66,7 @@ def is_proper(word: str, code: str) -> bool:
     return (plain is None and written is not None and written[:1].isupper()) or (plain is not None and plain[:1].isupper())
 
 
-def _can_be_proper(item: Item, vocabulary: Vocabulary) -> bool:
+def _can_be_proper(item: TokenContext, vocabulary: Vocabulary) -> bool:
     if item.kind is not None or item.is_capital or len(item.word) < _LETTERS or any(c.isdigit() for c in item.word):
         return False
     return not any(vocabulary.has(name, item.word) for name in _PLAIN) and number_of(item.word, vocabulary) is None
@@ -77,7 +77,7 @@ def _is_unknown(word: str, code: str) -> bool:
     return "?" in name_parts(word.replace("'", "").replace("-", ""), code)
 
 
-def _is_introduced(items: Sequence[Item], vocabulary: Vocabulary, at: int) -> bool:
+def _is_introduced(items: Sequence[TokenContext], vocabulary: Vocabulary, at: int) -> bool:
     """Whether a name is being given here: "my name is ...", "... vagyok", "this is ..."."""
     before = [i.word for i in items[max(0, at - _BEFORE) : at]]
     if any(vocabulary.has("name_intro", word) for word in before):
@@ -87,5 +87,5 @@ def _is_introduced(items: Sequence[Item], vocabulary: Vocabulary, at: int) -> bo
     return "i'm" in before or any(vocabulary.has("self", one) and two == "is" for one, two in pairwise(before))
 
 
-def _is_parted(items: Sequence[Item], first: int) -> bool:
+def _is_parted(items: Sequence[TokenContext], first: int) -> bool:
     return items[first].text.endswith((",", ".", "?", "!", ";"))

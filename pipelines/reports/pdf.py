@@ -12,8 +12,8 @@ from reportlab.platypus import Flowable, KeepTogether
 
 from pipelines.core.published import Row
 from pipelines.i18n.wording import Wording, clock
-from pipelines.queries.scorecards import Answer
-from pipelines.queries.trends import Change, Drawing
+from pipelines.queries.scorecards import QuestionCard
+from pipelines.queries.trends import TrendChart, WeekChange
 from pipelines.reports import pdf_layout
 
 TOPICS, ANSWERS, ANSWER_LINES, REASONS, CHANGES = 4, 6, 3, 3, 4
@@ -79,7 +79,7 @@ def _score(row: Row, says: str, w: Wording) -> list[Flowable]:
     return [
         pdf_layout.text(w.pct(row["score_pct"]), "score"),
         pdf_layout.space(2),
-        pdf_layout.Interval(row["score_pct"], row["score_low_pct"], row["score_high_pct"], pdf_layout.WIDTH * 0.3),
+        pdf_layout.ScoreInterval(row["score_pct"], row["score_low_pct"], row["score_high_pct"], pdf_layout.WIDTH * 0.3),
         pdf_layout.space(1),
         pdf_layout.text(says, "small", "soft"),
     ]
@@ -110,7 +110,7 @@ def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
     head = pdf_layout.text(w("week_title"), "head")
     if changed is None:
         return [head, pdf_layout.text(w("week_only_one"), "body", "soft")]
-    rows: list[tuple[str, Change]] = [(w("score") if c.name == "score" else w(f"{c.name}_share"), c) for c in changed["rows"]]
+    rows: list[tuple[str, WeekChange]] = [(w("score") if c.name == "score" else w(f"{c.name}_share"), c) for c in changed["rows"]]
     rows += changed["criteria"][:CHANGES]
     cells = []
     for name, c in rows:
@@ -123,7 +123,7 @@ def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
     return [head, pdf_layout.lined(cells, [60 * mm, 25 * mm])]
 
 
-def _trend(drawing: Drawing, w: Wording) -> list[Flowable]:
+def _trend(drawing: TrendChart, w: Wording) -> list[Flowable]:
     if len(drawing.dots) < 2:
         return []
     days: list[tuple[float, str]] = []
@@ -132,7 +132,7 @@ def _trend(drawing: Drawing, w: Wording) -> list[Flowable]:
             days.append((x, w.date(day)))
     return [
         pdf_layout.text(w("trend_title"), "head"),
-        pdf_layout.Trend(drawing, days, 85 * mm, 36 * mm),
+        pdf_layout.TrendFlowable(drawing, days, 85 * mm, 36 * mm),
         pdf_layout.space(1),
         pdf_layout.text(w("trend_hint"), "small", "soft"),
     ]
@@ -146,7 +146,7 @@ def _criteria(rows: Sequence[Row], w: Wording) -> list[Flowable]:
     cells = [
         [
             pdf_layout.text(r["title"]),
-            pdf_layout.Bar((("accent", r["passed"]), ("fail", r["failed"]), ("person-soft", r["unsure"])), 14 * mm),
+            pdf_layout.ShareBar((("accent", r["passed"]), ("fail", r["failed"]), ("person-soft", r["unsure"])), 14 * mm),
             pdf_layout.text(w.share(r["passed"], r["passed"] + r["failed"]), "strong", align=2),
             pdf_layout.text(w("n_of", n=w.number(r["passed"]), of=w.number(r["passed"] + r["failed"])), "small", "soft", align=2),
         ]
@@ -163,7 +163,7 @@ def _criteria(rows: Sequence[Row], w: Wording) -> list[Flowable]:
     ]
 
 
-def _asked(answers: Sequence[Answer], w: Wording) -> list[Flowable]:
+def _asked(answers: Sequence[QuestionCard], w: Wording) -> list[Flowable]:
     if not answers:
         return []
     width = pdf_layout.WIDTH / 3
@@ -175,7 +175,7 @@ def _asked(answers: Sequence[Answer], w: Wording) -> list[Flowable]:
     return [pdf_layout.text(w("centre_asks"), "head"), pdf_layout.grid(cells, [width] * 3, look), pdf_layout.space(1)]
 
 
-def _card(answer: Answer, width: float) -> list[Flowable]:
+def _card(answer: QuestionCard, width: float) -> list[Flowable]:
     lines = [[pdf_layout.text(name, "small"), pdf_layout.text(value, "small", align=2)] for name, value in answer.lines[:ANSWER_LINES]]
     shown: list[Flowable] = [
         pdf_layout.text(answer.question, "small", "soft"),
@@ -191,7 +191,7 @@ def _topics(topics: Sequence[Row], total: Row, w: Wording) -> list[Flowable]:
     cells = [
         [
             pdf_layout.text(w.label("topics", t["topic"])),
-            pdf_layout.Bar((("accent", t["calls"]), ("card", most - t["calls"])), 30 * mm),
+            pdf_layout.ShareBar((("accent", t["calls"]), ("card", most - t["calls"])), 30 * mm),
             pdf_layout.text(w.share(t["calls"], total["graded"]), "strong", align=2),
         ]
         for t in topics[:TOPICS]

@@ -22,7 +22,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Flowable, KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from pipelines.core.printable import printable
-from pipelines.queries.trends import Drawing
+from pipelines.queries.trends import TrendChart
 from pipelines.reports.templating import TEMPLATES
 
 MARGIN = 16 * mm
@@ -32,7 +32,7 @@ _FONTS = {"Sans": "SourceSansPro-Regular", "SansStrong": "SourceSansPro-Semibold
 _TONES = {"good": "accent", "bad": "fail", "ask": "person", "": "line"}
 
 
-class Bar(Flowable):  # type: ignore[misc]
+class ShareBar(Flowable):  # type: ignore[misc]
     """Shares beside each other, each in a colour of `style.css`, on the whole width."""
 
     def __init__(self, parts: Sequence[tuple[str, float]], width: float, height: float = 2.4 * mm) -> None:
@@ -49,7 +49,7 @@ class Bar(Flowable):  # type: ignore[misc]
             x += part
 
 
-class Interval(Flowable):  # type: ignore[misc]
+class ScoreInterval(Flowable):  # type: ignore[misc]
     """A score from 0 to 100 as a point on a line, and between which two it lies as a band."""
 
     def __init__(self, at: float, low: float | None, high: float | None, width: float) -> None:
@@ -77,10 +77,10 @@ class Interval(Flowable):  # type: ignore[misc]
         return self.width * min(max(pct, 0.0), 100.0) / 100
 
 
-class Trend(Flowable):  # type: ignore[misc]
+class TrendFlowable(Flowable):  # type: ignore[misc]
     """Weekly scores with their intervals, as `trends.draw` places them."""
 
-    def __init__(self, drawing: Drawing, days: Sequence[tuple[float, str]], width: float, height: float) -> None:
+    def __init__(self, drawing: TrendChart, days: Sequence[tuple[float, str]], width: float, height: float) -> None:
         super().__init__()
         self.drawing, self.days, self.width, self.height = drawing, days, width, height
 

@@ -27,7 +27,7 @@ class Links:
     sound: Callable[[Row], str]  # of a row of coaching_clips
 
 
-class Shown:
+class Presenter:
     """One centre's rows as a page in one language shows them."""
 
     def __init__(
@@ -76,13 +76,13 @@ class Shown:
         """Rows of operators."""
         return [o | {"href": self.links.operator(str(self.centre["centre_id"]), o["operator_id"])} for o in rows]
 
-    def answers(self, published: Published, criteria: Sequence[Row], graded: list[Row] | None = None) -> list[scorecards.Answer]:
+    def answers(self, published: Published, criteria: Sequence[Row], graded: list[Row] | None = None) -> list[scorecards.QuestionCard]:
         """The cards of what the centre asks, from its graded calls where they were read already; none for a centre without a profile."""
         if self.profile is None:
             return []
         counted: Mapping[str, Row] = {row["criterion_id"]: row for row in criteria}
         graded = scorecards.read_graded(published, str(self.centre["centre_id"])) if graded is None else graded
-        return scorecards.answers(scorecards.Asked(self.profile, graded, counted, self.titles, self.w))
+        return scorecards.answers(scorecards.QuestionScope(self.profile, graded, counted, self.titles, self.w))
 
     def call(self, call: Row, rows: Mapping[str, list[Row]]) -> dict[str, Any]:
         """The values of call.html for one graded call and its rows of `call_page.VIEWS`."""

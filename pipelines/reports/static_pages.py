@@ -22,8 +22,8 @@ from pipelines.core.published import Published, Row, open_published
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import Wording, wording
 from pipelines.queries import aggregates
-from pipelines.reports.incremental_pages import Written, calls_with_rows
-from pipelines.reports.presenters import Links, Shown, period
+from pipelines.reports.incremental_pages import WrittenPages, calls_with_rows
+from pipelines.reports.presenters import Links, Presenter, period
 from pipelines.reports.templating import environment, style_and_script
 
 log = logging.getLogger("callgrade")
@@ -42,7 +42,7 @@ def publish_pages(settings: Settings, language: str | None = None, *, only_chang
     """
     with open_published(settings) as published:
         writer = _Writer(settings.scorecards)
-        written = Written(published, settings.scorecards, language)
+        written = WrittenPages(published, settings.scorecards, language)
         only = written.behind(published) if only_changed else None
         totals = aggregates.centres(published)
         operators = aggregates.operators(published)
@@ -136,7 +136,7 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, operators: 
     """Write the pages of one centre, its operators and its calls; what the index shows of it."""
     centre_id: str = total["centre_id"]
     w = wording(language or _profile_language(centre_id))
-    shown = Shown(centre_id, w, LINKS)
+    shown = Presenter(centre_id, w, LINKS)
     centre = shown.centre
     calls = shown.calls(aggregates.calls(published, centre_id, limit=CALLS_SHOWN))
     by_each = aggregates.calls_by_operator(published, centre_id, CALLS_SHOWN)
@@ -163,7 +163,7 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, operators: 
 
 def _call_pages(published: Published, writer: _Writer, only: set[str] | None, language: str | None) -> None:
     """Write the pages of all graded calls, or of these; the pages of these that are no graded calls any more are removed."""
-    of_centre: dict[str, Shown] = {}
+    of_centre: dict[str, Presenter] = {}
     gone = set(only or ())
     for call, rows in calls_with_rows(published, only):
         centre_id = call["centre_id"]
@@ -171,7 +171,7 @@ def _call_pages(published: Published, writer: _Writer, only: set[str] | None, la
         if centre_id is None:
             continue
         if centre_id not in of_centre:
-            of_centre[centre_id] = Shown(centre_id, wording(language or _profile_language(centre_id)), LINKS)
+            of_centre[centre_id] = Presenter(centre_id, wording(language or _profile_language(centre_id)), LINKS)
         shown = of_centre[centre_id]
         writer.write("call.html", call_href(call["call_id"]), shown.w, shown.call(call, rows))
     for call_id in gone:

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.core.published import Published, Row
 
 LEAST_CALLS = 30
@@ -84,7 +84,7 @@ def coincidences(groups: Sequence[Sequence[str]]) -> dict[tuple[str, str], float
     return dict(found)
 
 
-def by_criterion(published: Published, store: Store, centre_id: str) -> list[Trust]:
+def by_criterion(published: Published, store: AppDatabase, centre_id: str) -> list[Trust]:
     """Every criterion of a centre that somebody judged blind, by id."""
     answers = store.rows(
         """select v.call_id, v.criterion_id, v.account_id, v.verdict, v.machine_verdict

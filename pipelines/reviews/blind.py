@@ -10,9 +10,9 @@ from collections.abc import Container, Iterable, Sequence
 from functools import partial
 
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.core.published import Row
-from pipelines.queries.snapshot import Reading
+from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reviews import evaluations, human_verdicts
 
 # What a list or an export holds of the machine's result, and of what other people decided.
@@ -22,7 +22,7 @@ _RESULTS: Row = {
 }  # fmt: skip
 
 
-def withheld(published: Reading, store: Store, account: Account, centres: Iterable[str]) -> frozenset[str]:
+def withheld(published: SnapshotReader, store: AppDatabase, account: Account, centres: Iterable[str]) -> frozenset[str]:
     """The ids of the calls whose results this account must not see yet.
 
     These are the calls of the current samples, and those whose evaluation the account began blind, as long as their result was never shown to it:
@@ -37,12 +37,12 @@ def withheld(published: Reading, store: Store, account: Account, centres: Iterab
     return frozenset(asked - human_verdicts.seen_of(store, account, sorted(asked)))
 
 
-def sampled(published: Reading, store: Store, centre_id: str) -> list[Row]:
+def sampled(published: SnapshotReader, store: AppDatabase, centre_id: str) -> list[Row]:
     """The random sample of a centre's latest week, worked out once for each published copy."""
     return published.once(("sample", centre_id), partial(evaluations.latest_sample, published, store, centre_id))
 
 
-def warm(published: Reading, store: Store) -> None:
+def warm(published: SnapshotReader, store: AppDatabase) -> None:
     """Draw the samples of all centres ahead of the first request."""
     for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
         sampled(published, store, row["centre_id"])

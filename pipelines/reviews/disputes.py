@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pipelines.app_db.accounts import EVERY_CENTRE, Account
-from pipelines.app_db.database import Store, present
+from pipelines.app_db.database import AppDatabase, present
 from pipelines.core.published import Row
 from pipelines.reviews import human_verdicts
-from pipelines.reviews.human_verdicts import Said
+from pipelines.reviews.human_verdicts import HumanVerdict
 
 SHORTEST_REASON, LONGEST_REASON = 10, 1000
 _ALL = """
@@ -48,7 +48,7 @@ def until(point: Row, evaluated_at: datetime, days: int) -> float:
     return float(since + timedelta(days=days).total_seconds())
 
 
-def mark(store: Store, account: Account, call: Row, rows: dict[str, list[Row]], days: int) -> dict[str, Row]:
+def mark(store: AppDatabase, account: Account, call: Row, rows: dict[str, list[Row]], days: int) -> dict[str, Row]:
     """By criterion what this person is shown of disputes: the dispute there is, and whether he may open one and until when."""
     there = {(d["scorecard_id"], d["criterion_id"]): d for d in store.rows(f"{_ALL} where d.call_id = ?", call["call_id"])}
     judged = {e["scorecard_id"]: e["evaluated_at"] for e in rows["evaluations"] if e["judge"] == "machine"}
@@ -67,7 +67,7 @@ def standing_points(results: Sequence[Row]) -> list[Row]:
     return list({(r["scorecard_id"], r["criterion_id"]): r for r in sorted(results, key=lambda r: r["judge"] == "human")}.values())
 
 
-def open_dispute(store: Store, account: Account, call: Row, marked: Row | None, reason: str, turn_no: int | None) -> int:
+def open_dispute(store: AppDatabase, account: Account, call: Row, marked: Row | None, reason: str, turn_no: int | None) -> int:
     """Keep a dispute; its id. Raises NotDisputableError when the point cannot be disputed (any more)."""
     if marked is None or not marked["may_open"]:
         raise NotDisputableError("dispute_not_open")
@@ -89,7 +89,13 @@ def open_dispute(store: Store, account: Account, call: Row, marked: Row | None, 
 
 
 def decide(
-    store: Store, account: Account, dispute: Row, reason: str, answer: Said | None, machine_verdict: str | None, case: Row | None
+    store: AppDatabase,
+    account: Account,
+    dispute: Row,
+    reason: str,
+    answer: HumanVerdict | None,
+    machine_verdict: str | None,
+    case: Row | None,
 ) -> None:
     """Uphold a dispute with the verdict that stands from now on and its frozen case, or reject it (no answer), all in one.
 
@@ -112,37 +118,37 @@ def decide(
             db.execute("insert into regression_cases values (?, ?, ?) on conflict do nothing", [case["case_id"], at, case["case_json"]])
 
 
-def find(store: Store, dispute_id: int) -> Row | None:
+def find(store: AppDatabase, dispute_id: int) -> Row | None:
     """A dispute with its decision, if there is one."""
     return next(iter(store.rows(f"{_ALL} where d.dispute_id = ?", dispute_id)), None)
 
 
-def of_operator(store: Store, account: Account) -> list[Row]:
+def of_operator(store: AppDatabase, account: Account) -> list[Row]:
     """Somebody's own disputes, the newest first."""
     return store.rows(f"{_ALL} where d.account_id = ? order by d.at desc limit 200", account.account_id)
 
 
-def of_centres(store: Store, account: Account) -> list[Row]:
+def of_centres(store: AppDatabase, account: Account) -> list[Row]:
     """The disputes of the centres that an account sees: those to decide first, the oldest on top, then the decided ones, the newest on top."""
     where, values = _centres(account)
     return store.rows(f"{_ALL} where {where} order by c.at is not null, case when c.at is null then d.at end, c.at desc limit 200", *values)
 
 
-def count_to_decide(store: Store, account: Account) -> int:
+def count_to_decide(store: AppDatabase, account: Account) -> int:
     """How many disputes wait for a decision at the centres that an account sees."""
     where, values = _centres(account)
     sql = f"select count(*) as n from disputes as d where {where} and not exists (select 1 from dispute_decisions as c where c.dispute_id = d.dispute_id)"
     return int(store.rows(sql, *values)[0]["n"])
 
 
-def count_unread(store: Store, account: Account) -> int:
+def count_unread(store: AppDatabase, account: Account) -> int:
     """How many decisions an operator has not read yet."""
     sql = """select count(*) as n from disputes as d join dispute_decisions as c using (dispute_id)
              where d.account_id = ? and not exists (select 1 from read_decisions as r where r.dispute_id = d.dispute_id)"""
     return int(store.rows(sql, account.account_id)[0]["n"])
 
 
-def mark_read(store: Store, account: Account) -> None:
+def mark_read(store: AppDatabase, account: Account) -> None:
     """Keep that an operator was shown all decisions on his disputes."""
     if count_unread(store, account):
         with store.writing() as db:

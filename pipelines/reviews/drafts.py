@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store, present
+from pipelines.app_db.database import AppDatabase, present
 from pipelines.core.published import Row
 from pipelines.queries.masking import mask_typed
 from pipelines.reviews.human_verdicts import LONGEST_NOTE, LONGEST_QUOTE, VERDICTS, stands_in
@@ -48,7 +48,7 @@ def read_form(given: Callable[[str], str], criteria: Sequence[str], turns: Seque
     return answers | ({CURRENT: current} if answers and current in criteria else {})
 
 
-def save(store: Store, account: Account, call_id: str, answers: Mapping[str, str], *, is_blind: bool) -> float:
+def save(store: AppDatabase, account: Account, call_id: str, answers: Mapping[str, str], *, is_blind: bool) -> float:
     """Save a draft in place of the one before; when that was. An empty form has no draft. A draft that was begun blind stays so."""
     at = present()
     with store.writing() as db:
@@ -63,7 +63,7 @@ def save(store: Store, account: Account, call_id: str, answers: Mapping[str, str
     return at
 
 
-def find(store: Store, account: Account, call_id: str) -> Draft | None:
+def find(store: AppDatabase, account: Account, call_id: str) -> Draft | None:
     """The account's own draft for a call."""
     rows = store.rows(
         "select answers_json, saved_at from evaluation_drafts where call_id = ? and account_id = ?", call_id, account.account_id
@@ -71,7 +71,7 @@ def find(store: Store, account: Account, call_id: str) -> Draft | None:
     return Draft(json.loads(rows[0]["answers_json"]), rows[0]["saved_at"]) if rows else None
 
 
-def discard(store: Store, account: Account, call_id: str) -> None:
+def discard(store: AppDatabase, account: Account, call_id: str) -> None:
     """Remove the account's own draft for a call."""
     with store.writing() as db:
         db.execute("delete from evaluation_drafts where call_id = ? and account_id = ?", [call_id, account.account_id])

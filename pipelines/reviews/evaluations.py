@@ -7,7 +7,7 @@ import hmac
 from datetime import date, timedelta
 
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store, present
+from pipelines.app_db.database import AppDatabase, present
 from pipelines.core.published import Published, Row
 
 KINDS = ("unsure", "critical", "sample")
@@ -47,7 +47,7 @@ def critical(published: Published, centre_id: str, limit: int = SHOWN) -> list[R
     return _listed(published, [row["call_id"] for row in rows])
 
 
-def sample(published: Published, store: Store, centre_id: str, week: date, size: int = SAMPLE_A_WEEK) -> list[Row]:
+def sample(published: Published, store: AppDatabase, centre_id: str, week: date, size: int = SAMPLE_A_WEEK) -> list[Row]:
     """So many calls of a week (from its Monday), drawn by lot: everybody gets the same ones, nobody can draw again, and none can be foreseen."""
     rows = published.rows(
         "select call_id from calls where centre_id = ? and status = 'graded' and started_local >= ? and started_local < ?",
@@ -57,7 +57,7 @@ def sample(published: Published, store: Store, centre_id: str, week: date, size:
     return _listed(published, [call_id for _, call_id in lots])
 
 
-def latest_sample(published: Published, store: Store, centre_id: str) -> list[Row]:
+def latest_sample(published: Published, store: AppDatabase, centre_id: str) -> list[Row]:
     """The sample of the latest week with calls; each row says whether the call holds a threat (`has_threat`)."""
     latest = published.rows(
         "select cast(date_trunc('week', max(started_local)) as date) as week from calls where centre_id = ? and status = 'graded'",
@@ -92,7 +92,7 @@ def _listed(published: Published, call_ids: list[str]) -> list[Row]:
     return [found[call_id] for call_id in call_ids if call_id in found]
 
 
-def mark_reviewed(store: Store, account: Account, call_id: str) -> None:
+def mark_reviewed(store: AppDatabase, account: Account, call_id: str) -> None:
     """Mark a call as reviewed by a person, who may have listened to it or read it; `listening` knows who listened."""
     with store.writing() as db:
         db.execute(
@@ -101,7 +101,7 @@ def mark_reviewed(store: Store, account: Account, call_id: str) -> None:
         )
 
 
-def reviews(store: Store, call_ids: list[str]) -> dict[str, Row]:
+def reviews(store: AppDatabase, call_ids: list[str]) -> dict[str, Row]:
     """Who reviewed each of these calls last, and when."""
     if not call_ids:
         return {}
@@ -113,5 +113,5 @@ def reviews(store: Store, call_ids: list[str]) -> dict[str, Row]:
     return {row["call_id"]: row for row in rows}
 
 
-def _lot(store: Store, call_id: str) -> str:
+def _lot(store: AppDatabase, call_id: str) -> str:
     return hmac.new(store.signing_key, b"sample " + call_id.encode(), hashlib.sha256).hexdigest()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store, present
+from pipelines.app_db.database import AppDatabase, present
 from pipelines.core.published import Row
 
 VERDICTS = ("pass", "fail", "na", "unsure")
@@ -21,7 +21,7 @@ Standing = dict[tuple[str, str], Row]  # scorecard and criterion → the verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class HumanVerdict:
     """One criterion as a person answered it."""
 
     criterion_id: str
@@ -42,7 +42,7 @@ class NoEvidenceError(Exception):
         self.field = field
 
 
-def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, turns: Sequence[Row], duration_s: float) -> Said:
+def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, turns: Sequence[Row], duration_s: float) -> HumanVerdict:
     """A person's answer as it came in a form, with its evidence looked up in the turns.
 
     Raises NoEvidenceError when the turn is none of the call, the quote does not stand in it, or a pass has none.
@@ -57,29 +57,29 @@ def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, t
         if verdict == "pass":
             raise NoEvidenceError("say_quote", "turn")
         span = (0.0, duration_s) if verdict == "fail" else (None, None)  # what was searched: the whole call
-        return Said(criterion_id, verdict, start_s=span[0], end_s=span[1], note=note)
+        return HumanVerdict(criterion_id, verdict, start_s=span[0], end_s=span[1], note=note)
     turn = next((t for t in turns if str(t["turn_no"]) == turn_no), None)
     if turn is None:
         raise NoEvidenceError("say_turn", "turn")
     quote = " ".join((quote or turn["text"]).split())
     if not stands_in(quote, turn["text"]):
         raise NoEvidenceError("say_not_there", "quote")
-    return Said(criterion_id, verdict, quote, turn["role"], turn["turn_no"], turn["start_s"], turn["end_s"], note)
+    return HumanVerdict(criterion_id, verdict, quote, turn["role"], turn["turn_no"], turn["start_s"], turn["end_s"], note)
 
 
-def note_seen(store: Store, account: Account, call_id: str) -> None:
+def note_seen(store: AppDatabase, account: Account, call_id: str) -> None:
     """Keep that a person was shown what the machine said of a call."""
     if not has_seen(store, account, call_id):
         with store.writing() as db:
             db.execute("insert into seen_verdicts values (?, ?, ?) on conflict do nothing", [call_id, account.account_id, present()])
 
 
-def has_seen(store: Store, account: Account, call_id: str) -> bool:
+def has_seen(store: AppDatabase, account: Account, call_id: str) -> bool:
     """Whether a person was shown what the machine said of a call."""
     return bool(store.rows("select 1 from seen_verdicts where call_id = ? and account_id = ?", call_id, account.account_id))
 
 
-def seen_of(store: Store, account: Account, call_ids: Sequence[str]) -> set[str]:
+def seen_of(store: AppDatabase, account: Account, call_ids: Sequence[str]) -> set[str]:
     """Those of some calls of which a person was shown what the machine said."""
     found: set[str] = set()
     for first in range(0, len(call_ids), _AT_ONCE):
@@ -90,7 +90,14 @@ def seen_of(store: Store, account: Account, call_ids: Sequence[str]) -> set[str]
 
 
 def keep_evaluation(
-    store: Store, account: Account, call: Row, scorecard: Row, answers: Sequence[Said], machine: Mapping[str, str], *, is_withheld: bool
+    store: AppDatabase,
+    account: Account,
+    call: Row,
+    scorecard: Row,
+    answers: Sequence[HumanVerdict],
+    machine: Mapping[str, str],
+    *,
+    is_withheld: bool,
 ) -> bool:
     """Save an evaluation and remove its draft; true when it is blind, that is, the results were withheld from this account until now.
 
@@ -135,7 +142,7 @@ def add(
     account: Account,
     call_id: str,
     scorecard_id: str,
-    answer: Said,
+    answer: HumanVerdict,
     machine_verdict: str | None,
     at: float,
     *,
@@ -152,7 +159,7 @@ def add(
     )  # fmt: skip
 
 
-def everything(store: Store, call_ids: Sequence[str] | None = None) -> list[Row]:
+def everything(store: AppDatabase, call_ids: Sequence[str] | None = None) -> list[Row]:
     """All verdicts of people on some calls (None: on all), the oldest first, with who gave them."""
     sql = """select v.*, a.name as person, e.is_blind from people_verdicts as v
              join accounts as a using (account_id) left join people_evaluations as e using (evaluation_id) {} order by v.verdict_id"""
@@ -165,7 +172,7 @@ def everything(store: Store, call_ids: Sequence[str] | None = None) -> list[Row]
     return found
 
 
-def standing(store: Store, call_ids: Sequence[str] | None = None) -> dict[str, Standing]:
+def standing(store: AppDatabase, call_ids: Sequence[str] | None = None) -> dict[str, Standing]:
     """By call the verdict of a person that stands for each criterion that somebody judged."""
     found: dict[str, Standing] = {}
     for row in sorted(everything(store, call_ids), key=_weight):
@@ -173,7 +180,7 @@ def standing(store: Store, call_ids: Sequence[str] | None = None) -> dict[str, S
     return found
 
 
-def count_since(store: Store, centre_id: str, at: float) -> int:
+def count_since(store: AppDatabase, centre_id: str, at: float) -> int:
     """How many verdicts that stand at a centre came after a moment, such as that of the published copy."""
     rows = store.rows(
         """select distinct v.call_id from people_verdicts as v left join people_evaluations as e using (evaluation_id)

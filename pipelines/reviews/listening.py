@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store, present
+from pipelines.app_db.database import AppDatabase, present
 from pipelines.app_db.sessions import LONGEST_S
 from pipelines.core.published import Row
 
@@ -26,7 +26,7 @@ def least_s(duration_s: float | None) -> float:
     return min(LEAST_S, LEAST_SHARE * duration_s) if duration_s else LEAST_S
 
 
-def note_sent(store: Store, account: Account, call_id: str) -> None:
+def note_sent(store: AppDatabase, account: Account, call_id: str) -> None:
     """Remember that the server sent sound of a call to a reviewer."""
     now = present()
     if store.rows(
@@ -41,7 +41,7 @@ def note_sent(store: Store, account: Account, call_id: str) -> None:
         )
 
 
-def report(store: Store, account: Account, call: Row, seconds: float) -> bool:
+def report(store: AppDatabase, account: Account, call: Row, seconds: float) -> bool:
     """Add seconds that a player reports; whether the account has listened to the call by now. Without sound that was sent, nothing is added."""
     if not math.isfinite(seconds) or seconds <= 0:
         return False
@@ -63,7 +63,7 @@ def report(store: Store, account: Account, call: Row, seconds: float) -> bool:
     return is_enough or found["listened_at"] is not None
 
 
-def latest(store: Store, call_ids: Sequence[str]) -> dict[str, Row]:
+def latest(store: AppDatabase, call_ids: Sequence[str]) -> dict[str, Row]:
     """Who listened to each of these calls last (`name`, `at`); calls that nobody listened to are left out."""
     if not call_ids:
         return {}

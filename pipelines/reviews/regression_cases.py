@@ -37,7 +37,7 @@ _TURN = ("turn_no", "track", "speaker", "role", "role_confidence", "start_s", "e
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaseOutcome:
     """What the rules of now say of one case."""
 
     case_id: str
@@ -79,7 +79,7 @@ def case_id_of(key: bytes, call_id: str, criterion_id: str) -> str:
     return hmac.new(key, f"case {call_id} {criterion_id}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
-def replay(case: Mapping[str, Any], settings: Settings | None = None) -> Outcome:
+def replay(case: Mapping[str, Any], settings: Settings | None = None) -> CaseOutcome:
     """What the rules of now say of a case. Raises MisconfiguredError when it is of a centre or criterion that there is no more."""
     try:
         centre = load_centre(case["centre"])
@@ -103,7 +103,7 @@ def replay(case: Mapping[str, Any], settings: Settings | None = None) -> Outcome
         raise MisconfiguredError(
             f"The case {case_id} asks {case['criterion']}, which the scorecard of {centre.centre_id} has no more. Remove its file."
         )
-    return Outcome(case_id, centre.centre_id, verdict.criterion_id, case["expected"], verdict.verdict, verdict.explanation)
+    return CaseOutcome(case_id, centre.centre_id, verdict.criterion_id, case["expected"], verdict.verdict, verdict.explanation)
 
 
 def write_new(settings: Settings, folder: Path) -> list[Path]:

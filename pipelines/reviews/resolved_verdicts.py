@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.centres.profile import Centre, Criterion, centre_ids, load_centre
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Call, CallRoles, Procedure, Verdict
@@ -14,7 +14,7 @@ from pipelines.reviews.human_verdicts import Standing, standing
 from pipelines.score.step import evaluate
 
 
-def read(published: Published, store: Store, call: Row, *, is_masked: bool) -> dict[str, list[Row]]:
+def read(published: Published, store: AppDatabase, call: Row, *, is_masked: bool) -> dict[str, list[Row]]:
     """The rows of one call's page (`call_page.VIEWS`) with people's verdicts in place; masked where they were kept raw and must not be seen."""
     _, rows = next(call_details.read_calls(published, [call]))
     if is_masked and call["text_kept"] == "raw":
@@ -49,7 +49,7 @@ def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) ->
     return results, evaluations
 
 
-def of_list(published: Published, store: Store, listed: Sequence[Row]) -> list[Row]:
+def of_list(published: Published, store: AppDatabase, listed: Sequence[Row]) -> list[Row]:
     """Rows of a list of calls whose scores are those that count; `people` names who judged, where somebody did."""
     people = standing(store, [row["call_id"] for row in listed])
     if not people:

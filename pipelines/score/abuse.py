@@ -20,7 +20,7 @@ from pipelines.core.records import Finding, Turn
 from pipelines.score.combination import abuse_features, load_combination
 from pipelines.score.quotes import sentence_that_does
 from pipelines.score.sentences import (
-    Word,
+    LexiconWord,
     addressed,
     beside,
     directed,
@@ -34,7 +34,7 @@ from pipelines.score.sentences import (
     phrase_spans,
     words_of_turn,
 )
-from pipelines.turns.model_reading import NOTHING_READ, Reading
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 DETECTOR = "abuse-lexicon-1"
 MODEL_DETECTOR = "abuse-model-1"
@@ -63,7 +63,7 @@ class _Hit:
     weight: int  # which of two hits of one severity is the stronger
 
 
-def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: Reading = NOTHING_READ) -> list[Finding]:
+def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: ModelReading = NOTHING_READ) -> list[Finding]:
     """The abuse in the turns of one call, in order: at most one finding a turn and severity, the strongest.
 
     Args:
@@ -141,7 +141,7 @@ def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
     return groups if any(language in group for group in groups) else [*_GROUPS]
 
 
-def _finding(turn: Turn, words: Sequence[Word], hit: _Hit) -> Finding:
+def _finding(turn: Turn, words: Sequence[LexiconWord], hit: _Hit) -> Finding:
     first, last = words[hit.first].token, words[hit.last].token + 1
     heard = min(t.probability for t in turn.tokens[first:last])
     # a word that the recogniser half guessed is half a proof
@@ -165,7 +165,7 @@ def _finding(turn: Turn, words: Sequence[Word], hit: _Hit) -> Finding:
     )
 
 
-def _all_hits(words: Sequence[Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
+def _all_hits(words: Sequence[LexiconWord], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
     """The hits of the words as written, and those of the words as they may have been meant, which are less sure."""
     found = _hits(words, lexicon, turn)
     if turn.role == "operator":
@@ -177,9 +177,9 @@ def _all_hits(words: Sequence[Word], lexicon: AbuseLexicon, turn: Turn) -> list[
     return found
 
 
-def _as_meant(words: Sequence[Word], lexicon: AbuseLexicon, language: str) -> tuple[list[Word], dict[int, int]]:
+def _as_meant(words: Sequence[LexiconWord], lexicon: AbuseLexicon, language: str) -> tuple[list[LexiconWord], dict[int, int]]:
     """The words with misheard insults put right, and where: first → last word of each."""
-    meant: list[Word] = list(words)
+    meant: list[LexiconWord] = list(words)
     spans: dict[int, int] = {}
     for i, word in enumerate(words):
         if (i - 1 in spans and spans[i - 1] == i) or lexicon.has("insults", word.text):
@@ -193,7 +193,7 @@ def _as_meant(words: Sequence[Word], lexicon: AbuseLexicon, language: str) -> tu
     return meant, spans
 
 
-def _hits(words: Sequence[Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
+def _hits(words: Sequence[LexiconWord], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
     by_operator = turn.role == "operator"
     harmless = {i for first, last in phrase_spans(words, lexicon, "phrases_harmless") for i in range(first, last + 1)}
     found: list[_Hit] = []
@@ -212,7 +212,7 @@ def _hits(words: Sequence[Word], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit
     return found
 
 
-def _word_hit(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: bool) -> _Hit | None:
+def _word_hit(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, by_operator: bool) -> _Hit | None:
     text = words[i].text
     if is_reported(words, i, lexicon):
         return None
@@ -239,7 +239,7 @@ def _word_hit(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator:
     return None
 
 
-def _insult(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
+def _insult(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
     if is_told(words, i, lexicon) or (not called and is_near(words, i, lexicon, "they", before_only=True)):
         return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
     if is_about_self(words, i, lexicon):
@@ -251,7 +251,7 @@ def _insult(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: b
     return None
 
 
-def _target(words: Sequence[Word], i: int, lexicon: AbuseLexicon, by_operator: bool, otherwise: str) -> str:
+def _target(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, by_operator: bool, otherwise: str) -> str:
     one, many = in_sentence(words, i, lexicon, "you_one"), in_sentence(words, i, lexicon, "you_many")
     verb = in_sentence(words, i, lexicon, "you_any")
     if by_operator:

@@ -9,7 +9,7 @@ from math import prod
 from models.languages.language import LANGUAGES, find_phrase, load, words_of
 from pipelines.centres.profile import Applies, Centre
 from pipelines.core.records import Call, Finding, Procedure, Turn, TurnSentiment
-from pipelines.score.explanations import Why, why
+from pipelines.score.explanations import Explanation, why
 from pipelines.score.topic import Ranking
 
 _UPSETTING_TOPICS = ("complaint", "outage")
@@ -30,7 +30,7 @@ class Likely:
     """The chance (0 to 1) that a criterion is asked, and the condition that decides most."""
 
     probability: float
-    because: Why
+    because: Explanation
 
 
 def how_likely(
@@ -45,7 +45,7 @@ def how_likely(
 ) -> Likely:
     """The chance that all conditions hold together, and the least likely of them in words."""
     sentiments, findings = list(sentiments), list(findings)
-    chances: list[tuple[float, Why]] = []
+    chances: list[tuple[float, Explanation]] = []
     if applies.topics:
         wanted = applies.topics
         chances.append((topic.probability(lambda t: t in wanted), _off_topic(topic, wanted)))
@@ -84,14 +84,14 @@ def how_likely(
     return Likely(prod(p for p, _ in chances), min(chances, key=lambda c: c[0])[1])
 
 
-def _off_topic(topic: Ranking, wanted: tuple[str, ...]) -> Why:
+def _off_topic(topic: Ranking, wanted: tuple[str, ...]) -> Explanation:
     """Why a criterion of some topics may not be asked: another topic, or one of them that is not sure."""
     if topic.best in wanted:
         return why("because_topic_is_doubtful", topic=topic.best)
     return why("because_of_topic", topic=topic.best, topics=wanted)
 
 
-def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Why]:
+def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Explanation]:
     if call.started_at is None:
         return 0.5, why("because_hour_is_unknown")
     is_night = centre.hours.is_night(call.started_at.astimezone(centre.timezone).hour)

@@ -29,7 +29,7 @@ Chance: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 LogOdds: TypeAlias = Annotated[float, Field(ge=-10, le=10)]
 
 
-class Line(FileModel):
+class CalibrationLine(FileModel):
     """Evidence of one kind: its log odds of being right, as a straight line over those of its strength."""
 
     offset: float = Field(default=0.0, ge=-10, le=10)
@@ -44,7 +44,7 @@ class _File(FileModel):
     wanted: Chance = 0.0
     wanted_to_fail: Chance = 0.0
     least_to_fail: Chance = 0.0
-    kinds: Mapping[Annotated[str, OneOf(KINDS)], Line] = Field(default_factory=dict)
+    kinds: Mapping[Annotated[str, OneOf(KINDS)], CalibrationLine] = Field(default_factory=dict)
     criteria: Mapping[str, LogOdds] = Field(default_factory=dict)
     languages: Mapping[str, LogOdds] = Field(default_factory=dict)
     thresholds: Mapping[str, Mapping[str, Chance]] = Field(default_factory=dict)
@@ -55,7 +55,7 @@ class Calibration:
     """Measured chances and the limits that were chosen from them."""
 
     version: str
-    kinds: Mapping[str, Line] = field(default_factory=dict)
+    kinds: Mapping[str, CalibrationLine] = field(default_factory=dict)
     criteria: Mapping[str, float] = field(default_factory=dict)  # criterion → what it adds to the log odds
     languages: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)  # (criterion, language), either may be ANY
@@ -63,7 +63,7 @@ class Calibration:
 
     def confidence(self, kind: str, strength: float, criterion_id: str, language: str) -> float:
         """The chance (0 to 1) that a verdict is right, from the kind and strength of its evidence."""
-        line = self.kinds.get(kind, Line())
+        line = self.kinds.get(kind, CalibrationLine())
         odds = line.offset + line.slope * log_odds(strength) + self.criteria.get(criterion_id, 0.0) + self.languages.get(language, 0.0)
         return 1 / (1 + math.exp(-odds))
 

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from pipelines.centres.profile import Centre, Criterion
 from pipelines.core.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, VerdictName
-from pipelines.score.explanations import Why, why
+from pipelines.score.explanations import Explanation, why
 from pipelines.score.speech_acts import OPENING_TURNS, Act, find_own_phrases
 from pipelines.score.topic import Ranking
 
@@ -44,7 +44,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RuleResult:
     """What one rule makes of one call: where the evidence points, and how strongly (0 to 1).
 
     `unsure` where it points nowhere, or where a fact that decides is missing: no certainty of the other evidence makes up for that.
@@ -52,13 +52,13 @@ class Answer:
 
     verdict: VerdictName
     confidence: float
-    reason: Why
+    reason: Explanation
     quote: str | None = None
     role: Role | None = None
     turn_no: int | None = None
     start_s: float | None = None
     end_s: float | None = None
-    doubt: Why | None = None  # what a person reads when the evidence is not strong enough
+    doubt: Explanation | None = None  # what a person reads when the evidence is not strong enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[
     return [(a, a.confidence * (1.0 if numbers[a.turn_no].role == "operator" else 0.75)) for a in acts]
 
 
-def look_for(case: Case, criterion: Criterion, where: Region) -> Answer:
+def look_for(case: Case, criterion: Criterion, where: Region) -> RuleResult:
     """A pass with its quote, a fail by absence with what was searched, or unsure."""
     found = hits(case, criterion, where.turns)
     best = max(found, key=lambda hit: hit[1], default=None)
@@ -126,7 +126,7 @@ def not_said(found: Sequence[tuple[Act, float]]) -> float:
     return prod(1 - chance for _, chance in found)
 
 
-def absent(where: Region, criterion: Criterion, reason: Why, hidden: float = 0.0) -> Answer:
+def absent(where: Region, criterion: Criterion, reason: Explanation, hidden: float = 0.0) -> RuleResult:
     """A fail by absence, as sure as the stretch was heard; `unsure` where it was heard too badly, or where the words may well hide."""
     trust = where.trust
     if trust < criterion.least_trust:
@@ -142,12 +142,16 @@ def believed(trust: float) -> float:
     return min(1.0, trust / _HEARD_WELL)
 
 
-def searched(verdict: VerdictName, confidence: float, reason: Why, start_s: float, end_s: float, doubt: Why | None = None) -> Answer:
+def searched(
+    verdict: VerdictName, confidence: float, reason: Explanation, start_s: float, end_s: float, doubt: Explanation | None = None
+) -> RuleResult:
     """An answer whose evidence is the stretch of the call that was searched."""
-    return Answer(verdict, round(confidence, 3), reason, None, "operator", None, round(start_s, 3), round(end_s, 3), doubt)
+    return RuleResult(verdict, round(confidence, 3), reason, None, "operator", None, round(start_s, 3), round(end_s, 3), doubt)
 
 
-def quoted(case: Case, act: Act, verdict: VerdictName, confidence: float, reason: Why, doubt: Why | None = None) -> Answer:
+def quoted(
+    case: Case, act: Act, verdict: VerdictName, confidence: float, reason: Explanation, doubt: Explanation | None = None
+) -> RuleResult:
     """An answer that quotes the words of an act; less sure the worse they were heard."""
     turn = case.turn(act.turn_no)
     tokens = turn.tokens[act.first : act.last]
@@ -155,15 +159,15 @@ def quoted(case: Case, act: Act, verdict: VerdictName, confidence: float, reason
     sure = confidence * (0.5 + 0.5 * believed(heard)) * (0.5 + 0.5 * believed(turn.role_confidence))
     if fmean(t.probability for t in turn.tokens) < _GUESSED and doubt is not None:
         verdict, reason = "unsure", doubt
-    return Answer(
+    return RuleResult(
         verdict, round(min(sure, 0.999), 3), reason, turn.quote(act.first, act.last), turn.role, turn.turn_no,
         round(tokens[0].start_s, 3), round(max(t.end_s for t in tokens), 3), doubt,
     )  # fmt: skip
 
 
-def about_finding(finding: Finding, verdict: VerdictName, reason: Why) -> Answer:
+def about_finding(finding: Finding, verdict: VerdictName, reason: Explanation) -> RuleResult:
     """An answer whose evidence is a finding."""
-    return Answer(
+    return RuleResult(
         verdict, round(finding.confidence, 3), reason, finding.quote, finding.role, finding.turn_no,
         round(finding.start_s, 3), round(finding.end_s, 3),
     )  # fmt: skip

@@ -23,7 +23,7 @@ _NEAR_0 = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallPosition:
     """Where a turn of the operator stands."""
 
     is_opening: bool = False
@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogOdds:
     """Log odds as a weighted sum of features."""
 
     offset: float
@@ -47,17 +47,17 @@ class Line:
 class Combination:
     """The fitted weights."""
 
-    acts: Mapping[str, Line]
-    abuse: Line  # of a client's turn
-    operator_abuse: Line
+    acts: Mapping[str, LogOdds]
+    abuse: LogOdds  # of a client's turn
+    operator_abuse: LogOdds
     topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the nearness that the model reads
 
-    def act(self, act: str, model: float, phrase: float, place: Place) -> float:
+    def act(self, act: str, model: float, phrase: float, place: CallPosition) -> float:
         """How likely a turn does this: `model` is its probability there, `phrase` the score of the best phrase, 0 where there is none."""
         return self.acts[act].chance(act_features(model, phrase, place))
 
 
-def act_features(model: float, phrase: float, place: Place) -> dict[str, float]:
+def act_features(model: float, phrase: float, place: CallPosition) -> dict[str, float]:
     """What an act is judged from."""
     return {"model": log_odds(model, _NEAR_0), "phrase": phrase, "opening": float(place.is_opening), "closing": float(place.is_closing)}
 
@@ -76,6 +76,6 @@ def load_combination(path: Path = PATH) -> Combination:
     return Combination(acts, abuse, by_operator, {name: float(value) for name, value in data["topic"].items()})
 
 
-def _line(names: Sequence[str], values: Sequence[float]) -> Line:
+def _line(names: Sequence[str], values: Sequence[float]) -> LogOdds:
     offset, *weights = (float(value) for value in values)
-    return Line(offset, dict(zip(names, weights, strict=True)))
+    return LogOdds(offset, dict(zip(names, weights, strict=True)))

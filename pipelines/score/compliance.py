@@ -14,7 +14,7 @@ from pipelines.centres.profile import Criterion
 from pipelines.core.records import Verdict
 from pipelines.score.applicability import Likely, how_likely
 from pipelines.score.calibration import Calibration, kind_of, load_calibration
-from pipelines.score.call_context import Answer, Case
+from pipelines.score.call_context import Case, RuleResult
 from pipelines.score.explanations import why
 from pipelines.score.rules import RULES
 
@@ -50,7 +50,7 @@ def _verdict(case: Case, criterion: Criterion, calibration: Calibration) -> Verd
     )
 
 
-def _asked(criterion: Criterion, answer: Answer, likely: Likely) -> Answer:
+def _asked(criterion: Criterion, answer: RuleResult, likely: Likely) -> RuleResult:
     """The answer of a rule with the chance that the question is asked of this call at all."""
     p = likely.probability
     maybe = why("maybe_not_asked", because=likely.because)
@@ -58,7 +58,7 @@ def _asked(criterion: Criterion, answer: Answer, likely: Likely) -> Answer:
         not_asked = 1 - p
         if answer.verdict == "na" and answer.confidence >= not_asked:
             return answer
-        return Answer("na", not_asked, why("not_asked", because=likely.because), doubt=maybe)
+        return RuleResult("na", not_asked, why("not_asked", because=likely.because), doubt=maybe)
     least = _YES_TO_FAIL if answer.verdict == "fail" and answer.quote is None else _YES
     if p < least and answer.verdict in ("pass", "fail"):
         return replace(answer, verdict="unsure", confidence=abs(2 * p - 1), reason=maybe)
@@ -67,7 +67,7 @@ def _asked(criterion: Criterion, answer: Answer, likely: Likely) -> Answer:
     return answer
 
 
-def _decided(case: Case, criterion: Criterion, answer: Answer, calibration: Calibration) -> Answer:
+def _decided(case: Case, criterion: Criterion, answer: RuleResult, calibration: Calibration) -> RuleResult:
     """The answer as a verdict: its confidence as it was measured, and `unsure` where that is less than this criterion needs."""
     if answer.verdict == "unsure":
         return answer

@@ -14,11 +14,11 @@ from pipelines.i18n.wording import wording
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class Explanation:
     """A reason: the key of a sentence, and what fills its places (a data value, a number, a list of data values or another reason)."""
 
     key: str
-    values: tuple[tuple[str, str | int | tuple[str, ...] | Why], ...] = ()
+    values: tuple[tuple[str, str | int | tuple[str, ...] | Explanation], ...] = ()
 
     @property
     def as_json(self) -> str:
@@ -34,21 +34,21 @@ class Why:
         return text
 
     def _plain(self) -> dict[str, Any]:
-        return {"key": self.key} | {name: value._plain() if isinstance(value, Why) else value for name, value in self.values}
+        return {"key": self.key} | {name: value._plain() if isinstance(value, Explanation) else value for name, value in self.values}
 
 
-def why(key: str, **values: str | int | tuple[str, ...] | Why) -> Why:
+def why(key: str, **values: str | int | tuple[str, ...] | Explanation) -> Explanation:
     """The reason of a key with its values."""
-    return Why(key, tuple(values.items()))
+    return Explanation(key, tuple(values.items()))
 
 
-def read_why(explanation_json: str) -> Why:
+def read_why(explanation_json: str) -> Explanation:
     """The reason that was stored as JSON. Raises KeyError where none was stored."""
     return _built(json.loads(explanation_json))
 
 
-def _built(plain: dict[str, Any]) -> Why:
-    return Why(plain["key"], tuple((name, _value(value)) for name, value in plain.items() if name != "key"))
+def _built(plain: dict[str, Any]) -> Explanation:
+    return Explanation(plain["key"], tuple((name, _value(value)) for name, value in plain.items() if name != "key"))
 
 
 def _value(value: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.records import Call, Finding, Procedure, Turn
-from pipelines.score.explanations import Why, why
+from pipelines.score.explanations import Explanation, why
 
 ACCUSING = frozenset({"ended_without_warning", "ended_without_notice", "operator_at_fault"})
 OUTCOMES = (
@@ -49,7 +49,7 @@ class ActLike(Protocol):
     def confidence(self) -> float: ...
 
 
-class Event(StrEnum):
+class ProcedureEvent(StrEnum):
     """What may happen in a turn, as far as this rule cares."""
 
     ABUSE = "abuse"  # the client abuses the operator or the company
@@ -60,7 +60,7 @@ class Event(StrEnum):
     ANSWER = "answer"  # the operator speaks, none of the above
 
 
-class State(StrEnum):
+class ProcedureState(StrEnum):
     """Where the call stands."""
 
     QUIET = "quiet"  # no abuse so far
@@ -80,44 +80,142 @@ class State(StrEnum):
 
 
 # state: (ABUSE, CALM, WARN, NOTICE, GOODBYE, ANSWER) -> next state
-_ROWS: dict[State, tuple[State, State, State, State, State, State]] = {
-    State.QUIET: (State.ABUSED, State.QUIET, State.WARNED, State.QUIET, State.QUIET, State.QUIET),
-    State.ABUSED: (State.ABUSED, State.ABUSED, State.WARNED, State.TOLD, State.ANSWERED, State.ANSWERED),
-    State.ANSWERED: (State.PASSED, State.SETTLED, State.WARNED, State.TOLD, State.ANSWERED, State.ANSWERED),
-    State.PASSED: (State.PASSED, State.SETTLED, State.WARNED, State.TOLD, State.PASSED, State.PASSED),
-    State.SETTLED: (State.PASSED, State.DROPPED, State.WARNED, State.TOLD, State.CLOSED, State.SETTLED),
-    State.DROPPED: (State.PASSED, State.DROPPED, State.WARNED, State.CLOSED, State.CLOSED, State.DROPPED),
-    State.CLOSED: (State.PASSED, State.CLOSED, State.WARNED, State.CLOSED, State.CLOSED, State.CLOSED),
-    State.TOLD: (State.TOLD, State.TOLD, State.WARNED, State.TOLD, State.TOLD, State.TOLD),
-    State.WARNED: (State.WENT_ON, State.COOLED, State.WARNED, State.NOTICED, State.NOTICED, State.WARNED),
-    State.COOLED: (State.WENT_ON, State.CALMED, State.WARNED, State.NOTICED, State.PARTED, State.COOLED),
-    State.CALMED: (State.WENT_ON, State.CALMED, State.WARNED, State.PARTED, State.PARTED, State.CALMED),
-    State.PARTED: (State.NOTICED, State.PARTED, State.NOTICED, State.PARTED, State.PARTED, State.PARTED),
-    State.WENT_ON: (State.WENT_ON, State.COOLED, State.WARNED, State.NOTICED, State.NOTICED, State.WENT_ON),
-    State.NOTICED: (State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED, State.NOTICED),
+_ROWS: dict[ProcedureState, tuple[ProcedureState, ProcedureState, ProcedureState, ProcedureState, ProcedureState, ProcedureState]] = {
+    ProcedureState.QUIET: (
+        ProcedureState.ABUSED,
+        ProcedureState.QUIET,
+        ProcedureState.WARNED,
+        ProcedureState.QUIET,
+        ProcedureState.QUIET,
+        ProcedureState.QUIET,
+    ),
+    ProcedureState.ABUSED: (
+        ProcedureState.ABUSED,
+        ProcedureState.ABUSED,
+        ProcedureState.WARNED,
+        ProcedureState.TOLD,
+        ProcedureState.ANSWERED,
+        ProcedureState.ANSWERED,
+    ),
+    ProcedureState.ANSWERED: (
+        ProcedureState.PASSED,
+        ProcedureState.SETTLED,
+        ProcedureState.WARNED,
+        ProcedureState.TOLD,
+        ProcedureState.ANSWERED,
+        ProcedureState.ANSWERED,
+    ),
+    ProcedureState.PASSED: (
+        ProcedureState.PASSED,
+        ProcedureState.SETTLED,
+        ProcedureState.WARNED,
+        ProcedureState.TOLD,
+        ProcedureState.PASSED,
+        ProcedureState.PASSED,
+    ),
+    ProcedureState.SETTLED: (
+        ProcedureState.PASSED,
+        ProcedureState.DROPPED,
+        ProcedureState.WARNED,
+        ProcedureState.TOLD,
+        ProcedureState.CLOSED,
+        ProcedureState.SETTLED,
+    ),
+    ProcedureState.DROPPED: (
+        ProcedureState.PASSED,
+        ProcedureState.DROPPED,
+        ProcedureState.WARNED,
+        ProcedureState.CLOSED,
+        ProcedureState.CLOSED,
+        ProcedureState.DROPPED,
+    ),
+    ProcedureState.CLOSED: (
+        ProcedureState.PASSED,
+        ProcedureState.CLOSED,
+        ProcedureState.WARNED,
+        ProcedureState.CLOSED,
+        ProcedureState.CLOSED,
+        ProcedureState.CLOSED,
+    ),
+    ProcedureState.TOLD: (
+        ProcedureState.TOLD,
+        ProcedureState.TOLD,
+        ProcedureState.WARNED,
+        ProcedureState.TOLD,
+        ProcedureState.TOLD,
+        ProcedureState.TOLD,
+    ),
+    ProcedureState.WARNED: (
+        ProcedureState.WENT_ON,
+        ProcedureState.COOLED,
+        ProcedureState.WARNED,
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+        ProcedureState.WARNED,
+    ),
+    ProcedureState.COOLED: (
+        ProcedureState.WENT_ON,
+        ProcedureState.CALMED,
+        ProcedureState.WARNED,
+        ProcedureState.NOTICED,
+        ProcedureState.PARTED,
+        ProcedureState.COOLED,
+    ),
+    ProcedureState.CALMED: (
+        ProcedureState.WENT_ON,
+        ProcedureState.CALMED,
+        ProcedureState.WARNED,
+        ProcedureState.PARTED,
+        ProcedureState.PARTED,
+        ProcedureState.CALMED,
+    ),
+    ProcedureState.PARTED: (
+        ProcedureState.NOTICED,
+        ProcedureState.PARTED,
+        ProcedureState.NOTICED,
+        ProcedureState.PARTED,
+        ProcedureState.PARTED,
+        ProcedureState.PARTED,
+    ),
+    ProcedureState.WENT_ON: (
+        ProcedureState.WENT_ON,
+        ProcedureState.COOLED,
+        ProcedureState.WARNED,
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+        ProcedureState.WENT_ON,
+    ),
+    ProcedureState.NOTICED: (
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+        ProcedureState.NOTICED,
+    ),
 }
-STEPS: dict[tuple[State, Event], State] = {
-    (state, event): after for state, row in _ROWS.items() for event, after in zip(Event, row, strict=True)
+STEPS: dict[tuple[ProcedureState, ProcedureEvent], ProcedureState] = {
+    (state, event): after for state, row in _ROWS.items() for event, after in zip(ProcedureEvent, row, strict=True)
 }
 
 # state: what it means when (operator, client, system) ended the call
-_ENDS: dict[State, tuple[str, str, str]] = {
-    State.QUIET: ("not_needed", "not_needed", "not_needed"),
-    State.ABUSED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
-    State.ANSWERED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
-    State.PASSED: ("ended_without_warning", "tolerated", "tolerated"),
-    State.SETTLED: ("ended_without_warning", "tolerated", "tolerated"),
-    State.DROPPED: ("tolerated", "tolerated", "tolerated"),
-    State.CLOSED: ("tolerated", "tolerated", "tolerated"),
-    State.TOLD: ("ended_without_warning", "client_hung_up", "cannot_tell"),
-    State.WARNED: ("ended_without_notice", "client_hung_up", "cannot_tell"),
-    State.COOLED: ("cannot_tell", "calmed", "calmed"),
-    State.CALMED: ("calmed", "calmed", "calmed"),
-    State.PARTED: ("calmed", "calmed", "calmed"),
-    State.WENT_ON: ("ended_without_notice", "client_hung_up", "cannot_tell"),
-    State.NOTICED: ("ended_after_warning", "client_hung_up", "cannot_tell"),
+_ENDS: dict[ProcedureState, tuple[str, str, str]] = {
+    ProcedureState.QUIET: ("not_needed", "not_needed", "not_needed"),
+    ProcedureState.ABUSED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    ProcedureState.ANSWERED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    ProcedureState.PASSED: ("ended_without_warning", "tolerated", "tolerated"),
+    ProcedureState.SETTLED: ("ended_without_warning", "tolerated", "tolerated"),
+    ProcedureState.DROPPED: ("tolerated", "tolerated", "tolerated"),
+    ProcedureState.CLOSED: ("tolerated", "tolerated", "tolerated"),
+    ProcedureState.TOLD: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    ProcedureState.WARNED: ("ended_without_notice", "client_hung_up", "cannot_tell"),
+    ProcedureState.COOLED: ("cannot_tell", "calmed", "calmed"),
+    ProcedureState.CALMED: ("calmed", "calmed", "calmed"),
+    ProcedureState.PARTED: ("calmed", "calmed", "calmed"),
+    ProcedureState.WENT_ON: ("ended_without_notice", "client_hung_up", "cannot_tell"),
+    ProcedureState.NOTICED: ("ended_after_warning", "client_hung_up", "cannot_tell"),
 }
-ENDINGS: dict[tuple[State, str], str] = {
+ENDINGS: dict[tuple[ProcedureState, str], str] = {
     (state, party): outcome for state, row in _ENDS.items() for party, outcome in zip(PARTIES, row, strict=True)
 }
 
@@ -156,12 +254,12 @@ class ProcedureRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProcedureStep:
     """One event of the call; `confidence` below certainty makes it one of two readings."""
 
     turn_no: int
-    event: Event
-    otherwise: Event | None = None  # what the turn is if the doubtful fact is wrong
+    event: ProcedureEvent
+    otherwise: ProcedureEvent | None = None  # what the turn is if the doubtful fact is wrong
     confidence: float = 1.0
     is_threat: bool = False
 
@@ -204,11 +302,11 @@ def judge_procedure(
     )
 
 
-def _unheard(outcome: str, turns: Sequence[Turn], steps: Sequence[Step]) -> Why | None:
+def _unheard(outcome: str, turns: Sequence[Turn], steps: Sequence[ProcedureStep]) -> Explanation | None:
     """Why an outcome cannot stand: it rests on what somebody did not say, and too little of his words was recognised to know that."""
     sure = [s for s in steps if s.confidence >= _SURE]
-    abused = min((s.turn_no for s in sure if s.event is Event.ABUSE), default=None)
-    warned = min((s.turn_no for s in sure if s.event is Event.WARN), default=None)
+    abused = min((s.turn_no for s in sure if s.event is ProcedureEvent.ABUSE), default=None)
+    warned = min((s.turn_no for s in sure if s.event is ProcedureEvent.WARN), default=None)
     if outcome == "not_needed" and _is_badly_heard(turns, "client"):
         return why("abuse_may_be_unheard")
     if outcome in _RESTS_ON_A_WARNING and abused is None and warned is not None:  # the operator's word for it is all there is
@@ -229,7 +327,7 @@ def _is_badly_heard(turns: Iterable[Turn], role: str) -> bool:
     return bool(heard) and fmean(heard) < _LEAST_HEARD
 
 
-def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[Step]:
+def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[ProcedureStep]:
     """The events of a call in order, one a turn (an abusive turn of nobody known is doubtful)."""
     worst: dict[int, Finding] = {}
     for f in by_client:
@@ -240,44 +338,52 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
         if act.confidence >= _ACT_IGNORED:
             here = done.setdefault(act.turn_no, {})
             here[act.act] = max(here.get(act.act, 0.0), act.confidence)
-    steps: list[Step] = []
+    steps: list[ProcedureStep] = []
     for turn in sorted(turns, key=lambda t: t.turn_no):
         finding, did = worst.get(turn.turn_no), done.get(turn.turn_no, {})
         if finding is not None and turn.role != "operator":
             known = turn.role == "client" and turn.role_confidence >= _SURE
             sure = finding.confidence if known else min(finding.confidence, _HINT)
-            steps.append(Step(turn.turn_no, Event.ABUSE, Event.CALM, sure, finding.severity == "threat"))
+            steps.append(ProcedureStep(turn.turn_no, ProcedureEvent.ABUSE, ProcedureEvent.CALM, sure, finding.severity == "threat"))
         elif turn.role == "operator" or (turn.role == "unknown" and did):
-            for name, event in (("warn_abuse", Event.WARN), ("end_notice", Event.NOTICE), ("farewell", Event.GOODBYE)):
+            for name, event in (
+                ("warn_abuse", ProcedureEvent.WARN),
+                ("end_notice", ProcedureEvent.NOTICE),
+                ("farewell", ProcedureEvent.GOODBYE),
+            ):
                 # a warning names the end of the call; that is no notice yet, unless nothing came after it
                 is_echo = (
-                    event is not Event.WARN
+                    event is not ProcedureEvent.WARN
                     and did.get("warn_abuse", 0.0) >= _HINT
                     and any(t.turn_no > turn.turn_no and t.role == "client" for t in turns)
                 )
                 if name in did and not is_echo:
-                    steps.append(Step(turn.turn_no, event, Event.ANSWER, did[name] if turn.role == "operator" else min(did[name], _HINT)))
+                    steps.append(
+                        ProcedureStep(
+                            turn.turn_no, event, ProcedureEvent.ANSWER, did[name] if turn.role == "operator" else min(did[name], _HINT)
+                        )
+                    )
             if not did.keys() & {"warn_abuse", "end_notice", "farewell"}:
-                steps.append(Step(turn.turn_no, Event.ANSWER))
+                steps.append(ProcedureStep(turn.turn_no, ProcedureEvent.ANSWER))
         elif turn.role == "client":
-            steps.append(Step(turn.turn_no, Event.CALM))
+            steps.append(ProcedureStep(turn.turn_no, ProcedureEvent.CALM))
     return steps
 
 
-def follow(events: Iterable[Event]) -> State:
+def follow(events: Iterable[ProcedureEvent]) -> ProcedureState:
     """Where a line of events leaves the call."""
-    state = State.QUIET
+    state = ProcedureState.QUIET
     for event in events:
         state = STEPS[state, event]
     return state
 
 
-def outcome_of(events: Sequence[Event], party: str, rule: ProcedureRule, had_threat: bool = False) -> str:
+def outcome_of(events: Sequence[ProcedureEvent], party: str, rule: ProcedureRule, had_threat: bool = False) -> str:
     """What one certain reading of a call amounts to, when `party` (operator, client or system) ended it."""
-    return _outcome_at(follow(events), sum(e is Event.WARN for e in events), had_threat, party, rule)
+    return _outcome_at(follow(events), sum(e is ProcedureEvent.WARN for e in events), had_threat, party, rule)
 
 
-def _outcome_at(state: State, warnings: int, had_threat: bool, party: str, rule: ProcedureRule) -> str:
+def _outcome_at(state: ProcedureState, warnings: int, had_threat: bool, party: str, rule: ProcedureRule) -> str:
     if party not in PARTIES:
         met = {_outcome_at(state, warnings, had_threat, p, rule) for p in PARTIES}
         return met.pop() if len(met) == 1 else "cannot_tell"
@@ -285,24 +391,24 @@ def _outcome_at(state: State, warnings: int, had_threat: bool, party: str, rule:
     if outcome in ("ended_without_notice", "ended_after_warning") and warnings < rule.warnings:
         outcome = "ended_without_warning"
     if outcome == "ended_without_notice" and not rule.is_notice_required:
-        outcome = "ended_after_warning" if state is State.WENT_ON else "cannot_tell"
+        outcome = "ended_after_warning" if state is ProcedureState.WENT_ON else "cannot_tell"
     if outcome in ("ended_without_warning", "ended_without_notice") and had_threat and rule.threat_ends_at_once:
         outcome = "not_needed"
     return outcome
 
 
-def chances_of(steps: Iterable[Step], party: str, rule: ProcedureRule) -> dict[str, float]:
+def chances_of(steps: Iterable[ProcedureStep], party: str, rule: ProcedureRule) -> dict[str, float]:
     """How likely each outcome is over all readings of the call, each step being what it seems with its own chance."""
-    at: dict[tuple[State, int, bool], float] = {(State.QUIET, 0, False): 1.0}
+    at: dict[tuple[ProcedureState, int, bool], float] = {(ProcedureState.QUIET, 0, False): 1.0}
     for step in steps:
-        after: defaultdict[tuple[State, int, bool], float] = defaultdict(float)
+        after: defaultdict[tuple[ProcedureState, int, bool], float] = defaultdict(float)
         readings = [(step.event, step.confidence if step.otherwise is not None else 1.0)]
         if step.otherwise is not None:
             readings.append((step.otherwise, 1 - step.confidence))
         for (state, warnings, had_threat), before in at.items():
             for event, chance in readings:
-                is_threat = step.is_threat and event is Event.ABUSE
-                after[STEPS[state, event], warnings + (event is Event.WARN), had_threat or is_threat] += before * chance
+                is_threat = step.is_threat and event is ProcedureEvent.ABUSE
+                after[STEPS[state, event], warnings + (event is ProcedureEvent.WARN), had_threat or is_threat] += before * chance
         at = after
     chances: defaultdict[str, float] = defaultdict(float)
     for (state, warnings, had_threat), chance in at.items():
@@ -310,9 +416,9 @@ def chances_of(steps: Iterable[Step], party: str, rule: ProcedureRule) -> dict[s
     return dict(chances)
 
 
-def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str, float, Why]:
-    abused = [s for s in steps if s.event is Event.ABUSE]
-    warned = [s for s in steps if s.event is Event.WARN]
+def _decide(party: str, steps: Sequence[ProcedureStep], rule: ProcedureRule) -> tuple[str, float, Explanation]:
+    abused = [s for s in steps if s.event is ProcedureEvent.ABUSE]
+    warned = [s for s in steps if s.event is ProcedureEvent.WARN]
     if not abused:
         return _without_abuse(party, steps, rule, warned)
     chances = chances_of(steps, party, rule)
@@ -328,7 +434,9 @@ def _decide(party: str, steps: Sequence[Step], rule: ProcedureRule) -> tuple[str
     return outcome, chance, why("abuse_too_uncertain") if outcome == "not_needed" else why(outcome)
 
 
-def _without_abuse(party: str, steps: Sequence[Step], rule: ProcedureRule, warned: Sequence[Step]) -> tuple[str, float, Why]:
+def _without_abuse(
+    party: str, steps: Sequence[ProcedureStep], rule: ProcedureRule, warned: Sequence[ProcedureStep]
+) -> tuple[str, float, Explanation]:
     """The outcome when no abuse was found: nothing was due, unless the operator's own warning says that there was some."""
     sure = max((s.confidence for s in warned), default=0.0)
     if sure < _SURE_ACT:

@@ -12,9 +12,9 @@ from pipelines.score.call_context import (
     HINT,
     MAY_HIDE,
     ROLE_SURE,
-    Answer,
     Case,
     Region,
+    RuleResult,
     about_finding,
     absent,
     believed,
@@ -27,7 +27,7 @@ from pipelines.score.call_context import (
     uncovered,
 )
 from pipelines.score.conversation import sentiment_trend
-from pipelines.score.explanations import Why, read_why, why
+from pipelines.score.explanations import Explanation, read_why, why
 from pipelines.score.speech_acts import SURE, Act
 
 _CLEARLY_FORBIDDEN = 0.84
@@ -39,11 +39,11 @@ _PROCEDURE_PASS = ("calmed", "ended_after_warning")
 _PROCEDURE_NA = ("not_needed", "client_hung_up")
 
 
-def _said(case: Case, criterion: Criterion) -> Answer:
+def _said(case: Case, criterion: Criterion) -> RuleResult:
     return look_for(case, criterion, region(case, criterion.where))
 
 
-def _not_said(case: Case, criterion: Criterion) -> Answer:
+def _not_said(case: Case, criterion: Criterion) -> RuleResult:
     """Fails by a quote; passes when the whole call was searched and nothing was found."""
     where = region(case, criterion.where)
     bad = [f for f in case.findings if f.kind in ("abuse", "forbidden_phrase") and f.role == "operator" and f.quote]
@@ -67,7 +67,7 @@ def _not_said(case: Case, criterion: Criterion) -> Answer:
     return searched("pass", none, why("forbidden_none"), 0.0, case.duration_s, why("forbidden_unheard"))
 
 
-def _identified(case: Case, criterion: Criterion) -> Answer:
+def _identified(case: Case, criterion: Criterion) -> RuleResult:
     """Fails where account information was given to somebody who had not been asked for anything; passes where he was asked."""
     where = region(case, "anywhere")
     asked = max(hits(case, criterion, where.turns), key=lambda hit: hit[1], default=None)
@@ -82,12 +82,12 @@ def _identified(case: Case, criterion: Criterion) -> Answer:
     if not criterion.acts:
         return searched("unsure", 0.4, why("identity_unclear"), 0.0, case.duration_s)
     not_asked = 1 - (asked[1] if asked is not None else 0.0)
-    return Answer(
+    return RuleResult(
         "na", round(min(believed(where.trust), not_asked, not_told), 3), why("identity_not_needed"), doubt=why("identity_unheard")
     )
 
 
-def _hold_announced(case: Case, criterion: Criterion) -> Answer:
+def _hold_announced(case: Case, criterion: Criterion) -> RuleResult:
     def before(hold: Hold) -> Region | None:
         turns = [t for t in case.turns if t.role != "client" and t.tokens and t.start_s < hold.start_s][-_BEFORE_HOLD:]
         return Region(tuple(turns), turns[0].start_s, hold.start_s) if turns else None
@@ -95,7 +95,7 @@ def _hold_announced(case: Case, criterion: Criterion) -> Answer:
     return _every_hold(case, criterion, before)
 
 
-def _hold_thanked(case: Case, criterion: Criterion) -> Answer:
+def _hold_thanked(case: Case, criterion: Criterion) -> RuleResult:
     def after(hold: Hold) -> Region | None:
         for turn in case.turns:
             if turn.role == "operator" and turn.tokens and turn.tokens[-1].end_s > hold.end_s:
@@ -105,24 +105,24 @@ def _hold_thanked(case: Case, criterion: Criterion) -> Answer:
     return _every_hold(case, criterion, after)
 
 
-def _every_hold(case: Case, criterion: Criterion, region_of: Callable[[Hold], Region | None]) -> Answer:
+def _every_hold(case: Case, criterion: Criterion, region_of: Callable[[Hold], Region | None]) -> RuleResult:
     """Asked of every hold: the worst answer is the answer."""
     if not case.holds:
-        return Answer("na", 0.95, why("no_hold"))
+        return RuleResult("na", 0.95, why("no_hold"))
     answers = [look_for(case, criterion, where) for hold in case.holds if (where := region_of(hold)) is not None]
     if not answers:
-        return Answer("na", 0.8, why("no_words_beside_hold"))
+        return RuleResult("na", 0.8, why("no_words_beside_hold"))
     order: Sequence[VerdictName] = ("fail", "unsure", "pass")
     return min(answers, key=lambda answer: (order.index(answer.verdict), answer.confidence))
 
 
-def _farewell(case: Case, criterion: Criterion) -> Answer:
+def _farewell(case: Case, criterion: Criterion) -> RuleResult:
     found = look_for(case, criterion, region(case, "anywhere"))
     if found.verdict != "fail" or not case.turns:
         return found
     last = case.turns[-1]
     if case.call.disconnect_party == "client" and last.role == "client" and last.role_confidence >= ROLE_SURE:
-        return Answer("na", 0.85, why("client_last"), doubt=why("goodbye_who_ended"))
+        return RuleResult("na", 0.85, why("client_last"), doubt=why("goodbye_who_ended"))
     if case.call.disconnect_party not in ("operator", "client") and last.role == "client":
         return searched("unsure", 0.5, why("goodbye_who_ended"), 0.0, case.duration_s)
     closing = [t for t in case.turns if t.role != "client" and t.tokens][-_CLOSING_TURNS:]
@@ -136,49 +136,49 @@ def _farewell(case: Case, criterion: Criterion) -> Answer:
     return found
 
 
-def _abuse_procedure(case: Case, criterion: Criterion) -> Answer:
+def _abuse_procedure(case: Case, criterion: Criterion) -> RuleResult:
     done = case.procedure
     reason = read_why(done.explanation_json)
     if done.outcome in _PROCEDURE_NA:
-        return Answer("na", done.confidence, reason)
+        return RuleResult("na", done.confidence, reason)
     abuse = [f for f in case.findings if f.kind == "abuse" and f.quote]
     if done.outcome == "cannot_tell":
         first = next(iter(abuse), None)
-        return about_finding(first, "unsure", reason) if first else Answer("unsure", done.confidence, reason)
+        return about_finding(first, "unsure", reason) if first else RuleResult("unsure", done.confidence, reason)
     if done.outcome in _PROCEDURE_PASS:
         warned = next((a for a in case.acts if a.act == "warn_abuse" and a.confidence >= HINT), None)
         if warned is not None:
             return quoted(case, warned, "pass", max(done.confidence, HINT), reason)
-        return Answer("unsure", done.confidence, reason)
+        return RuleResult("unsure", done.confidence, reason)
     by_operator = done.outcome == "operator_at_fault"
     guilty = [f for f in abuse if (f.role == "operator") == by_operator]
     evidence = max(guilty or abuse, key=lambda f: f.confidence, default=None)
     if evidence is None:
-        return Answer("unsure", done.confidence, reason)
+        return RuleResult("unsure", done.confidence, reason)
     answer = about_finding(evidence, "fail", reason)
     return replace(answer, confidence=min(answer.confidence, done.confidence))
 
 
-def _good_impression(case: Case, criterion: Criterion) -> Answer:
+def _good_impression(case: Case, criterion: Criterion) -> RuleResult:
     """Asked when the client began upset: how do the client's last words sound?"""
     start, _ = sentiment_trend(case.turns, case.sentiments)
     if start is None or start > -0.3:
-        return Answer("na", 0.7, why("not_called_upset"))
+        return RuleResult("na", 0.7, why("not_called_upset"))
     if case.procedure.outcome in ("ended_after_warning", "client_hung_up"):
-        return Answer("na", 0.8, why("impression_after_abuse"))
+        return RuleResult("na", 0.8, why("impression_after_abuse"))
     said = {s.turn_no: s for s in case.sentiments}
     last = next((t for t in reversed(case.turns) if t.role == "client" and t.turn_no in said and t.tokens), None)
     if last is None:
-        return Answer("unsure", 0.3, why("last_words_unheard"))
+        return RuleResult("unsure", 0.3, why("last_words_unheard"))
     mood = said[last.turn_no]
     whole = Act("impression", last.turn_no, 0, len(last.tokens), mood.confidence)
     if mood.confidence < ROLE_SURE or last.role_confidence < ROLE_SURE:
         return quoted(case, whole, "unsure", mood.confidence, why("last_words_either"))
-    reason: Why = why("last_words", mood=mood.sentiment)
+    reason: Explanation = why("last_words", mood=mood.sentiment)
     return quoted(case, whole, "fail" if mood.sentiment == "negative" else "pass", mood.confidence, reason, why("last_words_either"))
 
 
-RULES: dict[str, Callable[[Case, Criterion], Answer]] = {
+RULES: dict[str, Callable[[Case, Criterion], RuleResult]] = {
     "said": _said,
     "request_taken": _said,
     "not_said": _not_said,

@@ -16,7 +16,7 @@ _NEAR = 3  # words between an address and the word it colours
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class LexiconWord:
     """A word as the lexicons read it, the token it stands in, its sentence, and whether a pause parts it from its neighbours."""
 
     text: str
@@ -26,9 +26,9 @@ class Word:
     pause_after: bool
 
 
-def words_of_turn(turn: Turn) -> list[Word]:
+def words_of_turn(turn: Turn) -> list[LexiconWord]:
     """The words of a turn in order, masks left out."""
-    found: list[Word] = []
+    found: list[LexiconWord] = []
     sentence, pause = 0, True
     for number, token in enumerate(turn.tokens):
         pieces = token.text.split() or [""]
@@ -36,7 +36,7 @@ def words_of_turn(turn: Turn) -> list[Word]:
             stop, rest = bool(_STOP.search(piece)), bool(_PAUSE.search(piece))
             text = "" if piece.startswith("[") else normalise(piece)
             if text:
-                found.append(Word(text, number, sentence, pause, stop or rest))
+                found.append(LexiconWord(text, number, sentence, pause, stop or rest))
             elif found and not found[-1].pause_after:
                 found[-1] = replace(found[-1], pause_after=True)
             pause = stop or rest or not text
@@ -46,14 +46,14 @@ def words_of_turn(turn: Turn) -> list[Word]:
     return found
 
 
-def is_told(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
+def is_told(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Told of somebody who is not there: "what a scoundrel", the word for "what a" behind as Slavic speech has it, and no "you" beside it."""
     follows = i + 1 < len(words) and words[i + 1].sentence == words[i].sentence and lexicon.has("what_a", words[i + 1].text)
     # recognition writes commas for stops: "вот гад какой, прямо из рук вытащил, спасибо вам" thanks somebody else
     return follows and not any(lexicon.has(name, words[k].text) for k in _clause(words, i) if k != i for name in _YOU)
 
 
-def _clause(words: Sequence[Word], i: int) -> range:
+def _clause(words: Sequence[LexiconWord], i: int) -> range:
     """The words around one, from pause to pause."""
     first = last = i
     while first > 0 and not words[first].pause_before and words[first - 1].sentence == words[i].sentence:
@@ -63,17 +63,17 @@ def _clause(words: Sequence[Word], i: int) -> range:
     return range(first, last + 1)
 
 
-def in_sentence(words: Sequence[Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:
+def in_sentence(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, name: str) -> bool:
     """Whether another word of the sentence is in a list of the lexicon."""
     return any(w.sentence == words[i].sentence and k != i and lexicon.has(name, w.text) for k, w in enumerate(words))
 
 
-def addressed(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
+def addressed(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Whether the sentence speaks to somebody."""
     return any(in_sentence(words, i, lexicon, name) for name in _YOU)
 
 
-def directed(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
+def directed(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Said to somebody, not only in front of somebody: вы, ты, a verb of theirs, or вам with no preposition."""
     if any(in_sentence(words, i, lexicon, name) for name in ("you_nominative", "you_any")):
         return True
@@ -84,7 +84,7 @@ def directed(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
     )
 
 
-def is_near(words: Sequence[Word], i: int, lexicon: AbuseLexicon, name: str, before_only: bool = False) -> bool:
+def is_near(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, name: str, before_only: bool = False) -> bool:
     """Whether a word of a list stands within reach in the same sentence, a pause between them or none."""
     last = i if before_only else min(len(words), i + _NEAR + 1)
     return any(
@@ -92,12 +92,12 @@ def is_near(words: Sequence[Word], i: int, lexicon: AbuseLexicon, name: str, bef
     )
 
 
-def beside(words: Sequence[Word], i: int, lexicon: AbuseLexicon, name: str) -> bool:
+def beside(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, name: str) -> bool:
     """Whether the word before or behind in the sentence is in a list of the lexicon."""
     return any(0 <= k < len(words) and words[k].sentence == words[i].sentence and lexicon.has(name, words[k].text) for k in (i - 1, i + 1))
 
 
-def is_called(words: Sequence[Word], i: int) -> bool:
+def is_called(words: Sequence[LexiconWord], i: int) -> bool:
     """Whether the word, with at most one word beside it, stands between pauses, as a name called does."""
     if words[i].pause_before and words[i].pause_after:
         return True
@@ -106,7 +106,7 @@ def is_called(words: Sequence[Word], i: int) -> bool:
     return words[i].pause_after and i > 0 and words[i - 1].pause_before
 
 
-def listed(words: Sequence[Word], i: int) -> bool:
+def listed(words: Sequence[LexiconWord], i: int) -> bool:
     """Whether the word is one of an enumeration: bread, chicken, milk."""
     alone = [
         words[k].pause_before and words[k].pause_after
@@ -116,7 +116,7 @@ def listed(words: Sequence[Word], i: int) -> bool:
     return bool(alone) and all(alone)
 
 
-def is_reported(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
+def is_reported(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Whether somebody else's words are told: he called me a fool."""
     before = [k for k in range(max(0, i - 6), i) if words[k].sentence == words[i].sentence]
     told = [k for k in before if lexicon.has("reporting", words[k].text)]
@@ -127,7 +127,7 @@ def is_reported(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
     return any(w.sentence in around and lexicon.has("quoting", w.text) for w in words)
 
 
-def is_about_self(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
+def is_about_self(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Whether the speaker says it of himself."""
     near = [k for k in range(max(0, i - 3), min(len(words), i + 2)) if k != i and words[k].sentence == words[i].sentence]
     return (
@@ -137,7 +137,7 @@ def is_about_self(words: Sequence[Word], i: int, lexicon: AbuseLexicon) -> bool:
     )
 
 
-def phrase_spans(words: Sequence[Word], lexicon: AbuseLexicon, name: str) -> list[tuple[int, int]]:
+def phrase_spans(words: Sequence[LexiconWord], lexicon: AbuseLexicon, name: str) -> list[tuple[int, int]]:
     """Spans of word numbers where a phrase of a list stands; phrases do not run over the end of a sentence."""
     line, starts = "", []
     for word in words:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Literal, cast
 
 from pipelines.core.records import Finding, Turn, TurnSentiment
-from pipelines.turns.model_reading import NOTHING_READ, Reading
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 Sentiment = Literal["negative", "neutral", "positive"]
 _ABUSIVE_CONFIDENCE = 0.95
 _ABUSE_SURE = 0.6  # abuse surer than this is negative, whatever the model reads
 
 
-def judge_sentiment(turns: Sequence[Turn], reading: Reading = NOTHING_READ, abuse: Sequence[Finding] = ()) -> list[TurnSentiment]:
+def judge_sentiment(turns: Sequence[Turn], reading: ModelReading = NOTHING_READ, abuse: Sequence[Finding] = ()) -> list[TurnSentiment]:
     """The sentiment of every turn of one call, in order, with a confidence from 0 to 1; both roles, from the masked words.
 
     Args:
@@ -25,7 +25,7 @@ def judge_sentiment(turns: Sequence[Turn], reading: Reading = NOTHING_READ, abus
     return [_judged(turn, reading, turn.turn_no in abusive) for turn in turns]
 
 
-def _judged(turn: Turn, reading: Reading, is_abusive: bool) -> TurnSentiment:
+def _judged(turn: Turn, reading: ModelReading, is_abusive: bool) -> TurnSentiment:
     read = reading.turns.get(turn.turn_no)
     if is_abusive:
         known = read.sentiment["negative"] if read is not None else 0.0

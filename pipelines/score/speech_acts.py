@@ -13,10 +13,10 @@ from models.languages.language import LANGUAGES, find_phrase, is_first_name, loa
 from models.text.turn_model import ACTS, TurnReading
 from pipelines.centres.profile import Centre
 from pipelines.core.records import Token, Turn
-from pipelines.score.combination import Place, load_combination
+from pipelines.score.combination import CallPosition, load_combination
 from pipelines.score.phonetic_similarity import SAME, company_likeness, is_another
 from pipelines.score.quotes import sentence_that_does
-from pipelines.turns.model_reading import NOTHING_READ, Reading
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 SURE = 0.78  # an act found with less than this is doubtful
 OPENING_TURNS = 2  # the operator's turns in which a greeting is looked for
@@ -51,7 +51,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TurnWords:
     """The words of one turn, ready for phrases."""
 
     words: tuple[str, ...]
@@ -60,7 +60,7 @@ class Said:
     questions: frozenset[int]  # sentences that end with a question mark
 
 
-def read_turn(tokens: Sequence[Token]) -> Said:
+def read_turn(tokens: Sequence[Token]) -> TurnWords:
     """The words of a turn with their tokens and sentences."""
     words: list[str] = []
     token_of: list[int] = []
@@ -77,10 +77,10 @@ def read_turn(tokens: Sequence[Token]) -> Said:
             if ending == "?":
                 questions.add(sentence)
             sentence += 1
-    return Said(tuple(words), tuple(token_of), tuple(sentence_of), frozenset(questions))
+    return TurnWords(tuple(words), tuple(token_of), tuple(sentence_of), frozenset(questions))
 
 
-def find_acts(turns: Sequence[Turn], centre: Centre, reading: Reading = NOTHING_READ) -> list[Act]:
+def find_acts(turns: Sequence[Turn], centre: Centre, reading: ModelReading = NOTHING_READ) -> list[Act]:
     """Every speech act of the operator (and of speakers whose role is unknown), in order of turns.
 
     Args:
@@ -91,7 +91,7 @@ def find_acts(turns: Sequence[Turn], centre: Centre, reading: Reading = NOTHING_
     spoken = [turn for turn in turns if turn.role != "client" and turn.tokens]
     found: list[Act] = []
     for n, turn in enumerate(spoken):
-        place = Place(is_opening=n < OPENING_TURNS, is_closing=n >= len(spoken) - CLOSING_TURNS)
+        place = CallPosition(is_opening=n < OPENING_TURNS, is_closing=n >= len(spoken) - CLOSING_TURNS)
         spans = phrases_of(turn, centre, place.is_opening)
         read = reading.turns.get(turn.turn_no)
         found += _by_phrases_alone(turn, spans) if read is None else _combined(turn, spans, read, place)
@@ -112,7 +112,7 @@ def _by_phrases_alone(turn: Turn, spans: Sequence[Span]) -> list[Act]:
     return [Act(name, turn.turn_no, first, last, confidence) for name, first, last, confidence in _clean(spans)]
 
 
-def _combined(turn: Turn, spans: Sequence[Span], read: TurnReading, place: Place) -> list[Act]:
+def _combined(turn: Turn, spans: Sequence[Span], read: TurnReading, place: CallPosition) -> list[Act]:
     """Each act once a turn, as likely as model, phrases and its place in the call make it together, with the sentence that does it."""
     found: list[Act] = []
     combination = load_combination()
@@ -143,7 +143,7 @@ def spoken_languages(turn: Turn, centre: Centre) -> tuple[str, ...]:
 Span = tuple[str, int, int, float]  # act, first token, last token + 1, confidence
 
 
-def _by_phrases(said: Said, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> list[Span]:
+def _by_phrases(said: TurnWords, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> list[Span]:
     spans: list[Span] = []
     for name in sorted({name for by_act in acts.values() for name in by_act}):
         phrases = {code: by_act[name] for code, by_act in acts.items() if name in by_act}
@@ -155,7 +155,7 @@ def _by_phrases(said: Said, acts: Mapping[str, Mapping[str, Sequence[str]]]) -> 
     return spans
 
 
-def _spans(said: Said, phrases: Mapping[str, Sequence[str]], least: float = _SCORE) -> list[tuple[int, int, float]]:
+def _spans(said: TurnWords, phrases: Mapping[str, Sequence[str]], least: float = _SCORE) -> list[tuple[int, int, float]]:
     """The best spans of words that match any phrase, none overlapping a better one."""
     hits = [
         (first, last, score if said.sentence_of[first] == said.sentence_of[last - 1] else score * _OVER_A_STOP)
@@ -170,11 +170,11 @@ def _spans(said: Said, phrases: Mapping[str, Sequence[str]], least: float = _SCO
     return sorted(kept)
 
 
-def _sentence(said: Said, sentence: int) -> list[str]:
+def _sentence(said: TurnWords, sentence: int) -> list[str]:
     return [w for w, s in zip(said.words, said.sentence_of, strict=True) if s == sentence]
 
 
-def _company(said: Said, centre: Centre, is_opening: bool) -> list[Span]:
+def _company(said: TurnWords, centre: Centre, is_opening: bool) -> list[Span]:
     names = [n for of_language in centre.company_names.values() for n in of_language[:1]]
     hits = [
         (first, last, score)
@@ -194,7 +194,7 @@ def _nearly(words: Sequence[str], names: Iterable[str]) -> list[tuple[int, int, 
     return [(best[0], best[1], round(min(0.95, best[2] + _COMPANY_MORE), 3))]
 
 
-def _own_name(said: Said, turn: Turn) -> list[Span]:
+def _own_name(said: TurnWords, turn: Turn) -> list[Span]:
     """A given name that stands in the greeting, or the placeholder that hides it."""
     from models.languages.language import lemma
 

@@ -42,7 +42,7 @@ from pipelines.score.procedure import judge_procedure
 from pipelines.score.sentiment import judge_sentiment
 from pipelines.score.speech_acts import find_acts
 from pipelines.score.topic import judge_client_type, judge_topic
-from pipelines.turns.model_reading import NOTHING_READ, Reading, read_calls
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_calls
 
 log = logging.getLogger("callgrade")
 _ROLE_SURE = 0.6
@@ -73,7 +73,7 @@ def score_call(
     profile: str = "offline",
     models_dir: Path | None = None,
     calibration: Calibration | None = None,
-    reading: Reading | None = None,
+    reading: ModelReading | None = None,
 ) -> Scored:
     """Judge one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and measures.
 

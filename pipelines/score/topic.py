@@ -12,7 +12,7 @@ from pipelines.centres.profile import Centre
 from pipelines.core.records import Call, Finding, Turn, TurnSentiment
 from pipelines.score.combination import load_combination
 from pipelines.score.speech_acts import OPENING_TURNS, SURE, Act, read_turn, spoken_languages
-from pipelines.turns.model_reading import NOTHING_READ, Reading
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
 _EARLY = (2.4, 1.8, 1.4, 0.7)  # a client says what it is about in the first turns that say anything
@@ -45,7 +45,9 @@ class Ranking:
         return sum(p for label, p in self.labels if is_meant(label))
 
 
-def judge_topic(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = (), reading: Reading = NOTHING_READ) -> Ranking:
+def judge_topic(
+    call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = (), reading: ModelReading = NOTHING_READ
+) -> Ranking:
     """The topics of this centre by likelihood, for one call, from phrases, the menu and what the turn model reads.
 
     `acts` tell whether the client was sent to another company.
@@ -85,7 +87,7 @@ def judge_client_type(
     findings: Iterable[Finding],
     sentiments: Iterable[TurnSentiment],
     centre: Centre,
-    reading: Reading = NOTHING_READ,
+    reading: ModelReading = NOTHING_READ,
 ) -> Ranking:
     """The client types by likelihood, for one call: as the turn model reads them, or by phrases where nothing read the call."""
     if reading.client_type:

@@ -17,7 +17,7 @@ SHORTEST_MISS_S = 1.2  # speech that long without a word is heard once more
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ChunkPart:
     """Where a stretch of a track lies in a chunk; seconds."""
 
     chunk_start_s: float
@@ -26,15 +26,15 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedChunk:
     """A chunk of one track: its sound, and how to get back to the recording's time."""
 
     track: int
     samples: engine.Sound
-    pieces: tuple[Piece, ...]
+    pieces: tuple[ChunkPart, ...]
 
 
-def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s: float) -> list[Packed]:
+def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s: float) -> list[PackedChunk]:
     """Cut a track's stretches of speech into chunks of at most `longest_s`, long silences between them cut short."""
     groups: list[list[tuple[float, float]]] = []
     length = 0.0
@@ -48,7 +48,7 @@ def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s
     return [_pack_group(track, number, group) for group in groups]
 
 
-def uncovered(chunk: Packed, words: Sequence[Word], dropped: Sequence[Finding]) -> list[Interval]:
+def uncovered(chunk: PackedChunk, words: Sequence[Word], dropped: Sequence[Finding]) -> list[Interval]:
     """Speech of a chunk that no word covers: Whisper ends a chunk early now and then, or leaps over a sentence."""
     heard = [(w.start_s - WORD_REACH_S, w.end_s + WORD_REACH_S) for w in words if w.track == chunk.track]
     heard = union([*heard, *((f.start_s, f.end_s) for f in dropped)])
@@ -64,7 +64,7 @@ def uncovered(chunk: Packed, words: Sequence[Word], dropped: Sequence[Finding]) 
     return gaps
 
 
-def piece_at(chunk: Packed, moment_s: float) -> Piece:
+def piece_at(chunk: PackedChunk, moment_s: float) -> ChunkPart:
     """The piece that a moment of the chunk lies in, or the nearest one where it lies in a shortened silence."""
     return min(chunk.pieces, key=lambda p: max(p.chunk_start_s - moment_s, moment_s - p.chunk_start_s - (p.end_s - p.start_s)))
 
@@ -80,9 +80,9 @@ def _pieces(speech: Iterable[Interval], track: int, longest_s: float) -> list[tu
     return pieces
 
 
-def _pack_group(track: engine.Track, number: int, group: Sequence[tuple[float, float]]) -> Packed:
+def _pack_group(track: engine.Track, number: int, group: Sequence[tuple[float, float]]) -> PackedChunk:
     parts: list[tuple[int, int]] = []
-    pieces: list[Piece] = []
+    pieces: list[ChunkPart] = []
     at, before = 0, None
     for start, end in group:
         if before is not None:
@@ -90,7 +90,7 @@ def _pack_group(track: engine.Track, number: int, group: Sequence[tuple[float, f
             parts.append((a, a + int(min(start - before, LONGEST_GAP_S) * engine.RATE_HZ)))
             at += len(engine.Excerpt(track, (parts[-1],)))
         parts.append((int(start * engine.RATE_HZ), int(end * engine.RATE_HZ)))
-        pieces.append(Piece(at / engine.RATE_HZ, start, end))
+        pieces.append(ChunkPart(at / engine.RATE_HZ, start, end))
         at += len(engine.Excerpt(track, (parts[-1],)))
         before = end
-    return Packed(number, engine.Excerpt(track, tuple(parts)), tuple(pieces))
+    return PackedChunk(number, engine.Excerpt(track, tuple(parts)), tuple(pieces))

@@ -14,9 +14,9 @@ from math import log
 from models.asr import engine
 from pipelines.core.records import Interval, Word
 from pipelines.decoding.tracks import Tracks
-from pipelines.transcribe.chunks import Packed, pack
+from pipelines.transcribe.chunks import PackedChunk, pack
 
-Chunks = list[tuple[Packed, tuple[str, ...]]]
+Chunks = list[tuple[PackedChunk, tuple[str, ...]]]
 
 RIVALS = (("ru", "uk"),)  # languages that the detector takes for each other
 UNSURE_SHARE = 0.1  # a chunk with this much of an unlike second language is looked at stretch by stretch
@@ -32,7 +32,7 @@ def allowed(languages: Sequence[str], logged: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class CallTracks:
     """What of a call is heard: its tracks [n, samples], where somebody speaks, and the languages it may be in, the likeliest first."""
 
     tracks: Tracks
@@ -41,7 +41,7 @@ class Sound:
     terms: Mapping[str, Sequence[str]] = field(default_factory=dict)  # language → the centre's names and words
 
 
-def pack_by_language(sounds: Sequence[Sound], recogniser: engine.Recogniser) -> list[Chunks]:
+def pack_by_language(sounds: Sequence[CallTracks], recogniser: engine.Recogniser) -> list[Chunks]:
     """For each call its chunks with the languages to hear them in, in the order of the tracks and of time.
 
     Where a chunk sounds mixed of unlike languages, its stretches are heard one by one and packed anew by language.
@@ -67,7 +67,7 @@ def pack_by_language(sounds: Sequence[Sound], recogniser: engine.Recogniser) -> 
     return found
 
 
-def choose(chunks: Sequence[Packed], versions: Sequence[dict[str, list[Word]]]) -> list[list[Word]]:
+def choose(chunks: Sequence[PackedChunk], versions: Sequence[dict[str, list[Word]]]) -> list[list[Word]]:
     """For each chunk its words: of several versions, each stretch's words in the language that the model believes more."""
     said: dict[tuple[int, str], list[Word]] = {}
     for chunk, version in zip(chunks, versions, strict=True):
@@ -107,7 +107,7 @@ def _family(language: str, languages: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tell_apart(
-    tracks: Sequence[Tracks], packs: Sequence[Sequence[Packed]], recogniser: engine.Recogniser, families: Sequence[tuple[str, ...]]
+    tracks: Sequence[Tracks], packs: Sequence[Sequence[PackedChunk]], recogniser: engine.Recogniser, families: Sequence[tuple[str, ...]]
 ) -> list[Chunks]:
     of_chunk = iter(_likely(recogniser, [chunk.samples for chunks in packs for chunk in chunks], families))
     likely = [[next(of_chunk) for _ in chunks] for chunks in packs]
@@ -150,7 +150,7 @@ def _sure(probability: dict[tuple[str, ...], float], main: tuple[str, ...]) -> t
     return best if probability[best] >= SWITCH_PROBABILITY else main
 
 
-def _stretches(chunk: Packed) -> list[tuple[float, float]]:
+def _stretches(chunk: PackedChunk) -> list[tuple[float, float]]:
     """The stretches of a chunk; one too short to tell its language joins its neighbour."""
     stretches: list[tuple[float, float]] = []
     for piece in chunk.pieces:
@@ -164,7 +164,7 @@ def _stretches(chunk: Packed) -> list[tuple[float, float]]:
 
 
 def _packed_anew(
-    tracks: Tracks, chunk: Packed, stretches: Sequence[tuple[float, float]], spoken: Sequence[tuple[str, ...]], longest_s: float
+    tracks: Tracks, chunk: PackedChunk, stretches: Sequence[tuple[float, float]], spoken: Sequence[tuple[str, ...]], longest_s: float
 ) -> Chunks:
     found: Chunks = []
     for family in dict.fromkeys(spoken):

@@ -25,7 +25,7 @@ from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.transcribe import language_id
-from pipelines.transcribe.chunks import Packed, pack, piece_at, uncovered
+from pipelines.transcribe.chunks import PackedChunk, pack, piece_at, uncovered
 from pipelines.transcribe.hallucinations import keep_said
 
 GROUP_S = 1200.0  # seconds of speech that are in memory at a time: enough for full batches, and as much for a thousand calls as for ten
@@ -35,11 +35,11 @@ log = logging.getLogger("callgrade")
 
 
 @dataclass(slots=True)
-class Listening:
+class CallTranscription:
     """A call while its words are being found."""
 
     call: Call
-    sound: language_id.Sound
+    sound: language_id.CallTracks
     chunks: language_id.Chunks = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
     dropped: list[Finding] = field(default_factory=list)
@@ -77,7 +77,7 @@ def run(batch: Batch, settings: Settings) -> None:
     batch.write("dropped", dropped)
 
 
-def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> Listening:
+def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> CallTranscription:
     """A call ready to be listened to; arguments and errors are those of `audio.decode`."""
     from pipelines.centres.profile import load_centre
 
@@ -85,10 +85,12 @@ def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> Liste
     if tracks.shape[0] != facts.tracks:
         raise BadRecordingError(Reason(Key.CHANGED, file=call.call_id))
     centre = load_centre(call.centre_id)
-    return Listening(call, language_id.Sound(tracks, facts.speech, language_id.allowed(centre.languages, call.language), centre.terms))
+    return CallTranscription(
+        call, language_id.CallTracks(tracks, facts.speech, language_id.allowed(centre.languages, call.language), centre.terms)
+    )
 
 
-def listen(group: Sequence[Listening], recogniser: engine.Recogniser) -> None:
+def listen(group: Sequence[CallTranscription], recogniser: engine.Recogniser) -> None:
     """Find the words of some calls, each ordered by time, and a `dropped_speech` finding for each stretch that was left out.
 
     What is found in a call does not depend on the others of its group.
@@ -110,7 +112,7 @@ def listen(group: Sequence[Listening], recogniser: engine.Recogniser) -> None:
         one.dropped.sort(key=lambda f: f.start_s)
 
 
-def _hear(group: Sequence[Listening], recogniser: engine.Recogniser) -> None:
+def _hear(group: Sequence[CallTranscription], recogniser: engine.Recogniser) -> None:
     """Hear the chunks of all calls at once, and add what was said, or left out, to each."""
     chunks = [
         engine.Chunk(chunk.samples, languages, tuple(", ".join(one.sound.terms.get(language, ())) for language in languages))
@@ -132,7 +134,7 @@ def _hear(group: Sequence[Listening], recogniser: engine.Recogniser) -> None:
             one.dropped += [_dropped(one.call.call_id, stretch, why) for stretch, why in stretches]
 
 
-def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], rejected: list[Rejection], scratch: Path) -> Iterator[Listening]:
+def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], rejected: list[Rejection], scratch: Path) -> Iterator[CallTranscription]:
     """The calls ready to be listened to; those that cannot be decoded are rejected."""
     for call in calls:
         try:
@@ -141,7 +143,7 @@ def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], rejected: lis
             rejected.append(Rejection.of_call(call, "transcribe", error.reason))
 
 
-def _ahead(groups: Iterator[list[Listening]]) -> Iterator[list[Listening]]:
+def _ahead(groups: Iterator[list[CallTranscription]]) -> Iterator[list[CallTranscription]]:
     """The same groups; each is made ready while the one before it is worked on."""
     with threads(1) as pool:
         coming = pool.submit(next, groups, None)
@@ -150,7 +152,7 @@ def _ahead(groups: Iterator[list[Listening]]) -> Iterator[list[Listening]]:
             yield group
 
 
-def _word(call_id: str, chunk: Packed, word: engine.HeardWord, language: str) -> Word:
+def _word(call_id: str, chunk: PackedChunk, word: engine.ChunkWord, language: str) -> Word:
     """A word in the recording's time, inside the piece of speech that it lies in."""
     inside = piece_at(chunk, (word.start_s + word.end_s) / 2)
     shift = inside.start_s - inside.chunk_start_s

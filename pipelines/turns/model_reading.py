@@ -17,7 +17,7 @@ from pipelines.core.records import Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ModelReading:
     """What was read in a call; empty where nothing read it."""
 
     turns: Mapping[int, TurnReading] = field(default_factory=dict)  # by turn number
@@ -25,7 +25,7 @@ class Reading:
     topics: Mapping[str, float] = field(default_factory=dict)  # see `Prototypes.scores`; only those of one centre can be compared
 
 
-NOTHING_READ = Reading()
+NOTHING_READ = ModelReading()
 
 
 TopicExamples = Mapping[str, Sequence[str]]  # a centre's own: topic → a description and a few sentences
@@ -36,12 +36,14 @@ def read_calls(
     profile: str = "offline",
     models_dir: Path | None = None,
     topic_examples: Sequence[TopicExamples] | None = None,
-) -> list[Reading]:
+) -> list[ModelReading]:
     """What the turn model of a profile makes of each call; calls are best read together. `topic_examples`: see `read_with`."""
     return read_with(get_turn_model(profile, models_dir or MODELS_DIR), calls, topic_examples)
 
 
-def read_with(model: TurnModel, calls: Sequence[Sequence[Turn]], topic_examples: Sequence[TopicExamples] | None = None) -> list[Reading]:
+def read_with(
+    model: TurnModel, calls: Sequence[Sequence[Turn]], topic_examples: Sequence[TopicExamples] | None = None
+) -> list[ModelReading]:
     """What a given model makes of each call; `topic_examples` are those of the centre of each call, if any."""
     found = model.read([texts_of(turns) for turns in calls])
     prototypes: dict[int, Prototypes] = {}
@@ -53,7 +55,7 @@ def read_with(model: TurnModel, calls: Sequence[Sequence[Turn]], topic_examples:
                 prototypes[id(examples)] = model.prototypes(examples)
             topics = prototypes[id(examples)].scores(one.vector)
         by_turn = {turn.turn_no: reading for turn, reading in zip(turns, one.turns, strict=True)}
-        readings.append(Reading(by_turn, one.client_type, topics))
+        readings.append(ModelReading(by_turn, one.client_type, topics))
     return readings
 
 

@@ -63,7 +63,7 @@ SURE = 0.988  # roles must be this sure before sentences are moved
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class StraySentence:
     """A sentence that belongs to another speaker than the diarization heard."""
 
     call_id: str
@@ -73,14 +73,14 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class RoleDecision:
     """The role and confidence of each speaker, and the call's summary."""
 
     of: Mapping[str, tuple[Role, float]]
     summary: CallRoles
 
 
-def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> Decided:
+def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> RoleDecision:
     """Operator, client or unknown for every speaker of the turns, from the words and, in stereo, the log's operator channel."""
     speakers = sorted({t.speaker for t in turns})
     seen = {s: features(call, turns, s) for s in speakers}
@@ -101,17 +101,17 @@ def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> Decided:
     time = {s: sum(t.end_s - t.start_s for t in turns if t.speaker == s) for s in speakers}
     total = sum(time.values())
     confidence = sum(of[s][1] * time[s] for s in speakers) / total if total else 0.0
-    return Decided(of, CallRoles(call.call_id, round(confidence, 3), _explain(seen, chance, bool(named), is_suspect), is_suspect))
+    return RoleDecision(of, CallRoles(call.call_id, round(confidence, 3), _explain(seen, chance, bool(named), is_suspect), is_suspect))
 
 
-def mistaken_stretches(call: Call, turns: Sequence[Turn], decided: Decided) -> list[Stretch]:
+def mistaken_stretches(call: Call, turns: Sequence[Turn], decided: RoleDecision) -> list[StraySentence]:
     """The sentences of a mono call that clearly belong to the other side: what only an operator says from the client's mouth, or the reverse."""
     talk = {s: sum(t.end_s - t.start_s for t in turns if t.speaker == s) for s in decided.of}
     sides = {role: [s for s, (r, sure) in decided.of.items() if r == role and sure >= SURE] for role in ("operator", "client")}
     if not sides["operator"] or not sides["client"]:
         return []
     operator, client = (max(sides[role], key=lambda s: talk[s]) for role in ("operator", "client"))
-    found: list[Stretch] = []
+    found: list[StraySentence] = []
     for turn in turns:
         for said in _sentences(turn):
             odds = _sentence_odds(call, said)
@@ -121,7 +121,7 @@ def mistaken_stretches(call: Call, turns: Sequence[Turn], decided: Decided) -> l
             elif turn.speaker == operator and odds <= CLIENT_SENTENCE_LOG_ODDS:
                 to = client
             if to:
-                found.append(Stretch(call.call_id, said.start_s, said.end_s, to))
+                found.append(StraySentence(call.call_id, said.start_s, said.end_s, to))
     return found
 
 

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from rapidfuzz import fuzz, process
 
 from models.languages import language as languages
-from pipelines.turns.words import Item, Vocabulary, name_parts
+from pipelines.turns.words import TokenContext, Vocabulary, name_parts
 
 MAX_FILLERS = 2  # other words that may stand inside a run
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}\b(?![-\d])")  # 6,299: recognition writes amounts so
@@ -57,7 +57,7 @@ def is_ordinal(word: str, vocabulary: Vocabulary) -> bool:
     return any(word.replace("-", "").startswith(ordinal) for code in vocabulary.codes for ordinal in _ordinals(code))
 
 
-def number_runs(items: Sequence[Item], vocabulary: Vocabulary, is_expected: bool = False) -> list[NumberRun]:
+def number_runs(items: Sequence[TokenContext], vocabulary: Vocabulary, is_expected: bool = False) -> list[NumberRun]:
     """All runs of numbers of a turn, in order. Small words between numbers belong to the run, other words end it.
 
     Where a number is expected (somebody asked for it), unknown words and single known ones may stand in it.
@@ -87,7 +87,7 @@ def number_runs(items: Sequence[Item], vocabulary: Vocabulary, is_expected: bool
     return runs
 
 
-def _belongs(items: Sequence[Item], before: NumberRun, after: NumberRun, vocabulary: Vocabulary) -> bool:
+def _belongs(items: Sequence[TokenContext], before: NumberRun, after: NumberRun, vocabulary: Vocabulary) -> bool:
     """Whether a spoiled word or two part two pieces of the number that was asked for."""
     between = items[before.last : after.first]
     if len(between) > MAX_FILLERS or before.is_amount or after.is_amount:
@@ -97,18 +97,18 @@ def _belongs(items: Sequence[Item], before: NumberRun, after: NumberRun, vocabul
     return not any(vocabulary.has(name, i.word) for i in between for name in ("units", "house", "street", "months"))
 
 
-def _is_number(item: Item, vocabulary: Vocabulary) -> bool:
+def _is_number(item: TokenContext, vocabulary: Vocabulary) -> bool:
     if item.kind is not None:
         return item.kind in ("account", "card", "phone", "passport", "birth_date")
     return _digits(item.text) != "" or vocabulary.has("thousands", item.word) or number_of(item.word, vocabulary, loosely=True) is not None
 
 
-def _is_noise(item: Item, vocabulary: Vocabulary) -> bool:
+def _is_noise(item: TokenContext, vocabulary: Vocabulary) -> bool:
     """Whether no dictionary knows the word: a number that recognition spoiled beyond repair."""
     return item.kind is None and all("?" in name_parts(item.word, code) for code in vocabulary.codes)
 
 
-def _run(items: Sequence[Item], first: int, last: int, vocabulary: Vocabulary) -> NumberRun:
+def _run(items: Sequence[TokenContext], first: int, last: int, vocabulary: Vocabulary) -> NumberRun:
     digits, open_places, repeat, is_amount = "", 0, 1, False
     for item in items[first:last]:
         plain = _digits(item.text)

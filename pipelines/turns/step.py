@@ -21,7 +21,7 @@ from pipelines.core.records import AudioFacts, Call, CallRoles, Rejection, Segme
 from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
-from pipelines.turns.roles import Stretch, decide_roles, mistaken_stretches
+from pipelines.turns.roles import StraySentence, decide_roles, mistaken_stretches
 
 if TYPE_CHECKING:
     from pyannote.core import Timeline
@@ -99,7 +99,7 @@ def build_turns(call_id: str, audio: AudioFacts, words: Sequence[Word], segments
     return _with_levels(_with_overlaps(drafts, segments), audio)
 
 
-def hand_over(segments: Sequence[Segment], stretches: Sequence[Stretch]) -> list[Segment]:
+def hand_over(segments: Sequence[Segment], stretches: Sequence[StraySentence]) -> list[Segment]:
     """The segments with each stretch taken from all who were heard there and given to its speaker."""
     out = list(segments)
     for stretch in stretches:

@@ -51,7 +51,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class TokenContext:
     """One token of a turn as the recognizers see it."""
 
     text: str  # as recognised
@@ -68,7 +68,7 @@ class TurnContext:
     """One turn as the recognizers see it: its words, and what the other person had asked for before it."""
 
     role: Role
-    items: list[Item]
+    items: list[TokenContext]
     vocabulary: Vocabulary
     asked: frozenset[str]
     is_answer_of_client: bool  # the client asked who is speaking: an employee's name is no secret
@@ -108,7 +108,7 @@ def contexts_of(turns: Sequence[Turn]) -> list[TurnContext]:
     return out
 
 
-def _asks(items: Sequence[Item], vocabulary: Vocabulary) -> set[str]:
+def _asks(items: Sequence[TokenContext], vocabulary: Vocabulary) -> set[str]:
     """What a turn asks for: the cues of each sentence that requests something, or is too short to say more than what is wanted."""
     found: set[str] = set()
     start = 0
@@ -125,21 +125,21 @@ def _asks(items: Sequence[Item], vocabulary: Vocabulary) -> set[str]:
     return found
 
 
-def _tells_own(sentence: Sequence[Item], at: int, vocabulary: Vocabulary) -> bool:
+def _tells_own(sentence: Sequence[TokenContext], at: int, vocabulary: Vocabulary) -> bool:
     """Whether the word says what somebody himself is called: "my name is ...", "меня зовут ..."; that asks for nothing."""
     return vocabulary.has("name_intro", sentence[at].word) and at > 0 and vocabulary.has("own", sentence[at - 1].word)
 
 
-def items_of(texts: list[str]) -> list[Item]:
+def items_of(texts: list[str]) -> list[TokenContext]:
     """The tokens of a turn with their place in the sentence."""
-    items: list[Item] = []
+    items: list[TokenContext] = []
     before = "."
     for text in texts:
         mask = re.fullmatch(r"\[([A-Z_]+)\]\W*", text)
         bare = _EDGES.sub("", text)
         word = bare.lower().replace("ё", "е").replace("’", "'").replace("ʼ", "'").replace("`", "'")
         items.append(
-            Item(
+            TokenContext(
                 text=text,
                 word=word,
                 is_capital=bool(bare) and bare[0].isupper() and mask is None,
@@ -153,7 +153,7 @@ def items_of(texts: list[str]) -> list[Item]:
     return items
 
 
-def vocabulary_for(items: list[Item], code: str) -> Vocabulary:
+def vocabulary_for(items: list[TokenContext], code: str) -> Vocabulary:
     """The vocabulary of a turn: both Slavic languages for Cyrillic words (surzhyk), otherwise Hungarian or English."""
     letters = " ".join(i.word for i in items)
     if _CYRILLIC.search(letters):

@@ -8,50 +8,50 @@ from pipelines.centres.profile import centre_ids, load_centre
 from pipelines.core.published import Row
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.queries import aggregates, scorecards, trends
-from pipelines.queries.snapshot import Reading
-from pipelines.reports.presenters import Shown
+from pipelines.queries.snapshot import SnapshotReader
+from pipelines.reports.presenters import Presenter
 from pipelines.reviews import evaluations
 from pipelines.web.request_context import LINKS
 
 LEDGER_SHOWN, CALLS_SHOWN, CLIPS_SHOWN = 50, 20, 6  # on the page of a centre
 
 
-def totals(published: Reading) -> list[Row]:
+def totals(published: SnapshotReader) -> list[Row]:
     """The sums of every centre."""
     return published.once("totals", lambda: [t for t in aggregates.centres(published) if t["centre_id"] is not None])
 
 
-def weeks(published: Reading, centre_id: str) -> list[Row]:
+def weeks(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The latest weeks of a centre with calls, the oldest first."""
     return published.once("weeks", lambda: trends.weeks(published)).get(centre_id, [])[-trends.WEEKS_SHOWN :]
 
 
-def criteria(published: Reading, centre_id: str) -> list[Row]:
+def criteria(published: SnapshotReader, centre_id: str) -> list[Row]:
     """How often each criterion of a centre was passed and failed."""
     return published.once(("criteria", centre_id), partial(aggregates.criteria, published, centre_id))
 
 
-def topics(published: Reading, centre_id: str) -> list[Row]:
+def topics(published: SnapshotReader, centre_id: str) -> list[Row]:
     """What the calls of a centre were about."""
     return published.once(("topics", centre_id), partial(aggregates.topics, published, centre_id))
 
 
-def first_calls(published: Reading, centre_id: str) -> list[Row]:
+def first_calls(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The calls of a centre that a person should look at first."""
     return published.once(("first calls", centre_id), partial(aggregates.calls, published, centre_id, limit=CALLS_SHOWN))
 
 
-def ledger(published: Reading, centre_id: str) -> list[Row]:
+def ledger(published: SnapshotReader, centre_id: str) -> list[Row]:
     """What of a centre could not be graded."""
     return published.once(("ledger", centre_id), partial(aggregates.ledger, published, centre_id, LEDGER_SHOWN))
 
 
-def clips(published: Reading, centre_id: str) -> list[Row]:
+def clips(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The first coaching clips of a centre."""
     return published.once(("clips", centre_id), partial(aggregates.clips, published, centre_id, limit=CLIPS_SHOWN))
 
 
-def answers(published: Reading, shown: Shown, graded: list[Row] | None = None) -> list[scorecards.Answer]:
+def answers(published: SnapshotReader, shown: Presenter, graded: list[Row] | None = None) -> list[scorecards.QuestionCard]:
     """What a centre asks, answered in a language."""
     centre_id = str(shown.centre["centre_id"])
     return published.once(
@@ -59,17 +59,17 @@ def answers(published: Reading, shown: Shown, graded: list[Row] | None = None) -
     )
 
 
-def undecided(published: Reading, centre_id: str) -> list[Row]:
+def undecided(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The calls of a centre with points that only a person can decide."""
     return published.once(("unsure", centre_id), partial(evaluations.undecided, published, centre_id))
 
 
-def critical(published: Reading, centre_id: str) -> list[Row]:
+def critical(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The calls of a centre with a critical failure."""
     return published.once(("critical", centre_id), partial(evaluations.critical, published, centre_id))
 
 
-def changed(published: Reading, centre_id: str) -> list[trends.Change]:
+def changed(published: SnapshotReader, centre_id: str) -> list[trends.WeekChange]:
     """The criteria of a centre that changed from one week to the next, where it has two."""
     latest = weeks(published, centre_id)[-2:]
     if len(latest) < 2:
@@ -80,29 +80,29 @@ def changed(published: Reading, centre_id: str) -> list[trends.Change]:
     )
 
 
-def operators(published: Reading, centre_id: str) -> list[Row]:
+def operators(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The operators of a centre over everything published."""
     return published.once("operators", lambda: aggregates.operators(published))[centre_id]
 
 
-def operators_criteria(published: Reading, centre_id: str) -> dict[str, list[Row]]:
+def operators_criteria(published: SnapshotReader, centre_id: str) -> dict[str, list[Row]]:
     """How often each operator of a centre kept each criterion."""
     return published.once(("criteria_by_operator", centre_id), partial(aggregates.criteria_by_operator, published, centre_id))
 
 
-def operators_calls(published: Reading, centre_id: str, operator_id: str, most: int) -> list[Row]:
+def operators_calls(published: SnapshotReader, centre_id: str, operator_id: str, most: int) -> list[Row]:
     """The first calls of an operator, those to look at on top."""
     key = ("calls of an operator", centre_id, operator_id, most)
     return published.once(key, partial(aggregates.calls, published, centre_id, operator_id, most))
 
 
-def operators_clips(published: Reading, centre_id: str, operator_id: str) -> list[Row]:
+def operators_clips(published: SnapshotReader, centre_id: str, operator_id: str) -> list[Row]:
     """The first coaching clips of an operator."""
     key = ("clips of an operator", centre_id, operator_id)
     return published.once(key, partial(aggregates.clips, published, centre_id, operator_id, CLIPS_SHOWN))
 
 
-def warm(published: Reading) -> None:
+def warm(published: SnapshotReader) -> None:
     """Work all of it out, but for what is of one operator: what many ask for first."""
     for centre_id in centre_ids():
         load_centre(centre_id)
@@ -112,7 +112,7 @@ def warm(published: Reading) -> None:
             make(published, centre_id)
         graded = scorecards.read_graded(published, centre_id)  # read once for all languages
         for code in LANGUAGES:
-            answers(published, Shown(centre_id, wording(code), LINKS), graded)
+            answers(published, Presenter(centre_id, wording(code), LINKS), graded)
     for centre_id in centres:
         operators(published, centre_id)
         operators_criteria(published, centre_id)

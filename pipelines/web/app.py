@@ -24,11 +24,11 @@ from pipelines.app_db.openid_settings import read_rules
 from pipelines.app_db.rate_limit import Limits, RateLimiter
 from pipelines.app_db.refusals import Refusals
 from pipelines.app_db.sessions import find_session
-from pipelines.coaching.call_sound import Sounds
+from pipelines.coaching.call_sound import CallSounds
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import Wording, wording
-from pipelines.queries.snapshot import Reading, Snapshot
+from pipelines.queries.snapshot import Snapshot, SnapshotReader
 from pipelines.reports.templating import STATIC, asset, asset_path
 from pipelines.reviews import blind
 from pipelines.web import pending_forms
@@ -37,7 +37,7 @@ from pipelines.web.request_context import RefusedError, SignInFirstError, Site, 
 from pipelines.web.request_limits import AnonymousLimit
 from pipelines.web.routes import ROOMS
 from pipelines.web.routes.access import sign_in_form
-from pipelines.web.security import Guard
+from pipelines.web.security import RequestGuard
 
 log = logging.getLogger("callgrade")
 
@@ -59,10 +59,12 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     rooms = tuple(item for room in ROOMS for item in getattr(room, "NAV", ()))
     rules = read_rules(settings)
     openid = OpenId(rules) if rules else None
-    site = Site(settings, open_store(settings), Snapshot(settings), Sounds(settings), is_https, rooms, openid, RateLimiter(limits.exports))
+    site = Site(
+        settings, open_store(settings), Snapshot(settings), CallSounds(settings), is_https, rooms, openid, RateLimiter(limits.exports)
+    )
     site.store.refusals = Refusals(limits)
 
-    def warm(published: Reading) -> None:
+    def warm(published: SnapshotReader) -> None:
         blind.warm(published, site.store)
         for room in ROOMS:
             if hasattr(room, "warm"):
@@ -104,7 +106,7 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
             log.warning("%s", error)
 
     app.add_middleware(
-        Guard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused, session_cookie=site.session_cookie,
+        RequestGuard, hosts=frozenset(h.lower() for h in hosts), is_https=is_https, refused=refused, session_cookie=site.session_cookie,
         anonymous=AnonymousLimit(limits.anonymous), too_many=lambda scope: _too_many(language_of(Request(scope))),
     )  # fmt: skip
     return app

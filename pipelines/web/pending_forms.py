@@ -23,7 +23,7 @@ _MOST = MOST_FIELDS - 10  # beside those of the sign-in form
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class PendingForm:
     """A form on its way: where it goes, and its fields in their order, without the token of the session that has ended."""
 
     path: str
@@ -41,7 +41,7 @@ class Carried:
             yield PREFIX + name, value
 
 
-async def of_request(request: Request) -> Carried | None:
+async def of_request(request: Request) -> PendingForm | None:
     """What a request without a session sent, where it is a form that can be carried."""
     if not _PATHS.fullmatch(request.url.path):
         return None
@@ -49,13 +49,13 @@ async def of_request(request: Request) -> Carried | None:
     return _carried(request.url.path, form.multi_items(), "")
 
 
-def of_sign_in(form: FormData) -> Carried | None:
+def of_sign_in(form: FormData) -> PendingForm | None:
     """What a sign-in form carries."""
     path = form.get(PATH_FIELD)
     return _carried(path, form.multi_items(), PREFIX) if isinstance(path, str) and _PATHS.fullmatch(path) else None
 
 
-def _carried(path: str, items: Sequence[tuple[str, object]], prefix: str) -> Carried | None:
+def _carried(path: str, items: Sequence[tuple[str, object]], prefix: str) -> PendingForm | None:
     fields = [(name.removeprefix(prefix), value) for name, value in items if name.startswith(prefix) and isinstance(value, str)]
     kept = tuple((name, value) for name, value in fields if name != TOKEN_FIELD)
-    return Carried(path, kept) if 0 < len(kept) <= _MOST else None
+    return PendingForm(path, kept) if 0 < len(kept) <= _MOST else None

@@ -1,6 +1,6 @@
 """One request as a room sees it: who asks, in what language, what may be looked up, and how an answer is made.
 
-A room takes a `Visit` through `may(right)`: by then the session is checked, the role has the right, and a form carried its token. Rooms look calls,
+A room takes a `RequestContext` through `may(right)`: by then the session is checked, the role has the right, and a form carried its token. Rooms look calls,
 centres and operators up through the visit and never otherwise, so that what an account must not see is refused, and noted, in one place.
 """
 
@@ -19,15 +19,15 @@ from starlette.datastructures import FormData
 
 from pipelines.app_db import audit
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.app_db.rate_limit import Limits, RateLimiter
 from pipelines.app_db.sessions import Session, find_session, form_token, is_form_token
-from pipelines.coaching.call_sound import Sounds
+from pipelines.coaching.call_sound import CallSounds
 from pipelines.core.published import Row
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import LANGUAGES, Wording, wording
-from pipelines.queries.snapshot import Reading, Snapshot
-from pipelines.reports.presenters import Links, Shown
+from pipelines.queries.snapshot import Snapshot, SnapshotReader
+from pipelines.reports.presenters import Links, Presenter
 from pipelines.reports.templating import environment
 from pipelines.reviews import blind, human_verdicts, resolved_verdicts
 from pipelines.web.auth.openid import OpenId
@@ -66,7 +66,7 @@ class NavItem:
     name: str
     right: str
     is_here: bool = False
-    waiting: Callable[[Visit], int] | None = None
+    waiting: Callable[[RequestContext], int] | None = None
     count: int = 0
 
 
@@ -75,9 +75,9 @@ class Site:
     """What all requests share: `request.app.state.site`."""
 
     settings: Settings
-    store: Store
+    store: AppDatabase
     snapshot: Snapshot
-    sounds: Sounds
+    sounds: CallSounds
     is_https: bool
     rooms: tuple[NavItem, ...] = ()
     openid: OpenId | None = None  # where people may come in through a provider
@@ -90,13 +90,13 @@ class Site:
 
 
 @dataclass
-class Visit:
+class RequestContext:
     """A request of somebody who is signed in and has the right that the room asked for."""
 
     request: Request
     site: Site
     session: Session
-    published: Reading
+    published: SnapshotReader
     form: FormData = field(default_factory=FormData)
 
     @property
@@ -104,7 +104,7 @@ class Visit:
         return self.session.account
 
     @property
-    def store(self) -> Store:
+    def store(self) -> AppDatabase:
         return self.site.store
 
     @property
@@ -161,9 +161,9 @@ class Visit:
         """How many verdicts of people came after the published copy: sums over calls are without them."""
         return human_verdicts.count_since(self.store, centre_id, self.site.settings.snapshot.stat().st_mtime)
 
-    def shown(self, centre_id: str) -> Shown:
+    def shown(self, centre_id: str) -> Presenter:
         """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""
-        return Shown(centre_id, self.w, LINKS, lambda rows: resolved_verdicts.of_list(self.published, self.store, rows), self.withheld)
+        return Presenter(centre_id, self.w, LINKS, lambda rows: resolved_verdicts.of_list(self.published, self.store, rows), self.withheld)
 
     @cached_property
     def withheld(self) -> frozenset[str]:
@@ -268,16 +268,16 @@ LINKS = Links(
 
 
 def may(right: str | None) -> Any:
-    """A dependency that gives a room its `Visit` when the person may do this; None asks only that somebody is signed in."""
+    """A dependency that gives a room its `RequestContext` when the person may do this; None asks only that somebody is signed in."""
 
     def visit(
         request: Request, session: Annotated[Session, Depends(_session)], form: Annotated[FormData, Depends(_form)]
-    ) -> Iterator[Visit]:
+    ) -> Iterator[RequestContext]:
         site: Site = request.app.state.site
         if right is not None and not session.account.may(right):
             raise RefusedError(403, "opened", request.url.path)
         with site.snapshot.read() as published:
-            yield Visit(request, site, session, published, form)
+            yield RequestContext(request, site, session, published, form)
 
     return Depends(visit)
 

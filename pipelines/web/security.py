@@ -43,7 +43,7 @@ _SAID = {
 Refuse = Callable[[str, str, int], None]  # address, what, status; called in a thread
 
 
-class Guard:
+class RequestGuard:
     """Refuses what no room should see, and gives every answer its headers.
 
     The body is read here, before a room begins, so that a slow one occupies neither a thread nor the published copy. `too_many` gives the page for

@@ -36,7 +36,7 @@ _TURN_S = 0.0005  # after so long a thread that works out sums ahead lets one th
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListenAddress:
     """Where the server listens and what browsers call it."""
 
     host: str = HOST
@@ -60,7 +60,7 @@ class Listening:
         return named | ({public} if public else set())
 
 
-def serve(settings: Settings, listening: Listening) -> int:
+def serve(settings: Settings, listening: ListenAddress) -> int:
     """Answer until the user stops it with Ctrl-C; the exit status 0.
 
     Raises MisconfiguredError when there is nothing to show, the port is taken, or passwords would travel in clear.
@@ -85,7 +85,7 @@ def serve(settings: Settings, listening: Listening) -> int:
     return 0
 
 
-def make_server(app: ASGIApp, listening: Listening, limits: ConnectionLimits | None = None) -> uvicorn.Server:
+def make_server(app: ASGIApp, listening: ListenAddress, limits: ConnectionLimits | None = None) -> uvicorn.Server:
     """A server whose connections are bounded (see `connections`), for a socket that listens already."""
     import uvicorn
 
@@ -107,7 +107,7 @@ def make_server(app: ASGIApp, listening: Listening, limits: ConnectionLimits | N
     return uvicorn.Server(config)
 
 
-def bind(settings: Settings, listening: Listening) -> socket.socket:
+def bind(settings: Settings, listening: ListenAddress) -> socket.socket:
     """The socket to listen on. Raises MisconfiguredError as `serve` does."""
     if not settings.snapshot.exists():
         raise MisconfiguredError(

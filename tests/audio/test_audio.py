@@ -30,13 +30,13 @@ def write_wav(path: Path, samples: np.ndarray, rate_hz: int = 8000) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stereo(calls_folder: Path) -> audio.Sound:
+def stereo(calls_folder: Path) -> audio.DecodedAudio:
     """A shipped call whose two tracks are two people."""
     return audio.decode(calls_folder / "audio" / "irkutsk-ru-001.ogg")
 
 
 @pytest.fixture(scope="session")
-def voice(stereo: audio.Sound) -> np.ndarray:
+def voice(stereo: audio.DecodedAudio) -> np.ndarray:
     """Twelve seconds of one person."""
     return stereo.tracks[0][: 12 * RATE]
 
@@ -68,7 +68,7 @@ def test_a_wrong_extension_with_sound_inside_is_fine(tmp_path: Path, voice: np.n
     assert audio.decode(tmp_path / "call.mp3").codec == "pcm_s16le"
 
 
-def test_doubled_mono_is_one_track_and_two_people_are_two(tmp_path: Path, stereo: audio.Sound, voice: np.ndarray) -> None:
+def test_doubled_mono_is_one_track_and_two_people_are_two(tmp_path: Path, stereo: audio.DecodedAudio, voice: np.ndarray) -> None:
     assert stereo.tracks.shape[0] == 2
     doubled = audio.decode(write_wav(tmp_path / "doubled.wav", np.stack([voice, 0.5 * voice]), RATE))
     assert (doubled.channels, doubled.tracks.shape[0]) == (2, 1)
@@ -138,7 +138,7 @@ def test_more_than_two_channels_are_refused(tmp_path: Path) -> None:
 )
 def test_a_sound_recording_in_which_nobody_speaks_is_unscoreable(samples: np.ndarray, reason: str) -> None:
     with pytest.raises(BadRecordingError, match=reason) as caught:
-        audio.facts_of("c", audio.Sound(samples.astype(np.float32)[None], 1, RATE, "pcm"))
+        audio.facts_of("c", audio.DecodedAudio(samples.astype(np.float32)[None], 1, RATE, "pcm"))
     assert caught.value.reason.status == "unscoreable"
 
 
@@ -156,7 +156,7 @@ def test_speech_and_holds_are_where_the_reference_says(calls_folder: Path) -> No
         assert both > 0.93 * sum(b - a for a, b in spoken)
 
 
-def test_a_voice_that_leaks_over_is_not_speech_of_the_other_track(stereo: audio.Sound) -> None:
+def test_a_voice_that_leaks_over_is_not_speech_of_the_other_track(stereo: audio.DecodedAudio) -> None:
     clean = voice_activity.speech_intervals(stereo.tracks, RATE)
     echo = np.zeros_like(stereo.tracks)
     echo[:, 320:] = 0.12 * stereo.tracks[::-1][:, :-320]  # 18 dB down, 20 ms late

@@ -293,7 +293,7 @@ def test_a_long_recording_gives_what_it_gives_in_memory(calls_folder: Path, monk
     assert len(chunk) == len(np.asarray(chunk)) and np.array_equal(np.asarray(chunk), np.asarray(same))
 
 
-def crosstalk_chunks(sound: audio.Sound, speech: tuple[voice_activity.Interval, ...]) -> list[engine.Sound]:
+def crosstalk_chunks(sound: audio.DecodedAudio, speech: tuple[voice_activity.Interval, ...]) -> list[engine.Sound]:
     from pipelines.transcribe.chunks import pack
 
     return [packed.samples for number in (0, 1) for packed in pack(sound.tracks[number], number, speech, 28.0)]

@@ -32,13 +32,13 @@ from models import private_files
 from models.cores import let_people_go_first
 from pipelines import warehouse
 from pipelines.app_db import accounts
-from pipelines.app_db.database import Store, open_store
+from pipelines.app_db.database import AppDatabase, open_store
 from pipelines.coaching import packs
 from pipelines.core.published import Published, Row, open_published
 from pipelines.core.records import SPEECH_ACTS
 from pipelines.core.settings import ROOT, Settings
 from pipelines.queries import moments
-from pipelines.queries.moment_query import Wanted
+from pipelines.queries.moment_query import MomentQuery
 from pipelines.reviews import disputes as disputing
 from pipelines.web.routes import ROOMS
 from tests.benchmarks import report, scale
@@ -305,7 +305,7 @@ def _in_another_process(work: Callable[..., object], *given: object) -> None:
         raise EngineError("The warehouse could not be made; what went wrong stands above.")
 
 
-def _let_in(store: Store, own: Row) -> None:
+def _let_in(store: AppDatabase, own: Row) -> None:
     for role in accounts.ROLES:
         name = f"pages.{role}"
         there = [a for a in accounts.everybody(store) if a.name == name]
@@ -317,9 +317,9 @@ def _let_in(store: Store, own: Row) -> None:
             accounts.add(store, name, role, PASSWORD, [accounts.EVERY_CENTRE])
 
 
-def _pack(store: Store, published: Published, centre_id: str, operator_id: str | None = None) -> str:
+def _pack(store: AppDatabase, published: Published, centre_id: str, operator_id: str | None = None) -> str:
     account = accounts.named(store, "pages.trainer")
-    found = moments.search(published, Wanted((centre_id,), verdict="pass"))[:PACK_MOMENTS]
+    found = moments.search(published, MomentQuery((centre_id,), verdict="pass"))[:PACK_MOMENTS]
     until = date.today() + timedelta(days=packs.DAYS_KEPT)
     pack_id = packs.make(store, account, centre_id, "A pack", until, operator_id=operator_id)
     pack = packs.find(store, account, pack_id)
@@ -328,7 +328,7 @@ def _pack(store: Store, published: Published, centre_id: str, operator_id: str |
     return pack_id
 
 
-def _disputes(store: Store, published: Published, calls: Sequence[Row]) -> None:
+def _disputes(store: AppDatabase, published: Published, calls: Sequence[Row]) -> None:
     account = accounts.named(store, "pages.operator")
     for call in calls:
         points = published.rows("select * from criterion_results where call_id = ? and verdict = 'fail'", call["call_id"])

@@ -25,7 +25,7 @@ from pipelines.__main__ import main
 from pipelines.alerts import channels
 from pipelines.alerts.rules import Channel
 from pipelines.app_db import accounts
-from pipelines.app_db.openid_settings import Rules
+from pipelines.app_db.openid_settings import OpenIdSettings
 from pipelines.cli import progress
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.printable import normalise_id, printable, quoted, skeleton
@@ -295,7 +295,7 @@ def test_a_message_to_a_channel_is_one_header_line_and_shows_what_is_hidden(monk
 
 def test_an_operator_of_an_openid_provider_is_found_as_the_intake_writes_the_id() -> None:
     let_in = [{"group": "agents", "role": "operator", "centres": ["irkutsk"]}]
-    rules = Rules.model_validate({"issuer": "https://id.example", "client_id": "callgrade", "let_in": let_in})
+    rules = OpenIdSettings.model_validate({"issuer": "https://id.example", "client_id": "callgrade", "let_in": let_in})
     granted = rules.granted({"groups": "agents", "operator_id": unicodedata.normalize("NFD", "Ágnes\u00a01")})
     assert granted is not None
     assert granted.operator_id == "Ágnes 1"

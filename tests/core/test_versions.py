@@ -15,7 +15,7 @@ from pipelines.core import staleness, versions
 from pipelines.core.settings import ROOT, Settings
 from pipelines.core.staging import Batch
 from pipelines.redact import step as redact
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from tests.staged import call, stage
 
 ENTRIES = {
@@ -244,9 +244,12 @@ class SecretWord(Recognizer):
 
     can_be_ruled_out = False
 
-    def recognize(self, call: CallContext) -> list[Span]:
+    def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return [
-            Span(n, k, k + 1, "name") for n, turn in enumerate(call.turns) for k, item in enumerate(turn.items) if item.word == "энергосбыт"
+            PersonalSpan(n, k, k + 1, "name")
+            for n, turn in enumerate(call.turns)
+            for k, item in enumerate(turn.items)
+            if item.word == "энергосбыт"
         ]
 
 

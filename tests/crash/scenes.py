@@ -28,7 +28,7 @@ from pipelines.redact import step as redact
 from pipelines.reports import templating
 from pipelines.score import step as evaluate
 from pipelines.turns import step as turns
-from pipelines.turns.model_reading import NOTHING_READ, Reading
+from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 from tests.crash.made_day import SAID, hear, judge_once, make_recordings, write_heard
 
 EPOCH = "1772600000"  # a moment of March 2026: two runs are compared to the byte
@@ -51,7 +51,7 @@ def _read_plainly(turns: Sequence[Turn], *_: Any, **__: Any) -> list[TurnSentime
     return [TurnSentiment(turn.call_id, turn.turn_no, "positive" if "спасибо" in turn.text.lower() else "neutral", 0.8) for turn in turns]
 
 
-def _read_nothing(calls: Sequence[Any], *_: Any) -> list[Reading]:
+def _read_nothing(calls: Sequence[Any], *_: Any) -> list[ModelReading]:
     """Stands in for the turn model, which took half of a run to load: what it reads has no part in a crash either."""
     return [NOTHING_READ for _ in calls]
 

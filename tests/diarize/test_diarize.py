@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.diarization import diarizer, voices
 from models.diarization.diarizer import SpokenStretch
-from models.diarization.voices import Piece
+from models.diarization.voices import VoiceSegment
 from pipelines.audio import step as audio
 from pipelines.core.records import AudioFacts, Call, Interval
 from pipelines.core.settings import Settings
@@ -124,7 +124,13 @@ def test_the_stretches_of_all_speakers_cover_exactly_what_was_heard(frames: list
 
 def test_a_short_piece_without_a_voice_goes_with_its_sentence_and_talking_over_is_both() -> None:
     eye = np.eye(192)
-    pieces = [Piece(0, 200, False), Piece(200, 220, False), Piece(220, 260, True), Piece(260, 460, False), Piece(520, 720, False)]
+    pieces = [
+        VoiceSegment(0, 200, False),
+        VoiceSegment(200, 220, False),
+        VoiceSegment(220, 260, True),
+        VoiceSegment(260, 460, False),
+        VoiceSegment(520, 720, False),
+    ]
     speakers = voices.speakers_of_pieces(pieces, {0: eye[0], 3: eye[1], 4: eye[0]})
     assert speakers[0] == speakers[1] == speakers[4] != speakers[3]
     a, b = speakers[0], speakers[3]

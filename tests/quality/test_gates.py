@@ -17,18 +17,18 @@ from pipelines.quality.curves import Decision, curve, curves, decisions, reliabi
 from pipelines.quality.figures import figures_of, grouped
 from pipelines.quality.gates import shortfalls
 from pipelines.quality.reference import read_references, right_verdicts
-from pipelines.quality.replay import Judged, replay, replay_call
-from pipelines.score.combination import Line, load_combination
+from pipelines.quality.replay import JudgedCall, replay, replay_call
+from pipelines.score.combination import LogOdds, load_combination
 
 CALLS = ROOT / "tests" / "calls"
 
 
 @pytest.fixture(scope="module")
-def judged() -> list[Judged]:
+def judged() -> list[JudgedCall]:
     return replay(CALLS)
 
 
-def again(some: Sequence[Judged]) -> list[Judged]:
+def again(some: Sequence[JudgedCall]) -> list[JudgedCall]:
     """The same calls judged again by the rules of now."""
     return [replay_call(one.call, one.reference) for one in some]
 
@@ -36,24 +36,24 @@ def again(some: Sequence[Judged]) -> list[Judged]:
 def blind_to(monkeypatch: pytest.MonkeyPatch, module: str, act: str | None = None) -> None:
     """From now on one act, or all abuse of clients where none is named, is never likely."""
     known = load_combination()
-    never = Line(-50.0, {})
+    never = LogOdds(-50.0, {})
     acts = {name: never if name == act else line for name, line in known.acts.items()}
     poorer = replace(known, acts=acts) if act else replace(known, abuse=never)
     monkeypatch.setattr(module, lambda: poorer)
 
 
-def test_every_shipped_call_with_a_reference_is_measured(judged: list[Judged]) -> None:
+def test_every_shipped_call_with_a_reference_is_measured(judged: list[JudgedCall]) -> None:
     assert {one.call.call_id for one in judged} == set(read_references(CALLS))
     assert set(grouped(judged)) == {
         "all", *(f"language {code}" for code in ("ru", "uk", "hu", "en")), *(f"centre {name}" for name in ("irkutsk", "kyiv", "odesa", "kredo", "motiv")),
     }  # fmt: skip
 
 
-def test_the_shipped_calls_are_judged_well_in_every_language_and_centre(judged: list[Judged]) -> None:
+def test_the_shipped_calls_are_judged_well_in_every_language_and_centre(judged: list[JudgedCall]) -> None:
     assert not shortfalls(grouped(judged))
 
 
-def test_calls_judged_without_an_eye_for_abuse_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_judged_without_an_eye_for_abuse_do_not_pass(judged: list[JudgedCall], monkeypatch: pytest.MonkeyPatch) -> None:
     blind_to(monkeypatch, "pipelines.score.abuse.load_combination")
     abusive = [one for one in judged if any(turn["abuse"] for turn in one.reference["turns"])]
     failed = "\n".join(shortfalls(grouped(again(abusive))))
@@ -61,7 +61,7 @@ def test_calls_judged_without_an_eye_for_abuse_do_not_pass(judged: list[Judged],
     assert "outcome of the procedure" in failed
 
 
-def test_calls_judged_without_an_eye_for_greetings_do_not_pass(judged: list[Judged], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_judged_without_an_eye_for_greetings_do_not_pass(judged: list[JudgedCall], monkeypatch: pytest.MonkeyPatch) -> None:
     blind_to(monkeypatch, "pipelines.score.speech_acts.load_combination", "greeting")
     ukrainian = [one for one in judged if one.reference["language"] == "uk"]
     failed = "\n".join(shortfalls(grouped(again(ukrainian))))
@@ -69,7 +69,7 @@ def test_calls_judged_without_an_eye_for_greetings_do_not_pass(judged: list[Judg
 
 
 @pytest.mark.parametrize("spoilt", ["accused", "quote", "account"])
-def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[Judged], spoilt: str) -> None:
+def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[JudgedCall], spoilt: str) -> None:
     one = next(j for j in judged if any(p["kind"] == "account" for t in j.reference["turns"] for p in t["pii"]))
     if spoilt == "accused":
         one = replace(one, scored=replace(one.scored, procedure=replace(one.scored.procedure, outcome="operator_at_fault")))
@@ -81,7 +81,7 @@ def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[Judged],
     assert any({"accused": "falsely accused", "quote": "stand in their turn", "account": "readable accounts"}[spoilt] in f for f in failed)
 
 
-def test_what_is_masked_changes_no_judgement(judged: list[Judged]) -> None:
+def test_what_is_masked_changes_no_judgement(judged: list[JudgedCall]) -> None:
     """With raw text kept and without, every call is judged the same; nor does a mask hide what decides about an operator."""
     hidden = 0
     for one in judged:
@@ -94,14 +94,14 @@ def test_what_is_masked_changes_no_judgement(judged: list[Judged]) -> None:
     assert hidden > len(judged) / 3  # else nothing was compared
 
 
-def _opinion(one: Judged) -> tuple[object, ...]:
+def _opinion(one: JudgedCall) -> tuple[object, ...]:
     scored = one.scored
     verdicts = [(v.criterion_id, v.verdict, v.confidence, v.explanation, v.turn_no, v.start_s) for v in scored.verdicts]
     findings = [(f.kind, f.turn_no, f.start_s, f.severity, f.target, f.confidence) for f in scored.findings]
     return verdicts, findings, scored.procedure, scored.evaluation, scored.metrics
 
 
-def _fails(one: Judged) -> set[str]:
+def _fails(one: JudgedCall) -> set[str]:
     return {v.criterion_id for v in one.scored.verdicts if v.verdict == "fail"}
 
 
@@ -117,7 +117,7 @@ def test_a_careful_person_finds_the_right_verdicts() -> None:
     assert right["empathy_shown"] == right["solution_given"] == right["hold_announced"] == "na"
 
 
-def test_more_certainty_never_covers_more(judged: list[Judged]) -> None:
+def test_more_certainty_never_covers_more(judged: list[JudgedCall]) -> None:
     made = decisions(judged)
     points = curve(made)
     assert [p.coverage for p in points] == sorted((p.coverage for p in points), reverse=True)

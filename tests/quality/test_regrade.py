@@ -14,7 +14,7 @@ from pipelines.core.errors import MisconfiguredError
 from pipelines.core.records import TurnSentiment
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
-from pipelines.quality.regrade import Changes, Rescored, find_changes, report, write_report
+from pipelines.quality.regrade import RegradeChanges, ScoreChange, find_changes, report, write_report
 from pipelines.score import step as evaluate
 from pipelines.turns.model_reading import NOTHING_READ
 from tests.score.spoken import audio_of, call_of, turns_of
@@ -106,5 +106,5 @@ def test_without_anything_published_there_is_nothing_to_compare(settings: Settin
 
 
 def test_scores_that_could_not_be_decided_have_no_mean() -> None:
-    text = report(Changes(("a",), "b", 0, (), (Rescored("c", "op", None, None),)))
+    text = report(RegradeChanges(("a",), "b", 0, (), (ScoreChange("c", "op", None, None),)))
     assert "1 calls compared, 0 of them change" in text

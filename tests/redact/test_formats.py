@@ -6,7 +6,7 @@ import pytest
 from models.text.turn_model import KINDS, TurnReading
 from pipelines.core.records import Turn
 from pipelines.redact.formats import is_card, is_phone
-from pipelines.redact.recognizer import CallContext, Recognizer, Span
+from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.redact.step import RECOGNIZERS, find_spans, redact_turns
 from tests.spoken import dialogue
 
@@ -68,8 +68,8 @@ def test_every_recognizer_has_the_same_interface() -> None:
 def test_spans_never_overlap() -> None:
     call = CallContext([])
     call.taken = [set()]
-    call.keep([Span(0, 1, 4, "card"), Span(0, 3, 5, "account"), Span(0, 4, 5, "name")])
-    assert call.spans == [Span(0, 1, 4, "card"), Span(0, 4, 5, "name")]
+    call.keep([PersonalSpan(0, 1, 4, "card"), PersonalSpan(0, 3, 5, "account"), PersonalSpan(0, 4, 5, "name")])
+    assert call.spans == [PersonalSpan(0, 1, 4, "card"), PersonalSpan(0, 4, 5, "name")]
 
 
 def test_a_written_address_is_masked_though_the_model_rules_it_out() -> None:

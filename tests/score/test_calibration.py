@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.languages.language import LANGUAGES
 from pipelines.core.errors import MisconfiguredError
-from pipelines.score.calibration import ANY, KINDS, OPEN, Calibration, Line, load_calibration, read_calibration
+from pipelines.score.calibration import ANY, KINDS, OPEN, Calibration, CalibrationLine, load_calibration, read_calibration
 from tests.score.spoken import turns_of
 from tests.score.test_compliance import GOOD, verdicts
 
@@ -47,7 +47,7 @@ def test_no_fail_is_less_certain_than_any_fail_must_be() -> None:
 
 
 def test_a_verdict_under_its_limit_goes_to_a_person_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    strict = Calibration("strict", {"said": Line()}, thresholds={("farewell", ANY): 0.999})
+    strict = Calibration("strict", {"said": CalibrationLine()}, thresholds={("farewell", ANY): 0.999})
     monkeypatch.setattr("pipelines.score.compliance.load_calibration", lambda: strict)
     got = verdicts("irkutsk", turns_of(*GOOD))
     assert (got["farewell"].verdict, got["farewell"].points) == ("unsure", 0.0)

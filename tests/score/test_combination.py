@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.text.turn_model import ACTS
-from pipelines.score.combination import Place, abuse_features, load_combination
+from pipelines.score.combination import CallPosition, abuse_features, load_combination
 
 CHANCE = st.floats(0, 1)
 
@@ -18,7 +18,7 @@ def test_every_act_is_combined_and_no_other() -> None:
 
 @given(st.sampled_from(ACTS), CHANCE, CHANCE, st.booleans(), st.booleans())
 def test_a_surer_model_never_makes_an_act_less_likely(act: str, one: float, other: float, is_opening: bool, is_closing: bool) -> None:
-    place = Place(is_opening, is_closing)
+    place = CallPosition(is_opening, is_closing)
     low, high = (load_combination().act(act, p, 0.0, place) for p in sorted((one, other)))
     assert 0 <= low <= high <= 1
 

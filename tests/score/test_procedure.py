@@ -18,10 +18,10 @@ from pipelines.score.procedure import (
     OUTCOMES,
     PARTIES,
     STEPS,
-    Event,
+    ProcedureEvent,
     ProcedureRule,
-    State,
-    Step,
+    ProcedureState,
+    ProcedureStep,
     chances_of,
     follow,
     judge_procedure,
@@ -102,17 +102,17 @@ def test_each_story_has_its_outcome(story: str, party: str, outcome: str) -> Non
 
 
 def test_every_state_knows_every_event_and_every_ending() -> None:
-    assert set(STEPS) == {(state, event) for state in State for event in Event}
-    assert set(ENDINGS) == {(state, party) for state in State for party in PARTIES}
+    assert set(STEPS) == {(state, event) for state in ProcedureState for event in ProcedureEvent}
+    assert set(ENDINGS) == {(state, party) for state in ProcedureState for party in PARTIES}
     assert set(ENDINGS.values()) <= set(OUTCOMES)
 
 
 def test_every_state_can_be_reached() -> None:
-    reached, new = {State.QUIET}, {State.QUIET}
+    reached, new = {ProcedureState.QUIET}, {ProcedureState.QUIET}
     while new:
-        new = {STEPS[state, event] for state in new for event in Event} - reached
+        new = {STEPS[state, event] for state in new for event in ProcedureEvent} - reached
         reached |= new
-    assert reached == set(State)
+    assert reached == set(ProcedureState)
 
 
 def test_only_the_operator_who_hung_up_is_ever_accused_by_the_table() -> None:
@@ -241,18 +241,21 @@ ENDS = st.sampled_from([*PARTIES, "unknown"])
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(list(Event)), st.sampled_from([None, *Event]), st.floats(0, 1), st.booleans()), max_size=7),
+    st.lists(
+        st.tuples(st.sampled_from(list(ProcedureEvent)), st.sampled_from([None, *ProcedureEvent]), st.floats(0, 1), st.booleans()),
+        max_size=7,
+    ),
     ENDS,
     st.sampled_from([RULE, ProcedureRule(warnings=2), ProcedureRule(threat_ends_at_once=True), ProcedureRule(is_notice_required=False)]),
 )
 def test_the_chance_of_an_outcome_is_that_of_all_readings_that_lead_to_it(
-    facts: list[tuple[Event, Event | None, float, bool]], party: str, rule: ProcedureRule
+    facts: list[tuple[ProcedureEvent, ProcedureEvent | None, float, bool]], party: str, rule: ProcedureRule
 ) -> None:
-    steps = [Step(n, event, otherwise, chance, is_threat) for n, (event, otherwise, chance, is_threat) in enumerate(facts)]
+    steps = [ProcedureStep(n, event, otherwise, chance, is_threat) for n, (event, otherwise, chance, is_threat) in enumerate(facts)]
     expected: dict[str, float] = {}
     for kept in product((True, False), repeat=len(steps)):
         read = [s.event if is_kept or s.otherwise is None else s.otherwise for s, is_kept in zip(steps, kept, strict=True)]
-        had_threat = any(s.is_threat and event is Event.ABUSE for s, event in zip(steps, read, strict=True))
+        had_threat = any(s.is_threat and event is ProcedureEvent.ABUSE for s, event in zip(steps, read, strict=True))
         chances = [
             1.0 * is_kept if s.otherwise is None else s.confidence if is_kept else 1 - s.confidence
             for s, is_kept in zip(steps, kept, strict=True)
@@ -297,10 +300,10 @@ def test_a_doubt_never_makes_an_accusation(story: list[str], party: str) -> None
     assert doubtful.outcome not in ACCUSING or certain.outcome in ACCUSING
 
 
-@given(st.lists(st.sampled_from(list(Event)), max_size=8), ENDS)
-def test_a_reading_of_a_call_has_one_outcome(events: list[Event], party: str) -> None:
+@given(st.lists(st.sampled_from(list(ProcedureEvent)), max_size=8), ENDS)
+def test_a_reading_of_a_call_has_one_outcome(events: list[ProcedureEvent], party: str) -> None:
     assert outcome_of(events, party, RULE) == outcome_of(list(events), party, RULE)
-    assert follow(events) in State
+    assert follow(events) in ProcedureState
 
 
 def test_the_order_of_findings_and_acts_does_not_matter() -> None:

@@ -17,7 +17,7 @@ from pipelines.score.abuse import MODEL_DETECTOR, find_abuse
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.quotes import LONGEST_WORDS, sentences_of
 from pipelines.score.speech_acts import SURE, find_acts
-from pipelines.turns.model_reading import Reading
+from pipelines.turns.model_reading import ModelReading
 from tests.score.spoken import call_of, turns_of
 
 IRKUTSK = load_centre("irkutsk")
@@ -28,9 +28,9 @@ def reading_of(
     acts: Mapping[int, tuple[str, float, str]] | None = None,
     abuse: Mapping[int, tuple[str, float, str]] | None = None,
     sentiment: Mapping[int, tuple[str, float]] | None = None,
-) -> Reading:
+) -> ModelReading:
     """A reading in which turns do one act each with a probability, because of one word; and likewise abuse and sentiment."""
-    return Reading({turn.turn_no: _turn(turn, acts or {}, abuse or {}, sentiment or {}) for turn in turns})
+    return ModelReading({turn.turn_no: _turn(turn, acts or {}, abuse or {}, sentiment or {}) for turn in turns})
 
 
 def _turn(
@@ -127,5 +127,5 @@ def test_sentences_cover_a_turn_without_overlap_and_are_short(words: list[str]) 
 def test_a_reading_of_nothing_leaves_phrases_and_lexicon_alone(turn_no: int) -> None:
     turns = turns_of(("operator", "Здравствуйте, Иркутскэнергосбыт, оператор Анна."), ("client", "Вы идиоты!"))
     some = [turns[turn_no - 1]]
-    assert find_acts(some, IRKUTSK) == find_acts(some, IRKUTSK, Reading())
-    assert find_abuse(some, IRKUTSK) == find_abuse(some, IRKUTSK, Reading())
+    assert find_acts(some, IRKUTSK) == find_acts(some, IRKUTSK, ModelReading())
+    assert find_abuse(some, IRKUTSK) == find_abuse(some, IRKUTSK, ModelReading())

@@ -13,7 +13,7 @@ import yaml
 from pipelines.centres.profile import DIRECTIONS, LINES, TOPICS
 from pipelines.i18n.wording import FOLDER, LANGUAGES, wording
 from pipelines.score import explanations
-from pipelines.score.explanations import Why, read_why, why
+from pipelines.score.explanations import Explanation, read_why, why
 from pipelines.score.procedure import OUTCOMES
 from tests.score.spoken import turns_of
 from tests.score.test_compliance import GOOD, verdicts
@@ -67,7 +67,7 @@ def test_words_of_a_person_and_reasons_of_another_version_are_shown_as_they_were
 
 def test_a_reason_without_a_sentence_is_a_mistake_of_its_rule() -> None:
     with pytest.raises(KeyError, match=r"strings/\*\.yaml"):
-        _ = Why("nobody_wrote_this").text
+        _ = Explanation("nobody_wrote_this").text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -8,7 +8,7 @@ from models.text.e5 import SOURCE_NAME
 from models.text.loading import MODELS_DIR
 from pipelines.score.abuse import find_abuse
 from pipelines.score.sentiment import judge_sentiment
-from pipelines.turns.model_reading import Reading, read_calls
+from pipelines.turns.model_reading import ModelReading, read_calls
 from tests.score.spoken import turns_of
 from tests.score.test_reading import reading_of
 
@@ -29,7 +29,7 @@ def test_every_turn_of_both_speakers_is_judged_in_order() -> None:
 
 def test_what_nothing_read_is_neutral_without_confidence() -> None:
     turns = turns_of(("client", "Спасибо."))
-    assert [(s.sentiment, s.confidence) for s in judge_sentiment(turns, Reading())] == [("neutral", 0.0)]
+    assert [(s.sentiment, s.confidence) for s in judge_sentiment(turns, ModelReading())] == [("neutral", 0.0)]
 
 
 def test_abuse_is_negative_whatever_the_model_reads() -> None:

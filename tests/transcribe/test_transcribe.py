@@ -45,9 +45,11 @@ class Recogniser:
     def language_probabilities(self, sounds: Sequence[engine.Samples], languages: Sequence[str]) -> list[dict[str, float]]:
         return [self.likely.pop(0) for _ in sounds]
 
-    def transcribe_chunks(self, sounds: Sequence[engine.Chunk]) -> list[dict[str, engine.Heard]]:
-        def heard(c: engine.Chunk) -> engine.Heard:
-            return engine.Heard(tuple(engine.HeardWord(s + 0.1, s + 0.9, f"w{s}", 0.9) for s in range(len(c.samples) // RATE)), -0.2, 0.1)
+    def transcribe_chunks(self, sounds: Sequence[engine.Chunk]) -> list[dict[str, engine.ChunkTranscript]]:
+        def heard(c: engine.Chunk) -> engine.ChunkTranscript:
+            return engine.ChunkTranscript(
+                tuple(engine.ChunkWord(s + 0.1, s + 0.9, f"w{s}", 0.9) for s in range(len(c.samples) // RATE)), -0.2, 0.1
+            )
 
         return [{language: heard(c) for language in c.languages} for c in sounds]
 
@@ -77,8 +79,8 @@ def test_chunks_hold_all_speech_once_and_never_more_than_the_window(intervals: l
 @given(speech)
 def test_words_lie_inside_the_speech_and_in_order(intervals: list[Interval]) -> None:
     end_s = intervals[-1].end_s if intervals else 1.0
-    sound = language_id.Sound(np.zeros((1, int((end_s + 1) * RATE)), np.float32), tuple(intervals), ("ru",))
-    one = transcribe.Listening(Call("c", "irkutsk", "", "", 0, None), sound)
+    sound = language_id.CallTracks(np.zeros((1, int((end_s + 1) * RATE)), np.float32), tuple(intervals), ("ru",))
+    one = transcribe.CallTranscription(Call("c", "irkutsk", "", "", 0, None), sound)
     transcribe.listen([one], Recogniser())
     found = one.words
     for word in found:
@@ -164,7 +166,7 @@ def test_each_side_of_a_call_is_heard_in_its_own_language() -> None:
     tracks = np.zeros((2, 40 * RATE), np.float32)
     spoken = [Interval(0, 1, 9), Interval(1, 10, 19)]
     recogniser = Recogniser({"ru": 0.97, "hu": 0.03}, {"ru": 0.02, "hu": 0.98})
-    packed = language_id.pack_by_language([language_id.Sound(tracks, tuple(spoken), ("ru", "hu"))], recogniser)[0]
+    packed = language_id.pack_by_language([language_id.CallTracks(tracks, tuple(spoken), ("ru", "hu"))], recogniser)[0]
     assert [(chunk.track, languages) for chunk, languages in packed] == [(0, ("ru",)), (1, ("hu",))]
 
 
@@ -172,7 +174,7 @@ def test_a_mixed_chunk_is_split_and_a_doubtful_stretch_stays_in_the_calls_langua
     tracks = np.zeros((1, 40 * RATE), np.float32)
     spoken = [Interval(0, 1, 6), Interval(0, 7, 12), Interval(0, 13, 18)]
     recogniser = Recogniser({"ru": 0.6, "en": 0.4}, {"ru": 0.95, "en": 0.05}, {"ru": 0.05, "en": 0.95}, {"ru": 0.45, "en": 0.55})
-    packed = language_id.pack_by_language([language_id.Sound(tracks, tuple(spoken), ("ru", "en"))], recogniser)[0]
+    packed = language_id.pack_by_language([language_id.CallTracks(tracks, tuple(spoken), ("ru", "en"))], recogniser)[0]
     assert [([p.start_s for p in chunk.pieces], languages) for chunk, languages in packed] == [([1, 13], ("ru",)), ([7], ("en",))]
 
 
@@ -181,7 +183,7 @@ def test_languages_that_sound_alike_are_told_by_the_words() -> None:
     tracks = np.zeros((1, 40 * RATE), np.float32)
     recogniser = Recogniser({"uk": 0.95, "ru": 0.04, "en": 0.01})
     packed = language_id.pack_by_language(
-        [language_id.Sound(tracks, tuple([Interval(0, 1, 6), Interval(0, 7, 12)]), ("uk", "ru", "en"))], recogniser
+        [language_id.CallTracks(tracks, tuple([Interval(0, 1, 6), Interval(0, 7, 12)]), ("uk", "ru", "en"))], recogniser
     )[0]
     assert [languages for _, languages in packed] == [("uk", "ru")]
 
@@ -210,7 +212,7 @@ def plain(text: str) -> list[str]:
     return re.findall(r"[\w']+", text)
 
 
-def listening(calls_folder: Path, name: str, facts: AudioFacts | None = None) -> transcribe.Listening:
+def listening(calls_folder: Path, name: str, facts: AudioFacts | None = None) -> transcribe.CallTranscription:
     path = next((calls_folder / "audio").glob(f"{name}.*"))
     call = Call(name, name.split("-")[0], str(path), "", 0, None)
     return transcribe.prepare(call, facts or audio.facts_of(name, audio.decode(path)))
@@ -240,9 +242,9 @@ def test_words_do_not_depend_on_which_calls_are_heard_together(calls_folder: Pat
     for one in together:
         one.sound = dataclasses.replace(one.sound, speech=tuple(i for i in one.sound.speech if i.end_s < 30))
     transcribe.listen(together, recogniser)
-    in_another_order = [transcribe.Listening(one.call, one.sound) for one in reversed(together)]
+    in_another_order = [transcribe.CallTranscription(one.call, one.sound) for one in reversed(together)]
     transcribe.listen(in_another_order, recogniser)
-    alone = [transcribe.Listening(one.call, one.sound) for one in together]
+    alone = [transcribe.CallTranscription(one.call, one.sound) for one in together]
     for one in alone:
         transcribe.listen([one], recogniser)
     for first, second, third in zip(together, reversed(in_another_order), alone, strict=True):

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from pipelines.app_db import accounts
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.app_db.rate_limit import Limits, Rate
 
 HOST = "127.0.0.1:8750"
@@ -46,7 +46,7 @@ class People:
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
-        self.store: Store = app.state.site.store
+        self.store: AppDatabase = app.state.site.store
 
     def stranger(self) -> Person:
         """Somebody who has not signed in."""

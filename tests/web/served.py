@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from pipelines.core.settings import ROOT, Settings
 from pipelines.web.app import make_app
-from pipelines.web.server import Listening, bind
+from pipelines.web.server import ListenAddress, bind
 from tests.web.accessible import barriers
 from tests.web.browser import Observed, follow
 from tests.web.people import PASSWORD
@@ -25,7 +25,7 @@ PICTURES = Path(os.environ.get("CI_ARTIFACTS", ROOT / "artifacts")) / "web"
 @contextmanager
 def served(site: Settings) -> Iterator[str]:
     """The address at which a site is answered over HTTP; the accounts are those of its store."""
-    sock = bind(site, Listening(port=0))
+    sock = bind(site, ListenAddress(port=0))
     port = int(sock.getsockname()[1])
     app = make_app(site, {f"127.0.0.1:{port}"})
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))

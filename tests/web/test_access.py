@@ -139,7 +139,7 @@ def test_a_hundred_guesses_at_once_count_as_a_hundred(people: People) -> None:
     def guess(n: int) -> bool:
         try:
             return sessions.sign_in(people.store, "trainer", f"guess {n}", "10.0.0.1") is None
-        except sessions.TooManyTriesError:
+        except sessions.TooManySignInsError:
             return False
 
     with ThreadPoolExecutor(8) as pool:

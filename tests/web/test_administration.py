@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.app_db import accounts, administration, audit
 from pipelines.app_db.accounts import AccountError
-from pipelines.app_db.administration import Fields
+from pipelines.app_db.administration import AccountFields
 from pipelines.i18n.wording import LANGUAGES, wording
 from tests.web.people import PASSWORD, People, Person
 
@@ -127,26 +127,26 @@ def test_what_is_within_reach_is_changed_and_the_audit_says_from_what_to_what(re
 
 def test_who_lost_a_centre_meanwhile_changes_nothing_in_it(reach: People) -> None:
     actor, near = accounts.named(reach.store, "local"), accounts.named(reach.store, "near")
-    administration.edit(reach.store, None, actor.account_id, replace(Fields.of(actor), centres=frozenset({"odesa"})))
+    administration.edit(reach.store, None, actor.account_id, replace(AccountFields.of(actor), centres=frozenset({"odesa"})))
     for change in (
-        lambda: administration.edit(reach.store, actor, near.account_id, replace(Fields.of(near), is_active=False)),
+        lambda: administration.edit(reach.store, actor, near.account_id, replace(AccountFields.of(near), is_active=False)),
         lambda: administration.reset_password(reach.store, actor, near.account_id, PASSWORD),
     ):
         with pytest.raises(AccountError, match="not yours"):
             change()
-    administration.edit(reach.store, None, actor.account_id, Fields.of(actor))
+    administration.edit(reach.store, None, actor.account_id, AccountFields.of(actor))
 
 
 def test_the_last_administrator_stays_one(reach: People) -> None:
     others = [a for a in accounts.everybody(reach.store) if a.role == "administrator" and a.name != "admin"]
     for one in others:
-        administration.edit(reach.store, None, one.account_id, replace(Fields.of(one), is_active=False))
+        administration.edit(reach.store, None, one.account_id, replace(AccountFields.of(one), is_active=False))
     admin = reach.person("admin")
     for changed in ({"is_active": ""}, {"role": "manager"}):
         answer = edited(reach, admin, "admin", **changed)
         assert answer.status_code == 400 and "last administrator" in answer.text
     for one in others:
-        administration.edit(reach.store, None, one.account_id, Fields.of(one))
+        administration.edit(reach.store, None, one.account_id, AccountFields.of(one))
     assert accounts.named(reach.store, "admin").role == "administrator"
 
 

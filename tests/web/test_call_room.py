@@ -14,7 +14,7 @@ from pipelines import warehouse
 from pipelines.app_db import database
 from pipelines.audio import step as audio
 from pipelines.coaching import call_sound
-from pipelines.coaching.call_sound import Sounds
+from pipelines.coaching.call_sound import CallSounds
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
 from pipelines.queries import call_details, masking
@@ -153,10 +153,10 @@ def test_a_recording_that_was_exchanged_is_not_played(settings: Settings, tmp_pa
     other = record(Made("kyiv-77", "kyiv", "uk", made.lines), tmp_path)
     shutil.copy(other, file)
     with pytest.raises(call_sound.NoSoundError, match="sound_gone"):
-        Sounds(settings).rendering(call, spans, whole=False)
+        CallSounds(settings).rendering(call, spans, whole=False)
     file.unlink()
     with pytest.raises(call_sound.NoSoundError, match="sound_gone"):
-        Sounds(settings).rendering(call, spans, whole=False)
+        CallSounds(settings).rendering(call, spans, whole=False)
 
 
 def test_what_was_rendered_and_noted_of_a_call_is_forgotten_with_it(settings: Settings, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_what_was_rendered_and_noted_of_a_call_is_forgotten_with_it(settings: Se
     for made in calls:
         record(made, tmp_path / "recordings")
     load_and_publish(settings, calls, recordings=tmp_path / "recordings")
-    sounds, kept = Sounds(settings), database.open_store(settings)
+    sounds, kept = CallSounds(settings), database.open_store(settings)
     with open_published(settings) as published:
         for row in published.rows("select * from calls"):
             sounds.rendering(row, call_sound.personal_spans(published, row["call_id"]), whole=False)

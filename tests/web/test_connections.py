@@ -24,8 +24,8 @@ from starlette.types import Receive, Scope, Send
 from pipelines.app_db.rate_limit import Rate
 from pipelines.web.connections import ConnectionLimits, Connections
 from pipelines.web.request_limits import AnonymousLimit
-from pipelines.web.security import Guard
-from pipelines.web.server import Listening, make_server
+from pipelines.web.security import RequestGuard
+from pipelines.web.server import ListenAddress, make_server
 
 LIMITS = ConnectionLimits(header_s=1.0, request_s=2.0, handshake_s=1.0, stalled_s=1.5, evict_stalled_s=0.5)
 MANY = Rate(burst=1e9, per_s=1e9)
@@ -52,7 +52,7 @@ def serving(limits: ConnectionLimits = LIMITS, **listening: object) -> Iterator[
 def running(limits: ConnectionLimits = LIMITS, **listening: object) -> Iterator[tuple[int, uvicorn.Server]]:
     sock = socket.create_server(("127.0.0.1", 0), backlog=512)
     port = sock.getsockname()[1]
-    guarded = Guard(
+    guarded = RequestGuard(
         app,
         {f"127.0.0.1:{port}"},
         False,
@@ -61,7 +61,7 @@ def running(limits: ConnectionLimits = LIMITS, **listening: object) -> Iterator[
         anonymous=AnonymousLimit(MANY),
         too_many=lambda _: b"",
     )
-    server = make_server(guarded, Listening(port=port, **listening), limits)  # type: ignore[arg-type]
+    server = make_server(guarded, ListenAddress(port=port, **listening), limits)  # type: ignore[arg-type]
     server.config.lifespan = "off"
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

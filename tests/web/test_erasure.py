@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 
 from pipelines import flow, warehouse
 from pipelines.app_db import accounts
-from pipelines.app_db.database import Store, open_store
+from pipelines.app_db.database import AppDatabase, open_store
 from pipelines.coaching import call_sound, packs
 from pipelines.core.records import Turn
 from pipelines.core.settings import Settings
@@ -224,8 +224,8 @@ def test_a_second_run_finds_nothing_and_changes_nothing(site: Settings) -> None:
 STOPPED = {
     "before the published copy": (rewriting, "write_anew"),
     "before the sounds": (call_sound, "remove"),
-    "before the database": (Store, "writing"),
-    "before its free pages": (Store, "purge"),
+    "before the database": (AppDatabase, "writing"),
+    "before its free pages": (AppDatabase, "purge"),
     "before the writer's file": (os, "replace"),
     "before the pages": (static_pages, "publish_pages"),
 }

@@ -14,14 +14,14 @@ from fastapi.testclient import TestClient
 from pipelines.app_db import accounts, audit
 from pipelines.app_db.rate_limit import Limits, Rate, RateLimiter, client_key
 from pipelines.app_db.refusals import MOST_ENTRIES, Refusals
-from pipelines.coaching.call_sound import Sounds
+from pipelines.coaching.call_sound import CallSounds
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
 from pipelines.web.log_limit import RepeatFilter
 from pipelines.web.request_limits import AnonymousLimit
 from pipelines.web.routes import access
-from pipelines.web.server import Listening, bind
+from pipelines.web.server import ListenAddress, bind
 from tests.web.people import HOST, LIMITS, People, title_of
 
 FEW = Rate(burst=3, per_s=1 / 3600)
@@ -158,18 +158,18 @@ def test_the_audit_is_shown_in_pages_with_its_true_length(people: People, monkey
 def test_requests_that_wait_for_recordings_leave_threads_for_pages(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, done = threading.Semaphore(0), threading.Event()
 
-    def decode_for_long(sounds: Sounds, *_: object) -> None:
+    def decode_for_long(sounds: CallSounds, *_: object) -> None:
         begun.release()
         done.wait(10)
 
-    monkeypatch.setattr(Sounds, "_make", decode_for_long)
-    sounds = Sounds(people.app.state.site.settings)
+    monkeypatch.setattr(CallSounds, "_make", decode_for_long)
+    sounds = CallSounds(people.app.state.site.settings)
 
     def ask(number: int) -> None:
         sounds.rendering({"call_id": "x", "recording_sha256": f"{number:032}"}, (), whole=False)
 
-    with ThreadPoolExecutor(Sounds.MOST_WAITING) as pool:
-        waiting = [pool.submit(ask, number) for number in range(Sounds.MOST_WAITING)]
+    with ThreadPoolExecutor(CallSounds.MOST_WAITING) as pool:
+        waiting = [pool.submit(ask, number) for number in range(CallSounds.MOST_WAITING)]
         try:
             assert all(begun.acquire(timeout=10) for _ in waiting)
             with pytest.raises(TransientError, match="wait for recordings"):
@@ -198,9 +198,9 @@ def test_a_log_line_that_comes_too_often_is_counted() -> None:
 )  # fmt: skip
 def test_the_address_that_browsers_ask_for_is_https(site: Settings, url: str, said: str) -> None:
     with pytest.raises(MisconfiguredError, match=said):
-        bind(site, Listening(port=0, public_url=url))
+        bind(site, ListenAddress(port=0, public_url=url))
 
 
 @pytest.mark.parametrize("url", ["https://calls.example", "http://localhost:8000", "http://127.0.0.1", "http://[::1]:9"])
 def test_http_is_for_this_machine(site: Settings, url: str) -> None:
-    bind(site, Listening(port=0, public_url=url)).close()
+    bind(site, ListenAddress(port=0, public_url=url)).close()

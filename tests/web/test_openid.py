@@ -20,8 +20,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
 from pipelines.app_db import accounts, administration, database
-from pipelines.app_db.administration import Fields
-from pipelines.app_db.openid_settings import Rules, read_rules
+from pipelines.app_db.administration import AccountFields
+from pipelines.app_db.openid_settings import OpenIdSettings, read_rules
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
@@ -119,7 +119,7 @@ def test_who_has_no_role_stays_out(sites: People, honest: Provider, caplog: pyte
     operator, answer = came_in(sites, honest)
     assert answer.status_code == 303 and "op-1" in operator.get("/me").text
     found = accounts.named(sites.store, "op")
-    administration.edit(sites.store, None, found.account_id, replace(Fields.of(found), is_active=False))
+    administration.edit(sites.store, None, found.account_id, replace(AccountFields.of(found), is_active=False))
     assert operator.get("/me").status_code == 303 and came_in(sites, honest)[1].status_code == 403
 
 
@@ -332,7 +332,7 @@ def test_nobody_comes_in_this_way_unless_a_file_says_so(people: People) -> None:
         assert people.stranger().get(path).status_code == 404 and people.last_note()["outcome"] == "refused"
 
 
-def told(tmp_path: Path, text: str, secret: str | None = "s") -> Rules | None:
+def told(tmp_path: Path, text: str, secret: str | None = "s") -> OpenIdSettings | None:
     file = tmp_path / "openid.yaml"
     file.write_text(text)
     return read_rules(Settings.from_environment(warehouse=tmp_path / "w.duckdb", openid=file, openid_secret=secret))

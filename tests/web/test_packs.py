@@ -27,14 +27,14 @@ from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import open_store
 from pipelines.audio import step as audio
 from pipelines.coaching import pack_sound, packs, proposals, voice_disguise
-from pipelines.coaching.call_sound import NoSoundError, Sounds
+from pipelines.coaching.call_sound import CallSounds, NoSoundError
 from pipelines.coaching.packs import Balance
 from pipelines.core.published import open_published
 from pipelines.core.records import Call, Turn
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import wording
 from pipelines.queries import moments, quotes
-from pipelines.queries.moment_query import Wanted
+from pipelines.queries.moment_query import MomentQuery
 from pipelines.reports import pack_export, static_pages
 from pipelines.transcribe import step as transcribe
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
@@ -169,7 +169,7 @@ def test_a_moment_of_a_forgotten_or_exchanged_call_is_heard_no_more(tmp_path: Pa
     for one in calls:
         record(one, tmp_path / "recordings")
     load_and_publish(settings, calls, recordings=tmp_path / "recordings")
-    store, sounds = open_store(settings), Sounds(settings)
+    store, sounds = open_store(settings), CallSounds(settings)
     pack_id = packs.make(store, TRAINER, "kyiv", "A pack", packs.last_day(settings))
     pack = packs.find(store, TRAINER, pack_id)
     assert pack is not None
@@ -194,10 +194,10 @@ def test_a_pack_of_a_warehouse_that_kept_words_raw_is_masked_all_the_same(tmp_pa
     record(raw, tmp_path / "recordings")
     load_and_publish(settings, [raw], recordings=tmp_path / "recordings")
     with open_published(settings) as published:
-        wanted = Wanted(("kyiv",), text="12345", is_exact=True)
+        wanted = MomentQuery(("kyiv",), text="12345", is_exact=True)
         assert moments.search(published, wanted) == []  # what may not be read is not found either
         assert len(moments.search(published, wanted, hears_personal_data=True)) == 1
-        others = moments.search(published, Wanted(("kyiv",), text="рахунок"))
+        others = moments.search(published, MomentQuery(("kyiv",), text="рахунок"))
         assert others and all("12345" not in row["quote"] for row in others)
     everything = b"".join(content for _, content in packed(settings, ["turn:2:kyiv-1"], "en"))
     assert b"12345" not in everything and b"[ACCOUNT]" in everything
@@ -205,7 +205,7 @@ def test_a_pack_of_a_warehouse_that_kept_words_raw_is_masked_all_the_same(tmp_pa
 
 def packed(settings: Settings, keys: Iterable[str], language: str, *, is_disguised: bool = False) -> list[tuple[str, bytes]]:
     """The files of the export of a pack made of these moments."""
-    store, sounds = open_store(settings), Sounds(settings)
+    store, sounds = open_store(settings), CallSounds(settings)
     with open_published(settings) as published:
         found = [row for key in keys if (row := moments.found(published, key))]
         pack_id = packs.make(store, TRAINER, found[0]["centre_id"], "A pack", packs.last_day(settings))

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.queries import trends
-from pipelines.queries.scorecards import Answer
+from pipelines.queries.scorecards import QuestionCard
 from pipelines.reports import pdf
 from tests.web.people import People
 from tests.web.test_manager_room import week
@@ -71,7 +71,7 @@ def test_a_centre_is_one_page_however_much_it_has_and_the_same_bytes_each_time(l
             "needs_review": 4_321, "auto_fails": 77, "abusive_calls": 1_234, "coverage_pct": 88.8, "aht_s": 321,
         },
         "criteria": [counts | {"title": f"{w('n_abusive_heard')} {n}"} for n in range(30)],
-        "answers": [Answer(w("q_exposure"), w("q_nobody_upset"), [(w("n_coverage"), "12")] * 6) for _ in range(12)],
+        "answers": [QuestionCard(w("q_exposure"), w("q_nobody_upset"), [(w("n_coverage"), "12")] * 6) for _ in range(12)],
         "topics": [{"topic": w("q_callbacks"), "calls": n} for n in range(20, 1, -1)], "drawing": trends.draw(weeks),
         "changed": {"rows": trends.changes(weeks[-1], weeks[-2]), "criteria": [(w("q_rest_none"), c) for c in trends.changes(weeks[-1], weeks[0])]},
     }  # fmt: skip

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines.app_db import accounts, addresses, sessions
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.web.auth import devices
 from tests.attack import padded_names
 from tests.web.people import PASSWORD, People, Person
 
 
 @pytest.fixture
-def store(people: People) -> Iterator[Store]:
+def store(people: People) -> Iterator[AppDatabase]:
     """The store of the site, without tries of other tests before and after."""
     for _ in range(2):
         with people.store.writing() as db:
@@ -24,22 +24,22 @@ def store(people: People) -> Iterator[Store]:
             yield people.store
 
 
-def tried(store: Store, name: str, address: str, password: str = "wrong password", device: str | None = None) -> str:
+def tried(store: AppDatabase, name: str, address: str, password: str = "wrong password", device: str | None = None) -> str:
     """What one try comes to: in, wrong, or wait."""
     try:
         return "in" if sessions.sign_in(store, name, password, address, device) else "wrong"
-    except sessions.TooManyTriesError:
+    except sessions.TooManySignInsError:
         return "wait"
 
 
-def test_padding_a_name_gives_no_more_guesses(store: Store) -> None:
+def test_padding_a_name_gives_no_more_guesses(store: AppDatabase) -> None:
     checked = sum(tried(store, name, "203.0.113.5") == "wrong" for name in padded_names.spellings("trainer"))
 
     assert checked <= 2 * sessions.TRIES_PER_NAME  # those that are the name, and those that can be no name at all
     assert tried(store, "trainer", "203.0.113.5", PASSWORD) == "wait"
 
 
-def test_the_attack_with_padded_names_gets_no_further_over_http(people: People, store: Store) -> None:
+def test_the_attack_with_padded_names_gets_no_further_over_http(people: People, store: AppDatabase) -> None:
     stranger = people.stranger()
 
     def guess(name: str, password: str) -> int:
@@ -59,13 +59,13 @@ def test_a_name_is_looked_up_as_it_is_counted() -> None:
     assert accounts.canonical("olena" + " " * 1000) is None
 
 
-def test_ten_wrong_guesses_elsewhere_do_not_keep_the_owner_out(people: People, store: Store) -> None:
+def test_ten_wrong_guesses_elsewhere_do_not_keep_the_owner_out(people: People, store: AppDatabase) -> None:
     assert [tried(store, "trainer", "203.0.113.5") for _ in range(sessions.TRIES_PER_NAME + 1)][-1] == "wait"
 
     assert tried(store, "trainer", "198.51.100.7", PASSWORD) == "in"
 
 
-def test_guesses_from_many_networks_leave_each_network_one_try(store: Store) -> None:
+def test_guesses_from_many_networks_leave_each_network_one_try(store: AppDatabase) -> None:
     outcomes = [tried(store, "trainer", f"203.0.113.{n // 10}") for n in range(sessions.TRIES_BEFORE_ONE_EACH)]
     assert set(outcomes) == {"wrong"}
 
@@ -74,7 +74,7 @@ def test_guesses_from_many_networks_leave_each_network_one_try(store: Store) -> 
     assert tried(store, "analyst", "198.51.100.8") == "wrong"  # other names are not slowed down
 
 
-def test_a_device_that_signed_in_before_is_not_kept_out_by_its_neighbours(people: People, store: Store) -> None:
+def test_a_device_that_signed_in_before_is_not_kept_out_by_its_neighbours(people: People, store: AppDatabase) -> None:
     owner, neighbour = people.person("trainer"), people.stranger()
     owner.send("/sign-out", "/me")
 
@@ -95,7 +95,7 @@ def test_a_device_that_signed_in_before_is_not_kept_out_by_its_neighbours(people
     assert wrong == [401] * sessions.TRIES_PER_NAME + [429]  # the device has a limit of its own
 
 
-def test_people_at_one_computer_are_all_recognised(store: Store) -> None:
+def test_people_at_one_computer_are_all_recognised(store: AppDatabase) -> None:
     value = ""
     for name in ("anna", "olena", "anna", "petro"):
         value = devices.remember(store, value, name)
@@ -109,7 +109,7 @@ def test_people_at_one_computer_are_all_recognised(store: Store) -> None:
         assert devices.known(store, spoilt, "other0") is None
 
 
-def test_ipv6_is_counted_by_network(store: Store) -> None:
+def test_ipv6_is_counted_by_network(store: AppDatabase) -> None:
     wrong = [tried(store, "trainer", f"2001:db8:1:2::{n:x}") for n in range(1, sessions.TRIES_PER_NAME + 2)]
     assert wrong == ["wrong"] * sessions.TRIES_PER_NAME + ["wait"]
     assert tried(store, "trainer", "2001:db8:1:3::1", PASSWORD) == "in"
@@ -122,14 +122,14 @@ def test_ipv6_is_counted_by_network(store: Store) -> None:
         assert addresses.network_of(address) == counted
 
 
-def test_signing_in_as_oneself_gives_no_more_guesses_at_others(store: Store) -> None:
+def test_signing_in_as_oneself_gives_no_more_guesses_at_others(store: AppDatabase) -> None:
     for n in range(sessions.TRIES_PER_ADDRESS):
         tried(store, f"nobody{n}", "203.0.113.5")
         assert n > 30 or tried(store, "analyst", "203.0.113.5", PASSWORD) == "in"
     assert tried(store, "trainer", "203.0.113.5") == "wait"
 
 
-def test_changing_the_password_is_limited_by_session_not_by_what_others_try(people: People, store: Store) -> None:
+def test_changing_the_password_is_limited_by_session_not_by_what_others_try(people: People, store: AppDatabase) -> None:
     person = people.person("trainer")
     for _ in range(sessions.TRIES_PER_NAME):
         tried(store, "trainer", "testclient")
@@ -139,7 +139,7 @@ def test_changing_the_password_is_limited_by_session_not_by_what_others_try(peop
     assert codes == [400] * sessions.TRIES_PER_NAME + [429]
 
 
-def test_unknown_names_take_as_long_as_known_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_names_take_as_long_as_known_ones(store: AppDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashing is what takes time: once for every try, from the second on and whatever was typed."""
     asked: list[str] = []
     tried(store, "nobody", "203.0.113.5")
@@ -151,7 +151,7 @@ def test_unknown_names_take_as_long_as_known_ones(store: Store, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", ["trainer", "nobody"])
-def test_the_first_try_after_a_start_tells_no_more_than_the_others(store: Store, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_first_try_after_a_start_tells_no_more_than_the_others(store: AppDatabase, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked: list[str] = []
     monkeypatch.setattr(accounts, "_NOBODY", [])
     monkeypatch.setattr(accounts, "_HASHER", _Counting(accounts._HASHER, asked))
@@ -159,7 +159,7 @@ def test_the_first_try_after_a_start_tells_no_more_than_the_others(store: Store,
     assert asked == ["hash", "verify"]
 
 
-def test_a_password_that_is_too_long_is_wrong_and_not_cut(store: Store) -> None:
+def test_a_password_that_is_too_long_is_wrong_and_not_cut(store: AppDatabase) -> None:
     longest = "longest lamps " * 14 + "1234"
     accounts.add(store, "verbose", "trainer", longest[: accounts.LONGEST_PASSWORD], ["kyiv"])
     assert tried(store, "verbose", "203.0.113.5", longest[: accounts.LONGEST_PASSWORD]) == "in"

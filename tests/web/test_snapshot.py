@@ -18,7 +18,7 @@ from pipelines.core.published import NUMBERED
 from pipelines.core.settings import Settings
 from pipelines.queries import snapshot
 from pipelines.queries.call_details import VIEWS
-from pipelines.queries.snapshot import Reading, Snapshot
+from pipelines.queries.snapshot import Snapshot, SnapshotReader
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def watched(copied: Settings) -> Iterator[tuple[Snapshot, list[threading.Event]]
     found, gates = Snapshot(copied), [threading.Event() for _ in range(4)]
     met: list[tuple[int, ...]] = []
 
-    def warm(published: Reading) -> None:
+    def warm(published: SnapshotReader) -> None:
         met.append(published.generation)
         gates[len(met) - 1].wait(20)
 

@@ -10,7 +10,7 @@ import pytest
 from pipelines.coaching import packs
 from pipelines.core.settings import Settings
 from pipelines.queries import moments
-from pipelines.queries.moment_query import Wanted
+from pipelines.queries.moment_query import MomentQuery
 from tests.web.people import People, Person, title_of
 
 HTML = '<img src=x onerror=alert(1)> {{ 7*7 }} </textarea><script>alert("x")</script>'
@@ -78,7 +78,7 @@ def test_moments_of_other_centres_are_not_found(people: People) -> None:
 def test_a_word_is_found_in_every_form_and_language(people: People) -> None:
     with people.app.state.site.snapshot.read() as published:
         for text, call_id in (("звонил", "irkutsk-2"), ("connections", "kredo-1"), ("internetet", "motiv-1"), ("показників", "odesa-1")):
-            rows = moments.search(published, Wanted(("irkutsk", "kredo", "motiv", "odesa"), text=text))
+            rows = moments.search(published, MomentQuery(("irkutsk", "kredo", "motiv", "odesa"), text=text))
             assert call_id in {row["call_id"] for row in rows}, text
 
 

@@ -13,7 +13,7 @@ import hmac
 import re
 import secrets
 
-from pipelines.app_db.database import Store
+from pipelines.app_db.database import AppDatabase
 from pipelines.web.auth.cookies import Cookie
 
 COOKIE = Cookie("callgrade_device", path="/sign-in", samesite="strict", max_age_s=400 * 86400.0)  # browsers keep none for longer
@@ -21,7 +21,7 @@ MOST_NAMES = 8  # people at one computer who are recognised; the one who signed 
 _VALUE = re.compile(rf"[\w-]{{22}}(\.[\w-]{{22}}){{1,{MOST_NAMES}}}", re.ASCII)
 
 
-def known(store: Store, value: str, name: str) -> str | None:
+def known(store: AppDatabase, value: str, name: str) -> str | None:
     """The id of the device whose cookie this is, when the account of this name (as `accounts.canonical` gives it) signed in there; else None."""
     device, signatures = _parts(value)
     wanted = _signature(store, device, name)
@@ -29,7 +29,7 @@ def known(store: Store, value: str, name: str) -> str | None:
     return device if is_known else None
 
 
-def remember(store: Store, value: str, name: str) -> str:
+def remember(store: AppDatabase, value: str, name: str) -> str:
     """The cookie of a device where the account of this name has just signed in: `value` is the one it had."""
     device, signatures = _parts(value)
     device = device or _text(secrets.token_bytes(16))
@@ -44,7 +44,7 @@ def _parts(value: str) -> tuple[str, list[str]]:
     return device, signatures
 
 
-def _signature(store: Store, device: str, name: str) -> str:
+def _signature(store: AppDatabase, device: str, name: str) -> str:
     return _text(hmac.new(store.signing_key, f"device {device} {name}".encode(), hashlib.sha256).digest()[:16])
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.app_db import accounts
 from pipelines.app_db.accounts import Account
-from pipelines.app_db.database import Store, present
-from pipelines.app_db.openid_settings import Rules, claim
+from pipelines.app_db.database import AppDatabase, present
+from pipelines.app_db.openid_settings import OpenIdSettings, claim
 
 
 class NotLetInError(Exception):
@@ -19,7 +19,7 @@ class NotLetInError(Exception):
         self.name = name
 
 
-def account_of(store: Store, rules: Rules, claims: Mapping[str, Any]) -> tuple[Account | None, Account]:
+def account_of(store: AppDatabase, rules: OpenIdSettings, claims: Mapping[str, Any]) -> tuple[Account | None, Account]:
     """The account of who came in, as it was before (None for a new one) and as it is: its role and centres are what the groups give now.
 
     Raises NotLetInError for who has no role, is closed out here, or bears the name of somebody else's account.

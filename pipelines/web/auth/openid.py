@@ -17,8 +17,8 @@ from authlib.oauth2.client import DEFAULT_HEADERS, OAuth2Client
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 from authlib.oidc.discovery import get_well_known_url
 
-from pipelines.app_db.database import Store, present
-from pipelines.app_db.openid_settings import Rules, is_safe
+from pipelines.app_db.database import AppDatabase, present
+from pipelines.app_db.openid_settings import OpenIdSettings, is_safe
 from pipelines.web.auth.id_token import verified_claims
 from pipelines.web.auth.openid_provider import FRESH_S, OpenIdError, Provider
 
@@ -27,18 +27,18 @@ TRIES_PER_ADDRESS = 40  # in that time; an office shares one address
 _AGAIN_S = 60.0  # how soon an unknown key makes us ask for the provider's keys again
 
 
-class TooManyTriesError(OpenIdError):
+class TooManyRedirectsError(OpenIdError):
     """An address began too many sign-ins that never came back."""
 
 
 class OpenId:
     """One provider, as this site asks it."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: OpenIdSettings) -> None:
         self.rules = rules
         self.provider = Provider()
 
-    def begin(self, store: Store, browser: str, redirect_uri: str, next_path: str, address: str) -> str:
+    def begin(self, store: AppDatabase, browser: str, redirect_uri: str, next_path: str, address: str) -> str:
         """Where to send a browser to sign in; what it must come back with is kept. `browser` is the value of its cookie.
 
         The try is counted before the provider is asked. Raises OpenIdError when there were too many or the provider cannot be asked.
@@ -47,14 +47,14 @@ class OpenId:
         with store.writing() as db:
             db.execute("delete from openid_tries where at < ?", [now - LONGEST_TRY_S])
             if db.execute("select count(*) from openid_tries where address = ?", [address]).fetchone()[0] >= TRIES_PER_ADDRESS:
-                raise TooManyTriesError("too many tries")
+                raise TooManyRedirectsError("too many tries")
             values = [_hash(state), _hash(browser), nonce, verifier, next_path, address, now]
             db.execute("insert into openid_tries values (?, ?, ?, ?, ?, ?, ?)", values)
         asked_at = self._endpoint("authorization_endpoint")
         client = OAuth2Client(None, self.rules.client_id, scope=self.rules.scopes, redirect_uri=redirect_uri, code_challenge_method="S256")
         return str(client.create_authorization_url(asked_at, state, verifier, nonce=nonce)[0])
 
-    def finish(self, store: Store, browser: str, redirect_uri: str, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    def finish(self, store: AppDatabase, browser: str, redirect_uri: str, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """The claims of who came back and where they wanted to be. Raises OpenIdError when anything does not fit."""
         tried = self._taken(store, browser, given.get("state", ""))
         try:
@@ -74,7 +74,7 @@ class OpenId:
         answer = self._exchange(code, redirect_uri, tried["verifier"])
         return verified_claims(answer.get("id_token"), self._published_keys(), self.rules.issuer, self.rules.client_id, tried["nonce"])
 
-    def _taken(self, store: Store, browser: str, state: str) -> dict[str, Any]:
+    def _taken(self, store: AppDatabase, browser: str, state: str) -> dict[str, Any]:
         """What was kept of a try, which is gone from then on."""
         with store.writing() as db:
             rows = db.execute("delete from openid_tries where state_hash = ? returning *", [_hash(state)]).fetchall()

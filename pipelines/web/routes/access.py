@@ -17,7 +17,7 @@ from pipelines.reviews import blind
 from pipelines.web import pending_forms
 from pipelines.web.auth import devices
 from pipelines.web.auth.cookies import Cookie
-from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD, NavItem, Site, Visit, address_of, language_of, may, render
+from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD, NavItem, RequestContext, Site, address_of, language_of, may, render
 from pipelines.web.routes.session import send_again
 
 router = APIRouter()
@@ -51,7 +51,7 @@ async def sign_in(request: Request) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(visit: Annotated[Visit, may(None)]) -> Response:
+def sign_out(visit: Annotated[RequestContext, may(None)]) -> Response:
     """End the session."""
     sessions.close_session(visit.store, visit.session)
     visit.note("signed_out")
@@ -62,13 +62,13 @@ def sign_out(visit: Annotated[Visit, may(None)]) -> Response:
 
 
 @router.get("/me")
-def own_settings(visit: Annotated[Visit, may(None)]) -> HTMLResponse:
+def own_settings(visit: Annotated[RequestContext, may(None)]) -> HTMLResponse:
     """What somebody may see, the language of the pages, and a new password."""
     return _own_page(visit)
 
 
 @router.post("/me/language")
-def choose_language(visit: Annotated[Visit, may(None)]) -> Response:
+def choose_language(visit: Annotated[RequestContext, may(None)]) -> Response:
     """Keep the language a person chose and go back."""
     language = visit.given("language")
     accounts.set_language(visit.store, visit.account, language if language in LANGUAGES else None)
@@ -76,12 +76,12 @@ def choose_language(visit: Annotated[Visit, may(None)]) -> Response:
 
 
 @router.post("/me/password")
-def choose_password(visit: Annotated[Visit, may(None)]) -> Response:
+def choose_password(visit: Annotated[RequestContext, may(None)]) -> Response:
     """A new password, against the old one; every other session of the account ends."""
     old, new, again = (str(visit.form.get(name) or "") for name in ("old", "new", "again"))
     try:
         known = sessions.sign_in(visit.store, visit.account.name, old, visit.address, device=visit.session.session_hash)
-    except sessions.TooManyTriesError as error:
+    except sessions.TooManySignInsError as error:
         return _own_page(visit, 429, visit.w("sign_in_wait", wait=clock(error.wait_s)))
     if known is None:
         return _own_page(visit, 400, visit.w("password_old_wrong"))
@@ -97,7 +97,7 @@ def choose_password(visit: Annotated[Visit, may(None)]) -> Response:
 
 @router.get("/audit")
 def audit_page(
-    visit: Annotated[Visit, may("see_audit")], action: str = "", name: str = "", older: AuditId = None, newer: AuditId = None
+    visit: Annotated[RequestContext, may("see_audit")], action: str = "", name: str = "", older: AuditId = None, newer: AuditId = None
 ) -> HTMLResponse:
     """Who heard, exported and was refused what, newest first."""
     asked = action if action in audit.ACTIONS else None, accounts.fold(name) or None
@@ -115,7 +115,7 @@ def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
         account = sessions.sign_in(
             site.store, typed, fields.get("password", ""), address, device=devices.known(site.store, device, name) if name else None
         )
-    except sessions.TooManyTriesError as error:
+    except sessions.TooManySignInsError as error:
         audit.write(site.store, None, address, "sign_in", name, outcome="refused")
         refused = sign_in_form(request, 429, w("sign_in_wait", wait=clock(error.wait_s)), typed, next_path)
         refused.headers["Retry-After"] = str(int(error.wait_s))
@@ -182,7 +182,7 @@ def sign_in_form(request: Request, status: int, problem: str = "", name: str = "
     return answer
 
 
-def _own_page(visit: Visit, status: int = 200, problem: str = "") -> HTMLResponse:
+def _own_page(visit: RequestContext, status: int = 200, problem: str = "") -> HTMLResponse:
     return visit.page("app/own.html", status, problem=problem, done=visit.request.query_params.get("done") == "1")
 
 

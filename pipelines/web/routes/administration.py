@@ -10,17 +10,17 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.app_db import accounts, administration, audit, operator_ids
 from pipelines.app_db.accounts import EVERY_CENTRE, Account, AccountError
-from pipelines.app_db.administration import Change, Fields, NotAllowedError
+from pipelines.app_db.administration import AccountFields, Change, NotAllowedError
 from pipelines.app_db.database import Row
 from pipelines.centres.profile import centre_ids
-from pipelines.web.request_context import NavItem, Visit, may
+from pipelines.web.request_context import NavItem, RequestContext, may
 
 router = APIRouter()
 NAV = (NavItem("/accounts", "accounts", "manage_accounts"),)
 
 
 @dataclass(frozen=True)
-class Typed:
+class FormValues:
     """What was filled in, so that a form that is refused comes back as it was sent."""
 
     name: str = ""
@@ -33,15 +33,15 @@ class Typed:
 
 
 @router.get("/accounts")
-def account_list(visit: Annotated[Visit, may("manage_accounts")]) -> HTMLResponse:
+def account_list(visit: Annotated[RequestContext, may("manage_accounts")]) -> HTMLResponse:
     """The accounts that one may change, and a form for a new one."""
     return _list_page(visit)
 
 
 @router.post("/accounts")
-def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
+def add_account(visit: Annotated[RequestContext, may("manage_accounts")]) -> Response:
     """Add an account, with a password that is shown once."""
-    typed = _typed(visit, Typed(role=""))
+    typed = _typed(visit, FormValues(role=""))
     password = accounts.fresh_password(typed.name)
     try:
         fields = _fields(visit, typed, None)
@@ -53,13 +53,13 @@ def add_account(visit: Annotated[Visit, may("manage_accounts")]) -> Response:
 
 
 @router.get("/accounts/{account_id}")
-def account_page(account_id: int, visit: Annotated[Visit, may("manage_accounts")]) -> HTMLResponse:
+def account_page(account_id: int, visit: Annotated[RequestContext, may("manage_accounts")]) -> HTMLResponse:
     """An account: role, centres, operator id and permissions, to be corrected."""
     return _page(visit, _account(visit, account_id))
 
 
 @router.post("/accounts/{account_id}")
-def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts")]) -> Response:
+def change_account(account_id: int, visit: Annotated[RequestContext, may("manage_accounts")]) -> Response:
     """Correct an account, close it, or give it a new password."""
     account = _account(visit, account_id)
     if visit.given("new_password") == "1":
@@ -70,7 +70,7 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
             return _page(visit, account, _status(visit, error, "password_changed", account.name), error)
         _note(visit, [("password_changed", account.name)], account)
         return _page(visit, account, made=account, password=password)
-    typed = _typed(visit, Typed(role=account.role, operator_id=account.operator_id or ""))
+    typed = _typed(visit, FormValues(role=account.role, operator_id=account.operator_id or ""))
     try:
         before, after = administration.edit(visit.store, visit.account, account_id, _fields(visit, typed, account))
     except AccountError as error:
@@ -79,7 +79,7 @@ def change_account(account_id: int, visit: Annotated[Visit, may("manage_accounts
     return visit.go(f"/accounts/{account_id}?done=1")
 
 
-def _account(visit: Visit, account_id: int) -> Account:
+def _account(visit: RequestContext, account_id: int) -> Account:
     """An account that this administrator may change. Raises RefusedError otherwise, as for one that there is not."""
     account = accounts.find(visit.store, account_id) if abs(account_id) < 2**62 else None
     if account is None or not administration.may_manage(visit.account, account):
@@ -87,17 +87,17 @@ def _account(visit: Visit, account_id: int) -> Account:
     return account
 
 
-def _typed(visit: Visit, otherwise: Typed) -> Typed:
+def _typed(visit: RequestContext, otherwise: FormValues) -> FormValues:
     """What the form says; `otherwise` holds the role and operator id of a form without them."""
     role, operator_id = ("role" in visit.form), ("operator_id" in visit.form)
-    return Typed(
+    return FormValues(
         visit.given("name", accounts.LONGEST_TYPED + 1), visit.given("role", 100) if role else otherwise.role, frozenset(visit.all_given("centre")),
         visit.given("operator_id", operator_ids.LONGEST) if operator_id else otherwise.operator_id, visit.given("hears_personal_data") == "1",
         visit.given("is_active") == "1", visit.given("new_operator") == "1",
     )  # fmt: skip
 
 
-def _fields(visit: Visit, typed: Typed, account: Account | None) -> Fields:
+def _fields(visit: RequestContext, typed: FormValues, account: Account | None) -> AccountFields:
     """What an account shall be. Raises AccountError for a centre that does not exist, or an operator who is in no call and not said to be new."""
     unknown = typed.centres - {*_known_centres(visit), EVERY_CENTRE} - (account.centres if account else frozenset())
     if unknown:
@@ -107,15 +107,15 @@ def _fields(visit: Visit, typed: Typed, account: Account | None) -> Fields:
     new_centres = typed.centres - account.centres if account and is_kept else typed.centres
     if operator_id and EVERY_CENTRE not in typed.centres and not typed.is_new_operator:
         operator_ids.check(operator_ids.known(visit.published), operator_id, new_centres)
-    return Fields(typed.role, typed.centres, operator_id or None, typed.hears_personal_data, typed.is_active)
+    return AccountFields(typed.role, typed.centres, operator_id or None, typed.hears_personal_data, typed.is_active)
 
 
-def _note(visit: Visit, changes: list[Change], *states: Account) -> None:
+def _note(visit: RequestContext, changes: list[Change], *states: Account) -> None:
     for action, subject in changes:
         visit.note(action, subject, administration.centre_of(*states))
 
 
-def _status(visit: Visit, error: AccountError, action: str, name: str) -> int:
+def _status(visit: RequestContext, error: AccountError, action: str, name: str) -> int:
     """The status of a form that was not taken: 400, or 403 for what is beyond this administrator, which the audit keeps."""
     if not isinstance(error, NotAllowedError):
         return 400
@@ -124,31 +124,31 @@ def _status(visit: Visit, error: AccountError, action: str, name: str) -> int:
 
 
 def _list_page(
-    visit: Visit,
+    visit: RequestContext,
     status: int = 200,
     error: AccountError | None = None,
     *,
-    typed: Typed | None = None,
+    typed: FormValues | None = None,
     made: Account | None = None,
     password: str = "",
 ) -> HTMLResponse:
     everybody = [one for one in accounts.everybody(visit.store) if administration.may_manage(visit.account, one)]
     return visit.page(
-        "app/accounts.html", status, everybody=everybody, typed=typed or Typed(), made=made, password=password, **_form(visit, error)
+        "app/accounts.html", status, everybody=everybody, typed=typed or FormValues(), made=made, password=password, **_form(visit, error)
     )  # fmt: skip
 
 
 def _page(
-    visit: Visit,
+    visit: RequestContext,
     account: Account,
     status: int = 200,
     error: AccountError | None = None,
     *,
-    typed: Typed | None = None,
+    typed: FormValues | None = None,
     made: Account | None = None,
     password: str = "",
 ) -> HTMLResponse:
-    typed = typed or Typed(
+    typed = typed or FormValues(
         account.name, account.role, account.centres, account.operator_id or "", account.hears_personal_data, account.is_active
     )
     done = visit.request.query_params.get("done") == "1"
@@ -157,7 +157,7 @@ def _page(
     return visit.page("app/account.html", status, one=account, typed=typed, made=made, password=password, done=done, **values)
 
 
-def _form(visit: Visit, error: AccountError | None) -> Row:
+def _form(visit: RequestContext, error: AccountError | None) -> Row:
     """What the fields of an account offer, and what was wrong."""
     account = visit.account
     centres = _own_centres(visit)
@@ -170,9 +170,9 @@ def _form(visit: Visit, error: AccountError | None) -> Row:
     }  # fmt: skip
 
 
-def _own_centres(visit: Visit) -> list[str]:
+def _own_centres(visit: RequestContext) -> list[str]:
     return [centre_id for centre_id in _known_centres(visit) if visit.account.sees_centre(centre_id)]
 
 
-def _known_centres(visit: Visit) -> list[str]:
+def _known_centres(visit: RequestContext) -> list[str]:
     return sorted({*centre_ids(), *visit.centres()})

@@ -9,14 +9,14 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.core.published import Row
 from pipelines.reviews import agreement, blind
-from pipelines.web.request_context import Visit, may
+from pipelines.web.request_context import RequestContext, may
 
 router = APIRouter()
 _ORDER = ("trusted", "not_trusted", "unclear", "one_answer", "few")
 
 
 @router.get("/centres/{centre_id}/calibration")
-def calibration(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLResponse:
+def calibration(centre_id: str, visit: Annotated[RequestContext, may("see_numbers")]) -> HTMLResponse:
     """How far people and machine agree at a centre, criterion by criterion."""
     centre_id = visit.centre(centre_id)
     shown = visit.shown(centre_id)
@@ -32,7 +32,7 @@ def calibration(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> 
     )  # fmt: skip
 
 
-def _to_judge(visit: Visit, centre_id: str) -> list[Row]:
+def _to_judge(visit: RequestContext, centre_id: str) -> list[Row]:
     """This week's sample, drawn by lot, with how many people judged each call blind; what this person may not judge blind any more stands last."""
     rows = blind.sampled(visit.published, visit.store, centre_id)
     ids = [row["call_id"] for row in rows]

@@ -14,14 +14,14 @@ from pipelines.core.published import Row
 from pipelines.core.settings import now
 from pipelines.reviews import disputes as disputing
 from pipelines.reviews import evaluations, human_verdicts, listening, resolved_verdicts
-from pipelines.web.request_context import Visit, may
+from pipelines.web.request_context import RequestContext, may
 
 router = APIRouter()
 SOUND = "audio/ogg"
 
 
 @router.get("/calls/{call_id:path}")
-def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> Response:
+def call(call_id: str, visit: Annotated[RequestContext, may("see_calls")]) -> Response:
     """The page of a call; for a reviewer who has yet to judge it blind, the form to do so."""
     row = visit.call(call_id)
     if call_id in visit.withheld:
@@ -39,7 +39,7 @@ def call(call_id: str, visit: Annotated[Visit, may("see_calls")]) -> Response:
 
 
 @router.get("/peaks/{call_id:path}")
-def peaks(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
+def peaks(call_id: str, visit: Annotated[RequestContext, may("hear")]) -> Response:
     """How loud each voice is over the call, for the drawing; or why there is no sound."""
     row = visit.call(call_id)
     try:
@@ -52,7 +52,7 @@ def peaks(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
 
 
 @router.get("/sound/{call_id:path}")
-def sound(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
+def sound(call_id: str, visit: Annotated[RequestContext, may("hear")]) -> Response:
     """The sound of a call, whole or the range that a player asks for; personal data is beeped for who may not hear it."""
     row = visit.call(call_id, "heard")
     try:
@@ -67,7 +67,7 @@ def sound(call_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
 
 
 @router.post("/listened")
-def listened(visit: Annotated[Visit, may("review")]) -> Response:
+def listened(visit: Annotated[RequestContext, may("review")]) -> Response:
     """Count seconds of a call that the player of a reviewer played."""
     row = visit.call(visit.given("call_id"), "heard")
     try:
@@ -78,7 +78,7 @@ def listened(visit: Annotated[Visit, may("review")]) -> Response:
 
 
 @router.get("/clips/{clip_id}")
-def clip(clip_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
+def clip(clip_id: str, visit: Annotated[RequestContext, may("hear")]) -> Response:
     """A coaching clip of a call that this account sees, until its time is over."""
     rows = visit.published.rows("select * from coaching_clips where clip_id = ?", clip_id)
     if not rows or rows[0]["expires_at"] <= now():
@@ -92,7 +92,7 @@ def clip(clip_id: str, visit: Annotated[Visit, may("hear")]) -> Response:
     return FileResponse(file, media_type=SOUND)
 
 
-def _rendering(visit: Visit, call: Row) -> Rendering:
+def _rendering(visit: RequestContext, call: Row) -> Rendering:
     spans = personal_spans(visit.published, call["call_id"])
     return visit.site.sounds.rendering(call, spans, whole=visit.account.hears_personal_data)
 

@@ -13,23 +13,23 @@ from pipelines.app_db import audit
 from pipelines.coaching.call_sound import NoSoundError, personal_spans
 from pipelines.core.published import Row
 from pipelines.queries.call_details import PLACEHOLDER
-from pipelines.queries.snapshot import Reading
+from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import wellbeing
 from pipelines.reviews import blind
-from pipelines.web.request_context import NavItem, Visit, may
+from pipelines.web.request_context import NavItem, RequestContext, may
 
 router = APIRouter()
 NAV = (NavItem("/care", "care_room", "care"),)
 
 
-def warm(published: Reading) -> None:
+def warm(published: SnapshotReader) -> None:
     """Work the pages of the centres out, for each published copy ahead of whoever asks."""
     for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
         _read(published, row["centre_id"])
 
 
 @router.get("/care")
-def start(visit: Annotated[Visit, may("care")]) -> Response:
+def start(visit: Annotated[RequestContext, may("care")]) -> Response:
     """The only centre of who sees one, else the first."""
     centres = visit.centres()
     return (
@@ -40,7 +40,7 @@ def start(visit: Annotated[Visit, may("care")]) -> Response:
 
 
 @router.get("/care/{centre_id}")
-def care(centre_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
+def care(centre_id: str, visit: Annotated[RequestContext, may("care")]) -> HTMLResponse:
     """A centre: exposure by person and shift with rest advice, threats, and considerate clients."""
     centre_id = visit.centre(centre_id)
     published, shown, w = visit.published, visit.shown(centre_id), visit.w
@@ -56,7 +56,7 @@ def care(centre_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
 
 
 @router.get("/care/threats/{call_id:path}")
-def threat(call_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
+def threat(call_id: str, visit: Annotated[RequestContext, may("care")]) -> HTMLResponse:
     """The evidence of a threatening call."""
     call = _threatening(visit, call_id, "evidence_opened")
     said = wellbeing.evidence(visit.published, call, hears_personal_data=visit.account.hears_personal_data)
@@ -71,7 +71,7 @@ def threat(call_id: str, visit: Annotated[Visit, may("care")]) -> HTMLResponse:
 
 
 @router.get("/care/evidence/{call_id:path}")
-def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Response:
+def take_evidence(call_id: str, visit: Annotated[RequestContext, may("care")]) -> Response:
     """The evidence to hand over: quotes with their times and the sound, whole only for who may hear personal data."""
     call = _threatening(visit, call_id, "exported")
     visit.limit_exports(f"evidence of {call_id}", call["centre_id"])
@@ -89,13 +89,13 @@ def take_evidence(call_id: str, visit: Annotated[Visit, may("care")]) -> Respons
     )
 
 
-def _read(published: Reading, centre_id: str) -> list[list[Row]]:
+def _read(published: SnapshotReader, centre_id: str) -> list[list[Row]]:
     """Shifts, hours, thanks and threats of a centre, each worked out once for each published copy."""
     readers = (wellbeing.shifts, wellbeing.hours, wellbeing.considerate, wellbeing.threats)
     return [published.once((f"care_{reader.__name__}", centre_id), partial(reader, published, centre_id)) for reader in readers]
 
 
-def _threatening(visit: Visit, call_id: str, action: str) -> Row:
+def _threatening(visit: RequestContext, call_id: str, action: str) -> Row:
     """A call that this account sees and in which somebody was threatened. Raises RefusedError otherwise."""
     call = visit.call(call_id, action)
     more = "kind = 'abuse' and severity = 'threat' and role <> 'operator'"
@@ -105,7 +105,7 @@ def _threatening(visit: Visit, call_id: str, action: str) -> Row:
     return call
 
 
-def _shift(visit: Visit, row: Row) -> Row:
+def _shift(visit: RequestContext, row: Row) -> Row:
     w = visit.w
     due = row["rest_due_local"]
     return row | {

@@ -13,7 +13,7 @@ from pipelines.queries.masking import mask_typed
 from pipelines.reviews import disputes, human_verdicts, regression_cases, resolved_verdicts
 from pipelines.reviews.disputes import LONGEST_REASON, SHORTEST_REASON, NotDisputableError
 from pipelines.reviews.human_verdicts import LONGEST_NOTE, LONGEST_QUOTE, NoEvidenceError
-from pipelines.web.request_context import NavItem, Visit, call_path, may
+from pipelines.web.request_context import NavItem, RequestContext, call_path, may
 
 router = APIRouter()
 NAV = (
@@ -25,7 +25,7 @@ UPHELD_WITH = ("pass", "na")
 
 
 @router.get("/my-disputes")
-def own(visit: Annotated[Visit, may("dispute")]) -> HTMLResponse:
+def own(visit: Annotated[RequestContext, may("dispute")]) -> HTMLResponse:
     """An operator's disputes and what became of them."""
     rows = disputes.of_operator(visit.store, visit.account)
     answer = visit.page("app/disputes.html", rows=_listed(visit, rows), is_own=True)
@@ -34,13 +34,13 @@ def own(visit: Annotated[Visit, may("dispute")]) -> HTMLResponse:
 
 
 @router.get("/dispute/{criterion_id}/{call_id:path}")
-def dispute_form(criterion_id: str, call_id: str, visit: Annotated[Visit, may("dispute")]) -> HTMLResponse:
+def dispute_form(criterion_id: str, call_id: str, visit: Annotated[RequestContext, may("dispute")]) -> HTMLResponse:
     """The form to dispute a point of an own call."""
     return _new(visit, visit.call(call_id, "disputed"), criterion_id)
 
 
 @router.post("/dispute")
-def dispute(visit: Annotated[Visit, may("dispute")]) -> Response:
+def dispute(visit: Annotated[RequestContext, may("dispute")]) -> Response:
     """Keep a dispute."""
     call, criterion_id = visit.call(visit.given("call_id"), "disputed"), visit.given("criterion_id")
     marked = _marked(visit, call).get(criterion_id)
@@ -58,20 +58,20 @@ def dispute(visit: Annotated[Visit, may("dispute")]) -> Response:
 
 
 @router.get("/disputes")
-def all_of_them(visit: Annotated[Visit, may("decide_disputes")]) -> HTMLResponse:
+def all_of_them(visit: Annotated[RequestContext, may("decide_disputes")]) -> HTMLResponse:
     """The disputes of the centres that a manager sees, those to decide first."""
     return visit.page("app/disputes.html", rows=_listed(visit, disputes.of_centres(visit.store, visit.account)), is_own=False)
 
 
 @router.get("/disputes/{dispute_id}")
-def one(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> Response:
+def one(dispute_id: int, visit: Annotated[RequestContext, may("decide_disputes")]) -> Response:
     """A dispute with what it is about, and the form to decide it; before that, a call of the blind sample has to be judged."""
     found = _found(visit, dispute_id)
     return visit.to_blind_form(found["call_id"]) if found["call_id"] in visit.withheld else _one(visit, found)
 
 
 @router.post("/disputes/{dispute_id}")
-def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> Response:
+def decide(dispute_id: int, visit: Annotated[RequestContext, may("decide_disputes")]) -> Response:
     """Uphold or reject a dispute."""
     found = _found(visit, dispute_id)
     call = visit.call(found["call_id"], "dispute_decided")
@@ -100,7 +100,7 @@ def decide(dispute_id: int, visit: Annotated[Visit, may("decide_disputes")]) -> 
     return visit.go("/disputes")
 
 
-def _found(visit: Visit, dispute_id: int) -> Row:
+def _found(visit: RequestContext, dispute_id: int) -> Row:
     found = disputes.find(visit.store, dispute_id) if dispute_id < 2**62 else None
     if found is None:
         visit.refuse(404, "opened", f"dispute {dispute_id}")
@@ -108,7 +108,7 @@ def _found(visit: Visit, dispute_id: int) -> Row:
     return found
 
 
-def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
+def _new(visit: RequestContext, call: Row, criterion_id: str, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
     marked = _marked(visit, call).get(criterion_id)
     if marked is None or not (marked["may_open"] or problem):
         visit.refuse(404, "disputed", call["call_id"], call["centre_id"])
@@ -122,7 +122,7 @@ def _new(visit: Visit, call: Row, criterion_id: str, problem: str = "", status: 
     )  # fmt: skip
 
 
-def _one(visit: Visit, found: Row, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
+def _one(visit: RequestContext, found: Row, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
     call = visit.call(found["call_id"])
     human_verdicts.note_seen(visit.store, visit.account, call["call_id"])
     shown, rows = visit.shown(call["centre_id"]), _rows(visit, call)
@@ -137,25 +137,25 @@ def _one(visit: Visit, found: Row, problem: str = "", status: int = 200, field: 
     )  # fmt: skip
 
 
-def _marked(visit: Visit, call: Row) -> dict[str, Row]:
+def _marked(visit: RequestContext, call: Row) -> dict[str, Row]:
     return disputes.mark(visit.store, visit.account, call, _rows(visit, call), visit.site.settings.dispute_days)
 
 
-def _rows(visit: Visit, call: Row) -> dict[str, list[Row]]:
+def _rows(visit: RequestContext, call: Row) -> dict[str, list[Row]]:
     return resolved_verdicts.read(visit.published, visit.store, call, is_masked=True)
 
 
-def _machine_point(visit: Visit, found: Row) -> Row | None:
+def _machine_point(visit: RequestContext, found: Row) -> Row | None:
     more, values = "judge = 'machine' and scorecard_id = ? and criterion_id = ?", [found["scorecard_id"], found["criterion_id"]]
     rows = visit.published.of_calls("criterion_results", [found["call_id"]], "call_id", more=more, values=values)
     return rows[0] if rows else None
 
 
-def _reason(visit: Visit) -> str:
+def _reason(visit: RequestContext) -> str:
     return mask_typed(disputes.reason_given(visit.given("reason", 4000)))
 
 
-def _say(visit: Visit, error: Exception) -> str:
+def _say(visit: RequestContext, error: Exception) -> str:
     return visit.w(
         str(error),
         least=SHORTEST_REASON,
@@ -166,7 +166,7 @@ def _say(visit: Visit, error: Exception) -> str:
     )
 
 
-def _listed(visit: Visit, rows: list[Row]) -> list[Row]:
+def _listed(visit: RequestContext, rows: list[Row]) -> list[Row]:
     return [
         row
         | {

@@ -11,28 +11,28 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pipelines.core.published import Row
 from pipelines.queries import call_details
 from pipelines.queries.masking import mask_typed
-from pipelines.reports.presenters import Shown
+from pipelines.reports.presenters import Presenter
 from pipelines.reviews import blind, drafts, evaluations, human_verdicts, resolved_verdicts
 from pipelines.reviews.drafts import CURRENT, FIELDS, Draft
-from pipelines.reviews.human_verdicts import LONGEST_NOTE, LONGEST_QUOTE, VERDICTS, NoEvidenceError, Said
-from pipelines.web.request_context import Visit, call_path, evaluate_path, may
+from pipelines.reviews.human_verdicts import LONGEST_NOTE, LONGEST_QUOTE, VERDICTS, HumanVerdict, NoEvidenceError
+from pipelines.web.request_context import RequestContext, call_path, evaluate_path, may
 
 router = APIRouter()
 
 
 @router.get("/evaluate/{call_id:path}")
-def form(call_id: str, visit: Annotated[Visit, may("review")]) -> HTMLResponse:
+def form(call_id: str, visit: Annotated[RequestContext, may("review")]) -> HTMLResponse:
     """The form of a call, with its words and its sound, filled in as the draft has it."""
     call = visit.call(call_id)
     return _form(visit, call, drafts.find(visit.store, visit.account, call["call_id"]))
 
 
 @router.post("/evaluate")
-def keep(visit: Annotated[Visit, may("review")]) -> Response:
+def keep(visit: Annotated[RequestContext, may("review")]) -> Response:
     """Save an evaluation and go on to the comparison; what does not fit is told at its field, and nothing that was filled in is lost."""
     call = visit.call(visit.given("call_id"), "evaluated")
     machine, turns = _machine(visit, call), _turns(visit, call)
-    answers: list[Said] = []
+    answers: list[HumanVerdict] = []
     problems: dict[str, tuple[str, str]] = {}
     for row in machine:
         name = row["criterion_id"]
@@ -56,13 +56,13 @@ def keep(visit: Annotated[Visit, may("review")]) -> Response:
 
 
 @router.post("/evaluate/draft")
-def save_draft(visit: Annotated[Visit, may("review")]) -> Response:
+def save_draft(visit: Annotated[RequestContext, may("review")]) -> Response:
     """Save what is filled in so far; the page sends it while somebody fills in the form."""
     return JSONResponse({"saved_at": keep_draft(visit)})
 
 
 @router.post("/evaluate/discard")
-def discard_draft(visit: Annotated[Visit, may("review")]) -> Response:
+def discard_draft(visit: Annotated[RequestContext, may("review")]) -> Response:
     """Remove the draft and begin with an empty form."""
     call = visit.call(visit.given("call_id"), "evaluated")
     drafts.discard(visit.store, visit.account, call["call_id"])
@@ -70,7 +70,7 @@ def discard_draft(visit: Annotated[Visit, may("review")]) -> Response:
 
 
 @router.post("/evaluate/waive")
-def waive(visit: Annotated[Visit, may("review")]) -> Response:
+def waive(visit: Annotated[RequestContext, may("review")]) -> Response:
     """Show the results of a call, or of a centre's whole sample, without judging blind first: from then on no evaluation of it counts as blind."""
     if visit.given("call_id"):
         calls = [visit.call(visit.given("call_id"), "blind_waived")]
@@ -87,7 +87,7 @@ def waive(visit: Annotated[Visit, may("review")]) -> Response:
 
 
 @router.get("/compared/{call_id:path}")
-def compared(call_id: str, visit: Annotated[Visit, may("review")]) -> Response:
+def compared(call_id: str, visit: Annotated[RequestContext, may("review")]) -> Response:
     """What the machine and each person said of a call, and what counts; for a reviewer who has yet to judge it blind, the form to do so."""
     call = visit.call(call_id)
     if call["call_id"] in visit.withheld:
@@ -108,7 +108,7 @@ def compared(call_id: str, visit: Annotated[Visit, may("review")]) -> Response:
     return visit.page("app/compared.html", **_head(visit, shown, call), lines=lines, before=_score(visit, call)[0], now=listed)
 
 
-def keep_draft(visit: Visit) -> float:
+def keep_draft(visit: RequestContext) -> float:
     """Save the form of a request as the draft of its call; when that was. Raises RefusedError for a call that the account does not see."""
     call = visit.call(visit.given("call_id"), "evaluated")
     criteria = [row["criterion_id"] for row in _machine(visit, call)]
@@ -117,7 +117,7 @@ def keep_draft(visit: Visit) -> float:
 
 
 def _form(
-    visit: Visit, call: Row, draft: Draft | None, problems: dict[str, tuple[str, str]] | None = None, status: int = 200
+    visit: RequestContext, call: Row, draft: Draft | None, problems: dict[str, tuple[str, str]] | None = None, status: int = 200
 ) -> HTMLResponse:
     """The form as a request sent it, or as the draft has it; `problems` are a field and a sentence by criterion."""
     shown, machine = visit.shown(call["centre_id"]), _machine(visit, call)
@@ -149,11 +149,11 @@ def _form(
     )  # fmt: skip
 
 
-def _head(visit: Visit, shown: Shown, call: Row) -> dict[str, Any]:
+def _head(visit: RequestContext, shown: Presenter, call: Row) -> dict[str, Any]:
     return {"call": call, "centre": shown.centre, "when": visit.w.time(call["started_local"])}
 
 
-def _machine(visit: Visit, call: Row) -> list[Row]:
+def _machine(visit: RequestContext, call: Row) -> list[Row]:
     """What the machine said of a call's first scorecard, in the order of the scorecard: an order by verdict would tell it."""
     rows = visit.published.of_calls("criterion_results", [call["call_id"]], "scorecard_id, criterion_id", more="judge = 'machine'")
     profile = visit.shown(call["centre_id"]).profile
@@ -164,12 +164,12 @@ def _machine(visit: Visit, call: Row) -> list[Row]:
     return sorted(first, key=lambda row: order.get(row["criterion_id"], len(order)))
 
 
-def _turns(visit: Visit, call: Row) -> list[Row]:
+def _turns(visit: RequestContext, call: Row) -> list[Row]:
     """The turns as they may be quoted: masked for everybody, because quotes are kept."""
     return resolved_verdicts.read(visit.published, visit.store, call, is_masked=True)["turns"]
 
 
-def _score(visit: Visit, call: Row) -> list[Row]:
+def _score(visit: RequestContext, call: Row) -> list[Row]:
     columns = "call_id, score_pct, auto_fail, needs_review"
     rows = visit.published.of_calls("evaluations", [call["call_id"]], "scorecard_id", columns, "judge = 'machine'")
     return rows[:1] or [{"call_id": call["call_id"], "score_pct": None, "auto_fail": False, "needs_review": False}]

@@ -12,12 +12,12 @@ from fastapi.responses import HTMLResponse
 from pipelines.core.published import Row
 from pipelines.core.settings import now
 from pipelines.queries import aggregates, trends
-from pipelines.queries.snapshot import Reading
+from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import excel, pdf
-from pipelines.reports.presenters import Shown, period
+from pipelines.reports.presenters import Presenter, period
 from pipelines.reviews import blind, evaluations, listening
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import NavItem, Visit, call_path, may, operator_path
+from pipelines.web.request_context import NavItem, RequestContext, call_path, may, operator_path
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
@@ -38,7 +38,7 @@ SCORE_COLUMNS = {
 
 
 @router.get("/")
-def start(visit: Annotated[Visit, may("see_calls")]) -> Response:
+def start(visit: Annotated[RequestContext, may("see_calls")]) -> Response:
     """The centres that this person sees; an operator's own page, and the only centre of who sees one."""
     account = visit.account
     if account.role == "operator":
@@ -53,7 +53,7 @@ def start(visit: Annotated[Visit, may("see_calls")]) -> Response:
 
 
 @router.get("/centres/{centre_id}")
-def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLResponse:
+def centre(centre_id: str, visit: Annotated[RequestContext, may("see_numbers")]) -> HTMLResponse:
     """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
     values = glance(visit, centre_id)
     centre_id, total, shown = values["centre"]["centre_id"], values["total"], visit.shown(centre_id)
@@ -71,7 +71,7 @@ def centre(centre_id: str, visit: Annotated[Visit, may("see_numbers")]) -> HTMLR
     )  # fmt: skip
 
 
-def glance(visit: Visit, centre_id: str) -> dict[str, Any]:
+def glance(visit: RequestContext, centre_id: str) -> dict[str, Any]:
     """The sums of a centre that this account sees, as the page and the sheet of paper show them. Raises RefusedError otherwise."""
     centre_id = visit.centre(centre_id)
     published, shown = visit.published, visit.shown(centre_id)
@@ -86,7 +86,7 @@ def glance(visit: Visit, centre_id: str) -> dict[str, Any]:
 
 
 @router.get("/centres/{centre_id}/queue")
-def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "unsure") -> HTMLResponse:
+def queue(centre_id: str, visit: Annotated[RequestContext, may("review")], kind: str = "unsure") -> HTMLResponse:
     """Calls that a person should listen to, of one kind; what was listened to stands last."""
     centre_id = visit.centre(centre_id)
     kind = kind if kind in evaluations.KINDS else "unsure"
@@ -101,7 +101,7 @@ def queue(centre_id: str, visit: Annotated[Visit, may("review")], kind: str = "u
 
 
 @router.post("/reviewed")
-def reviewed(visit: Annotated[Visit, may("review")]) -> Response:
+def reviewed(visit: Annotated[RequestContext, may("review")]) -> Response:
     """Mark a call as reviewed by this person, and go on to the queue."""
     call = visit.call(visit.given("call_id"), "reviewed")
     evaluations.mark_reviewed(visit.store, visit.account, call["call_id"])
@@ -110,7 +110,9 @@ def reviewed(visit: Annotated[Visit, may("review")]) -> Response:
 
 
 @router.get("/centres/{centre_id}/operators")
-def operators(centre_id: str, visit: Annotated[Visit, may("see_numbers")], by: str = "all", start: date | None = None) -> HTMLResponse:
+def operators(
+    centre_id: str, visit: Annotated[RequestContext, may("see_numbers")], by: str = "all", start: date | None = None
+) -> HTMLResponse:
     """Operators side by side in a month or week, in groups that cannot be told apart."""
     centre_id = visit.centre(centre_id)
     by = by if by in PERIODS else "all"
@@ -129,7 +131,7 @@ def operators(centre_id: str, visit: Annotated[Visit, may("see_numbers")], by: s
 
 
 @router.get("/centres/{centre_id}/export.xlsx")
-def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+def export(centre_id: str, visit: Annotated[RequestContext, may("export")]) -> Response:
     """The centre's calls, operators by month, criteria and ledger as a workbook."""
     centre_id = visit.centre(centre_id)
     visit.limit_exports(f"{centre_id}.xlsx", centre_id)
@@ -150,7 +152,7 @@ def export(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
 
 
 @router.get("/centres/{centre_id}/export.pdf")
-def on_paper(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+def on_paper(centre_id: str, visit: Annotated[RequestContext, may("export")]) -> Response:
     """The centre on one page, for a director."""
     visit.limit_exports(f"{visit.centre(centre_id)}.pdf", centre_id)
     values = glance(visit, centre_id)
@@ -160,19 +162,19 @@ def on_paper(centre_id: str, visit: Annotated[Visit, may("export")]) -> Response
     return excel.download(content, f"{centre_id}.pdf")
 
 
-def warm(published: Reading) -> None:
+def warm(published: SnapshotReader) -> None:
     """What takes long with many calls."""
     aggregates_cache.warm(published)
     for by in PERIODS:
         _all_operators(published, by)
 
 
-def all_totals(visit: Visit) -> list[Row]:
+def all_totals(visit: RequestContext) -> list[Row]:
     """The sums of every centre, worked out once for each published copy."""
     return aggregates_cache.totals(visit.published)
 
 
-def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | None:
+def _changed(visit: RequestContext, shown: Presenter, weeks: list[Row]) -> dict[str, Any] | None:
     """The latest week with calls beside the one before it; None while there is only one."""
     if len(weeks) < 2:
         return None
@@ -185,7 +187,7 @@ def _changed(visit: Visit, shown: Shown, weeks: list[Row]) -> dict[str, Any] | N
     }  # fmt: skip
 
 
-def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
+def _queued(visit: RequestContext, centre_id: str, kind: str) -> list[Row]:
     """The calls of one kind that a person should listen to, listened to or not."""
     published = visit.published
     if kind == "sample":
@@ -194,7 +196,7 @@ def _queued(visit: Visit, centre_id: str, kind: str) -> list[Row]:
     return blind.without(selected, visit.withheld)
 
 
-def _listed(visit: Visit, shown: Shown, rows: list[Row], kind: str) -> list[Row]:
+def _listed(visit: RequestContext, shown: Presenter, rows: list[Row], kind: str) -> list[Row]:
     """Rows of the queue as it shows them, without those in which a person has decided what they stand there for."""
     ids = [row["call_id"] for row in rows]
     done, heard = evaluations.reviews(visit.store, ids), listening.latest(visit.store, ids)
@@ -212,12 +214,12 @@ def _waits(row: Row, kind: str) -> bool:
     return bool(row["auto_fail"] if kind == "critical" else row["unsure"] or row["needs_review"])
 
 
-def _operator_rows(visit: Visit, centre_id: str, by: str) -> list[Row]:
+def _operator_rows(visit: RequestContext, centre_id: str, by: str) -> list[Row]:
     """A centre's operators in every month or week, or over everything published."""
     return [row for row in _all_operators(visit.published, by) if row["centre_id"] == centre_id]
 
 
-def _all_operators(published: Reading, by: str) -> list[Row]:
+def _all_operators(published: SnapshotReader, by: str) -> list[Row]:
     """The operators of all centres at once, because the views are worked out for all whoever is asked for."""
     if by == "all":  # the view of scorecards has no such period
         columns = ", ".join(c if c in SCORE_COLUMNS else f"null as {c}" for c in OPERATOR_COLUMNS)

@@ -14,7 +14,7 @@ from pipelines.app_db.addresses import network_of
 from pipelines.i18n.wording import wording
 from pipelines.web.auth.cookies import Cookie
 from pipelines.web.auth.identities import NotLetInError, account_of
-from pipelines.web.auth.openid import LONGEST_TRY_S, OpenId, TooManyTriesError
+from pipelines.web.auth.openid import LONGEST_TRY_S, OpenId, TooManyRedirectsError
 from pipelines.web.auth.openid_provider import OpenIdError
 from pipelines.web.request_context import RefusedError, Site, address_of, language_of
 from pipelines.web.routes.access import local_path, sign_in_form, with_session
@@ -85,5 +85,5 @@ def _back(request: Request, site: Site) -> str:
 def _failed(request: Request, site: Site, error: OpenIdError) -> Response:
     log.warning("OpenID: a sign-in was refused: %s", error)
     audit.write(site.store, None, address_of(request), "sign_in", f"by OpenID: {error}", outcome="refused")
-    status = 429 if isinstance(error, TooManyTriesError) else 401
+    status = 429 if isinstance(error, TooManyRedirectsError) else 401
     return sign_in_form(request, status, wording(language_of(request))("openid_failed"), next_path=error.next_path)

@@ -12,7 +12,7 @@ from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import period
 from pipelines.reviews import blind
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import Visit, may
+from pipelines.web.request_context import RequestContext, may
 
 router = APIRouter()
 CALLS_SHOWN = 100
@@ -20,13 +20,13 @@ CALLS_ON_PAPER = 40
 
 
 @router.get("/operators/{centre_id}/{operator_id:path}")
-def operator(centre_id: str, operator_id: str, visit: Annotated[Visit, may("see_calls")]) -> HTMLResponse:
+def operator(centre_id: str, operator_id: str, visit: Annotated[RequestContext, may("see_calls")]) -> HTMLResponse:
     """The page of an operator."""
     return visit.page("app/operator.html", **_shown(visit, centre_id, operator_id, CALLS_SHOWN))
 
 
 @router.get("/scorecards/{centre_id}/{operator_id:path}")
-def scorecard(centre_id: str, operator_id: str, visit: Annotated[Visit, may("export")]) -> Response:
+def scorecard(centre_id: str, operator_id: str, visit: Annotated[RequestContext, may("export")]) -> Response:
     """An operator's scorecard on paper."""
     centre_id = visit.operator(centre_id, operator_id)
     visit.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
@@ -35,7 +35,7 @@ def scorecard(centre_id: str, operator_id: str, visit: Annotated[Visit, may("exp
     return excel.download(content, f"{centre_id}-{operator_id}.pdf")
 
 
-def _shown(visit: Visit, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
+def _shown(visit: RequestContext, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
     centre_id = visit.operator(centre_id, operator_id)
     published, shown = visit.published, visit.shown(centre_id)
     rows = aggregates_cache.operators(published, centre_id)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.coaching import packs
 from pipelines.core.published import Row
-from pipelines.web.request_context import NavItem, Visit, may
+from pipelines.web.request_context import NavItem, RequestContext, may
 from pipelines.web.routes.trainer import calls_of, heard, sounding
 
 router = APIRouter()
@@ -17,14 +17,14 @@ NAV = (NavItem("/my-packs", "my_packs", "learn"),)
 
 
 @router.get("/my-packs")
-def own(visit: Annotated[Visit, may("learn")]) -> HTMLResponse:
+def own(visit: Annotated[RequestContext, may("learn")]) -> HTMLResponse:
     """The packs made for this operator whose time is not over."""
     rows = packs.made_for(visit.store, visit.account)
     return visit.page("app/own_packs.html", packs=[row | {"until": packs.day_of(row["expires_at"])} for row in rows])
 
 
 @router.get("/my-packs/{pack_id}")
-def one(pack_id: str, visit: Annotated[Visit, may("learn")]) -> HTMLResponse:
+def one(pack_id: str, visit: Annotated[RequestContext, may("learn")]) -> HTMLResponse:
     """A pack: played one moment after another. Calls of other operators bear no id here."""
     pack = _pack(visit, pack_id)
     shown = visit.shown(pack["centre_id"])
@@ -36,7 +36,7 @@ def one(pack_id: str, visit: Annotated[Visit, may("learn")]) -> HTMLResponse:
 
 
 @router.get("/my-packs/{pack_id}/sound/{moment_id}")
-def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("learn")]) -> Response:
+def sound(pack_id: str, moment_id: str, visit: Annotated[RequestContext, may("learn")]) -> Response:
     """The sound of a moment, beeped; each hearing is noted."""
     pack = _pack(visit, pack_id)
     moment = next((m for m in packs.moments_of(visit.store, pack_id) if m["moment_id"] == moment_id), None)
@@ -46,7 +46,7 @@ def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("learn")]) -
     return sounding(visit, pack, moment, call)
 
 
-def _pack(visit: Visit, pack_id: str) -> Row:
+def _pack(visit: RequestContext, pack_id: str) -> Row:
     """A pack made for this operator. Raises RefusedError for any other, as for one that there is not."""
     found = packs.made_for(visit.store, visit.account, pack_id)
     if not found:

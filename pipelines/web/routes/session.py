@@ -10,30 +10,30 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pipelines.app_db import sessions
 from pipelines.app_db.sessions import Session
 from pipelines.i18n.wording import wording
-from pipelines.web.pending_forms import Carried
-from pipelines.web.request_context import RefusedError, Site, Visit, evaluate_path, language_of, may, render
+from pipelines.web.pending_forms import PendingForm
+from pipelines.web.request_context import RefusedError, RequestContext, Site, evaluate_path, language_of, may, render
 from pipelines.web.routes import evaluate
 
 router = APIRouter()
 
 
 @router.get("/sign-in/session")
-def session_state(visit: Annotated[Visit, may(None)]) -> Response:
+def session_state(visit: Annotated[RequestContext, may(None)]) -> Response:
     """Whose session the browser holds, and the token that its forms carry; without a session the browser is led to the sign-in page."""
     return JSONResponse({"account": visit.account.name, "token": visit.token})
 
 
 @router.get("/sign-in/done")
-def signed_in(visit: Annotated[Visit, may(None)]) -> HTMLResponse:
+def signed_in(visit: Annotated[RequestContext, may(None)]) -> HTMLResponse:
     """Where a window ends in which somebody signed in for another one."""
     return visit.page("app/error.html", visit=None, said=visit.w("signed_in_window"), hint=visit.w("signed_in_window_hint"))
 
 
-def send_again(request: Request, site: Site, session: Session, carried: Carried) -> Response:
+def send_again(request: Request, site: Site, session: Session, carried: PendingForm) -> Response:
     """After signing in: an evaluation becomes a draft of the account and its form is opened; any other form is shown to be sent."""
     if carried.path == "/evaluate":
         with site.snapshot.read() as published:
-            visit = Visit(request, site, session, published, carried.form)
+            visit = RequestContext(request, site, session, published, carried.form)
             try:
                 evaluate.keep_draft(visit)
                 return visit.go(f"/{evaluate_path(visit.given('call_id'))}")

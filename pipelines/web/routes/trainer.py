@@ -20,12 +20,12 @@ from pipelines.core.records import SPEECH_ACTS
 from pipelines.queries import moments, quotes
 from pipelines.queries.call_details import PLACEHOLDER
 from pipelines.queries.masking import mask_typed
-from pipelines.queries.moment_query import SEVERITIES, SHOWN_FINDINGS, Wanted
-from pipelines.queries.snapshot import Reading
+from pipelines.queries.moment_query import SEVERITIES, SHOWN_FINDINGS, MomentQuery
+from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import pack_export
-from pipelines.reports.presenters import Shown
+from pipelines.reports.presenters import Presenter
 from pipelines.reviews import blind
-from pipelines.web.request_context import NavItem, Visit, evaluate_path, may
+from pipelines.web.request_context import NavItem, RequestContext, evaluate_path, may
 
 router = APIRouter()
 NAV = (NavItem("/trainer", "trainer_room", "coach"),)
@@ -33,14 +33,14 @@ SOUND = "audio/ogg"
 LONGEST_SEARCH = 100
 
 
-def warm(published: Reading) -> None:
+def warm(published: SnapshotReader) -> None:
     """Work out what is proposed, for each published copy ahead of whoever asks."""
     for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
         _proposed(published, row["centre_id"])
 
 
 @router.get("/trainer")
-def start(visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
+def start(visit: Annotated[RequestContext, may("coach")]) -> HTMLResponse:
     """The packs of one's centres, and those proposed for the latest months."""
     rows = packs.of_account(visit.store, visit.account)
     names = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
@@ -55,12 +55,12 @@ def start(visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
 
 @router.get("/trainer/moments")
 def search(
-    visit: Annotated[Visit, may("coach")], centre: str = "", criterion: str = "", verdict: str = "", act: str = "", finding: str = "",
+    visit: Annotated[RequestContext, may("coach")], centre: str = "", criterion: str = "", verdict: str = "", act: str = "", finding: str = "",
     severity: str = "", outcome: str = "", topic: str = "", client_type: str = "", operator: str = "", text: str = "", exact: str = "", pack: str = "",
 ) -> HTMLResponse:  # fmt: skip
     """Moments that fit what was asked, each to be heard, read in its call, or put into a pack."""
     chosen = visit.centre(centre) if centre else None
-    wanted = Wanted(
+    wanted = MomentQuery(
         (chosen,) if chosen else tuple(visit.centres()), criterion[:100] or None, verdict if verdict in ("pass", "fail") else None,
         act if act in SPEECH_ACTS else None, finding if finding in SHOWN_FINDINGS else None, severity if severity in SEVERITIES else None, outcome[:100] or None,
         topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
@@ -77,7 +77,7 @@ def search(
 
 
 @router.post("/trainer/packs")
-def make(visit: Annotated[Visit, may("coach")]) -> Response:
+def make(visit: Annotated[RequestContext, may("coach")]) -> Response:
     """A new pack: an empty one, one of chosen moments, or one that was proposed."""
     keys = visit.all_given("moment")
     calls = [visit.call(moments.call_of(key), "pack_changed") for key in keys[: packs.MOST_MOMENTS]]
@@ -102,13 +102,13 @@ def make(visit: Annotated[Visit, may("coach")]) -> Response:
 
 
 @router.get("/trainer/packs/{pack_id}")
-def pack_page(pack_id: str, visit: Annotated[Visit, may("coach")]) -> HTMLResponse:
+def pack_page(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> HTMLResponse:
     """A pack: played one after another, each moment with its context; its order, notes and end changed."""
     return _pack_page(visit, _pack(visit, pack_id))
 
 
 @router.post("/trainer/packs/{pack_id}")
-def change(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+def change(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
     """Change what a pack is called, for whom it is and until when, or remove it."""
     pack = _pack(visit, pack_id)
     if visit.given("do") == "remove":
@@ -135,7 +135,7 @@ def change(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
 
 
 @router.post("/trainer/packs/{pack_id}/moments")
-def add(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+def add(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
     """Put chosen moments into a pack."""
     pack = _pack(visit, pack_id)
     packs.add(visit.store, pack, _found(visit, visit.all_given("moment")))
@@ -144,7 +144,7 @@ def add(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
 
 
 @router.post("/trainer/packs/{pack_id}/moments/{moment_id}")
-def change_moment(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+def change_moment(pack_id: str, moment_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
     """Move a moment, take it out, or change what is said of it."""
     pack = _pack(visit, pack_id)
     _moment(visit, pack, moment_id)
@@ -162,7 +162,7 @@ def change_moment(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coa
 
 
 @router.get("/trainer/packs/{pack_id}/sound/{moment_id}")
-def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+def sound(pack_id: str, moment_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
     """The sound of a moment, beeped for whoever hears it."""
     pack = _pack(visit, pack_id)
     moment = _moment(visit, pack, moment_id)
@@ -171,7 +171,7 @@ def sound(pack_id: str, moment_id: str, visit: Annotated[Visit, may("coach")]) -
 
 
 @router.get("/trainer/packs/{pack_id}/export.zip")
-def export(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
+def export(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
     """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
     pack = _pack(visit, pack_id)
     visit.limit_exports(f"{pack_id}.zip", pack["centre_id"])
@@ -191,7 +191,7 @@ def export(pack_id: str, visit: Annotated[Visit, may("coach")]) -> Response:
     )
 
 
-def sounding(visit: Visit, pack: Row, moment: Row, call: Row) -> Response:
+def sounding(visit: RequestContext, pack: Row, moment: Row, call: Row) -> Response:
     """The sound of a moment whose call was looked up, and a note that it was heard."""
     wanted = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
     try:
@@ -203,7 +203,7 @@ def sounding(visit: Visit, pack: Row, moment: Row, call: Row) -> Response:
     return FileResponse(file, media_type=SOUND)
 
 
-def _pack(visit: Visit, pack_id: str) -> Row:
+def _pack(visit: RequestContext, pack_id: str) -> Row:
     """A pack that this person may see. Raises RefusedError otherwise: expired, of another centre, or none, it cannot be told which."""
     pack = packs.find(visit.store, visit.account, pack_id)
     if pack is None:
@@ -211,7 +211,7 @@ def _pack(visit: Visit, pack_id: str) -> Row:
     return pack
 
 
-def _pack_page(visit: Visit, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
+def _pack_page(visit: RequestContext, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
     """The page of a pack that was looked up; with a problem, its form as it was filled in."""
     shown, centre_id = visit.shown(pack["centre_id"]), pack["centre_id"]
     rows, until = packs.moments_of(visit.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
@@ -231,14 +231,14 @@ def _pack_page(visit: Visit, pack: Row, status: int = 200, problem: str = "") ->
     )  # fmt: skip
 
 
-def _moment(visit: Visit, pack: Row, moment_id: str) -> Row:
+def _moment(visit: RequestContext, pack: Row, moment_id: str) -> Row:
     moment = next((m for m in packs.moments_of(visit.store, pack["pack_id"]) if m["moment_id"] == moment_id), None)
     if moment is None:
         visit.refuse(404, "opened", f"pack {pack['pack_id']}/{moment_id}", pack["centre_id"])
     return moment
 
 
-def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
+def _found(visit: RequestContext, keys: Sequence[str]) -> list[Row]:
     """The moments of keys that came with a form, each in a call that this person may see."""
     made = []
     for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
@@ -250,7 +250,7 @@ def _found(visit: Visit, keys: Sequence[str]) -> list[Row]:
     return made
 
 
-def calls_of(visit: Visit, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
+def calls_of(visit: RequestContext, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
     """The calls of moments by moment, where they are still of the pack's centre and their recordings those that the moments were chosen from."""
     ids = sorted({moment["call_id"] for moment in moments})
     calls = {row["call_id"]: row for row in visit.published.of_calls("calls", ids, "call_id", more="status = 'graded'")}
@@ -261,7 +261,7 @@ def calls_of(visit: Visit, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
     }  # fmt: skip
 
 
-def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Row]:
+def heard(visit: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row]) -> list[Row]:
     """The moments of a pack that was looked up, as its page shows them; one without its words where the recording is another one now."""
     calls = calls_of(visit, pack, rows)
     there = [row for row in rows if row["moment_id"] in calls]
@@ -291,14 +291,14 @@ def heard(visit: Visit, shown: Shown, pack: Row, rows: Sequence[Row]) -> list[Ro
     return found
 
 
-def _listed(visit: Visit, shown: Shown, row: Row) -> Row:
+def _listed(visit: RequestContext, shown: Presenter, row: Row) -> Row:
     return row | {
         "title": _title(shown, row), "href": shown.links.call(row["call_id"]), "when": visit.w.time(row["started_local"]),
         "pieces": PLACEHOLDER.split(row["quote"] or ""), "centre": shown.centre,
     }  # fmt: skip
 
 
-def _title(shown: Shown, row: Row) -> str:
+def _title(shown: Presenter, row: Row) -> str:
     w = shown.w
     if row["criterion_id"]:
         return shown.title(row["criterion_id"])
@@ -309,11 +309,11 @@ def _title(shown: Shown, row: Row) -> str:
     return w.label("finding_kinds", row["finding_kind"]) if row["finding_kind"] else w("moment_words")
 
 
-def _proposed(published: Reading, centre_id: str) -> list[Proposal]:
+def _proposed(published: SnapshotReader, centre_id: str) -> list[Proposal]:
     return published.once(("proposals", centre_id), lambda: proposals.proposed(published, centre_id))
 
 
-def _named(visit: Visit, shown: Shown, proposal: Proposal) -> Row:
+def _named(visit: RequestContext, shown: Presenter, proposal: Proposal) -> Row:
     w = visit.w
     if proposal.about == "operator":
         subject = f"{w('operator')} {proposal.subject}"
@@ -326,12 +326,12 @@ def _named(visit: Visit, shown: Shown, proposal: Proposal) -> Row:
     }  # fmt: skip
 
 
-def _criteria(centres: Sequence[Shown]) -> list[tuple[str, str]]:
+def _criteria(centres: Sequence[Presenter]) -> list[tuple[str, str]]:
     named = {c.criterion_id: shown.title(c.criterion_id) for shown in centres if shown.profile for c in shown.profile.scorecard.criteria}
     return sorted(named.items(), key=lambda pair: pair[1].casefold())
 
 
-def _values(visit: Visit) -> dict[str, Any]:
+def _values(visit: RequestContext) -> dict[str, Any]:
     """What there is to choose from: topics of the centres' profiles, and what the strings name of types and outcomes."""
     profiles = [load_centre(c) for c in visit.centres() if c in centre_ids()]
     topics = list(dict.fromkeys(topic for profile in profiles for topic in profile.topics))
@@ -342,12 +342,12 @@ def _values(visit: Visit) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _usual_end(visit: Visit) -> date:
+def _usual_end(visit: RequestContext) -> date:
     last = packs.last_day(visit.site.settings)
     return min(last, last - timedelta(days=visit.site.settings.retention_days - packs.DAYS_KEPT))
 
 
-def _day(visit: Visit, text: str, otherwise: date) -> date:
+def _day(visit: RequestContext, text: str, otherwise: date) -> date:
     """The day of a form, from today until calls are forgotten; the one before where none can be read."""
     try:
         day = date.fromisoformat(text)
