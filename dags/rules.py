@@ -27,7 +27,7 @@ RETRIES = ExceptionRetryPolicy(
         RetryRule(
             exception=[MisconfiguredError, ModelError, FileNotFoundError, PermissionError],
             action=RetryAction.FAIL,
-            reason="A setting, a file or an installation is wrong. Trying again cannot mend it: read the error, change what it names, clear the task.",
+            reason="A setting, a file or an installation is wrong. Trying again cannot repair it: read the error, change what it names, clear the task.",
         ),
         RetryRule(
             exception=[TransientError, OSError],

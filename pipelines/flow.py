@@ -176,7 +176,7 @@ def plan(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Setting
 def run_step(name: str, batch: Batch, settings: Settings) -> None:
     """Run one step on a batch where it is due, see `staleness`; what rests on it is then due as well."""
     if name == "audio":  # the first one
-        batch.mend()
+        batch.repair()
     if any(call.medium == "transcript" for call in batch.read("calls")):  # all of them, rejected ones too; see `plan`
         _run_transcript_step(name, batch, settings)
     elif staleness.is_due(name, batch, settings):
@@ -257,7 +257,7 @@ def _stage(calls: Iterable[Call], rejected: Iterable[Rejection], settings: Setti
     batch = Batch(settings.stage / hashlib.sha256(content.encode()).hexdigest()[:16])
     batch.write("calls", calls)
     batch.write_rejected("intake", rejected)
-    batch.mend()
+    batch.repair()
     return batch
 
 

@@ -64,17 +64,17 @@ class Onnx:
         order = sorted(range(len(chunks)), key=lambda i: -len(chunks[i].samples))  # like lengths together: little silence is heard
         for first in range(0, len(order), self._batch_size):
             batch = order[first : first + self._batch_size]
-            for i, result in zip(batch, self._hear([chunks[i].samples for i in batch]), strict=True):
+            for i, result in zip(batch, self._recognise([chunks[i].samples for i in batch]), strict=True):
                 heard[i][_language(result.words, chunks[i].languages)] = result
         return heard
 
-    def _hear(self, sounds: Sequence[Sound]) -> list[ChunkTranscript]:
+    def _recognise(self, sounds: Sequence[Sound]) -> list[ChunkTranscript]:
         tail = np.zeros(int(TAIL_S * RATE_HZ), np.float32)
         padded: list[str | Path | Samples] = [np.concatenate([np.asarray(sound), tail]).astype(np.float32) for sound in sounds]
         results = self._model.recognize(padded)  # at 16 kHz; a model that wants 8 kHz has them made of it
-        return [self._heard(result, len(sound) / RATE_HZ) for result, sound in zip(results, sounds, strict=True)]
+        return [self._chunk_transcript(result, len(sound) / RATE_HZ) for result, sound in zip(results, sounds, strict=True)]
 
-    def _heard(self, result: Any, length_s: float) -> ChunkTranscript:
+    def _chunk_transcript(self, result: Any, length_s: float) -> ChunkTranscript:
         if result.tokens is None or result.timestamps is None or result.logprobs is None:
             raise registry.ModelError(f"{self._name} gives words without their times, which nothing here can use. Take another model.")
         words = join_tokens(result.tokens, result.timestamps, result.logprobs, length_s)

@@ -80,16 +80,17 @@ class Whisper:
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
         """The words of each chunk by language, in the order of the chunks; a batch holds chunks of one window, languages and hot words."""
 
-        def hear(batch: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
+        def recognise(batch: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
             sounds = [chunk.samples for chunk in batch]
             encoded = self._encode(sounds)
             hot_words = batch[0].hot_words or ("",) * len(batch[0].languages)
             versions = {
-                language: self._hear(encoded, sounds, language, hot) for language, hot in zip(batch[0].languages, hot_words, strict=True)
+                language: self._recognise(encoded, sounds, language, hot)
+                for language, hot in zip(batch[0].languages, hot_words, strict=True)
             }
             return [{language: version[i] for language, version in versions.items()} for i in range(len(batch))]
 
-        return self._in_batches(chunks, lambda c: (c.languages, c.hot_words, self._window(c.samples)), lambda c: len(c.samples), hear)
+        return self._in_batches(chunks, lambda c: (c.languages, c.hot_words, self._window(c.samples)), lambda c: len(c.samples), recognise)
 
     def _in_batches(
         self, items: Sequence[T], key: Callable[[T], Any], length: Callable[[T], int], work: Callable[[Sequence[T]], list[R]]
@@ -129,7 +130,7 @@ class Whisper:
         frames = len(sound) * FRAMES_A_SECOND // RATE_HZ + SPARE_FRAMES
         return min(-(-frames // WINDOW_STEP_FRAMES) * WINDOW_STEP_FRAMES, WINDOW_FRAMES)
 
-    def _hear(self, encoded: Sequence[Any], sounds: Sequence[Sound], language: str, hot_words: str) -> list[ChunkTranscript]:
+    def _recognise(self, encoded: Sequence[Any], sounds: Sequence[Sound], language: str, hot_words: str) -> list[ChunkTranscript]:
         from faster_whisper.tokenizer import Tokenizer
 
         tokenizer = Tokenizer(self._whisper.hf_tokenizer, True, task="transcribe", language=language)

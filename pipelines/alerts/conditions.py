@@ -38,7 +38,7 @@ def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[Alert
         if rule.kind == "topic_spike":
             found += _spikes(published, rule_id, rule, since, at)
         elif rule.kind == "recognition":
-            found += _hearing(published, rule_id, rule, since, at)
+            found += _recognition_quality(published, rule_id, rule, since, at)
         else:
             found += _calls(published, rule_id, rule, since, at)
     return found
@@ -112,7 +112,7 @@ def _active_days(published: Published, since: datetime, at: datetime) -> dict[st
     return {row["centre_id"]: row["days"] for row in rows}
 
 
-def _hearing(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
+def _recognition_quality(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
     """Centres whose latest days were heard with clearly less certainty than the weeks before."""
     rows = published.rows(
         """

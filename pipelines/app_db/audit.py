@@ -69,7 +69,7 @@ def variant(action: str, *, unmasked: bool) -> str:
     return f"{action}_unmasked" if unmasked else action
 
 
-def write_hearing(store: AppDatabase, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
+def write_listening(store: AppDatabase, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
     """Note that somebody hears a recording, once for all the pieces that a player asks for."""
     sql = "select 1 from audit where account_id = ? and action = ? and subject = ? and outcome = 'done' and at > ? limit 1"
     if not store.rows(sql, account.account_id, action, subject[:LONGEST_SUBJECT], present() - HEARING_S):

@@ -92,7 +92,7 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
         if quiet.mean() < 0.5 or leaked[part].all():
             continue
         a, b = own[first * hop : (first + block) * hop], other[first * hop : (first + block) * hop]
-        if likeness(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_LIKENESS:
+        if resemblance(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_LIKENESS:
             copied[part] |= quiet
     if copied.sum() * silero.FRAME_S > ENOUGH_LEAK_S:  # now the line's damping is known, and the echo's tails can be told as well
         damping_db = float(np.median(louder_db[copied]))
@@ -102,7 +102,7 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
     return found
 
 
-def likeness(a: Samples, b: Samples, max_lag: int) -> float:
+def resemblance(a: Samples, b: Samples, max_lag: int) -> float:
     """How much one stretch is a late, scaled copy of the other: the highest normalised correlation within the lag, 0 to 1."""
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     if norm < 1e-9:

@@ -32,7 +32,7 @@ class Balance:
     to_improve: int
 
     @property
-    def is_kept(self) -> bool:
+    def is_balanced(self) -> bool:
         """Both kinds are there, and neither is more than twice the other."""
         few, many = sorted((self.good, self.to_improve))
         return few > 0 and many <= 2 * few

@@ -174,12 +174,12 @@ class Turn:
         return " ".join(t.text for t in self.tokens)
 
     @property
-    def shown_text(self) -> str:
+    def displayed_text(self) -> str:
         """The text that people read: as `text`, with raw words where they were kept."""
         return self.quote(0, len(self.tokens))
 
     def quote(self, first: int, last: int) -> str:
-        """The shown words of tokens first..last-1; stands in `shown_text` to the letter."""
+        """The shown words of tokens first..last-1; stands in `displayed_text` to the letter."""
         return " ".join(t.raw or t.text for t in self.tokens[first:last])
 
 

@@ -2,7 +2,7 @@
 
 A batch is a folder `stage/<batch_id>`; each step writes one file a kind of record into it. Files that hold unmasked words lie in
 `private/` (mode 0700) and are wiped as soon as the redact step has run, unless the raw text was asked for. A file that a disk cut short
-all the same is found by its end, and what it said is made again; see `Batch.mend`.
+all the same is found by its end, and what it said is made again; see `Batch.repair`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Batch:
             os.replace(self.folder / _PRIVATE, gone)
             shutil.rmtree(gone, ignore_errors=True)
 
-    def mend(self) -> list[str]:
+    def repair(self) -> list[str]:
         """Make a batch that a crash or a disk left ready to be judged again; the files that were cut short, by name.
 
         They are removed with all that must be made again with them. Raises CutShortError when the list of its calls is one of them: only

@@ -44,7 +44,7 @@ def check(node: yaml.MappingNode, model: type[M]) -> M:
         return model.model_validate(_plain(node), context=Path(str(node.start_mark.name)))
     except ValidationError as error:
         schema = schema_of(model)
-        told = dict.fromkeys(_told(node, schema, mistake) for mistake in error.errors())
+        told = dict.fromkeys(_messages(node, schema, mistake) for mistake in error.errors())
         raise MisconfiguredError("\n".join(told)) from error
 
 
@@ -65,7 +65,7 @@ def _plain(node: yaml.Node) -> Any:
     return [_plain(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else node.value
 
 
-def _told(node: yaml.Node, schema: JsonSchema, mistake: ErrorDetails) -> str:
+def _messages(node: yaml.Node, schema: JsonSchema, mistake: ErrorDetails) -> str:
     said = in_words(mistake, schema)
     return f"{where(_found(node, place_of(mistake), is_of_name(mistake)))}: {said}{'' if said.endswith('?') else '.'}"
 

@@ -192,7 +192,7 @@ def _meets(turn: Reference, start_s: float, end_s: float) -> bool:
 
 
 def _count_evidence(found: Figures, one: JudgedCall) -> None:
-    shown = {t.turn_no: t.shown_text for t in one.turns}
+    shown = {t.turn_no: t.displayed_text for t in one.turns}
     for verdict in one.scored.verdicts:
         if verdict.quote is not None:
             found.evidence.add(verdict.turn_no is not None and verdict.quote in shown.get(verdict.turn_no, ""))

@@ -42,7 +42,7 @@ TOPIC_WEIGHTS = {
     "model": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
 }  # of which the likeliest are taken
 _ANY_CENTRE = "irkutsk"  # stands in for a centre that has no profile; its names count for nothing there
-_NEED_A_PROFILE = ("company",)  # acts that are told by what a centre is called
+_NEED_A_PROFILE = ("company",)  # acts that are fitting_rows by what a centre is called
 _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening": 1.5, "closing": 1.5}  # priors: standard deviations
 
 
@@ -55,7 +55,7 @@ class FittingRow:
     is_so: bool
 
 
-def told(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[FittingRow]:
+def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[FittingRow]:
     """Everything that these dialogues tell of acts and abuse."""
     spoil = partial(misheard, rate=noise, draw=random.Random(1))
     references = [reference_of(script) for script in scripts]
@@ -98,7 +98,7 @@ class TopicFittingRow:
     right: str
 
 
-def told_topics(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[TopicFittingRow]:
+def topic_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[TopicFittingRow]:
     """What these dialogues tell of topics, where the centre has a profile."""
     with tempfile.TemporaryDirectory() as folder:
         writers = {script["writer"] for script in scripts}
@@ -147,9 +147,9 @@ def main() -> None:
     for model, writers in folds_in(given.folds):
         own = [script for script in scripts if script["writer"] in writers]
         for noise in NOISES:
-            for one in told(model, own, noise):
+            for one in fitting_rows(model, own, noise):
                 by_name[one.name].append(one)
-            topics += told_topics(model, own, noise)
+            topics += topic_rows(model, own, noise)
     combination = {
         "acts": {act: fitted(by_name[act], ACT_FEATURES) for act in ACTS},
         "abuse": fitted(by_name["abuse"], ABUSE_FEATURES),

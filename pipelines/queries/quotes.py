@@ -12,7 +12,7 @@ from pipelines.queries.masking import masked
 
 def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bool = False) -> list[Row]:
     """The rows with personal data masked in their quotes, where the words of the call were kept raw."""
-    raw = [] if hears_personal_data else _kept_raw(rows)
+    raw = [] if hears_personal_data else _raw_calls(rows)
     if not raw:
         return list(rows)
     words, personal = _words(published, raw), _personal(published, raw)
@@ -54,7 +54,7 @@ def texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) 
     ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
     found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
     read = {(turn["call_id"], turn["turn_no"]): turn for turn in found}
-    raw = [] if hears_personal_data else _kept_raw(rows)
+    raw = [] if hears_personal_data else _raw_calls(rows)
     if raw:
         words, personal = _words(published, raw), _personal(published, raw)
         for (call_id, turn_no), turn in read.items():
@@ -63,7 +63,7 @@ def texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) 
     return read
 
 
-def _kept_raw(rows: Sequence[Row]) -> list[str]:
+def _raw_calls(rows: Sequence[Row]) -> list[str]:
     return sorted({row["call_id"] for row in rows if row["text_kept"] == "raw"})
 
 

@@ -28,7 +28,7 @@ class QuestionScope:
     titles: Mapping[str, str]
     w: Wording
 
-    def kept(self, criterion_id: str) -> list[tuple[str, str]]:
+    def how_often_met(self, criterion_id: str) -> list[tuple[str, str]]:
         """Lines that say how often a criterion was kept."""
         row = self.criteria.get(criterion_id)
         if not row or not row["passed"] + row["failed"] + row["unsure"]:
@@ -104,7 +104,7 @@ def _night(asked: QuestionScope) -> QuestionCard | None:
     night = [c for c in asked.calls if _is_night(c, asked.centre)]
     if hours.day_from == hours.day_to or not night:
         return None
-    lines = [*asked.kept("night_rule"), *((w.label("topics", topic), w.number(n)) for topic, n in _counted(night, "topic")[:3])]
+    lines = [*asked.how_often_met("night_rule"), *((w.label("topics", topic), w.number(n)) for topic, n in _counted(night, "topic")[:3])]
     return QuestionCard(w("q_night", day=f"{hours.day_to}:00–{hours.day_from}:00"), w("q_calls", n=len(night)), lines)
 
 
@@ -113,12 +113,12 @@ def _callbacks(asked: QuestionScope) -> QuestionCard | None:
     if not ours:
         return None
     lines = [(w.label("directions", name), w.number(n)) for name, n in _counted(ours, "direction")]
-    return QuestionCard(w("q_callbacks"), w("q_calls", n=len(ours)), lines + asked.kept("callback_reason"))
+    return QuestionCard(w("q_callbacks"), w("q_calls", n=len(ours)), lines + asked.how_often_met("callback_reason"))
 
 
 def _wrong_company(asked: QuestionScope) -> QuestionCard | None:
     w, wrong = asked.w, [c for c in asked.calls if c["topic"] == "wrong_company"]
-    kept = asked.kept("redirected")
+    kept = asked.how_often_met("redirected")
     if not wrong and not kept:
         return None
     return QuestionCard(w("q_wrong_company"), w("q_calls", n=len(wrong)), kept)
@@ -131,12 +131,12 @@ def _readings(asked: QuestionScope) -> QuestionCard | None:
     return QuestionCard(
         w("q_readings"),
         w("q_calls", n=len(readings)),
-        [(w("q_of_all"), w.share(len(readings), len(asked.calls))), *asked.kept("self_service_offered")],
+        [(w("q_of_all"), w.share(len(readings), len(asked.calls))), *asked.how_often_met("self_service_offered")],
     )
 
 
 def _self_service(asked: QuestionScope) -> QuestionCard | None:
-    w, kept = asked.w, asked.kept("self_service_offered")
+    w, kept = asked.w, asked.how_often_met("self_service_offered")
     if not kept or any(c["topic"] == "meter_reading" for c in asked.calls):
         return None  # the readings say it already
     row = asked.criteria["self_service_offered"]

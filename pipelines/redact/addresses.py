@@ -25,7 +25,7 @@ def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> li
     spans: list[PersonalSpan] = []
     for n, h in enumerate(contexts):
         asked = "address" in h.asked
-        content = [k not in taken[n] and _is_address_word(h, k, asked or _is_told(h, k)) for k in range(len(h.items))]
+        content = [k not in taken[n] and _is_address_word(h, k, asked or _is_answer_to_address(h, k)) for k in range(len(h.items))]
         for first, last in _address_runs(h, content, asked):
             if _is_address(h, first, last, asked) or _is_plain_address(h, first, last):
                 spans.append(PersonalSpan(n, first, last, "address"))
@@ -35,7 +35,7 @@ def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> li
     return spans
 
 
-def _is_told(h: TurnContext, at: int) -> bool:
+def _is_answer_to_address(h: TurnContext, at: int) -> bool:
     """Whether the client is just saying where he lives."""
     return h.role != "operator" and any(h.vocabulary.has("address_told", i.word) for i in h.items[max(0, at - _TOLD_WORDS) : at])
 
@@ -128,7 +128,7 @@ def _is_plain_address(h: TurnContext, first: int, last: int) -> bool:
     numbers = [k for k in run if is_numeric(h, k) or _is_misheard_number(h, k)]
     names = [k for k in run if not _is_anchor(h, k) and k not in numbers]
     street = any(words.has("street", h.items[k].word) for k in run)
-    return bool(numbers and names) and (street or _is_told(h, first))
+    return bool(numbers and names) and (street or _is_answer_to_address(h, first))
 
 
 def _is_misheard_number(h: TurnContext, at: int) -> bool:

@@ -19,7 +19,7 @@ from pipelines.warehouse import publications
 _AT_ONCE = 5000  # calls whose rows are looked for in one go
 
 
-class WrittenPages:
+class IncrementalPages:
     """What was written into one folder of pages."""
 
     def __init__(self, published: Published, folder: Path, language: str | None) -> None:

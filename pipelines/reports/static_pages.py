@@ -22,7 +22,7 @@ from pipelines.core.published import Published, Row, open_published
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import Wording, wording
 from pipelines.queries import aggregates
-from pipelines.reports.incremental_pages import WrittenPages, calls_with_rows
+from pipelines.reports.incremental_pages import IncrementalPages, calls_with_rows
 from pipelines.reports.presenters import Links, Presenter, period
 from pipelines.reports.templating import environment, style_and_script
 
@@ -42,7 +42,7 @@ def publish_pages(settings: Settings, language: str | None = None, *, only_chang
     """
     with open_published(settings) as published:
         writer = _Writer(settings.scorecards)
-        written = WrittenPages(published, settings.scorecards, language)
+        written = IncrementalPages(published, settings.scorecards, language)
         only = written.behind(published) if only_changed else None
         totals = aggregates.centres(published)
         operators = aggregates.operators(published)

@@ -29,7 +29,7 @@ from pipelines.score.sentences import (
     is_called,
     is_near,
     is_reported,
-    is_told,
+    is_third_person,
     listed,
     phrase_spans,
     words_of_turn,
@@ -240,7 +240,7 @@ def _word_hit(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, by_op
 
 
 def _insult(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, by_operator: bool, at_you: bool, called: bool) -> _Hit | None:
-    if is_told(words, i, lexicon) or (not called and is_near(words, i, lexicon, "they", before_only=True)):
+    if is_third_person(words, i, lexicon) or (not called and is_near(words, i, lexicon, "they", before_only=True)):
         return None if by_operator else _Hit(i, i, "insult", "other", 0.6, 1)
     if is_about_self(words, i, lexicon):
         return None

@@ -41,7 +41,7 @@ def sounds(text: str) -> str:
     return _REPEATED.sub(r"\1", plain.translate(_SOUNDS))
 
 
-def likeness(heard: str, name: str) -> float:
+def similarity(heard: str, name: str) -> float:
     """How alike two stretches are, 0 to 1: the better of letters and sounds, joined without spaces; sounds of few letters say less."""
     one, other = _joined(heard), _joined(name)
     by_letters = fuzz.ratio(one, other) / 100
@@ -51,17 +51,17 @@ def likeness(heard: str, name: str) -> float:
     return max(by_letters, (by_letters + fuzz.ratio(first, second) / 100) / 2)
 
 
-def name_likeness(heard: str, name: str) -> float:
+def name_similarity(heard: str, name: str) -> float:
     """How likely a stretch is a company's name, 0 to 1: its first half counts more, since companies of one kind end alike."""
     one, other = _joined(heard), _joined(name)
     half = len(other) * _HEAD
     ends = {round(len(one) * _HEAD) + shift for shift in (-1, 0, 1)} | {round(half)}
-    head = max(likeness(one[:end], other[: round(half)]) for end in ends)
-    return (1 - _HEAD_WEIGHT) * likeness(heard, name) + _HEAD_WEIGHT * head
+    head = max(similarity(one[:end], other[: round(half)]) for end in ends)
+    return (1 - _HEAD_WEIGHT) * similarity(heard, name) + _HEAD_WEIGHT * head
 
 
 def windows(words: Sequence[str], name: str, least_letters: float = 0.0) -> Iterator[tuple[int, int, float]]:
-    """Every run of words (first, last + 1) that is about as long as a name, with its likeness to it; those less alike by their letters alone are left out."""
+    """Every run of words (first, last + 1) that is about as long as a name, with its similarity to it; those less alike by their letters alone are left out."""
     plain = _joined(name)
     letters = len(plain)
     for first in range(len(words)):
@@ -72,11 +72,11 @@ def windows(words: Sequence[str], name: str, least_letters: float = 0.0) -> Iter
                 break
             said = "".join(words[first : last + 1])
             if heard >= _SHORTEST * letters and fuzz.ratio(said.replace("-", ""), plain) >= 100 * least_letters:
-                yield first, last + 1, name_likeness(said, name)
+                yield first, last + 1, name_similarity(said, name)
 
 
-def company_likeness(words: Sequence[str], names: Iterable[str]) -> tuple[int, int, float] | None:
-    """The run of words (first, last + 1) that sounds most like one of a company's names, with its likeness; None where all sound like another company."""
+def company_similarity(words: Sequence[str], names: Iterable[str]) -> tuple[int, int, float] | None:
+    """The run of words (first, last + 1) that sounds most like one of a company's names, with its similarity; None where all sound like another company."""
     own = [name for name in names if len(_joined(name)) >= LEAST_LETTERS]
     taken = _named_others(words, own)
     best: tuple[int, int, float] | None = None
@@ -93,13 +93,13 @@ def is_another(heard: str, name: str, alike: float) -> bool:
     """Whether words that are so much alike to a company's name are more like the name of another company."""
     letters = len(_joined(heard))
     others = (other for other in _other_companies() if _SHORTEST * len(_joined(other)) <= letters <= _LONGEST * len(_joined(other)))
-    return any(name_likeness(heard, other) > alike for other in others if not _is_of(other, name))
+    return any(name_similarity(heard, other) > alike for other in others if not _is_of(other, name))
 
 
 @cache
 def _is_of(other: str, name: str) -> bool:
     """Whether a name of the list is the company's own, or a part of it: "Telekom" of "Kredo Telecom"."""
-    return sounds(other) in sounds(name) or name_likeness(other, name) >= SAME
+    return sounds(other) in sounds(name) or name_similarity(other, name) >= SAME
 
 
 def _named_others(words: Sequence[str], own: Sequence[str]) -> set[int]:

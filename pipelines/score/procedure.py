@@ -288,7 +288,7 @@ def judge_procedure(
         outcome, confidence, reason = "operator_at_fault", blame, why("operator_at_fault")
     elif blame > 0 and outcome != "not_needed":
         outcome, confidence, reason = "cannot_tell", 1 - blame, why("maybe_operator_at_fault")
-    if (unheard := _unheard(outcome, turns, steps)) is not None:
+    if (unheard := _missed_speech(outcome, turns, steps)) is not None:
         outcome, confidence, reason = "cannot_tell", 0.4, unheard
     first_abuse = min((f.start_s for f in by_client), default=None)
     return Procedure(
@@ -302,26 +302,26 @@ def judge_procedure(
     )
 
 
-def _unheard(outcome: str, turns: Sequence[Turn], steps: Sequence[ProcedureStep]) -> Explanation | None:
+def _missed_speech(outcome: str, turns: Sequence[Turn], steps: Sequence[ProcedureStep]) -> Explanation | None:
     """Why an outcome cannot stand: it rests on what somebody did not say, and too little of his words was recognised to know that."""
     sure = [s for s in steps if s.confidence >= _SURE]
     abused = min((s.turn_no for s in sure if s.event is ProcedureEvent.ABUSE), default=None)
     warned = min((s.turn_no for s in sure if s.event is ProcedureEvent.WARN), default=None)
-    if outcome == "not_needed" and _is_badly_heard(turns, "client"):
+    if outcome == "not_needed" and _is_badly_recognised(turns, "client"):
         return why("abuse_may_be_unheard")
     if outcome in _RESTS_ON_A_WARNING and abused is None and warned is not None:  # the operator's word for it is all there is
         before = [t for t in turns if t.turn_no < warned]
         said_nothing = not any(t.tokens for t in before if t.role != "operator")
-        if said_nothing or _is_badly_heard(before, "client") or _is_badly_heard(turns, "client"):
+        if said_nothing or _is_badly_recognised(before, "client") or _is_badly_recognised(turns, "client"):
             return why("abuse_may_be_unheard")
-    if outcome == "calmed" and _is_badly_heard(turns, "client"):
+    if outcome == "calmed" and _is_badly_recognised(turns, "client"):
         return why("abuse_may_have_gone_on")
-    if outcome in _RESTS_ON_NO_WARNING and _is_badly_heard([t for t in turns if t.turn_no > (abused or 0)], "operator"):
+    if outcome in _RESTS_ON_NO_WARNING and _is_badly_recognised([t for t in turns if t.turn_no > (abused or 0)], "operator"):
         return why("warning_may_be_unheard")
     return None
 
 
-def _is_badly_heard(turns: Iterable[Turn], role: str) -> bool:
+def _is_badly_recognised(turns: Iterable[Turn], role: str) -> bool:
     """Whether there are words of one side, or of nobody known, and recognition believes them too little to say what was not among them."""
     heard = [token.probability for turn in turns if turn.role in (role, "unknown") for token in turn.tokens]
     return bool(heard) and fmean(heard) < _LEAST_HEARD

@@ -46,7 +46,7 @@ def words_of_turn(turn: Turn) -> list[LexiconWord]:
     return found
 
 
-def is_told(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
+def is_third_person(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Told of somebody who is not there: "what a scoundrel", the word for "what a" behind as Slavic speech has it, and no "you" beside it."""
     follows = i + 1 < len(words) and words[i + 1].sentence == words[i].sentence and lexicon.has("what_a", words[i + 1].text)
     # recognition writes commas for stops: "вот гад какой, прямо из рук вытащил, спасибо вам" thanks somebody else

@@ -14,7 +14,7 @@ from models.text.turn_model import ACTS, TurnReading
 from pipelines.centres.profile import Centre
 from pipelines.core.records import Token, Turn
 from pipelines.score.combination import CallPosition, load_combination
-from pipelines.score.phonetic_similarity import SAME, company_likeness, is_another
+from pipelines.score.phonetic_similarity import SAME, company_similarity, is_another
 from pipelines.score.quotes import sentence_that_does
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
@@ -188,7 +188,7 @@ def _company(said: TurnWords, centre: Centre, is_opening: bool) -> list[Span]:
 
 def _nearly(words: Sequence[str], names: Iterable[str]) -> list[tuple[int, int, float]]:
     """A long company name that recognition broke into other words, found by how it sounds."""
-    best = company_likeness(words, names)
+    best = company_similarity(words, names)
     if best is None or best[2] < _COMPANY_FROM:
         return []
     return [(best[0], best[1], round(min(0.95, best[2] + _COMPANY_MORE), 3))]

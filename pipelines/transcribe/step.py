@@ -97,7 +97,7 @@ def listen(group: Sequence[CallTranscription], recogniser: engine.Recogniser) ->
     """
     for one, chunks in zip(group, language_id.pack_by_language([one.sound for one in group], recogniser), strict=True):
         one.chunks = chunks
-    _hear(group, recogniser)
+    _recognise(group, recogniser)
     for one in group:  # what no word covers is heard once more
         one.chunks = [
             (again, languages)
@@ -106,13 +106,13 @@ def listen(group: Sequence[CallTranscription], recogniser: engine.Recogniser) ->
                 one.sound.tracks[chunk.track], chunk.track, uncovered(chunk, one.words, one.dropped), recogniser.longest_chunk_s
             )
         ]
-    _hear(group, recogniser)
+    _recognise(group, recogniser)
     for one in group:
         one.words.sort(key=lambda w: (w.start_s, w.end_s, w.track))
         one.dropped.sort(key=lambda f: f.start_s)
 
 
-def _hear(group: Sequence[CallTranscription], recogniser: engine.Recogniser) -> None:
+def _recognise(group: Sequence[CallTranscription], recogniser: engine.Recogniser) -> None:
     """Hear the chunks of all calls at once, and add what was said, or left out, to each."""
     chunks = [
         engine.Chunk(chunk.samples, languages, tuple(", ".join(one.sound.terms.get(language, ())) for language in languages))

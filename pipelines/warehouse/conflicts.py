@@ -23,7 +23,7 @@ from pipelines.core.rejections import Key, Reason
 _NO_ROW = "call_id like 'no-row:%'"  # how intake names a recording that the log does not know
 
 
-def settle(db: duckdb.DuckDBPyConnection) -> None:
+def resolve(db: duckdb.DuckDBPyConnection) -> None:
     """Turn the temporary table `received` into `incoming`, with final call ids and statuses; `staged_id` is the id in the batch.
 
     Makes two more temporary tables: `moved` (rows of store.calls that get a new id) and `superseded` (ids of rows that go).

@@ -44,7 +44,7 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
     Raises TransientError when another writer keeps the file for `timeout_s`, or the disk fails; MisconfiguredError when the file was made
     by a changed or newer version of the migrations.
     """
-    with write_lock(settings, timeout_s), writers_connection(settings, timeout_s) as connection, disk_errors_told(settings.warehouse):
+    with write_lock(settings, timeout_s), writers_connection(settings, timeout_s) as connection, disk_errors_explained(settings.warehouse):
         migrate(connection)
         yield connection
 
@@ -95,7 +95,7 @@ def open_for_reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection |
 
 
 @contextmanager
-def disk_errors_told(path: Path) -> Iterator[None]:
+def disk_errors_explained(path: Path) -> Iterator[None]:
     """Turn what DuckDB raises when a disk fails, in a statement, a checkpoint or a commit, into a TransientError."""
     try:
         yield

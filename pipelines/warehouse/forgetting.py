@@ -28,7 +28,7 @@ from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch
 from pipelines.warehouse import lake, rewriting
 from pipelines.warehouse.file import (
-    disk_errors_told,
+    disk_errors_explained,
     migrate,
     open_for_reading,
     write_lock,
@@ -131,7 +131,7 @@ def _forget(
 ) -> list[Path]:
     if settings.lake is None and not settings.warehouse.exists() and not settings.stage.exists():
         return []
-    with write_lock(settings), disk_errors_told(settings.warehouse):
+    with write_lock(settings), disk_errors_explained(settings.warehouse):
         _remove_empty_batches(settings)
         with writers_connection(settings) as db:
             migrate(db)

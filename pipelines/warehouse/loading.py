@@ -134,7 +134,7 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
         if broken:
             raise staging.CutShortError(f"{', '.join(broken)}: cut short")
         forgotten = _stage_received(db, batch, settings)
-        conflicts.settle(db)
+        conflicts.resolve(db)
         for kind in KINDS:
             _stage_kind(db, batch, kind)
         for table, sql in TABLES.items():

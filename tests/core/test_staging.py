@@ -33,15 +33,15 @@ def test_what_is_cut_short_goes_with_what_must_be_made_again_beside_it(batch: Ba
     assert not batch.has(kind)
     with pytest.raises(staging.CutShortError, match=kind):
         batch.read(kind)
-    assert batch.mend() == [kind]
+    assert batch.repair() == [kind]
     assert before - {file.stem for file in batch.folder.glob("*.parquet")} == goes
-    assert batch.mend() == []
+    assert batch.repair() == []
 
 
 def test_a_batch_whose_calls_are_cut_short_says_what_to_do(batch: Batch) -> None:
     cut(batch.path("calls"))
     with pytest.raises(staging.CutShortError, match="Remove the folder"):
-        batch.mend()
+        batch.repair()
 
 
 def test_any_length_but_the_whole_is_told_as_cut_short(batch: Batch, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_the_next_writer_removes_what_a_killed_one_left_but_not_what_a_living_on
     left.touch()
     with other.open("wb") as living:
         staging.fcntl.flock(living, staging.fcntl.LOCK_EX)
-        batch.mend()
+        batch.repair()
         assert not left.exists() and other.exists()
     batch.write("turns", [])
     assert not other.exists()
@@ -86,5 +86,5 @@ def test_unmasked_words_are_wiped_in_one_move(batch: Batch, monkeypatch: pytest.
     batch.wipe_private()
     assert not batch.has("words") and not batch.has("spoken_turns")
     monkeypatch.undo()
-    batch.mend()
+    batch.repair()
     assert {file.name for file in batch.folder.iterdir() if file.is_dir()} == {"put_aside"}

@@ -90,7 +90,7 @@ def test_what_is_masked_changes_no_judgement(judged: list[JudgedCall]) -> None:
         assert _opinion(kept) == _opinion(masked), one.call.call_id
         assert open_text.scored.procedure.outcome == masked.scored.procedure.outcome, one.call.call_id
         assert _fails(masked) == _fails(open_text), one.call.call_id
-        hidden += [t.shown_text for t in kept.turns] != [t.shown_text for t in masked.turns]
+        hidden += [t.displayed_text for t in kept.turns] != [t.displayed_text for t in masked.turns]
     assert hidden > len(judged) / 3  # else nothing was compared
 
 

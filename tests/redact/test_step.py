@@ -224,7 +224,7 @@ def test_raw_text_is_kept_only_when_it_was_asked_for_and_judgement_reads_the_sam
     spoken = {t.turn_no: t.text for t in batch.read("spoken_turns")}
     run(batch, raw)
     kept = batch.read("turns")
-    assert {t.turn_no: t.shown_text for t in kept} == spoken
+    assert {t.turn_no: t.displayed_text for t in kept} == spoken
     other = staged(settings, calls_folder)
     run(other, settings)
     assert [t.text for t in kept] == [t.text for t in other.read("turns")]
@@ -271,12 +271,12 @@ def test_masking_twice_changes_nothing_and_each_mask_is_on_record(spoken: Sequen
     once, found = redact_turns(turns, keep_raw=True)
     again, _ = redact_turns(once, keep_raw=True)
     assert [t.text for t in again] == [t.text for t in once]
-    assert [t.shown_text for t in once] == [" ".join(k.text for k in t.tokens) for t in turns]
+    assert [t.displayed_text for t in once] == [" ".join(k.text for k in t.tokens) for t in turns]
     placed = [(t.turn_no, token.text, token.start_s) for t in once for token in t.tokens if token.raw]
     assert placed == [(f.turn_no, f"[{f.kind.upper()}]", f.start_s) for f in found]
     for turn in once:
         starts = [token.start_s for token in turn.tokens]
-        assert starts == sorted(starts) and turn.quote(0, len(turn.tokens)) == turn.shown_text
+        assert starts == sorted(starts) and turn.quote(0, len(turn.tokens)) == turn.displayed_text
 
 
 @given(st.lists(st.text("0123456789", min_size=1, max_size=5), min_size=1, max_size=6), st.sampled_from(["client", "unknown"]))

@@ -62,7 +62,7 @@ def test_a_good_call_passes_and_every_pass_quotes_its_turn() -> None:
     ):
         assert got[name].verdict == "pass", name
         turn = next(t for t in turns if t.turn_no == got[name].turn_no)
-        assert (got[name].quote or "?") in turn.shown_text
+        assert (got[name].quote or "?") in turn.displayed_text
         assert turn.start_s <= (got[name].start_s or 0) < (got[name].end_s or 0) <= turn.end_s + 0.01
     assert {got[n].verdict for n in ("hold_announced", "abuse_procedure", "night_rule", "redirected", "callback_reason")} == {"na"}
     assert not [v for v in got.values() if v.verdict == "fail"]
@@ -217,5 +217,5 @@ def test_every_decided_point_has_evidence(calls_folder: Path) -> None:
                 seen += 1
                 assert verdict.start_s is not None and verdict.end_s is not None and verdict.end_s > verdict.start_s
                 if verdict.quote:
-                    assert verdict.quote in next(t.shown_text for t in turns if t.turn_no == verdict.turn_no)
+                    assert verdict.quote in next(t.displayed_text for t in turns if t.turn_no == verdict.turn_no)
     assert seen > 100

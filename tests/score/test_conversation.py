@@ -42,7 +42,7 @@ def test_only_a_clients_raised_voice_is_a_finding() -> None:
     loud = [replace(operator, raised_voice=True), replace(client, raised_voice=True, interrupts=True)]
     found = find_events(audio_of(loud), loud)
     assert [(f.kind, f.role) for f in found] == [("interruption", "client"), ("raised_voice", "client")]
-    assert all(f.quote and f.quote in client.shown_text for f in found)
+    assert all(f.quote and f.quote in client.displayed_text for f in found)
     assert measure(audio_of(loud), loud, []).interruptions_by_client == 1
 
 

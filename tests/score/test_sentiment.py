@@ -10,7 +10,7 @@ from pipelines.score.abuse import find_abuse
 from pipelines.score.sentiment import judge_sentiment
 from pipelines.turns.model_reading import ModelReading, read_calls
 from tests.score.spoken import turns_of
-from tests.score.test_reading import reading_of
+from tests.turns.test_model_reading import reading_of
 
 needs_weights = pytest.mark.skipif(
     not (MODELS_DIR / "multilingual-e5-small" / SOURCE_NAME).is_file(), reason="weights are not here: `make setup` brings them"

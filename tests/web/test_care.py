@@ -24,7 +24,7 @@ from tests.web.browser import Observed, needs_chromium
 from tests.web.made_calls import Made, load_and_publish, record
 from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
 from tests.web.served import assert_clean, look, served, sign_in
-from tests.web.test_call_room import share_of_tone
+from tests.web.test_call_routes import share_of_tone
 
 MORNING = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)  # eight o'clock in Odesa
 PLAIN = [("operator", "Добрий день, чим можу допомогти?"), ("client", "Підкажіть графік роботи.")]

@@ -11,7 +11,7 @@ import pytest
 from pipelines.coaching import packs
 from pipelines.core.settings import Settings
 from tests.web.people import People
-from tests.web.test_call_room import share_of_tone
+from tests.web.test_call_routes import share_of_tone
 from tests.web.test_packs import exported
 from tests.web.test_trainer import made, moment_ids
 

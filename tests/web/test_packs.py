@@ -39,7 +39,7 @@ from pipelines.reports import pack_export, static_pages
 from pipelines.transcribe import step as transcribe
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import People
-from tests.web.test_call_room import share_of_tone
+from tests.web.test_call_routes import share_of_tone
 from tests.web.test_trainer import HTML, made, moment_ids
 
 

@@ -14,7 +14,7 @@ from pipelines.queries import trends
 from pipelines.queries.scorecards import QuestionCard
 from pipelines.reports import pdf
 from tests.web.people import People
-from tests.web.test_manager_room import week
+from tests.web.test_manager_routes import week
 
 
 def read(content: bytes) -> tuple[int, str]:

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept(Generic[T]):
+class _CachedDocument(Generic[T]):
     """A document or a failure, and when it came."""
 
     what: T
@@ -54,8 +54,8 @@ class Provider:
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._lock = threading.Lock()  # never held while something is fetched
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._documents: dict[str, _Kept[dict[str, Any]]] = {}
-        self._failures: dict[str, _Kept[str]] = {}
+        self._documents: dict[str, _CachedDocument[dict[str, Any]]] = {}
+        self._failures: dict[str, _CachedDocument[str]] = {}
         self._fetching: dict[str, Future[dict[str, Any]]] = {}
 
     def document(self, url: str, fresh_s: float = FRESH_S) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class Provider:
             return self._wait(_json("POST", url, headers, form))
         except UnreachableError as error:
             with self._lock:
-                self._failures[url] = _Kept(str(error), time.monotonic())
+                self._failures[url] = _CachedDocument(str(error), time.monotonic())
             raise
 
     def forget(self) -> None:
@@ -112,11 +112,11 @@ class Provider:
             content = await _json("GET", url, {"Accept": "application/json"})
         except OpenIdError as error:
             with self._lock:
-                self._failures[url] = _Kept(str(error), time.monotonic())
+                self._failures[url] = _CachedDocument(str(error), time.monotonic())
             raise
         else:
             with self._lock:
-                self._documents[url] = _Kept(content, time.monotonic())
+                self._documents[url] = _CachedDocument(content, time.monotonic())
             return content
         finally:
             with self._lock:

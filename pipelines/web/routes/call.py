@@ -60,7 +60,7 @@ def sound(call_id: str, visit: Annotated[RequestContext, may("hear")]) -> Respon
     except NoSoundError as error:
         return JSONResponse({"said": visit.w(str(error))}, 410)
     action = audit.variant("heard", unmasked=visit.account.hears_personal_data)
-    audit.write_hearing(visit.store, visit.account, visit.address, action, call_id, row["centre_id"])
+    audit.write_listening(visit.store, visit.account, visit.address, action, call_id, row["centre_id"])
     if visit.account.may("review"):
         listening.note_sent(visit.store, visit.account, call_id)
     return FileResponse(found.sound, media_type=SOUND)
@@ -88,7 +88,7 @@ def clip(clip_id: str, visit: Annotated[RequestContext, may("hear")]) -> Respons
     file = (settings.site / rows[0]["path"]).resolve()
     if not file.is_relative_to(settings.clips.resolve()) or not file.is_file():
         visit.refuse(404, "heard_clip", clip_id, row["centre_id"])
-    audit.write_hearing(visit.store, visit.account, visit.address, "heard_clip", clip_id, row["centre_id"])
+    audit.write_listening(visit.store, visit.account, visit.address, "heard_clip", clip_id, row["centre_id"])
     return FileResponse(file, media_type=SOUND)
 
 

@@ -199,7 +199,7 @@ def sounding(visit: RequestContext, pack: Row, moment: Row, call: Row) -> Respon
     except NoSoundError as error:
         return JSONResponse({"said": visit.w(str(error))}, 410)
     subject = f"{pack['pack_id']}/{moment['moment_id']} {call['call_id']}"
-    audit.write_hearing(visit.store, visit.account, visit.address, "heard_clip", subject, pack["centre_id"])
+    audit.write_listening(visit.store, visit.account, visit.address, "heard_clip", subject, pack["centre_id"])
     return FileResponse(file, media_type=SOUND)
 
 

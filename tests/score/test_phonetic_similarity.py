@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.score.phonetic_similarity import company_likeness, likeness, name_likeness, sounds
+from pipelines.score.phonetic_similarity import company_similarity, name_similarity, similarity, sounds
 from tests.score.spoken import turns_of
 from tests.score.test_compliance import verdicts
 
@@ -75,12 +75,12 @@ def test_a_greeting_without_a_name_still_fails() -> None:
 
 def test_the_same_sounds_in_two_alphabets_are_alike() -> None:
     assert sounds("Kyiv") == sounds("Кеев") and sounds("Motiv") == sounds("мотив") == sounds("mothif")
-    assert company_likeness(["good", "afternoon", "my", "name", "is"], ["Kyiv Energy Services"]) is None
+    assert company_similarity(["good", "afternoon", "my", "name", "is"], ["Kyiv Energy Services"]) is None
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text("абвгдеиклмнопрст ", max_size=20), st.text("абвгдеиклмнопрст ", max_size=20))
 def test_likeness_is_a_share_and_a_name_is_most_like_itself(one: str, other: str) -> None:
-    assert 0 <= likeness(one, other) <= 1 and 0 <= name_likeness(one, other) <= 1
+    assert 0 <= similarity(one, other) <= 1 and 0 <= name_similarity(one, other) <= 1
     if one.strip():
-        assert likeness(one, one) == pytest.approx(1) and name_likeness(one, one) == pytest.approx(1)
+        assert similarity(one, one) == pytest.approx(1) and name_similarity(one, one) == pytest.approx(1)

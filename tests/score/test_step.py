@@ -60,7 +60,7 @@ def test_what_the_operator_clearly_did_has_its_words_and_blames_nobody() -> None
     assert len(did) == len(scored.acts)  # one row a turn and act
     for act in scored.acts:
         turn = turns[act.turn_no - 1]
-        assert turn.role == "operator" and act.quote in turn.shown_text and turn.start_s <= act.start_s < act.end_s <= turn.end_s
+        assert turn.role == "operator" and act.quote in turn.displayed_text and turn.start_s <= act.start_s < act.end_s <= turn.end_s
     assert {act.act for act in scored.acts} <= set(SPEECH_ACTS)
 
 
