@@ -335,14 +335,14 @@ def test_a_proposed_pack_is_as_balanced_as_its_calls_allow(some: list[tuple[bool
     if {"good_example", "to_improve"} <= set(kinds):
         assert (
             good == other == min(proposals.OF_A_KIND, kinds.count("good_example"), kinds.count("to_improve"))
-            and Balance(good, other).is_kept
+            and Balance(good, other).is_balanced
         )
     else:
         assert len(picked) == min(proposals.OF_A_KIND, len(rows))
 
 
 def test_balance_asks_for_both_kinds() -> None:
-    assert [Balance(*pair).is_kept for pair in ((1, 1), (2, 1), (1, 2), (3, 1), (0, 1), (4, 0), (0, 0))] == [
+    assert [Balance(*pair).is_balanced for pair in ((1, 1), (2, 1), (1, 2), (3, 1), (0, 1), (4, 0), (0, 0))] == [
         True,
         True,
         True,
