@@ -42,7 +42,8 @@ def test_an_evaluation_outlives_its_session(page: Page, observed: Observed, judg
     page.goto(f"{judged_at}/evaluate/irkutsk-1")
     page.check("input[name=verdict_greeting][value=fail]")
     page.click("[data-criterion=greeting] summary")
-    note.fill(NOTE)
+    with page.expect_response(lambda answer: "note_greeting=%" in (answer.request.post_data or "")):  # not the draft of the verdict alone
+        note.fill(NOTE)
     expect(draft).to_have_text(re.compile("^Draft saved"))
     page.goto(f"{judged_at}/me")  # away, and back again
     page.goto(f"{judged_at}/evaluate/irkutsk-1")
