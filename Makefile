@@ -40,11 +40,12 @@ test: setup lint
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
-	$(SAY) "lint, format, types, import rules"
+	$(SAY) "lint, format, types, SQL, import rules"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy .ci/*.py
+	@$(BIN)/sqlfluff lint sql --quiet
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/python .ci/architecture.py --check
 

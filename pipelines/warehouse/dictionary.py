@@ -61,8 +61,11 @@ def _type(kind: str) -> str:
 
 def _macros() -> list[str]:
     text = "\n".join(file.read_text(encoding="utf-8") for folder in ("macros", "marts") for file in sorted((SQL / folder).glob("*.sql")))
-    found = re.findall(r"-- ([^\n]+)\ncreate or replace macro (\w+)\(([^)]*)\)", text)
-    return ["| macro | meaning |", "|---|---|", *(f"| {name}({parameters}) | {meaning} |" for meaning, name, parameters in found)]
+    rows = ["| macro | meaning |", "|---|---|"]
+    for said, name, parameters in re.findall(r"-- ([^\n]+(?:\n-- [^\n]+)*)\ncreate or replace macro (\w+)\(([^)]*)\)", text):
+        meaning = said.replace("\n-- ", " ")
+        rows.append(f"| {name}({parameters}) | {meaning} |")
+    return rows
 
 
 def _checks() -> list[str]:

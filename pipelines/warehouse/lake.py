@@ -87,7 +87,7 @@ def fitted(db: duckdb.DuckDBPyConnection, text: str) -> str:
     """
     if not is_lake(db):
         return text
-    text = re.sub(r"comment on column [\w.]+ is\s+'(?:[^']|'')*';", "", text)
+    text = re.sub(r"comment on column [\w.]+ is\s+(?:'[^']*'\s*)+;", "", text)
     return re.sub(r"\s+primary key\b", "", text)
 
 

@@ -19,7 +19,7 @@ from pipelines.warehouse import lake, lemmas
 
 SQL = ROOT / "sql"
 _REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
-_COMMENTS = re.compile(r"comment on [^;]*? is\s+'(?:[^']|'')*';\s*")
+_COMMENTS = re.compile(r"comment on [^;]*? is\s+(?:'[^']*'\s*)+;\s*")
 _OF_CALLS = "calls"  # the one table that is made in the transaction of a load: nobody may see a call without its row
 _OF_WORDS = "said"
 _BLOCKS_AT_ONCE = 100  # 50,000 calls

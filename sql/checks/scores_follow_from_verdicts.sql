@@ -9,7 +9,8 @@ with totals as (
 select e.call_id, e.scorecard_id, e.score_pct, t.score_pct as from_verdicts_pct
 from evaluations as e
 left join totals as t on t.call_id = e.call_id and t.scorecard_id = e.scorecard_id and t.judge = e.judge
-where e.judge = 'machine'
+where
+    e.judge = 'machine'
     and case
         when e.auto_fail then coalesce(e.score_pct, 0) <> 0
         else (e.score_pct is null) <> (t.score_pct is null) or abs(e.score_pct - t.score_pct) > 0.06

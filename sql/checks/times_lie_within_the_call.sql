@@ -15,9 +15,9 @@ from (
     union all
     select 'coaching_clips', call_id, start_s, end_s from coaching_clips
     union all
-    select 'abuse_procedures', call_id, warned_at_s, warned_at_s from abuse_procedures
+    select 'abuse_procedures', call_id, warned_at_s as start_s, warned_at_s as end_s from abuse_procedures
     union all
-    select 'abuse_procedures', call_id, ended_notice_at_s, ended_notice_at_s from abuse_procedures
+    select 'abuse_procedures', call_id, ended_notice_at_s as start_s, ended_notice_at_s as end_s from abuse_procedures
 ) as o
 join calls as c on c.call_id = o.call_id
 where o.start_s < 0 or o.end_s < o.start_s or o.end_s > c.duration_s + 1.0

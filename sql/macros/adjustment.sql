@@ -1,23 +1,29 @@
--- How scores are adjusted for the call mix and operators are compared; docs/comparing.md explains it, tests/warehouse/simulate_operators.py checks it.
+-- How scores are adjusted for the call mix and operators are compared;
+-- docs/comparing.md explains it, tests/warehouse/simulate_operators.py checks it.
 
 -- Hours of the day that are judged alike, as the first of three: 0, 3, ..., 21.
 create or replace macro hours_of(wall) as extract(hour from wall) // 3 * 3;
 
 -- The tenure in the log means somebody who is still being trained.
-create or replace macro is_trainee(tenure) as
-    coalesce(regexp_matches(lower(trim(tenure)), '^(trainee|intern|probation|стаж[её]р|стажист|практикант|учен|gyakornok|tanuló)'), false);
+create or replace macro is_trainee(tenure) as (
+    coalesce(regexp_matches(lower(trim(tenure)), '^(trainee|intern|probation|стаж[её]р|стажист|практикант|учен|gyakornok|tanuló)'), false)
+);
 
--- How many calls at no effect every level of a factor begins with; more draws small levels harder towards zero. An operator begins with few, or the mix would take what is his.
-create or replace macro prior_calls(factor) as
-    case factor when 'mean' then 0 when 'topic and client type' then 30 when 'operator' then 2 else 10 end;
+-- How many calls at no effect every level of a factor begins with; more draws small levels harder towards zero.
+-- An operator begins with few, or the mix would take what is his.
+create or replace macro prior_calls(factor) as (
+    case factor when 'mean' then 0 when 'topic and client type' then 30 when 'operator' then 2 else 10 end
+);
 
 -- What one operator's calls tell of a level of the mix, in calls, when his own level has to be learned from them too.
-create or replace macro calls_worth(calls_in_level, calls) as
-    calls_in_level - calls_in_level ** 2 / (calls + prior_calls('operator'));
+create or replace macro calls_worth(calls_in_level, calls) as (
+    calls_in_level - calls_in_level ** 2 / (calls + prior_calls('operator'))
+);
 
 -- How far one operator's calls lie apart (variance), pooled with 20 calls of his peers so that few calls do not pass for steady work.
-create or replace macro own_variance(squares_sum, calls, peers_variance) as
-    (coalesce(squares_sum, 0) + 20 * peers_variance) / (greatest(calls - 1, 0) + 20);
+create or replace macro own_variance(squares_sum, calls, peers_variance) as (
+    (coalesce(squares_sum, 0) + 20 * peers_variance) / (greatest(calls - 1, 0) + 20)
+);
 
 -- The spreads between operators that are tried, in points: 0.05 to 40, close together where they are small.
 create or replace macro spreads_tried() as list_transform(range(24), lambda k: 40 * ((k + 0.8) / 23.8) ** 2);

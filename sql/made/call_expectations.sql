@@ -28,7 +28,8 @@ expected as (
         s.call_id,
         s.centre_id,
         s.month,
-        m.effect_pct + t.effect_pct + c.effect_pct + b.effect_pct + l.effect_pct + d.effect_pct + h.effect_pct + g.effect_pct as expected_pct,
+        m.effect_pct + t.effect_pct + c.effect_pct + b.effect_pct
+        + l.effect_pct + d.effect_pct + h.effect_pct + g.effect_pct as expected_pct,
         l.effect_pct as line_effect_pct,
         o.mix_doubt
     from scored as s
@@ -36,7 +37,9 @@ expected as (
     left join known as t on t.centre_id = s.centre_id and t.month = s.month and t.factor = 'topic' and t.level = s.topic
     left join known as c on c.centre_id = s.centre_id and c.month = s.month and c.factor = 'client type' and c.level = s.client_type
     left join known as b
-        on b.centre_id = s.centre_id and b.month = s.month and b.factor = 'topic and client type' and b.level = s.topic || ', ' || s.client_type
+        on
+            b.centre_id = s.centre_id and b.month = s.month and b.factor = 'topic and client type'
+            and b.level = s.topic || ', ' || s.client_type
     left join known as l on l.centre_id = s.centre_id and l.month = s.month and l.factor = 'line' and l.level = s.line
     left join known as d on d.centre_id = s.centre_id and d.month = s.month and d.factor = 'direction' and d.level = s.direction
     left join known as h on h.centre_id = s.centre_id and h.month = s.month and h.factor = 'hours' and h.level = s.hours

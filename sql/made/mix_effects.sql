@@ -10,18 +10,20 @@ cells as materialized (
             centre_id,
             month,
             [
-                '', coalesce(topic, 'unknown'), coalesce(client_type, 'unknown'), coalesce(topic, 'unknown') || ', ' || coalesce(client_type, 'unknown'),
+                '', coalesce(topic, 'unknown'), coalesce(client_type, 'unknown'),
+                coalesce(topic, 'unknown') || ', ' || coalesce(client_type, 'unknown'),
                 coalesce(line, 'unknown'), coalesce(direction, 'unknown'), coalesce(cast(hours_of(started_local) as varchar), 'unknown'),
                 coalesce(language, 'unknown'), coalesce(operator_id, 'unknown')
             ] as level_names,
             count(*) as calls,
             sum(score_pct) as score_sum
         from made.calls as c
-        where score_pct is not null and exists (
-            from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
-        )
+        where
+            score_pct is not null and exists (
+                from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
+            )
         group by all
-    )
+    ) as alike
 ),
 named as (
     select
@@ -38,10 +40,18 @@ levels as materialized (
         dense_rank() over (order by centre_id, month) as mix_id,
         row_number() over (partition by centre_id, month order by turn, level) as place
     from (
-        select centre_id, month, turn, factor, level, sum(calls)::bigint as calls, sum(score_sum) as score_sum, prior_calls(factor) as prior
+        select
+            centre_id,
+            month,
+            turn,
+            factor,
+            level,
+            cast(sum(calls) as bigint) as calls,
+            sum(score_sum) as score_sum,
+            prior_calls(factor) as prior
         from named
         group by centre_id, month, turn, factor, level
-    )
+    ) as counted
 ),
 placed as materialized (
     select n.cell_id, n.calls, l.level_id, l.place, l.turn
@@ -81,14 +91,19 @@ systems as (
 ),
 fit as (
     -- Backfitting: one after another, each level becomes what the others leave over, drawn to zero by its prior calls. Twenty rounds.
+    -- (sqlfluff does not know a lambda of two parameters.)
     select
         mix_id,
-        list_reduce(
+        list_reduce( -- noqa: PRS
             list_transform(range(20 * len(sums)), lambda n: [cast(n % len(sums) + 1 as double)]),
             lambda found, turn: list_concat(
                 found[1:cast(turn[1] as int) - 1],
-                [(sums[cast(turn[1] as int)] - list_dot_product(shared[cast(turn[1] as int)], list_select(found, places[cast(turn[1] as int)])))
-                 / weights[cast(turn[1] as int)]],
+                [
+                    (
+                        sums[cast(turn[1] as int)]
+                        - list_dot_product(shared[cast(turn[1] as int)], list_select(found, places[cast(turn[1] as int)]))
+                    ) / weights[cast(turn[1] as int)]
+                ],
                 found[cast(turn[1] as int) + 1:]
             ),
             list_transform(sums, lambda s: cast(0 as double))

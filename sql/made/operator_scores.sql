@@ -96,10 +96,10 @@ closed as (
     -- Going down the scale, a group is complete where an interval ends after another has begun.
     select *, is_high = 0 and lag(is_high) over down = 1 as closes
     from ends
-    window down as (partition by peer_group order by at_pct desc, is_high desc, operator_id)
+    window down as (partition by peer_group order by at_pct desc, is_high desc, operator_id asc)
 ),
 numbered as (
-    select *, sum(cast(closes as int)) over (partition by peer_group order by at_pct desc, is_high desc, operator_id) as groups_closed
+    select *, sum(cast(closes as int)) over (partition by peer_group order by at_pct desc, is_high desc, operator_id asc) as groups_closed
     from closed
 )
 select
@@ -116,7 +116,11 @@ select
     count(*) over (partition by s.peer_group) as peers,
     s.peer_score_pct,
     s.spread_pct,
-    case when s.score_low_pct > s.peer_score_pct then 'above' when s.score_high_pct < s.peer_score_pct then 'below' else 'not told apart' end as standing,
+    case
+        when s.score_low_pct > s.peer_score_pct then 'above'
+        when s.score_high_pct < s.peer_score_pct then 'below'
+        else 'not told apart'
+    end as standing,
     cast(h.groups_closed + 1 as bigint) as first_group,
     cast(l.groups_closed as bigint) as last_group
 from scored as s

@@ -54,11 +54,13 @@ select
 from made.daily_work as w
 cross join (values ('day'), ('week'), ('month'), ('all')) as p (period)
 cross join lateral (select case when p.period <> 'all' then period_of(p.period, day) end as period_start) as s
-where exists (
-    from touched_periods as t
-    where t.centre_id is not distinct from w.centre_id and t.period = p.period and t.period_start is not distinct from s.period_start
-)
-group by grouping sets (
-    (centre_id, operator_id, period, period_start), (centre_id, line, period, period_start), (centre_id, period, period_start)
-)
+where
+    exists (
+        from touched_periods as t
+        where t.centre_id is not distinct from w.centre_id and t.period = p.period and t.period_start is not distinct from s.period_start
+    )
+group by
+    grouping sets (
+        (centre_id, operator_id, period, period_start), (centre_id, line, period, period_start), (centre_id, period, period_start)
+    )
 having grouping(operator_id) = 1 or operator_id is not null

@@ -63,5 +63,6 @@ comment on column call_facts.client_sentiment_end is 'Mean sentiment of the last
 comment on column call_facts.duration_s is 'Length of the recording in seconds.';
 comment on column call_facts.disconnect_party is 'Who hung up: operator, client, system or unknown; from the exchange.';
 comment on column call_facts.is_kept is
-    'False when the line was cut, or the operator hung up on an abusive client without warning or notice; empty when nobody knows who hung up.';
+    'False when the line was cut, or the operator hung up on an abusive '
+    'client without warning or notice; empty when nobody knows who hung up.';
 comment on column call_facts.redirected is 'The criterion redirected was passed: a client of another company was told where to turn.';

@@ -46,7 +46,8 @@ select
 from made.calls;
 
 comment on view calls is 'Every call that was received: graded, quarantined (bad input) or unscoreable (sound, but nobody could judge it).';
-comment on column calls.call_id is 'Identity of the call, from the call log; a second recording under the same id gets ~ and the start of its sha256.';
+comment on column calls.call_id is
+    'Identity of the call, from the call log; a second recording under the same id gets ~ and the start of its sha256.';
 comment on column calls.centre_id is 'The contact centre, as in pipelines/centres/packaged.';
 comment on column calls.recording_sha256 is 'sha256 of the recording, in hexadecimal; empty where no recording was found.';
 comment on column calls.started_at is 'When the call began, with time zone.';
@@ -69,7 +70,8 @@ comment on column calls.disconnect_party is 'Who hung up: operator, client, syst
 comment on column calls.status is 'graded, quarantined or unscoreable.';
 comment on column calls.status_reason is 'Why the call is not graded, in one sentence; empty for a graded one.';
 comment on column calls.role_confidence is 'How sure we are who is the operator and who the client, 0 to 1.';
-comment on column calls.speech_model is 'Versions of the models that made words and speakers; transcript where they were delivered as text.';
+comment on column calls.speech_model is
+    'Versions of the models that made words and speakers; transcript where they were delivered as text.';
 comment on column calls.scored_by is 'Version of everything that judged the call.';
 comment on column calls.status_step is 'The step that rejected the call; empty for a graded one.';
 comment on column calls.recording is 'File name of the recording, without its folder.';
@@ -81,10 +83,16 @@ comment on column calls.operator_channel is 'Which channel (0 or 1) the operator
 comment on column calls.role_explanation is 'Why we think who is who, in one sentence.';
 comment on column calls.is_mapping_suspect is 'True when the words say that the log names the wrong operator channel.';
 comment on column calls.text_kept is 'redacted: personal data is masked in every text; raw: it was kept on request.';
-comment on column calls.started_local is 'When the call began, on the wall clock of the centre (no time zone); days and hours are counted by it.';
+comment on column calls.started_local is
+    'When the call began, on the wall clock of the centre (no time zone); days and hours are counted by it.';
 comment on column calls.extra_json is 'Columns of the call log that Callgrade does not know, as JSON.';
 comment on column calls.loaded_at is 'When this content was first loaded.';
-comment on column calls.call_no is 'The number of the call in the order of loading, another one when it is loaded anew. Joined by it beside call_id, turns and lemmas are found quickly.';
-comment on column calls.medium is 'What was delivered: recording, or transcript (no sound: no voice levels, no clips); empty where a row of the log named nothing that was there.';
-comment on column calls.status_reason_key is 'The kind of the reason, a key of pipelines/core/rejections.yaml; empty for a graded call and for what an older version rejected.';
+comment on column calls.call_no is
+    'The number of the call in the order of loading, another one when it is loaded '
+    'anew. Joined by it beside call_id, turns and lemmas are found quickly.';
+comment on column calls.medium is
+    'What was delivered: recording, or transcript (no sound: no voice levels, '
+    'no clips); empty where a row of the log named nothing that was there.';
+comment on column calls.status_reason_key is
+    'The kind of the reason, a key of pipelines/core/rejections.yaml; empty for a graded call and for what an older version rejected.';
 comment on column calls.status_reason_values is 'What fills the places of the reason''s sentence, as JSON.';

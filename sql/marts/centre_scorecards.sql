@@ -7,7 +7,8 @@ with adjusted as (
         usual_score_pct + raw_score_pct - expected_score_pct
         + case
             when subject = 'line'
-                then line_effect_pct - max(line_effect_pct) filter (where subject = 'centre') over (partition by centre_id, period, period_start)
+                then line_effect_pct - max(line_effect_pct) filter (where subject = 'centre')
+                    over (partition by centre_id, period, period_start)
             else 0
         end as adjusted_pct,
         interval_90() * sqrt(within_variance(squares_sum, scored_calls, 1) / nullif(scored_calls, 0)) as half_pct
@@ -61,15 +62,18 @@ select
     w.callbacks_done
 from adjusted as w;
 
-comment on view centre_scorecards is 'Centres and their lines by day, week and month: score with the call mix taken out, waiting, load and abuse.';
+comment on view centre_scorecards is
+    'Centres and their lines by day, week and month: score with the call mix taken out, waiting, load and abuse.';
 comment on column centre_scorecards.centre_id is 'The contact centre; empty where not even that is known.';
 comment on column centre_scorecards.line is 'The line; all for the whole centre, unknown where the log does not say.';
-comment on column centre_scorecards.period_start is 'First local day of the period (weeks begin on Monday); empty for calls without a start time.';
+comment on column centre_scorecards.period_start is
+    'First local day of the period (weeks begin on Monday); empty for calls without a start time.';
 comment on column centre_scorecards.period is 'day, week or month.';
 comment on column centre_scorecards.calls is 'All calls received, also those that nobody could score.';
 comment on column centre_scorecards.graded is 'Calls that were graded.';
 comment on column centre_scorecards.score_pct is
-    'Mean score of the scored calls in percent, as it would be with the usual call mix of the month; for a line, all but the line itself is adjusted for.';
+    'Mean score of the scored calls in percent, as it would be with the usual '
+    'call mix of the month; for a line, all but the line itself is adjusted for.';
 comment on column centre_scorecards.score_low_pct is 'Lower end of the 90 % interval of the adjusted mean.';
 comment on column centre_scorecards.score_high_pct is 'Upper end of the 90 % interval of the adjusted mean.';
 comment on column centre_scorecards.abusive_calls is 'Calls in which the client was abusive.';
@@ -92,7 +96,8 @@ comment on column centre_scorecards.abusive_calls_pct is
     'Abusive calls of all calls, in percent; calls that nobody could hear count as calm, so it is the least.';
 comment on column centre_scorecards.wait_s is 'Mean waiting time of the clients in seconds.';
 comment on column centre_scorecards.longest_wait_s is 'Longest waiting time of a client in seconds.';
-comment on column centre_scorecards.quick_answers_pct is 'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
+comment on column centre_scorecards.quick_answers_pct is
+    'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
 comment on column centre_scorecards.hold_s is 'Mean time on hold a call, in seconds.';
 comment on column centre_scorecards.dead_air_s is 'Mean dead air a call, in seconds.';
 comment on column centre_scorecards.operator_talk_ratio is 'Mean share of the call in which the operator speaks, 0 to 1.';
@@ -104,7 +109,8 @@ comment on column centre_scorecards.client_sentiment_end is
 comment on column centre_scorecards.client_sentiment_change is 'Mean sentiment of the clients at the end less at the start.';
 comment on column centre_scorecards.upset_calls is 'Calls whose client sounded upset at the start.';
 comment on column centre_scorecards.upset_calmed is 'Calls among them whose client sounded better at the end.';
-comment on column centre_scorecards.kept_calls is 'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
+comment on column centre_scorecards.kept_calls is
+    'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
 comment on column centre_scorecards.lost_calls is
     'Calls that were cut off, or that the operator ended against the abuse procedure. Neither counts where nobody knows who hung up.';
 comment on column centre_scorecards.reading_calls is 'Inbound calls about a meter reading, which a voice assistant could have taken.';

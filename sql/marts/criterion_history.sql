@@ -30,14 +30,15 @@ from verdicts as v;
 
 -- The verdicts as they stood at a moment, each with since when.
 create or replace macro criterion_results_as_of(moment) as table
-select * from criterion_history where valid_from <= moment and (valid_to is null or valid_to > moment);
+    select * from criterion_history where valid_from <= moment and (valid_to is null or valid_to > moment);
 
 comment on view criterion_history is 'Every verdict that a call has had; criterion_results_as_of(moment) picks those of a moment.';
 comment on column criterion_history.call_id is 'The call.';
 comment on column criterion_history.scorecard_id is 'The scorecard.';
 comment on column criterion_history.scorecard_version is 'Version of the scorecard that was applied.';
 comment on column criterion_history.criterion_id is 'The question: greeting, farewell, abuse_procedure, ...';
-comment on column criterion_history.verdict is 'pass, fail, na (does not apply to this call) or unsure (a person should listen; counts nowhere).';
+comment on column criterion_history.verdict is
+    'pass, fail, na (does not apply to this call) or unsure (a person should listen; counts nowhere).';
 comment on column criterion_history.confidence is 'How sure the judge was, 0 to 1.';
 comment on column criterion_history.points is 'Points won.';
 comment on column criterion_history.max_points is 'Points that could be won.';
@@ -49,4 +50,5 @@ comment on column criterion_history.judge is 'machine or human.';
 comment on column criterion_history.explanation is 'Why, in one sentence.';
 comment on column criterion_history.valid_from is 'Since when it stood.';
 comment on column criterion_history.valid_to is 'When another took its place, or the question was asked no more; empty while it stands.';
-comment on column criterion_history.replaced_by is 'The verdict that took its place; empty while it stands, or where the question was asked no more.';
+comment on column criterion_history.replaced_by is
+    'The verdict that took its place; empty while it stands, or where the question was asked no more.';

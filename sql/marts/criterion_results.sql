@@ -25,7 +25,8 @@ comment on column criterion_results.call_id is 'The call.';
 comment on column criterion_results.scorecard_id is 'The scorecard.';
 comment on column criterion_results.scorecard_version is 'Version of the scorecard that was applied.';
 comment on column criterion_results.criterion_id is 'The question: greeting, farewell, abuse_procedure, ...';
-comment on column criterion_results.verdict is 'pass, fail, na (does not apply to this call) or unsure (a person should listen; counts nowhere).';
+comment on column criterion_results.verdict is
+    'pass, fail, na (does not apply to this call) or unsure (a person should listen; counts nowhere).';
 comment on column criterion_results.confidence is 'How sure the judge is, 0 to 1.';
 comment on column criterion_results.points is 'Points won.';
 comment on column criterion_results.max_points is 'Points that could be won.';

@@ -50,7 +50,8 @@ select
 from made.daily_work;
 
 comment on view daily_work is
-    'Sums and counts of a day''s calls, from which scorecards of any period are put together; operator_id is empty where the log does not say.';
+    'Sums and counts of a day''s calls, from which scorecards of any period '
+    'are put together; operator_id is empty where the log does not say.';
 comment on column daily_work.centre_id is 'The contact centre.';
 comment on column daily_work.line is 'The line; unknown where the log does not say.';
 comment on column daily_work.operator_id is 'Who answered.';

@@ -32,13 +32,15 @@ from judgements;
 
 -- The evaluations as they stood at a moment: from evaluations_as_of(timestamptz '2026-03-31 23:59:59+00').
 create or replace macro evaluations_as_of(moment) as table
-select * from evaluation_history where valid_from <= moment and (valid_to is null or valid_to > moment);
+    select * from evaluation_history where valid_from <= moment and (valid_to is null or valid_to > moment);
 
-comment on view evaluation_history is 'Every evaluation that a call has had, with the versions that gave it; evaluations_as_of(moment) picks those of a moment.';
+comment on view evaluation_history is
+    'Every evaluation that a call has had, with the versions that gave it; evaluations_as_of(moment) picks those of a moment.';
 comment on column evaluation_history.call_id is 'The call.';
 comment on column evaluation_history.scorecard_id is 'The scorecard.';
 comment on column evaluation_history.scorecard_version is 'Version of the scorecard that was applied.';
-comment on column evaluation_history.score_pct is 'Points won of the points decided, in percent; 0 after an automatic fail; empty when nothing could be decided.';
+comment on column evaluation_history.score_pct is
+    'Points won of the points decided, in percent; 0 after an automatic fail; empty when nothing could be decided.';
 comment on column evaluation_history.auto_fail is 'A criterion failed that zeroes the whole evaluation.';
 comment on column evaluation_history.auto_fail_reason is 'Which criterion, and why.';
 comment on column evaluation_history.coverage_pct is 'Points decided of the points that apply to this call, in percent.';

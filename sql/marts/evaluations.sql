@@ -18,7 +18,8 @@ comment on view evaluations is 'A scorecard applied to a call.';
 comment on column evaluations.call_id is 'The call.';
 comment on column evaluations.scorecard_id is 'The scorecard.';
 comment on column evaluations.scorecard_version is 'Version of the scorecard that was applied.';
-comment on column evaluations.score_pct is 'Points won of the points decided, in percent; 0 after an automatic fail; empty when nothing could be decided.';
+comment on column evaluations.score_pct is
+    'Points won of the points decided, in percent; 0 after an automatic fail; empty when nothing could be decided.';
 comment on column evaluations.auto_fail is 'A criterion failed that zeroes the whole evaluation.';
 comment on column evaluations.auto_fail_reason is 'Which criterion, and why.';
 comment on column evaluations.auto_fail_criterion_id is 'The criterion that failed so; empty without an automatic fail.';

@@ -18,7 +18,8 @@ from store.findings;
 comment on view findings is 'What was noticed in a call, with its place and its quote.';
 comment on column findings.call_id is 'The call.';
 comment on column findings.finding_no is '1, 2, ... in order of start_s within the call.';
-comment on column findings.kind is 'abuse, forbidden_phrase, personal_data, raised_voice, interruption, dead_air, dropped_speech, channel_mapping.';
+comment on column findings.kind is
+    'abuse, forbidden_phrase, personal_data, raised_voice, interruption, dead_air, dropped_speech, channel_mapping.';
 comment on column findings.role is 'Who did it: operator, client or unknown.';
 comment on column findings.turn_no is 'The turn it stands in; empty where it is not in a turn.';
 comment on column findings.start_s is 'Start, in seconds from the start of the recording.';

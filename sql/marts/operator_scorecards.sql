@@ -87,7 +87,8 @@ left join exposure as e
 where w.subject = 'operator' and w.period <> 'all';
 
 comment on view operator_scorecards is
-    'Operators by day, week and month: their score beside their peers'' with the call mix taken out, their load, and what they had to listen to.';
+    'Operators by day, week and month: their score beside their peers'' with '
+    'the call mix taken out, their load, and what they had to listen to.';
 comment on column operator_scorecards.operator_id is 'The operator.';
 comment on column operator_scorecards.centre_id is 'The contact centre.';
 comment on column operator_scorecards.period_start is 'First local day of the period (weeks begin on Monday).';
@@ -95,9 +96,11 @@ comment on column operator_scorecards.period is 'day, week or month.';
 comment on column operator_scorecards.calls is 'All calls received, also those that nobody could score.';
 comment on column operator_scorecards.graded is 'Calls that were graded.';
 comment on column operator_scorecards.score_pct is
-    'Score in percent, adjusted for the call mix and drawn towards the peers where calls are few; empty when no call could be scored. See docs/comparing.md.';
+    'Score in percent, adjusted for the call mix and drawn towards the peers where '
+    'calls are few; empty when no call could be scored. See docs/comparing.md.';
 comment on column operator_scorecards.score_low_pct is 'Lower end of the 90 % interval of the adjusted score.';
-comment on column operator_scorecards.score_high_pct is 'Upper end of the 90 % interval; two operators whose intervals meet cannot be told apart.';
+comment on column operator_scorecards.score_high_pct is
+    'Upper end of the 90 % interval; two operators whose intervals meet cannot be told apart.';
 comment on column operator_scorecards.abusive_calls is 'Calls in which the client was abusive.';
 comment on column operator_scorecards.abuse_exposure_s is 'Seconds of abuse the operator had to listen to.';
 comment on column operator_scorecards.aht_s is 'Mean handling time in seconds.';
@@ -105,14 +108,17 @@ comment on column operator_scorecards.raw_score_pct is 'Plain mean of the scores
 comment on column operator_scorecards.expected_score_pct is 'What the same calls score with an average operator of this centre.';
 comment on column operator_scorecards.own_score_pct is 'The score adjusted for the call mix, before it is drawn towards the peers.';
 comment on column operator_scorecards.scored_calls is 'Calls with a score.';
-comment on column operator_scorecards.is_trainee is 'The latest call of the period was taken as a trainee; trainees are compared with trainees only.';
+comment on column operator_scorecards.is_trainee is
+    'The latest call of the period was taken as a trainee; trainees are compared with trainees only.';
 comment on column operator_scorecards.peers is 'Operators who are compared with each other here, this one included.';
 comment on column operator_scorecards.peer_score_pct is 'Mean score of the peers, adjusted in the same way.';
 comment on column operator_scorecards.standing is
     'above or below when the whole interval lies on one side of the mean of the peers, else not told apart.';
 comment on column operator_scorecards.first_group is
-    'Groups of peers who cannot be told apart are numbered from the best, 1; an operator can belong to several that follow each other. This is the first.';
-comment on column operator_scorecards.last_group is 'The last group. Two peers who share a group cannot be told apart; two who share none can.';
+    'Groups of peers who cannot be told apart are numbered from the best, 1; an '
+    'operator can belong to several that follow each other. This is the first.';
+comment on column operator_scorecards.last_group is
+    'The last group. Two peers who share a group cannot be told apart; two who share none can.';
 comment on column operator_scorecards.quarantined is 'Calls rejected for bad input.';
 comment on column operator_scorecards.unscoreable is 'Calls that nobody could judge.';
 comment on column operator_scorecards.graded_pct is 'Graded calls of all calls, in percent.';
@@ -125,7 +131,8 @@ comment on column operator_scorecards.abusive_calls_pct is
     'Abusive calls of all calls, in percent; calls that nobody could hear count as calm, so it is the least.';
 comment on column operator_scorecards.wait_s is 'Mean waiting time of the clients in seconds.';
 comment on column operator_scorecards.longest_wait_s is 'Longest waiting time of a client in seconds.';
-comment on column operator_scorecards.quick_answers_pct is 'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
+comment on column operator_scorecards.quick_answers_pct is
+    'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
 comment on column operator_scorecards.hold_s is 'Mean time on hold a call, in seconds.';
 comment on column operator_scorecards.dead_air_s is 'Mean dead air a call, in seconds.';
 comment on column operator_scorecards.operator_talk_ratio is 'Mean share of the call in which the operator speaks, 0 to 1.';
@@ -137,7 +144,8 @@ comment on column operator_scorecards.client_sentiment_end is
 comment on column operator_scorecards.client_sentiment_change is 'Mean sentiment of the clients at the end less at the start.';
 comment on column operator_scorecards.upset_calls is 'Calls whose client sounded upset at the start.';
 comment on column operator_scorecards.upset_calmed is 'Calls among them whose client sounded better at the end.';
-comment on column operator_scorecards.kept_calls is 'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
+comment on column operator_scorecards.kept_calls is
+    'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
 comment on column operator_scorecards.lost_calls is
     'Calls that were cut off, or that the operator ended against the abuse procedure. Neither counts where nobody knows who hung up.';
 comment on column operator_scorecards.reading_calls is 'Inbound calls about a meter reading, which a voice assistant could have taken.';

@@ -85,7 +85,8 @@ comment on column scorecard_measures.abusive_calls_pct is
     'Abusive calls of all calls, in percent; calls that nobody could hear count as calm, so it is the least.';
 comment on column scorecard_measures.wait_s is 'Mean waiting time of the clients in seconds.';
 comment on column scorecard_measures.longest_wait_s is 'Longest waiting time of a client in seconds.';
-comment on column scorecard_measures.quick_answers_pct is 'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
+comment on column scorecard_measures.quick_answers_pct is
+    'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
 comment on column scorecard_measures.hold_s is 'Mean time on hold a call, in seconds.';
 comment on column scorecard_measures.dead_air_s is 'Mean dead air a call, in seconds.';
 comment on column scorecard_measures.operator_talk_ratio is 'Mean share of the call in which the operator speaks, 0 to 1.';
@@ -97,7 +98,8 @@ comment on column scorecard_measures.client_sentiment_end is
 comment on column scorecard_measures.client_sentiment_change is 'Mean sentiment of the clients at the end less at the start.';
 comment on column scorecard_measures.upset_calls is 'Calls whose client sounded upset at the start.';
 comment on column scorecard_measures.upset_calmed is 'Calls among them whose client sounded better at the end.';
-comment on column scorecard_measures.kept_calls is 'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
+comment on column scorecard_measures.kept_calls is
+    'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
 comment on column scorecard_measures.lost_calls is
     'Calls that were cut off, or that the operator ended against the abuse procedure. Neither counts where nobody knows who hung up.';
 comment on column scorecard_measures.reading_calls is 'Inbound calls about a meter reading, which a voice assistant could have taken.';

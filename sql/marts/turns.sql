@@ -32,7 +32,8 @@ comment on column turns.language is 'Language of the turn (ru, uk, hu, en).';
 comment on column turns.asr_confidence is 'How sure the recogniser is of these words, 0 to 1.';
 comment on column turns.sentiment is 'How the words sound: negative, neutral or positive.';
 comment on column turns.sentiment_confidence is 'How sure we are of the sentiment, 0 to 1.';
-comment on column turns.voice_level_db is 'Loudness against the same speaker''s own median in this call, in decibels; a level, never a feeling.';
+comment on column turns.voice_level_db is
+    'Loudness against the same speaker''s own median in this call, in decibels; a level, never a feeling.';
 comment on column turns.raised_voice is 'The turn is clearly louder than this speaker''s usual level.';
 comment on column turns.overlap_s is 'How long the turn runs over other people''s turns, in seconds.';
 comment on column turns.speaker is 'Speaker label, local to the call.';

@@ -4,10 +4,10 @@ select
     t.call_id,
     t.turn_no,
     t.position as word_no,
-    t.word.text as text,
-    t.word.start_s as start_s,
-    t.word.end_s as end_s,
-    t.word.probability as probability,
+    t.word.text,
+    t.word.start_s,
+    t.word.end_s,
+    t.word.probability,
     t.call_no
 from (
     select call_id, call_no, turn_no, unnest(words) as word, generate_subscripts(words, 1) as position
