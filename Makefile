@@ -40,12 +40,13 @@ test: setup lint
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
-	$(SAY) "lint, format, types, SQL, import rules"
+	$(SAY) "lint, format, types, SQL, templates, import rules"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy .ci/*.py
 	@$(BIN)/sqlfluff lint sql --quiet
+	@$(BIN)/djlint pipelines/reports/templates --quiet
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/python .ci/architecture.py --check
 

@@ -64,7 +64,7 @@ def test_a_page_gives_its_reasons_in_its_own_language(judged: Settings, results:
     for result in results:
         assert w.explain(result["explanation_json"]) in page
         assert language == "en" or result["explanation"] not in page
-    zeroed = re.search(r'<p class="note bad".*?</p>', page)
+    zeroed = re.search(r'<p class="note bad".*?</p>', page, re.S)
     assert zeroed and w("critical") in zeroed.group() and w.explain('{"key":"ended_without_warning"}') in zeroed.group()
     assert "_" not in re.sub(r"<[^>]*>", "", page[page.index('id="h-criteria"') : page.index('id="h-talk"')])  # no bare data value
 

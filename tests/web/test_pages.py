@@ -109,14 +109,14 @@ def test_the_procedure_is_drawn_with_its_times_and_what_was_missing(scorecards: 
     calmed = Page(scorecards / "calls" / "kyiv-2.html").words
     assert "Попередження" in calmed and "клієнт зупинився" in calmed
     hung_up = (scorecards / "calls" / "irkutsk-2.html").read_text(encoding="utf-8")
-    steps = re.findall(r'<li class="(\w+)">.*?<b>(.*?)</b>', hung_up[hung_up.index('class="states row"') :].split("</ol>")[0])
+    steps = re.findall(r'<li class="(\w+)">.*?<b>(.*?)</b>', hung_up[hung_up.index('class="states row"') :].split("</ol>")[0], re.S)
     assert ("missing", "Предупреждение") in steps
     assert ("missing", "Конец звонка") in steps
 
 
 def test_personal_data_shows_as_chips(scorecards: Path) -> None:
     text = (scorecards / "calls" / "kyiv-1.html").read_text(encoding="utf-8")
-    assert "[ACCOUNT]" not in re.sub(r"<title>.*?</title>", "", text)
+    assert "[ACCOUNT]" not in re.sub(r"<title>.*?</title>", "", text, flags=re.S)
     assert re.search(r'<span class="chip" lang="uk">особовий рахунок</span>', text)
 
 
@@ -126,7 +126,7 @@ def test_no_page_shows_what_an_operator_feels(scorecards: Path) -> None:
         words = Page(page).words.lower()
         assert not any(w.label("sentiments", name) in words for name in ("negative", "positive"))
     for call in (scorecards / "calls").glob("*.html"):
-        turns = re.findall(r'<li class="operator" id="turn.*?</li>', call.read_text(encoding="utf-8"))
+        turns = re.findall(r'<li class="operator" id="turn.*?</li>', call.read_text(encoding="utf-8"), re.S)
         assert turns
         assert not any(wording(code).label("sentiments", "negative") in turn for turn in turns for code in LANGUAGES)
 

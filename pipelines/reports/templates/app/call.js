@@ -2,13 +2,15 @@
 (function () {
   var sound = document.getElementById("sound"), bar = document.querySelector(".player"), drawing = document.querySelector(".timeline svg");
   if (!sound || !bar) return;
-  var controls = bar.querySelector(".controls"), play = bar.querySelector(".play"), shown = bar.querySelector(".now-at"), follow = bar.querySelector(".follow");
+  var controls = bar.querySelector(".controls"), play = bar.querySelector(".play"),
+    shown = bar.querySelector(".now-at"), follow = bar.querySelector(".follow");
   var said = bar.querySelector(".said"), turns = Array.from(document.querySelectorAll(".talk li[data-at]")), stopAt = null, current = null;
   var SVG = "http://www.w3.org/2000/svg", lanes = drawing ? Array.from(drawing.querySelectorAll("rect.lane")) : [], head = null, length = 1;
 
   function number(element, name) { return parseFloat(element.getAttribute(name)); }
   function clock(seconds) {
-    var whole = Math.floor(seconds), hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60, rest = String(whole % 60).padStart(2, "0");
+    var whole = Math.floor(seconds), hours = Math.floor(whole / 3600),
+      minutes = Math.floor(whole / 60) % 60, rest = String(whole % 60).padStart(2, "0");
     return hours ? hours + ":" + String(minutes).padStart(2, "0") + ":" + rest : minutes + ":" + rest;
   }
   function make(name, values, before) {
@@ -35,7 +37,9 @@
   }
 
   play.addEventListener("click", toggle);
-  bar.querySelector(".back").addEventListener("click", function () { stopAt = null; sound.currentTime = Math.max(sound.currentTime - 10, 0); });
+  bar.querySelector(".back").addEventListener("click", function () {
+    stopAt = null; sound.currentTime = Math.max(sound.currentTime - 10, 0);
+  });
   bar.querySelector("select").addEventListener("change", function (event) { sound.playbackRate = parseFloat(event.target.value); });
   document.addEventListener("click", function (event) {
     var link = event.target.closest("a[data-at], .at[data-at]"), turn = event.target.closest(".talk li[data-at]");
@@ -52,7 +56,9 @@
     else if (event.key === "k" || event.key === "л" || event.key === "Л") step(-1);
     else if (event.key === "Enter" && event.target.matches(".talk li[data-at]")) hear(number(event.target, "data-at"));
   });
-  ["wheel", "touchmove"].forEach(function (kind) { window.addEventListener(kind, function () { if (!sound.paused) follow.checked = false; }, { passive: true }); });
+  ["wheel", "touchmove"].forEach(function (kind) {
+    window.addEventListener(kind, function () { if (!sound.paused) follow.checked = false; }, { passive: true });
+  });
   turns.forEach(function (turn) { turn.tabIndex = 0; });
 
   function label() {
@@ -74,7 +80,9 @@
     if (spoken !== current) {
       current = spoken;
       said.textContent = current ? current.querySelector("q").textContent : "";
-      if (current && follow.checked && !sound.paused) current.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+      if (current && follow.checked && !sound.paused) current.scrollIntoView({
+        block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
+      });
     }
     if (!sound.paused) requestAnimationFrame(show);
   }
@@ -89,7 +97,8 @@
     fetch("/listened", { method: "POST", body: body, keepalive: true }).catch(function () { /* it is not counted */ });
   }
   sound.addEventListener("timeupdate", function () {
-    var at = sound.currentTime, passed = before === null ? 0 : at - before, isHeard = !sound.paused && !sound.seeking && !sound.muted && sound.volume > 0;
+    var at = sound.currentTime, passed = before === null ? 0 : at - before,
+      isHeard = !sound.paused && !sound.seeking && !sound.muted && sound.volume > 0;
     before = isHeard ? at : null;
     if (!sound.seeking && passed > 0 && passed < 2 * sound.playbackRate) played += passed;
     if (played >= REPORT_S) report();
@@ -107,9 +116,14 @@
     lanes.forEach(function (lane) {
       var peaks = found.lanes[lane.dataset.role];
       if (!peaks) return;
-      var left = number(lane, "x"), step = number(lane, "width") / peaks.length, middle = number(lane, "y") + number(lane, "height") / 2, tall = number(lane, "height") / 2 - 2;
-      var path = peaks.map(function (v, n) { var y = Math.max(v / 100 * tall, 0.4); return "M" + (left + (n + 0.5) * step).toFixed(2) + " " + (middle - y).toFixed(1) + "v" + (2 * y).toFixed(1); }).join("");
-      make("path", { "class": "wave " + lane.dataset.role, d: path, "stroke-width": (step * 0.8).toFixed(2) }, drawing.querySelector(".grid") || drawing.lastChild);
+      var left = number(lane, "x"), step = number(lane, "width") / peaks.length,
+        middle = number(lane, "y") + number(lane, "height") / 2, tall = number(lane, "height") / 2 - 2;
+      var path = peaks.map(function (v, n) {
+        var y = Math.max(v / 100 * tall, 0.4);
+        return "M" + (left + (n + 0.5) * step).toFixed(2) + " " + (middle - y).toFixed(1) + "v" + (2 * y).toFixed(1);
+      }).join("");
+      make("path", { "class": "wave " + lane.dataset.role, d: path, "stroke-width": (step * 0.8).toFixed(2) },
+        drawing.querySelector(".grid") || drawing.lastChild);
     });
     drawing.classList.add("with-waves");
   }
@@ -127,6 +141,7 @@
       var at = (point.matrixTransform(drawing.getScreenCTM().inverse()).x - number(lanes[0], "x")) / number(lanes[0], "width");
       if (at >= 0) hear(at * length);
     });
-    fetch(bar.dataset.peaks, { headers: { accept: "application/json" } }).then(function (answer) { return answer.json(); }).then(draw).catch(function () { /* the page is read without the drawing */ });
+    fetch(bar.dataset.peaks, { headers: { accept: "application/json" } })
+      .then(function (answer) { return answer.json(); }).then(draw).catch(function () { /* the page is read without the drawing */ });
   }
 })();

@@ -1,4 +1,5 @@
-/* A session that ends while somebody fills in a form: the form stays, the person signs in again in a dialog, and the form is sent with the new token. */
+/* A session that ends while somebody fills in a form: the form stays, the person signs in again in a dialog,
+   and the form is sent with the new token. */
 (function () {
   var POLL_MS = 3000, LONGEST_POLL_MS = 600000, waiting = null;
   function template() { return document.getElementById("sign-in-again"); }
@@ -41,11 +42,14 @@
   /* The dialog; true once the person who filled in the page has signed in, false when it is closed before. */
   function signInAgain() {
     if (waiting) return waiting;
-    var dialog = template().content.querySelector("dialog").cloneNode(true), form = dialog.querySelector("form"), problem = dialog.querySelector(".note"), poll = null;
+    var dialog = template().content.querySelector("dialog").cloneNode(true), form = dialog.querySelector("form"),
+      problem = dialog.querySelector(".note"), poll = null;
     function say(text) { problem.textContent = text; problem.hidden = !text; }
     document.body.append(dialog);
     waiting = new Promise(function (done) {
-      function end(isDone) { clearInterval(poll); window.removeEventListener("focus", look); dialog.remove(); waiting = null; done(isDone); }
+      function end(isDone) {
+        clearInterval(poll); window.removeEventListener("focus", look); dialog.remove(); waiting = null; done(isDone);
+      }
       function look() {  /* the person may have signed in in another window */
         return session().then(function (found) {
           if (found.isMine) end(true);
@@ -57,8 +61,14 @@
         say("");
         fetch("/sign-in").then(function (answer) { return answer.text(); }).then(function (text) {
           var token = new DOMParser().parseFromString(text, "text/html").querySelector("input[name=token]").value;
-          return fetch("/sign-in", { method: "POST", body: new URLSearchParams({ name: form.elements.name.value, password: form.elements.password.value, token: token, next: "/sign-in/done" }) });
-        }).then(function (answer) { return answer.text().then(function (text) { return { isOk: answer.ok, page: new DOMParser().parseFromString(text, "text/html") }; }); }).then(function (found) {
+          return fetch("/sign-in", { method: "POST", body: new URLSearchParams({
+            name: form.elements.name.value, password: form.elements.password.value, token: token, next: "/sign-in/done"
+          }) });
+        }).then(function (answer) {
+          return answer.text().then(function (text) {
+            return { isOk: answer.ok, page: new DOMParser().parseFromString(text, "text/html") };
+          });
+        }).then(function (found) {
           if (found.isOk) return look();
           var note = found.page.querySelector("main [role=alert], main h1");
           say(note ? note.textContent : template().dataset.ended);
@@ -83,11 +93,14 @@
 
   document.addEventListener("submit", function (event) {
     var form = event.target, button = event.submitter;
-    if (event.defaultPrevented || form.method !== "post" || form.dataset.checked || !template() || !form.querySelector("textarea, input:not([type=hidden])")) return;
+    if (event.defaultPrevented || form.method !== "post" || form.dataset.checked || !template()
+      || !form.querySelector("textarea, input:not([type=hidden])")) return;
     event.preventDefault();
     if (form.dataset.waiting) return;  /* pressed twice */
     form.dataset.waiting = "1";
-    Promise.resolve(form.pending).then(ensure).catch(function () { told(template().dataset.offline); return false; }).then(function (isReady) {
+    Promise.resolve(form.pending).then(ensure).catch(function () {
+      told(template().dataset.offline); return false;
+    }).then(function (isReady) {
       delete form.dataset.waiting;
       if (!isReady) { form.dispatchEvent(new CustomEvent("callgrade:not-sent")); return; }
       form.dataset.checked = "1";

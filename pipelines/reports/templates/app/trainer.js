@@ -31,7 +31,9 @@
   });
   function next(n) {
     sounds[n].currentTime = 0; sounds[n].play().catch(function () { running = false; label(); });
-    sounds[n].closest("li").scrollIntoView({ block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+    sounds[n].closest("li").scrollIntoView({
+      block: "start", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
+    });
   }
   if (all && sounds.length) {
     all.hidden = false;
