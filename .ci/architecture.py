@@ -30,6 +30,7 @@ def packages() -> dict[str, str]:
 
 def picture(names: Mapping[str, str]) -> str:
     """A Mermaid flow chart of who imports whom. An arrow that follows from others is left out; the Dags and the models are one box each."""
+    sys.path.insert(0, str(ROOT))  # grimp looks for packages as an import would
     graph = grimp.build_graph(*TOPS, cache_dir=None)
     boxes = sorted({_box(name) for name in names})
     arrows = {
