@@ -1,4 +1,4 @@
-"""The web application: the site that all requests share, the guard around it, its rooms, and what is said when something is refused or fails."""
+"""The web application: the site that all requests share, the guard around it, its routes, and what is said when something is refused or fails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from pipelines.web import pending_forms
 from pipelines.web.auth.openid import OpenId
 from pipelines.web.request_context import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
 from pipelines.web.request_limits import AnonymousLimit
-from pipelines.web.routes import ROOMS
+from pipelines.web.routes import ROUTES
 from pipelines.web.routes.access import sign_in_form
 from pipelines.web.security import RequestGuard
 
@@ -56,19 +56,19 @@ _LIMITS = Limits()
 
 def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False, limits: Limits = _LIMITS) -> FastAPI:
     """The application for one site; `hosts` are the names, with port, that browsers may ask it by."""
-    rooms = tuple(item for room in ROOMS for item in getattr(room, "NAV", ()))
+    navigation = tuple(item for route in ROUTES for item in getattr(route, "NAV", ()))
     rules = read_rules(settings)
     openid = OpenId(rules) if rules else None
     site = Site(
-        settings, open_store(settings), Snapshot(settings), CallSounds(settings), is_https, rooms, openid, RateLimiter(limits.exports)
+        settings, open_store(settings), Snapshot(settings), CallSounds(settings), is_https, navigation, openid, RateLimiter(limits.exports)
     )
     site.store.refusals = Refusals(limits)
 
     def warm(published: SnapshotReader) -> None:
         blind.warm(published, site.store)
-        for room in ROOMS:
-            if hasattr(room, "warm"):
-                room.warm(published)
+        for route in ROUTES:
+            if hasattr(route, "warm"):
+                route.warm(published)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -85,8 +85,8 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan, redirect_slashes=False)
     app.state.site = site
-    for room in ROOMS:
-        app.include_router(room.router)
+    for route in ROUTES:
+        app.include_router(route.router)
     app.add_api_route("/static/{version}/{name}", _static, methods=["GET", "HEAD"])
     app.add_exception_handler(SignInFirstError, _sign_in_first)
     app.add_exception_handler(RefusedError, _refused)
@@ -194,7 +194,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _who(request: Request, site: Site) -> Account | None:
-    """Who asked for what no room has: his session was not looked up for it."""
+    """Who asked for what no route has; their session was not looked up."""
     session = find_session(site.store, request.cookies.get(site.session_cookie))
     return session.account if session else None
 
@@ -211,5 +211,5 @@ def _error_page(request: Request, status: int, key: str) -> HTMLResponse:
 
 
 def _error_text(w: Wording, account: Account | None, here: str, key: str) -> str:
-    values = {"visit": None, "account": account, "here": here, "said": w(key), "hint": w(key + "_hint"), "token": ""}
+    values = {"context": None, "account": account, "here": here, "said": w(key), "hint": w(key + "_hint"), "token": ""}
     return render("app/error.html", w, values)

@@ -68,7 +68,7 @@ class Connections:
         return self._total
 
     def admit(self, connection: BoundedProtocol, address: str) -> float | None:
-        """Count a new connection, closing another where there is no room; the seconds that it must wait, None when it is refused."""
+        """Count a new connection, closing another where there is no place; the seconds that it must wait, None when it is refused."""
         client = _PROXY if self._is_proxied and _is_loopback(address) else client_key(address)
         own = self._open.get(client, set())
         if client != _PROXY and len(own) >= self.limits.per_client:

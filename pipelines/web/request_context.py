@@ -1,7 +1,7 @@
-"""One request as a room sees it: who asks, in what language, what may be looked up, and how an answer is made.
+"""One request as a route sees it: who asks, in what language, what may be looked up, and how an answer is made.
 
-A room takes a `RequestContext` through `may(right)`: by then the session is checked, the role has the right, and a form carried its token. Rooms look calls,
-centres and operators up through the visit and never otherwise, so that what an account must not see is refused, and noted, in one place.
+A route takes a `RequestContext` through `require_permission(right)`: by then the session is checked, the role has the right, and a form carried its token. Routes look calls,
+centres and operators up through the context and never otherwise, so that what an account must not see is refused, and noted, in one place.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SignInFirstError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """A room's place in the navigation: its path, the key of its name in the strings, the right that shows it, and how much waits there."""
+    """An entry of the navigation: its path, the key of its name in the strings, the right that shows it, and how much waits there."""
 
     path: str
     name: str
@@ -79,7 +79,7 @@ class Site:
     snapshot: Snapshot
     sounds: CallSounds
     is_https: bool
-    rooms: tuple[NavItem, ...] = ()
+    navigation: tuple[NavItem, ...] = ()
     openid: OpenId | None = None  # where people may come in through a provider
     exports: RateLimiter = field(default_factory=lambda: RateLimiter(Limits().exports))
 
@@ -91,7 +91,7 @@ class Site:
 
 @dataclass
 class RequestContext:
-    """A request of somebody who is signed in and has the right that the room asked for."""
+    """A request of somebody who is signed in and has the right that the route asked for."""
 
     request: Request
     site: Site
@@ -193,17 +193,17 @@ class RequestContext:
             raise RefusedError(429, "exported", subject, centre_id, wait_s)
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of `templates/`, with all that the layout of the rooms needs."""
+        """A page of `templates/`, with all that the layout of the routes needs."""
         return HTMLResponse(render(template, self.w, self.layout() | values), status)
 
     def layout(self) -> dict[str, Any]:
         """What `layout.html` shows around every page."""
-        return {"visit": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
+        return {"context": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
 
     def nav(self) -> list[NavItem]:
-        """The rooms that this person may enter, the one that is open marked."""
+        """The pages in the navigation of this account, the open one marked."""
         here = self.request.url.path
-        items = [item for item in self.site.rooms if self.account.may(item.right)]
+        items = [item for item in self.site.navigation if self.account.may(item.right)]
         return [
             replace(
                 item,
@@ -267,10 +267,10 @@ LINKS = Links(
 )
 
 
-def may(right: str | None) -> Any:
-    """A dependency that gives a room its `RequestContext` when the person may do this; None asks only that somebody is signed in."""
+def require_permission(right: str | None) -> Any:
+    """A dependency that gives a route its `RequestContext` when the person may do this; None asks only that somebody is signed in."""
 
-    def visit(
+    def context(
         request: Request, session: Annotated[Session, Depends(_session)], form: Annotated[FormData, Depends(_form)]
     ) -> Iterator[RequestContext]:
         site: Site = request.app.state.site
@@ -279,7 +279,7 @@ def may(right: str | None) -> Any:
         with site.snapshot.read() as published:
             yield RequestContext(request, site, session, published, form)
 
-    return Depends(visit)
+    return Depends(context)
 
 
 async def _session(request: Request) -> Session:

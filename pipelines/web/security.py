@@ -1,4 +1,4 @@
-"""What holds for every request whatever room answers it: headers, the host that was asked for, where a form comes from, the size of bodies, rate limits."""
+"""What holds for every request whatever route answers it: headers, the host that was asked for, where a form comes from, the size of bodies, rate limits."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ Refuse = Callable[[str, str, int], None]  # address, what, status; called in a t
 
 
 class RequestGuard:
-    """Refuses what no room should see, and gives every answer its headers.
+    """Refuses what no route should see, and gives every answer its headers.
 
-    The body is read here, before a room begins, so that a slow one occupies neither a thread nor the published copy. `too_many` gives the page for
+    The body is read here, before a route begins, so that a slow one occupies neither a thread nor the published copy. `too_many` gives the page for
     somebody who asks too often.
     """
 
@@ -99,7 +99,7 @@ class RequestGuard:
             self._anonymous.learn(session, is_valid=state["account"] is not None)
 
     def _why_not(self, method: str, headers: Headers) -> int | None:
-        """The status of a request that is refused before any room sees it."""
+        """The status of a request that is refused before any route sees it."""
         if headers.get("host", "").lower() not in self._hosts:
             return 400  # another name that points here: a page of somebody else asking
         if "transfer-encoding" in headers:

@@ -40,7 +40,7 @@ from pipelines.core.settings import ROOT, Settings
 from pipelines.queries import moments
 from pipelines.queries.moment_query import MomentQuery
 from pipelines.reviews import disputes as disputing
-from pipelines.web.routes import ROOMS
+from pipelines.web.routes import ROUTES
 from tests.benchmarks import report, scale
 from tests.benchmarks.processes import EngineError
 
@@ -273,7 +273,7 @@ def not_asked(pages: Sequence[Asked]) -> list[str]:
     """Pages of the rooms that no one here asks for, by their route."""
     draw = random.Random(1)
     asked = [page.path(draw).partition("?")[0] for page in pages]
-    routes = [route for room in ROOMS for route in room.router.routes if isinstance(route, APIRoute) and "GET" in route.methods]
+    routes = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute) and "GET" in route.methods]
     return [route.path for route in routes if not NOT_PAGES.search(route.path) and not any(route.path_regex.match(path) for path in asked)]
 
 

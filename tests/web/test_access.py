@@ -15,6 +15,7 @@ from pipelines.__main__ import main
 from pipelines.app_db import accounts, database, sessions
 from pipelines.core.settings import Settings
 from pipelines.web import request_context
+from pipelines.web.routes import ROUTES
 from pipelines.web.security import LARGEST_BODY_BYTES
 from tests.web.people import HOST, PASSWORD, People, Person, title_of, token_of
 
@@ -26,9 +27,8 @@ def calls_in(dependant: Dependant) -> set[object]:
 
 
 def routes(people: People) -> list[APIRoute]:
-    from pipelines.web.routes import ROOMS
 
-    return [route for room in ROOMS for route in room.router.routes if isinstance(route, APIRoute)]
+    return [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
 
 
 def test_every_route_asks_who_it_is_and_every_form_carries_a_token(people: People) -> None:

@@ -24,7 +24,7 @@ from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.web.app import make_app
 from pipelines.web.request_context import MOST_FIELDS
-from pipelines.web.routes import ROOMS
+from pipelines.web.routes import ROUTES
 from pipelines.web.security import LARGEST_BODY_BYTES
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People, Person, token_of
@@ -32,8 +32,10 @@ from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People, Person, t
 EVIL = "\"'><img src=x onerror=alert(1)><script>alert(2)</script><a href=javascript:alert(3)>{{7*7}}"
 OPERATOR = "'\"><svg/onload=alert(4)>"
 CALL = 'kyiv-evil"><script src=//evil.example>'
-FORMS = [(r.path, next(iter(r.methods))) for room in ROOMS for r in room.router.routes if isinstance(r, APIRoute) and "POST" in r.methods]
-READ = [r.path for room in ROOMS for r in room.router.routes if isinstance(r, APIRoute) and "GET" in r.methods]
+FORMS = [
+    (r.path, next(iter(r.methods))) for module in ROUTES for r in module.router.routes if isinstance(r, APIRoute) and "POST" in r.methods
+]
+READ = [r.path for module in ROUTES for r in module.router.routes if isinstance(r, APIRoute) and "GET" in r.methods]
 
 
 def evil_call(call_id: str, centre_id: str) -> Made:

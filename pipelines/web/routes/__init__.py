@@ -1,4 +1,4 @@
-"""The rooms of the web application, one module each; a room is a router whose routes take a `Visit`. To add one, name it here."""
+"""The routes of the web application: one module for each group of pages, with a `router` whose functions take a `RequestContext`. A new module is named here."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ from pipelines.web.routes import (
     trainer,
 )
 
-ROOMS = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access, administration, openid)
+ROUTES = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access, administration, openid)

@@ -17,7 +17,17 @@ from pipelines.reviews import blind
 from pipelines.web import pending_forms
 from pipelines.web.auth import devices
 from pipelines.web.auth.cookies import Cookie
-from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD, NavItem, RequestContext, Site, address_of, language_of, may, render
+from pipelines.web.request_context import (
+    MOST_FIELDS,
+    TOKEN_FIELD,
+    NavItem,
+    RequestContext,
+    Site,
+    address_of,
+    language_of,
+    render,
+    require_permission,
+)
 from pipelines.web.routes.session import send_again
 
 router = APIRouter()
@@ -51,60 +61,64 @@ async def sign_in(request: Request) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(visit: Annotated[RequestContext, may(None)]) -> Response:
+def sign_out(context: Annotated[RequestContext, require_permission(None)]) -> Response:
     """End the session."""
-    sessions.close_session(visit.store, visit.session)
-    visit.note("signed_out")
-    answer = visit.go("/sign-in")
-    _session_cookie(visit.site).delete(answer, is_https=visit.site.is_https)
+    sessions.close_session(context.store, context.session)
+    context.note("signed_out")
+    answer = context.go("/sign-in")
+    _session_cookie(context.site).delete(answer, is_https=context.site.is_https)
     answer.headers["Clear-Site-Data"] = '"cache"'
     return answer
 
 
 @router.get("/me")
-def own_settings(visit: Annotated[RequestContext, may(None)]) -> HTMLResponse:
+def own_settings(context: Annotated[RequestContext, require_permission(None)]) -> HTMLResponse:
     """What somebody may see, the language of the pages, and a new password."""
-    return _own_page(visit)
+    return _own_page(context)
 
 
 @router.post("/me/language")
-def choose_language(visit: Annotated[RequestContext, may(None)]) -> Response:
+def choose_language(context: Annotated[RequestContext, require_permission(None)]) -> Response:
     """Keep the language a person chose and go back."""
-    language = visit.given("language")
-    accounts.set_language(visit.store, visit.account, language if language in LANGUAGES else None)
-    return visit.go(local_path(visit.given("back")) or "/")
+    language = context.given("language")
+    accounts.set_language(context.store, context.account, language if language in LANGUAGES else None)
+    return context.go(local_path(context.given("back")) or "/")
 
 
 @router.post("/me/password")
-def choose_password(visit: Annotated[RequestContext, may(None)]) -> Response:
+def choose_password(context: Annotated[RequestContext, require_permission(None)]) -> Response:
     """A new password, against the old one; every other session of the account ends."""
-    old, new, again = (str(visit.form.get(name) or "") for name in ("old", "new", "again"))
+    old, new, again = (str(context.form.get(name) or "") for name in ("old", "new", "again"))
     try:
-        known = sessions.sign_in(visit.store, visit.account.name, old, visit.address, device=visit.session.session_hash)
+        known = sessions.sign_in(context.store, context.account.name, old, context.address, device=context.session.session_hash)
     except sessions.TooManySignInsError as error:
-        return _own_page(visit, 429, visit.w("sign_in_wait", wait=clock(error.wait_s)))
+        return _own_page(context, 429, context.w("sign_in_wait", wait=clock(error.wait_s)))
     if known is None:
-        return _own_page(visit, 400, visit.w("password_old_wrong"))
+        return _own_page(context, 400, context.w("password_old_wrong"))
     if new != again:
-        return _own_page(visit, 400, visit.w("password_differs"))
+        return _own_page(context, 400, context.w("password_differs"))
     try:
-        accounts.set_password(visit.store, visit.account, new)
+        accounts.set_password(context.store, context.account, new)
     except MisconfiguredError:
-        return _own_page(visit, 400, visit.w("password_rules", least=accounts.SHORTEST_PASSWORD))
-    visit.note("password_changed", visit.account.name)
-    return with_session(visit.site, visit.account, visit.go("/me?done=1"))
+        return _own_page(context, 400, context.w("password_rules", least=accounts.SHORTEST_PASSWORD))
+    context.note("password_changed", context.account.name)
+    return with_session(context.site, context.account, context.go("/me?done=1"))
 
 
 @router.get("/audit")
 def audit_page(
-    visit: Annotated[RequestContext, may("see_audit")], action: str = "", name: str = "", older: AuditId = None, newer: AuditId = None
+    context: Annotated[RequestContext, require_permission("see_audit")],
+    action: str = "",
+    name: str = "",
+    older: AuditId = None,
+    newer: AuditId = None,
 ) -> HTMLResponse:
     """Who heard, exported and was refused what, newest first."""
     asked = action if action in audit.ACTIONS else None, accounts.fold(name) or None
-    found = audit.page(visit.store, visit.account, SHOWN, *asked, older, newer)
+    found = audit.page(context.store, context.account, SHOWN, *asked, older, newer)
     query = urlencode({"action": action, "name": name})
-    rows = blind.audited(found.rows, visit.withheld)
-    return visit.page("app/audit.html", found=found, rows=rows, actions=audit.ACTIONS, action=action, name=name, asked=query)
+    rows = blind.audited(found.rows, context.withheld)
+    return context.page("app/audit.html", found=found, rows=rows, actions=audit.ACTIONS, action=action, name=name, asked=query)
 
 
 def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
@@ -172,7 +186,7 @@ def sign_in_form(request: Request, status: int, problem: str = "", name: str = "
     w = wording(language_of(request))
     wanted = request.query_params.get("next", "") if next_path is None else next_path
     values = {
-        "visit": None, "account": None, "here": "/sign-in", "token": sessions.form_token(site.store, cookie), "problem": problem, "name": name[:64],
+        "context": None, "account": None, "here": "/sign-in", "token": sessions.form_token(site.store, cookie), "problem": problem, "name": name[:64],
         "chosen": request.query_params.get("language") in LANGUAGES, "next": local_path(wanted) or "", "has_accounts": bool(site.store.rows("select 1 from accounts limit 1")),
         "carried": getattr(request.state, "carried", None),
         "openid": site.openid.rules.button or w("openid_provider") if site.openid else None,
@@ -182,8 +196,8 @@ def sign_in_form(request: Request, status: int, problem: str = "", name: str = "
     return answer
 
 
-def _own_page(visit: RequestContext, status: int = 200, problem: str = "") -> HTMLResponse:
-    return visit.page("app/own.html", status, problem=problem, done=visit.request.query_params.get("done") == "1")
+def _own_page(context: RequestContext, status: int = 200, problem: str = "") -> HTMLResponse:
+    return context.page("app/own.html", status, problem=problem, done=context.request.query_params.get("done") == "1")
 
 
 def local_path(path: str) -> str | None:

@@ -14,87 +14,87 @@ from pipelines.core.published import Row
 from pipelines.core.settings import now
 from pipelines.reviews import disputes as disputing
 from pipelines.reviews import evaluations, human_verdicts, listening, resolved_verdicts
-from pipelines.web.request_context import RequestContext, may
+from pipelines.web.request_context import RequestContext, require_permission
 
 router = APIRouter()
 SOUND = "audio/ogg"
 
 
 @router.get("/calls/{call_id:path}")
-def call(call_id: str, visit: Annotated[RequestContext, may("see_calls")]) -> Response:
+def call(call_id: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
     """The page of a call; for a reviewer who has yet to judge it blind, the form to do so."""
-    row = visit.call(call_id)
-    if call_id in visit.withheld:
-        return visit.to_blind_form(call_id)
-    rows = resolved_verdicts.read(visit.published, visit.store, row, is_masked=not visit.account.hears_personal_data)
-    if not visit.account.may("hear"):
+    row = context.call(call_id)
+    if call_id in context.withheld:
+        return context.to_blind_form(call_id)
+    rows = resolved_verdicts.read(context.published, context.store, row, is_masked=not context.account.hears_personal_data)
+    if not context.account.may("hear"):
         rows["coaching_clips"] = []
-    values = visit.shown(row["centre_id"]).call(row, rows)
-    reviewed = evaluations.reviews(visit.store, [call_id]).get(call_id)
-    if visit.account.may("review"):
-        human_verdicts.note_seen(visit.store, visit.account, call_id)
-    disputes = disputing.mark(visit.store, visit.account, row, rows, visit.site.settings.dispute_days)
-    listened = listening.latest(visit.store, [call_id]).get(call_id)
-    return visit.page("app/call.html", reviewed=reviewed, listened=listened, disputes=disputes, **values)
+    values = context.shown(row["centre_id"]).call(row, rows)
+    reviewed = evaluations.reviews(context.store, [call_id]).get(call_id)
+    if context.account.may("review"):
+        human_verdicts.note_seen(context.store, context.account, call_id)
+    disputes = disputing.mark(context.store, context.account, row, rows, context.site.settings.dispute_days)
+    listened = listening.latest(context.store, [call_id]).get(call_id)
+    return context.page("app/call.html", reviewed=reviewed, listened=listened, disputes=disputes, **values)
 
 
 @router.get("/peaks/{call_id:path}")
-def peaks(call_id: str, visit: Annotated[RequestContext, may("hear")]) -> Response:
+def peaks(call_id: str, context: Annotated[RequestContext, require_permission("hear")]) -> Response:
     """How loud each voice is over the call, for the drawing; or why there is no sound."""
-    row = visit.call(call_id)
+    row = context.call(call_id)
     try:
-        found = _rendering(visit, row)
+        found = _rendering(context, row)
     except NoSoundError as error:
-        return JSONResponse({"said": visit.w(str(error))})
-    turns = visit.published.of_calls("turns", [call_id], "turn_no", "turn_no, role, track, start_s, end_s")
+        return JSONResponse({"said": context.w(str(error))})
+    turns = context.published.of_calls("turns", [call_id], "turn_no", "turn_no, role, track, start_s, end_s")
     tracks: list[list[int]] = json.loads(found.peaks.read_text(encoding="utf-8"))
     return JSONResponse({"lanes": _lanes(tracks, turns, row["duration_s"] or 1.0)})
 
 
 @router.get("/sound/{call_id:path}")
-def sound(call_id: str, visit: Annotated[RequestContext, may("hear")]) -> Response:
+def sound(call_id: str, context: Annotated[RequestContext, require_permission("hear")]) -> Response:
     """The sound of a call, whole or the range that a player asks for; personal data is beeped for who may not hear it."""
-    row = visit.call(call_id, "heard")
+    row = context.call(call_id, "heard")
     try:
-        found = _rendering(visit, row)
+        found = _rendering(context, row)
     except NoSoundError as error:
-        return JSONResponse({"said": visit.w(str(error))}, 410)
-    action = audit.variant("heard", unmasked=visit.account.hears_personal_data)
-    audit.write_listening(visit.store, visit.account, visit.address, action, call_id, row["centre_id"])
-    if visit.account.may("review"):
-        listening.note_sent(visit.store, visit.account, call_id)
+        return JSONResponse({"said": context.w(str(error))}, 410)
+    action = audit.variant("heard", unmasked=context.account.hears_personal_data)
+    audit.write_listening(context.store, context.account, context.address, action, call_id, row["centre_id"])
+    if context.account.may("review"):
+        listening.note_sent(context.store, context.account, call_id)
     return FileResponse(found.sound, media_type=SOUND)
 
 
 @router.post("/listened")
-def listened(visit: Annotated[RequestContext, may("review")]) -> Response:
+def listened(context: Annotated[RequestContext, require_permission("review")]) -> Response:
     """Count seconds of a call that the player of a reviewer played."""
-    row = visit.call(visit.given("call_id"), "heard")
+    row = context.call(context.given("call_id"), "heard")
     try:
-        seconds = float(visit.given("seconds", 20))
+        seconds = float(context.given("seconds", 20))
     except ValueError:
-        visit.refuse(400, "sent_form", row["call_id"], row["centre_id"])
-    return JSONResponse({"listened": listening.report(visit.store, visit.account, row, seconds)})
+        context.refuse(400, "sent_form", row["call_id"], row["centre_id"])
+    return JSONResponse({"listened": listening.report(context.store, context.account, row, seconds)})
 
 
 @router.get("/clips/{clip_id}")
-def clip(clip_id: str, visit: Annotated[RequestContext, may("hear")]) -> Response:
+def clip(clip_id: str, context: Annotated[RequestContext, require_permission("hear")]) -> Response:
     """A coaching clip of a call that this account sees, until its time is over."""
-    rows = visit.published.rows("select * from coaching_clips where clip_id = ?", clip_id)
+    rows = context.published.rows("select * from coaching_clips where clip_id = ?", clip_id)
     if not rows or rows[0]["expires_at"] <= now():
-        visit.refuse(404, "heard_clip", clip_id)
-    row = visit.call(rows[0]["call_id"], "heard_clip")
-    settings = visit.site.settings
+        context.refuse(404, "heard_clip", clip_id)
+    row = context.call(rows[0]["call_id"], "heard_clip")
+    settings = context.site.settings
     file = (settings.site / rows[0]["path"]).resolve()
     if not file.is_relative_to(settings.clips.resolve()) or not file.is_file():
-        visit.refuse(404, "heard_clip", clip_id, row["centre_id"])
-    audit.write_listening(visit.store, visit.account, visit.address, "heard_clip", clip_id, row["centre_id"])
+        context.refuse(404, "heard_clip", clip_id, row["centre_id"])
+    audit.write_listening(context.store, context.account, context.address, "heard_clip", clip_id, row["centre_id"])
     return FileResponse(file, media_type=SOUND)
 
 
-def _rendering(visit: RequestContext, call: Row) -> Rendering:
-    spans = personal_spans(visit.published, call["call_id"])
-    return visit.site.sounds.rendering(call, spans, whole=visit.account.hears_personal_data)
+def _rendering(context: RequestContext, call: Row) -> Rendering:
+    spans = personal_spans(context.published, call["call_id"])
+    return context.site.sounds.rendering(call, spans, whole=context.account.hears_personal_data)
 
 
 def _lanes(tracks: list[list[int]], turns: list[Row], duration_s: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipelines.queries.call_details import PLACEHOLDER
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import wellbeing
 from pipelines.reviews import blind
-from pipelines.web.request_context import NavItem, RequestContext, may
+from pipelines.web.request_context import NavItem, RequestContext, require_permission
 
 router = APIRouter()
 NAV = (NavItem("/care", "care_room", "care"),)
@@ -29,26 +29,26 @@ def warm(published: SnapshotReader) -> None:
 
 
 @router.get("/care")
-def start(visit: Annotated[RequestContext, may("care")]) -> Response:
+def start(context: Annotated[RequestContext, require_permission("care")]) -> Response:
     """The only centre of who sees one, else the first."""
-    centres = visit.centres()
+    centres = context.centres()
     return (
-        visit.go(f"/care/{quote(centres[0], safe='')}")
+        context.go(f"/care/{quote(centres[0], safe='')}")
         if centres
-        else visit.page("index.html", centres=[], ledger=[], received=0, graded=0, needs_review=0, auto_fails=0, abusive_calls=0)
+        else context.page("index.html", centres=[], ledger=[], received=0, graded=0, needs_review=0, auto_fails=0, abusive_calls=0)
     )
 
 
 @router.get("/care/{centre_id}")
-def care(centre_id: str, visit: Annotated[RequestContext, may("care")]) -> HTMLResponse:
+def care(centre_id: str, context: Annotated[RequestContext, require_permission("care")]) -> HTMLResponse:
     """A centre: exposure by person and shift with rest advice, threats, and considerate clients."""
-    centre_id = visit.centre(centre_id)
-    published, shown, w = visit.published, visit.shown(centre_id), visit.w
+    centre_id = context.centre(centre_id)
+    published, shown, w = context.published, context.shown(centre_id), context.w
     shifts, hours, thanks, threats = _read(published, centre_id)
-    thanks = blind.without(thanks, visit.withheld)
-    return visit.page(
-        "app/care.html", centre=shown.centre, centres=[visit.shown(c).centre for c in visit.centres()], rule=wellbeing.rule(published, centre_id),
-        people=shown.operators(wellbeing.by_person(shifts)), shifts=[_shift(visit, s) for s in shifts[: wellbeing.SHIFTS_SHOWN]], more=max(len(shifts) - wellbeing.SHIFTS_SHOWN, 0),
+    thanks = blind.without(thanks, context.withheld)
+    return context.page(
+        "app/care.html", centre=shown.centre, centres=[context.shown(c).centre for c in context.centres()], rule=wellbeing.rule(published, centre_id),
+        people=shown.operators(wellbeing.by_person(shifts)), shifts=[_shift(context, s) for s in shifts[: wellbeing.SHIFTS_SHOWN]], more=max(len(shifts) - wellbeing.SHIFTS_SHOWN, 0),
         hours=_drawn(hours), days=wellbeing.DAYS, pause_min=wellbeing.PAUSE_MIN,
         thanks=[t | {"when": w.time(t["started_local"]), "href": shown.links.call(t["call_id"]), "pieces": PLACEHOLDER.split(t["quote"] or "")} for t in thanks],
         threats=[t | {"when": w.time(t["started_local"])} for t in threats],
@@ -56,33 +56,33 @@ def care(centre_id: str, visit: Annotated[RequestContext, may("care")]) -> HTMLR
 
 
 @router.get("/care/threats/{call_id:path}")
-def threat(call_id: str, visit: Annotated[RequestContext, may("care")]) -> HTMLResponse:
+def threat(call_id: str, context: Annotated[RequestContext, require_permission("care")]) -> HTMLResponse:
     """The evidence of a threatening call."""
-    call = _threatening(visit, call_id, "evidence_opened")
-    said = wellbeing.evidence(visit.published, call, hears_personal_data=visit.account.hears_personal_data)
-    visit.note(audit.variant("evidence_opened", unmasked=visit.account.hears_personal_data), call_id, call["centre_id"])
-    shown = visit.shown(call["centre_id"])
+    call = _threatening(context, call_id, "evidence_opened")
+    said = wellbeing.evidence(context.published, call, hears_personal_data=context.account.hears_personal_data)
+    context.note(audit.variant("evidence_opened", unmasked=context.account.hears_personal_data), call_id, call["centre_id"])
+    shown = context.shown(call["centre_id"])
     turns = [t | {"pieces": PLACEHOLDER.split(t["text"])} for t in said["turns"]]
     quotes = [f | {"pieces": PLACEHOLDER.split(f["quote"] or "")} for f in said["findings"]]
-    return visit.page(
-        "app/evidence.html", centre=shown.centre, said=said | {"turns": turns, "findings": quotes}, when=visit.w.time(said["started_local"]),
+    return context.page(
+        "app/evidence.html", centre=shown.centre, said=said | {"turns": turns, "findings": quotes}, when=context.w.time(said["started_local"]),
         href=shown.links.call(call_id),
     )  # fmt: skip
 
 
 @router.get("/care/evidence/{call_id:path}")
-def take_evidence(call_id: str, visit: Annotated[RequestContext, may("care")]) -> Response:
+def take_evidence(call_id: str, context: Annotated[RequestContext, require_permission("care")]) -> Response:
     """The evidence to hand over: quotes with their times and the sound, whole only for who may hear personal data."""
-    call = _threatening(visit, call_id, "exported")
-    visit.limit_exports(f"evidence of {call_id}", call["centre_id"])
-    is_whole = visit.account.hears_personal_data
-    said = wellbeing.evidence(visit.published, call, hears_personal_data=is_whole)
+    call = _threatening(context, call_id, "exported")
+    context.limit_exports(f"evidence of {call_id}", call["centre_id"])
+    is_whole = context.account.hears_personal_data
+    said = wellbeing.evidence(context.published, call, hears_personal_data=is_whole)
     try:
-        sound = visit.site.sounds.rendering(call, personal_spans(visit.published, call_id), whole=is_whole).sound
+        sound = context.site.sounds.rendering(call, personal_spans(context.published, call_id), whole=is_whole).sound
     except NoSoundError:
         sound = None
-    content = wellbeing.archive(said, sound, visit.shown(call["centre_id"]).centre["name"], visit.w, is_whole=is_whole)
-    visit.note(audit.variant("exported", unmasked=is_whole), f"evidence of {call_id}", call["centre_id"])
+    content = wellbeing.archive(said, sound, context.shown(call["centre_id"]).centre["name"], context.w, is_whole=is_whole)
+    context.note(audit.variant("exported", unmasked=is_whole), f"evidence of {call_id}", call["centre_id"])
     name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:80]
     return Response(
         content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-evidence-{name}.zip"'}
@@ -95,18 +95,18 @@ def _read(published: SnapshotReader, centre_id: str) -> list[list[Row]]:
     return [published.once((f"care_{reader.__name__}", centre_id), partial(reader, published, centre_id)) for reader in readers]
 
 
-def _threatening(visit: RequestContext, call_id: str, action: str) -> Row:
+def _threatening(context: RequestContext, call_id: str, action: str) -> Row:
     """A call that this account sees and in which somebody was threatened. Raises RefusedError otherwise."""
-    call = visit.call(call_id, action)
+    call = context.call(call_id, action)
     more = "kind = 'abuse' and severity = 'threat' and role <> 'operator'"
-    found = visit.published.of_calls("findings", [call_id], "start_s", "finding_no, start_s", more)
+    found = context.published.of_calls("findings", [call_id], "start_s", "finding_no, start_s", more)
     if not found:
-        visit.refuse(404, action, call_id, call["centre_id"])
+        context.refuse(404, action, call_id, call["centre_id"])
     return call
 
 
-def _shift(visit: RequestContext, row: Row) -> Row:
-    w = visit.w
+def _shift(context: RequestContext, row: Row) -> Row:
+    w = context.w
     due = row["rest_due_local"]
     return row | {
         "when": f"{w.time(row['shift_start_local'])}–{w.hour(row['shift_end_local'])}",

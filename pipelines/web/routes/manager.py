@@ -17,7 +17,7 @@ from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import Presenter, period
 from pipelines.reviews import blind, evaluations, listening
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import NavItem, RequestContext, call_path, may, operator_path
+from pipelines.web.request_context import NavItem, RequestContext, call_path, operator_path, require_permission
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
@@ -38,127 +38,127 @@ SCORE_COLUMNS = {
 
 
 @router.get("/")
-def start(visit: Annotated[RequestContext, may("see_calls")]) -> Response:
+def start(context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
     """The centres that this person sees; an operator's own page, and the only centre of who sees one."""
-    account = visit.account
+    account = context.account
     if account.role == "operator":
-        return visit.go("/" + operator_path(sorted(account.centres)[0], account.operator_id or ""))
-    centres = visit.centres()
+        return context.go("/" + operator_path(sorted(account.centres)[0], account.operator_id or ""))
+    centres = context.centres()
     if len(centres) == 1:
-        return visit.go("/" + visit.shown(centres[0]).centre["href"])
-    totals = [t for t in all_totals(visit) if t["centre_id"] in centres]
-    cards = [t | visit.shown(t["centre_id"]).centre | {"period": period(t, visit.w)} for t in totals]
+        return context.go("/" + context.shown(centres[0]).centre["href"])
+    totals = [t for t in all_totals(context) if t["centre_id"] in centres]
+    cards = [t | context.shown(t["centre_id"]).centre | {"period": period(t, context.w)} for t in totals]
     numbers = {key: sum(t[key] for t in totals) for key in ("received", "graded", "needs_review", "auto_fails", "abusive_calls")}
-    return visit.page("index.html", centres=cards, ledger=[], **numbers)
+    return context.page("index.html", centres=cards, ledger=[], **numbers)
 
 
 @router.get("/centres/{centre_id}")
-def centre(centre_id: str, visit: Annotated[RequestContext, may("see_numbers")]) -> HTMLResponse:
+def centre(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
     """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
-    values = glance(visit, centre_id)
-    centre_id, total, shown = values["centre"]["centre_id"], values["total"], visit.shown(centre_id)
-    published = visit.published
+    values = glance(context, centre_id)
+    centre_id, total, shown = values["centre"]["centre_id"], values["total"], context.shown(centre_id)
+    published = context.published
     calls, ledger = (
-        blind.without(aggregates_cache.first_calls(published, centre_id), visit.withheld),
+        blind.without(aggregates_cache.first_calls(published, centre_id), context.withheld),
         aggregates_cache.ledger(published, centre_id),
     )
-    clips = aggregates_cache.clips(published, centre_id) if visit.account.may("hear") else []
-    return visit.page(
+    clips = aggregates_cache.clips(published, centre_id) if context.account.may("hear") else []
+    return context.page(
         "app/centre.html", operators=[], calls=shown.calls(calls), more_calls=0, clips=shown.clips(clips), ledger=ledger,
         more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
-        first=_listed(visit, shown, _queued(visit, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if visit.account.may("review") else [],
+        first=_listed(context, shown, _queued(context, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if context.account.may("review") else [],
         **values,
     )  # fmt: skip
 
 
-def glance(visit: RequestContext, centre_id: str) -> dict[str, Any]:
+def glance(context: RequestContext, centre_id: str) -> dict[str, Any]:
     """The sums of a centre that this account sees, as the page and the sheet of paper show them. Raises RefusedError otherwise."""
-    centre_id = visit.centre(centre_id)
-    published, shown = visit.published, visit.shown(centre_id)
-    total = next(t for t in all_totals(visit) if t["centre_id"] == centre_id)
+    centre_id = context.centre(centre_id)
+    published, shown = context.published, context.shown(centre_id)
+    total = next(t for t in all_totals(context) if t["centre_id"] == centre_id)
     criteria = shown.named(aggregates_cache.criteria(published, centre_id))
     weeks = aggregates_cache.weeks(published, centre_id)
     return {
-        "centre": shown.centre, "total": total, "period": period(total, visit.w), "criteria": criteria, "weeks": weeks,
-        "answers": [replace(a, calls=tuple(c for c in a.calls if c not in visit.withheld)) for a in aggregates_cache.answers(published, shown)], "topics": aggregates_cache.topics(published, centre_id),
-        "drawing": trends.draw(weeks), "changed": _changed(visit, shown, weeks),
+        "centre": shown.centre, "total": total, "period": period(total, context.w), "criteria": criteria, "weeks": weeks,
+        "answers": [replace(a, calls=tuple(c for c in a.calls if c not in context.withheld)) for a in aggregates_cache.answers(published, shown)], "topics": aggregates_cache.topics(published, centre_id),
+        "drawing": trends.draw(weeks), "changed": _changed(context, shown, weeks),
     }  # fmt: skip
 
 
 @router.get("/centres/{centre_id}/queue")
-def queue(centre_id: str, visit: Annotated[RequestContext, may("review")], kind: str = "unsure") -> HTMLResponse:
+def queue(centre_id: str, context: Annotated[RequestContext, require_permission("review")], kind: str = "unsure") -> HTMLResponse:
     """Calls that a person should listen to, of one kind; what was listened to stands last."""
-    centre_id = visit.centre(centre_id)
+    centre_id = context.centre(centre_id)
     kind = kind if kind in evaluations.KINDS else "unsure"
-    sample = blind.sampled(visit.published, visit.store, centre_id)
+    sample = blind.sampled(context.published, context.store, centre_id)
     week = sample[0]["week"] if sample else None
-    rows = _queued(visit, centre_id, kind)
-    shown = visit.shown(centre_id)
-    calls = sorted(_listed(visit, shown, rows, kind), key=lambda row: row["reviewed"] is not None)
-    return visit.page(
+    rows = _queued(context, centre_id, kind)
+    shown = context.shown(centre_id)
+    calls = sorted(_listed(context, shown, rows, kind), key=lambda row: row["reviewed"] is not None)
+    return context.page(
         "app/queue.html", centre=shown.centre, kind=kind, kinds=evaluations.KINDS, calls=calls, week=week, size=evaluations.SAMPLE_A_WEEK
     )
 
 
 @router.post("/reviewed")
-def reviewed(visit: Annotated[RequestContext, may("review")]) -> Response:
+def reviewed(context: Annotated[RequestContext, require_permission("review")]) -> Response:
     """Mark a call as reviewed by this person, and go on to the queue."""
-    call = visit.call(visit.given("call_id"), "reviewed")
-    evaluations.mark_reviewed(visit.store, visit.account, call["call_id"])
-    visit.note("reviewed", call["call_id"], call["centre_id"])
-    return visit.go(f"/{visit.shown(call['centre_id']).centre['href']}/queue")
+    call = context.call(context.given("call_id"), "reviewed")
+    evaluations.mark_reviewed(context.store, context.account, call["call_id"])
+    context.note("reviewed", call["call_id"], call["centre_id"])
+    return context.go(f"/{context.shown(call['centre_id']).centre['href']}/queue")
 
 
 @router.get("/centres/{centre_id}/operators")
 def operators(
-    centre_id: str, visit: Annotated[RequestContext, may("see_numbers")], by: str = "all", start: date | None = None
+    centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")], by: str = "all", start: date | None = None
 ) -> HTMLResponse:
     """Operators side by side in a month or week, in groups that cannot be told apart."""
-    centre_id = visit.centre(centre_id)
+    centre_id = context.centre(centre_id)
     by = by if by in PERIODS else "all"
-    rows = _operator_rows(visit, centre_id, by)
+    rows = _operator_rows(context, centre_id, by)
     starts = sorted({row["period_start"] for row in rows if row["period_start"]}, reverse=True)
     chosen = start if start in starts else next(iter(starts), None)
-    shown = visit.shown(centre_id)
+    shown = context.shown(centre_id)
     here = shown.operators([row for row in rows if row["period_start"] == chosen])
     here.sort(key=lambda r: (r["first_group"] or 99, r["last_group"] or 99, r["operator_id"]))
     peers = [
         (name, [r for r in here if bool(r["is_trainee"]) is is_trainee]) for name, is_trainee in (("peers", False), ("trainees", True))
     ]
-    return visit.page(
+    return context.page(
         "app/operators.html", centre=shown.centre, by=by, periods=PERIODS, starts=starts, chosen=chosen, peers=[p for p in peers if p[1]]
     )
 
 
 @router.get("/centres/{centre_id}/export.xlsx")
-def export(centre_id: str, visit: Annotated[RequestContext, may("export")]) -> Response:
+def export(centre_id: str, context: Annotated[RequestContext, require_permission("export")]) -> Response:
     """The centre's calls, operators by month, criteria and ledger as a workbook."""
-    centre_id = visit.centre(centre_id)
-    visit.limit_exports(f"{centre_id}.xlsx", centre_id)
-    published = visit.published
+    centre_id = context.centre(centre_id)
+    context.limit_exports(f"{centre_id}.xlsx", centre_id)
+    published = context.published
     facts = published.rows(
         f"select {', '.join(CALL_COLUMNS)} from call_facts where centre_id = ? order by started_local desc nulls last, call_id limit ?",
         centre_id, excel.MOST_ROWS,
     )  # fmt: skip
     criteria = aggregates.criteria(published, centre_id)
     content = excel.workbook({
-        "calls": (CALL_COLUMNS, blind.blanked(facts, visit.withheld)),
-        "operators": (OPERATOR_COLUMNS, _operator_rows(visit, centre_id, "month")),
+        "calls": (CALL_COLUMNS, blind.blanked(facts, context.withheld)),
+        "operators": (OPERATOR_COLUMNS, _operator_rows(context, centre_id, "month")),
         "criteria": (("criterion_id", "passed", "failed", "unsure", "weight"), criteria),
         "not graded": (("call_id", "status", "status_reason"), aggregates.ledger(published, centre_id, excel.MOST_ROWS)),
     })  # fmt: skip
-    visit.note("exported", f"{centre_id}.xlsx", centre_id)
+    context.note("exported", f"{centre_id}.xlsx", centre_id)
     return excel.download(content, f"{centre_id}.xlsx")
 
 
 @router.get("/centres/{centre_id}/export.pdf")
-def on_paper(centre_id: str, visit: Annotated[RequestContext, may("export")]) -> Response:
+def on_paper(centre_id: str, context: Annotated[RequestContext, require_permission("export")]) -> Response:
     """The centre on one page, for a director."""
-    visit.limit_exports(f"{visit.centre(centre_id)}.pdf", centre_id)
-    values = glance(visit, centre_id)
+    context.limit_exports(f"{context.centre(centre_id)}.pdf", centre_id)
+    values = glance(context, centre_id)
     centre_id = values["centre"]["centre_id"]
-    content = pdf.centre_page(values, aggregates.ledger(visit.published, centre_id, excel.MOST_ROWS), now().date(), visit.w)
-    visit.note("exported", f"{centre_id}.pdf", centre_id)
+    content = pdf.centre_page(values, aggregates.ledger(context.published, centre_id, excel.MOST_ROWS), now().date(), context.w)
+    context.note("exported", f"{centre_id}.pdf", centre_id)
     return excel.download(content, f"{centre_id}.pdf")
 
 
@@ -169,37 +169,37 @@ def warm(published: SnapshotReader) -> None:
         _all_operators(published, by)
 
 
-def all_totals(visit: RequestContext) -> list[Row]:
+def all_totals(context: RequestContext) -> list[Row]:
     """The sums of every centre, worked out once for each published copy."""
-    return aggregates_cache.totals(visit.published)
+    return aggregates_cache.totals(context.published)
 
 
-def _changed(visit: RequestContext, shown: Presenter, weeks: list[Row]) -> dict[str, Any] | None:
+def _changed(context: RequestContext, shown: Presenter, weeks: list[Row]) -> dict[str, Any] | None:
     """The latest week with calls beside the one before it; None while there is only one."""
     if len(weeks) < 2:
         return None
     now, before = weeks[-1], weeks[-2]
     centre_id = str(shown.centre["centre_id"])
-    criteria = aggregates_cache.changed(visit.published, centre_id)
+    criteria = aggregates_cache.changed(context.published, centre_id)
     return {
         "now": now, "before": before, "rows": trends.changes(now, before), "until": now["period_start"] + timedelta(days=6),
         "criteria": [(shown.title(c.name), c) for c in criteria],
     }  # fmt: skip
 
 
-def _queued(visit: RequestContext, centre_id: str, kind: str) -> list[Row]:
+def _queued(context: RequestContext, centre_id: str, kind: str) -> list[Row]:
     """The calls of one kind that a person should listen to, listened to or not."""
-    published = visit.published
+    published = context.published
     if kind == "sample":
-        return blind.sampled(published, visit.store, centre_id)
+        return blind.sampled(published, context.store, centre_id)
     selected = aggregates_cache.undecided(published, centre_id) if kind == "unsure" else aggregates_cache.critical(published, centre_id)
-    return blind.without(selected, visit.withheld)
+    return blind.without(selected, context.withheld)
 
 
-def _listed(visit: RequestContext, shown: Presenter, rows: list[Row], kind: str) -> list[Row]:
+def _listed(context: RequestContext, shown: Presenter, rows: list[Row], kind: str) -> list[Row]:
     """Rows of the queue as it shows them, without those in which a person has decided what they stand there for."""
     ids = [row["call_id"] for row in rows]
-    done, heard = evaluations.reviews(visit.store, ids), listening.latest(visit.store, ids)
+    done, heard = evaluations.reviews(context.store, ids), listening.latest(context.store, ids)
     return [
         row
         | {"reviewed": done.get(row["call_id"]), "listened": heard.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]}
@@ -214,9 +214,9 @@ def _waits(row: Row, kind: str) -> bool:
     return bool(row["auto_fail"] if kind == "critical" else row["unsure"] or row["needs_review"])
 
 
-def _operator_rows(visit: RequestContext, centre_id: str, by: str) -> list[Row]:
+def _operator_rows(context: RequestContext, centre_id: str, by: str) -> list[Row]:
     """A centre's operators in every month or week, or over everything published."""
-    return [row for row in _all_operators(visit.published, by) if row["centre_id"] == centre_id]
+    return [row for row in _all_operators(context.published, by) if row["centre_id"] == centre_id]
 
 
 def _all_operators(published: SnapshotReader, by: str) -> list[Row]:

@@ -12,7 +12,7 @@ from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import period
 from pipelines.reviews import blind
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import RequestContext, may
+from pipelines.web.request_context import RequestContext, require_permission
 
 router = APIRouter()
 CALLS_SHOWN = 100
@@ -20,39 +20,39 @@ CALLS_ON_PAPER = 40
 
 
 @router.get("/operators/{centre_id}/{operator_id:path}")
-def operator(centre_id: str, operator_id: str, visit: Annotated[RequestContext, may("see_calls")]) -> HTMLResponse:
+def operator(centre_id: str, operator_id: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> HTMLResponse:
     """The page of an operator."""
-    return visit.page("app/operator.html", **_shown(visit, centre_id, operator_id, CALLS_SHOWN))
+    return context.page("app/operator.html", **_shown(context, centre_id, operator_id, CALLS_SHOWN))
 
 
 @router.get("/scorecards/{centre_id}/{operator_id:path}")
-def scorecard(centre_id: str, operator_id: str, visit: Annotated[RequestContext, may("export")]) -> Response:
+def scorecard(centre_id: str, operator_id: str, context: Annotated[RequestContext, require_permission("export")]) -> Response:
     """An operator's scorecard on paper."""
-    centre_id = visit.operator(centre_id, operator_id)
-    visit.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
-    content = pdf.operator_pages(_shown(visit, centre_id, operator_id, CALLS_ON_PAPER), now().date(), visit.w)
-    visit.note("exported", f"{centre_id}/{operator_id}.pdf", centre_id)
+    centre_id = context.operator(centre_id, operator_id)
+    context.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
+    content = pdf.operator_pages(_shown(context, centre_id, operator_id, CALLS_ON_PAPER), now().date(), context.w)
+    context.note("exported", f"{centre_id}/{operator_id}.pdf", centre_id)
     return excel.download(content, f"{centre_id}-{operator_id}.pdf")
 
 
-def _shown(visit: RequestContext, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
-    centre_id = visit.operator(centre_id, operator_id)
-    published, shown = visit.published, visit.shown(centre_id)
+def _shown(context: RequestContext, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
+    centre_id = context.operator(centre_id, operator_id)
+    published, shown = context.published, context.shown(centre_id)
     rows = aggregates_cache.operators(published, centre_id)
     row = next((o for o in shown.operators(rows) if o["operator_id"] == operator_id), None)
     if row is None:
-        visit.refuse(404, "opened", operator_id, centre_id)
+        context.refuse(404, "opened", operator_id, centre_id)
     by_operator = aggregates_cache.operators_criteria(published, centre_id)
-    calls = blind.without(aggregates_cache.operators_calls(published, centre_id, operator_id, most), visit.withheld)
-    if visit.withheld:  # all of them, so that which ones are listed tells nothing
+    calls = blind.without(aggregates_cache.operators_calls(published, centre_id, operator_id, most), context.withheld)
+    if context.withheld:  # all of them, so that which ones are listed tells nothing
         calls += [
             c
-            for c in blind.sampled(published, visit.store, centre_id)
-            if c["call_id"] in visit.withheld and c["operator_id"] == operator_id
+            for c in blind.sampled(published, context.store, centre_id)
+            if c["call_id"] in context.withheld and c["operator_id"] == operator_id
         ]
-    clips = aggregates_cache.operators_clips(published, centre_id, operator_id) if visit.account.may("hear") else []
+    clips = aggregates_cache.operators_clips(published, centre_id, operator_id) if context.account.may("hear") else []
     return {
-        "centre": shown.centre | {"href": shown.centre["href"] if visit.account.may("see_numbers") else ""}, "operator": row,
-        "period": period(row, visit.w), "criteria": shown.named(by_operator.get(operator_id, [])), "calls": shown.calls(calls),
+        "centre": shown.centre | {"href": shown.centre["href"] if context.account.may("see_numbers") else ""}, "operator": row,
+        "period": period(row, context.w), "criteria": shown.named(by_operator.get(operator_id, [])), "calls": shown.calls(calls),
         "more_calls": max(row["graded"] - len(calls), 0), "clips": shown.clips(clips),
     }  # fmt: skip

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.coaching import packs
 from pipelines.core.published import Row
-from pipelines.web.request_context import NavItem, RequestContext, may
+from pipelines.web.request_context import NavItem, RequestContext, require_permission
 from pipelines.web.routes.trainer import calls_of, heard, sounding
 
 router = APIRouter()
@@ -17,38 +17,38 @@ NAV = (NavItem("/my-packs", "my_packs", "learn"),)
 
 
 @router.get("/my-packs")
-def own(visit: Annotated[RequestContext, may("learn")]) -> HTMLResponse:
+def own(context: Annotated[RequestContext, require_permission("learn")]) -> HTMLResponse:
     """The packs made for this operator whose time is not over."""
-    rows = packs.made_for(visit.store, visit.account)
-    return visit.page("app/own_packs.html", packs=[row | {"until": packs.day_of(row["expires_at"])} for row in rows])
+    rows = packs.made_for(context.store, context.account)
+    return context.page("app/own_packs.html", packs=[row | {"until": packs.day_of(row["expires_at"])} for row in rows])
 
 
 @router.get("/my-packs/{pack_id}")
-def one(pack_id: str, visit: Annotated[RequestContext, may("learn")]) -> HTMLResponse:
+def one(pack_id: str, context: Annotated[RequestContext, require_permission("learn")]) -> HTMLResponse:
     """A pack: played one moment after another. Calls of other operators bear no id here."""
-    pack = _pack(visit, pack_id)
-    shown = visit.shown(pack["centre_id"])
-    moments = heard(visit, shown, pack, packs.moments_of(visit.store, pack_id))
-    return visit.page(
+    pack = _pack(context, pack_id)
+    shown = context.shown(pack["centre_id"])
+    moments = heard(context, shown, pack, packs.moments_of(context.store, pack_id))
+    return context.page(
         "app/own_pack.html", pack=pack, until=packs.day_of(pack["expires_at"]),
-        moments=[m | {"is_own": m["call"] is not None and visit.account.sees_call(m["call"])} for m in moments],
+        moments=[m | {"is_own": m["call"] is not None and context.account.sees_call(m["call"])} for m in moments],
     )  # fmt: skip
 
 
 @router.get("/my-packs/{pack_id}/sound/{moment_id}")
-def sound(pack_id: str, moment_id: str, visit: Annotated[RequestContext, may("learn")]) -> Response:
+def sound(pack_id: str, moment_id: str, context: Annotated[RequestContext, require_permission("learn")]) -> Response:
     """The sound of a moment, beeped; each hearing is noted."""
-    pack = _pack(visit, pack_id)
-    moment = next((m for m in packs.moments_of(visit.store, pack_id) if m["moment_id"] == moment_id), None)
-    call = calls_of(visit, pack, [moment]).get(moment_id) if moment else None
+    pack = _pack(context, pack_id)
+    moment = next((m for m in packs.moments_of(context.store, pack_id) if m["moment_id"] == moment_id), None)
+    call = calls_of(context, pack, [moment]).get(moment_id) if moment else None
     if moment is None or call is None:
-        visit.refuse(404, "heard_clip", f"pack {pack_id}/{moment_id}", pack["centre_id"])
-    return sounding(visit, pack, moment, call)
+        context.refuse(404, "heard_clip", f"pack {pack_id}/{moment_id}", pack["centre_id"])
+    return sounding(context, pack, moment, call)
 
 
-def _pack(visit: RequestContext, pack_id: str) -> Row:
+def _pack(context: RequestContext, pack_id: str) -> Row:
     """A pack made for this operator. Raises RefusedError for any other, as for one that there is not."""
-    found = packs.made_for(visit.store, visit.account, pack_id)
+    found = packs.made_for(context.store, context.account, pack_id)
     if not found:
-        visit.refuse(404, "opened", f"pack {pack_id}")
+        context.refuse(404, "opened", f"pack {pack_id}")
     return found[0]

@@ -11,36 +11,36 @@ from pipelines.app_db import sessions
 from pipelines.app_db.sessions import Session
 from pipelines.i18n.wording import wording
 from pipelines.web.pending_forms import PendingForm
-from pipelines.web.request_context import RefusedError, RequestContext, Site, evaluate_path, language_of, may, render
+from pipelines.web.request_context import RefusedError, RequestContext, Site, evaluate_path, language_of, render, require_permission
 from pipelines.web.routes import evaluate
 
 router = APIRouter()
 
 
 @router.get("/sign-in/session")
-def session_state(visit: Annotated[RequestContext, may(None)]) -> Response:
+def session_state(context: Annotated[RequestContext, require_permission(None)]) -> Response:
     """Whose session the browser holds, and the token that its forms carry; without a session the browser is led to the sign-in page."""
-    return JSONResponse({"account": visit.account.name, "token": visit.token})
+    return JSONResponse({"account": context.account.name, "token": context.token})
 
 
 @router.get("/sign-in/done")
-def signed_in(visit: Annotated[RequestContext, may(None)]) -> HTMLResponse:
+def signed_in(context: Annotated[RequestContext, require_permission(None)]) -> HTMLResponse:
     """Where a window ends in which somebody signed in for another one."""
-    return visit.page("app/error.html", visit=None, said=visit.w("signed_in_window"), hint=visit.w("signed_in_window_hint"))
+    return context.page("app/error.html", context=None, said=context.w("signed_in_window"), hint=context.w("signed_in_window_hint"))
 
 
 def send_again(request: Request, site: Site, session: Session, carried: PendingForm) -> Response:
     """After signing in: an evaluation becomes a draft of the account and its form is opened; any other form is shown to be sent."""
     if carried.path == "/evaluate":
         with site.snapshot.read() as published:
-            visit = RequestContext(request, site, session, published, carried.form)
+            context = RequestContext(request, site, session, published, carried.form)
             try:
-                evaluate.keep_draft(visit)
-                return visit.go(f"/{evaluate_path(visit.given('call_id'))}")
+                evaluate.keep_draft(context)
+                return context.go(f"/{evaluate_path(context.given('call_id'))}")
             except RefusedError:
                 pass  # a call that this account does not see: sending the form again says so, and notes it
     w = wording(language_of(request, session.account))
     values = {
-        "visit": None, "account": session.account, "here": "/sign-in", "token": sessions.form_token(site.store, session.session_hash), "carried": carried,
+        "context": None, "account": session.account, "here": "/sign-in", "token": sessions.form_token(site.store, session.session_hash), "carried": carried,
     }  # fmt: skip
     return HTMLResponse(render("app/send_again.html", w, values))

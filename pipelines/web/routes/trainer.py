@@ -25,7 +25,7 @@ from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import pack_export
 from pipelines.reports.presenters import Presenter
 from pipelines.reviews import blind
-from pipelines.web.request_context import NavItem, RequestContext, evaluate_path, may
+from pipelines.web.request_context import NavItem, RequestContext, evaluate_path, require_permission
 
 router = APIRouter()
 NAV = (NavItem("/trainer", "trainer_room", "coach"),)
@@ -40,181 +40,181 @@ def warm(published: SnapshotReader) -> None:
 
 
 @router.get("/trainer")
-def start(visit: Annotated[RequestContext, may("coach")]) -> HTMLResponse:
+def start(context: Annotated[RequestContext, require_permission("coach")]) -> HTMLResponse:
     """The packs of one's centres, and those proposed for the latest months."""
-    rows = packs.of_account(visit.store, visit.account)
-    names = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
-    proposed = [p for centre_id in names for p in _proposed(visit.published, centre_id)]
+    rows = packs.of_account(context.store, context.account)
+    names = {centre_id: context.shown(centre_id) for centre_id in context.centres()}
+    proposed = [p for centre_id in names for p in _proposed(context.published, centre_id)]
     months = sorted({p.month for p in proposed}, reverse=True)
     shown = [p | {"until": packs.day_of(p["expires_at"]), "centre": names.get(p["centre_id"])} for p in rows if p["centre_id"] in names]
-    return visit.page(
+    return context.page(
         "app/trainer.html", packs=shown, centres=names,
-        months=[(month, [_named(visit, names[p.centre_id], p) for p in proposed if p.month == month]) for month in months],
+        months=[(month, [_named(context, names[p.centre_id], p) for p in proposed if p.month == month]) for month in months],
     )  # fmt: skip
 
 
 @router.get("/trainer/moments")
 def search(
-    visit: Annotated[RequestContext, may("coach")], centre: str = "", criterion: str = "", verdict: str = "", act: str = "", finding: str = "",
+    context: Annotated[RequestContext, require_permission("coach")], centre: str = "", criterion: str = "", verdict: str = "", act: str = "", finding: str = "",
     severity: str = "", outcome: str = "", topic: str = "", client_type: str = "", operator: str = "", text: str = "", exact: str = "", pack: str = "",
 ) -> HTMLResponse:  # fmt: skip
     """Moments that fit what was asked, each to be heard, read in its call, or put into a pack."""
-    chosen = visit.centre(centre) if centre else None
+    chosen = context.centre(centre) if centre else None
     wanted = MomentQuery(
-        (chosen,) if chosen else tuple(visit.centres()), criterion[:100] or None, verdict if verdict in ("pass", "fail") else None,
+        (chosen,) if chosen else tuple(context.centres()), criterion[:100] or None, verdict if verdict in ("pass", "fail") else None,
         act if act in SPEECH_ACTS else None, finding if finding in SHOWN_FINDINGS else None, severity if severity in SEVERITIES else None, outcome[:100] or None,
         topic[:100] or None, client_type[:100] or None, operator.strip()[:100] or None, text.strip()[:LONGEST_SEARCH], exact == "1",
     )  # fmt: skip
-    rows = [] if wanted.is_empty else moments.search(visit.published, wanted, hears_personal_data=visit.account.hears_personal_data)
-    rows = blind.without(rows, visit.withheld)
-    into = packs.find(visit.store, visit.account, pack) if pack else None
-    centres = {centre_id: visit.shown(centre_id) for centre_id in visit.centres()}
-    return visit.page(
-        "app/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(visit, centres[r["centre_id"]], r) for r in rows],
-        is_full=len(rows) == moments.MOST_SHOWN, pack=into, packs=packs.of_account(visit.store, visit.account),
-        criteria=_criteria(list(centres.values())), acts=SPEECH_ACTS, findings=SHOWN_FINDINGS, severities=SEVERITIES, **_values(visit),
+    rows = [] if wanted.is_empty else moments.search(context.published, wanted, hears_personal_data=context.account.hears_personal_data)
+    rows = blind.without(rows, context.withheld)
+    into = packs.find(context.store, context.account, pack) if pack else None
+    centres = {centre_id: context.shown(centre_id) for centre_id in context.centres()}
+    return context.page(
+        "app/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(context, centres[r["centre_id"]], r) for r in rows],
+        is_full=len(rows) == moments.MOST_SHOWN, pack=into, packs=packs.of_account(context.store, context.account),
+        criteria=_criteria(list(centres.values())), acts=SPEECH_ACTS, findings=SHOWN_FINDINGS, severities=SEVERITIES, **_values(context),
     )  # fmt: skip
 
 
 @router.post("/trainer/packs")
-def make(visit: Annotated[RequestContext, may("coach")]) -> Response:
+def make(context: Annotated[RequestContext, require_permission("coach")]) -> Response:
     """A new pack: an empty one, one of chosen moments, or one that was proposed."""
-    keys = visit.all_given("moment")
-    calls = [visit.call(moments.call_of(key), "pack_changed") for key in keys[: packs.MOST_MOMENTS]]
-    centre_id = visit.centre(visit.given("centre") or (calls[0]["centre_id"] if calls else ""))
-    wanted = visit.given("proposal")
-    proposal = next((p for p in _proposed(visit.published, centre_id) if p.key == wanted), None) if wanted else None
+    keys = context.all_given("moment")
+    calls = [context.call(moments.call_of(key), "pack_changed") for key in keys[: packs.MOST_MOMENTS]]
+    centre_id = context.centre(context.given("centre") or (calls[0]["centre_id"] if calls else ""))
+    wanted = context.given("proposal")
+    proposal = next((p for p in _proposed(context.published, centre_id) if p.key == wanted), None) if wanted else None
     if wanted and proposal is None:
-        visit.refuse(404, "pack_changed", wanted, centre_id)
-    found = proposal.moments if proposal else _found(visit, keys)
-    title = mask_typed(visit.given("title", packs.LONGEST_TITLE))
+        context.refuse(404, "pack_changed", wanted, centre_id)
+    found = proposal.moments if proposal else _found(context, keys)
+    title = mask_typed(context.given("title", packs.LONGEST_TITLE))
     if proposal:
-        title = title or _named(visit, visit.shown(centre_id), proposal)["title"]
+        title = title or _named(context, context.shown(centre_id), proposal)["title"]
     pack_id = packs.make(
-        visit.store, visit.account, centre_id, title or visit.w("pack_untitled"), _usual_end(visit),
+        context.store, context.account, centre_id, title or context.w("pack_untitled"), _usual_end(context),
         theme=proposal.subject if proposal and proposal.about == "theme" else None,
         operator_id=proposal.subject if proposal and proposal.about == "operator" else None,
     )  # fmt: skip
-    pack = _pack(visit, pack_id)
-    packs.add(visit.store, pack, found)
-    visit.note("pack_made", pack_id, centre_id)
-    return visit.go(f"/trainer/packs/{pack_id}")
+    pack = _pack(context, pack_id)
+    packs.add(context.store, pack, found)
+    context.note("pack_made", pack_id, centre_id)
+    return context.go(f"/trainer/packs/{pack_id}")
 
 
 @router.get("/trainer/packs/{pack_id}")
-def pack_page(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> HTMLResponse:
+def pack_page(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> HTMLResponse:
     """A pack: played one after another, each moment with its context; its order, notes and end changed."""
-    return _pack_page(visit, _pack(visit, pack_id))
+    return _pack_page(context, _pack(context, pack_id))
 
 
 @router.post("/trainer/packs/{pack_id}")
-def change(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
+def change(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
     """Change what a pack is called, for whom it is and until when, or remove it."""
-    pack = _pack(visit, pack_id)
-    if visit.given("do") == "remove":
-        packs.remove(visit.site.settings, visit.store, pack_id)
-        visit.note("pack_removed", pack_id, pack["centre_id"])
-        return visit.go("/trainer")
-    operator_id = visit.given("operator", operator_ids.LONGEST) or None
+    pack = _pack(context, pack_id)
+    if context.given("do") == "remove":
+        packs.remove(context.site.settings, context.store, pack_id)
+        context.note("pack_removed", pack_id, pack["centre_id"])
+        return context.go("/trainer")
+    operator_id = context.given("operator", operator_ids.LONGEST) or None
     try:
         if operator_id not in (None, pack["operator_id"]):
             operator_ids.check_for_pack(
-                operator_ids.known(visit.published), accounts.everybody(visit.store), operator_id, pack["centre_id"]
+                operator_ids.known(context.published), accounts.everybody(context.store), operator_id, pack["centre_id"]
             )
     except AccountError as error:
-        return _pack_page(visit, pack, 400, visit.w(error.key, **error.values))
-    title = visit.given("title", packs.LONGEST_TITLE) or pack["title"]
+        return _pack_page(context, pack, 400, context.w(error.key, **error.values))
+    title = context.given("title", packs.LONGEST_TITLE) or pack["title"]
     packs.change(
-        visit.store, pack_id, title=title if title == pack["title"] else mask_typed(title), notes=mask_typed(visit.given("notes", packs.LONGEST_NOTES)),
-        operator_id=operator_id, is_disguised=visit.given("disguised") == "1",
-        expires=_day(visit, visit.given("until"), packs.day_of(pack["expires_at"])),
+        context.store, pack_id, title=title if title == pack["title"] else mask_typed(title), notes=mask_typed(context.given("notes", packs.LONGEST_NOTES)),
+        operator_id=operator_id, is_disguised=context.given("disguised") == "1",
+        expires=_day(context, context.given("until"), packs.day_of(pack["expires_at"])),
     )  # fmt: skip
-    packs.remove_expired(visit.site.settings)  # what was made with or without the other voice is not asked for again
-    visit.note("pack_changed", pack_id, pack["centre_id"])
-    return visit.go(f"/trainer/packs/{pack_id}")
+    packs.remove_expired(context.site.settings)  # what was made with or without the other voice is not asked for again
+    context.note("pack_changed", pack_id, pack["centre_id"])
+    return context.go(f"/trainer/packs/{pack_id}")
 
 
 @router.post("/trainer/packs/{pack_id}/moments")
-def add(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
+def add(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
     """Put chosen moments into a pack."""
-    pack = _pack(visit, pack_id)
-    packs.add(visit.store, pack, _found(visit, visit.all_given("moment")))
-    visit.note("pack_changed", pack_id, pack["centre_id"])
-    return visit.go(f"/trainer/packs/{pack_id}")
+    pack = _pack(context, pack_id)
+    packs.add(context.store, pack, _found(context, context.all_given("moment")))
+    context.note("pack_changed", pack_id, pack["centre_id"])
+    return context.go(f"/trainer/packs/{pack_id}")
 
 
 @router.post("/trainer/packs/{pack_id}/moments/{moment_id}")
-def change_moment(pack_id: str, moment_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
+def change_moment(pack_id: str, moment_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
     """Move a moment, take it out, or change what is said of it."""
-    pack = _pack(visit, pack_id)
-    _moment(visit, pack, moment_id)
-    what = visit.given("do")
+    pack = _pack(context, pack_id)
+    _moment(context, pack, moment_id)
+    what = context.given("do")
     if what == "out":
-        packs.take_out(visit.store, pack_id, moment_id)
+        packs.take_out(context.store, pack_id, moment_id)
     elif what in ("up", "down"):
-        packs.move(visit.store, pack_id, moment_id, -1 if what == "up" else 1)
+        packs.move(context.store, pack_id, moment_id, -1 if what == "up" else 1)
     else:
         packs.change_moment(
-            visit.store, pack_id, moment_id, kind=visit.given("kind"), notes=mask_typed(visit.given("notes", packs.LONGEST_NOTES))
+            context.store, pack_id, moment_id, kind=context.given("kind"), notes=mask_typed(context.given("notes", packs.LONGEST_NOTES))
         )
-    visit.note("pack_changed", pack_id, pack["centre_id"])
-    return visit.go(f"/trainer/packs/{pack_id}#m-{moment_id}" if what != "out" else f"/trainer/packs/{pack_id}")
+    context.note("pack_changed", pack_id, pack["centre_id"])
+    return context.go(f"/trainer/packs/{pack_id}#m-{moment_id}" if what != "out" else f"/trainer/packs/{pack_id}")
 
 
 @router.get("/trainer/packs/{pack_id}/sound/{moment_id}")
-def sound(pack_id: str, moment_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
+def sound(pack_id: str, moment_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
     """The sound of a moment, beeped for whoever hears it."""
-    pack = _pack(visit, pack_id)
-    moment = _moment(visit, pack, moment_id)
-    call = visit.call(moment["call_id"], "heard_clip")
-    return sounding(visit, pack, moment, call)
+    pack = _pack(context, pack_id)
+    moment = _moment(context, pack, moment_id)
+    call = context.call(moment["call_id"], "heard_clip")
+    return sounding(context, pack, moment, call)
 
 
 @router.get("/trainer/packs/{pack_id}/export.zip")
-def export(pack_id: str, visit: Annotated[RequestContext, may("coach")]) -> Response:
+def export(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
     """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
-    pack = _pack(visit, pack_id)
-    visit.limit_exports(f"{pack_id}.zip", pack["centre_id"])
-    shown = visit.shown(pack["centre_id"])
+    pack = _pack(context, pack_id)
+    context.limit_exports(f"{pack_id}.zip", pack["centre_id"])
+    shown = context.shown(pack["centre_id"])
     rows = []
-    for found in heard(visit, shown, pack, packs.moments_of(visit.store, pack_id)):
+    for found in heard(context, shown, pack, packs.moments_of(context.store, pack_id)):
         if found["call"] is not None:
             try:
-                file = pack_sound.cut(visit.site.sounds, visit.published, found, found["call"], found["piece"])
+                file = pack_sound.cut(context.site.sounds, context.published, found, found["call"], found["piece"])
             except NoSoundError:
                 continue
             rows.append(found | {"file": file})
-    content = pack_export.archive(pack, rows, shown.centre["name"], visit.w)
-    visit.note("exported", f"{pack_id}.zip", pack["centre_id"])
+    content = pack_export.archive(pack, rows, shown.centre["name"], context.w)
+    context.note("exported", f"{pack_id}.zip", pack["centre_id"])
     return Response(
         content, media_type="application/zip", headers={"Content-Disposition": f'attachment; filename="callgrade-pack-{pack_id}.zip"'}
     )
 
 
-def sounding(visit: RequestContext, pack: Row, moment: Row, call: Row) -> Response:
+def sounding(context: RequestContext, pack: Row, moment: Row, call: Row) -> Response:
     """The sound of a moment whose call was looked up, and a note that it was heard."""
-    wanted = pack_sound.piece(visit.site.settings, visit.published, pack, moment, call)
+    wanted = pack_sound.piece(context.site.settings, context.published, pack, moment, call)
     try:
-        file = pack_sound.cut(visit.site.sounds, visit.published, moment, call, wanted)
+        file = pack_sound.cut(context.site.sounds, context.published, moment, call, wanted)
     except NoSoundError as error:
-        return JSONResponse({"said": visit.w(str(error))}, 410)
+        return JSONResponse({"said": context.w(str(error))}, 410)
     subject = f"{pack['pack_id']}/{moment['moment_id']} {call['call_id']}"
-    audit.write_listening(visit.store, visit.account, visit.address, "heard_clip", subject, pack["centre_id"])
+    audit.write_listening(context.store, context.account, context.address, "heard_clip", subject, pack["centre_id"])
     return FileResponse(file, media_type=SOUND)
 
 
-def _pack(visit: RequestContext, pack_id: str) -> Row:
+def _pack(context: RequestContext, pack_id: str) -> Row:
     """A pack that this person may see. Raises RefusedError otherwise: expired, of another centre, or none, it cannot be told which."""
-    pack = packs.find(visit.store, visit.account, pack_id)
+    pack = packs.find(context.store, context.account, pack_id)
     if pack is None:
-        visit.refuse(404, "opened", f"pack {pack_id}")
+        context.refuse(404, "opened", f"pack {pack_id}")
     return pack
 
 
-def _pack_page(visit: RequestContext, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
+def _pack_page(context: RequestContext, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
     """The page of a pack that was looked up; with a problem, its form as it was filled in."""
-    shown, centre_id = visit.shown(pack["centre_id"]), pack["centre_id"]
-    rows, until = packs.moments_of(visit.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
+    shown, centre_id = context.shown(pack["centre_id"]), pack["centre_id"]
+    rows, until = packs.moments_of(context.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
     typed = {
         "title": pack["title"],
         "notes": pack["notes"],
@@ -223,37 +223,37 @@ def _pack_page(visit: RequestContext, pack: Row, status: int = 200, problem: str
         "disguised": pack["is_disguised"],
     }
     if problem:
-        typed = {name: visit.given(name, packs.LONGEST_NOTES) for name in typed} | {"disguised": visit.given("disguised") == "1"}
-    known = operator_ids.offered(operator_ids.known(visit.published), [centre_id], accounts.everybody(visit.store))
-    return visit.page(
-        "app/pack.html", status, pack=pack, centre=shown.centre, until=until, last_day=packs.last_day(visit.site.settings), problem=problem, typed=typed,
-        balance=packs.balance(rows), moments=heard(visit, shown, pack, rows), operators=known,
+        typed = {name: context.given(name, packs.LONGEST_NOTES) for name in typed} | {"disguised": context.given("disguised") == "1"}
+    known = operator_ids.offered(operator_ids.known(context.published), [centre_id], accounts.everybody(context.store))
+    return context.page(
+        "app/pack.html", status, pack=pack, centre=shown.centre, until=until, last_day=packs.last_day(context.site.settings), problem=problem, typed=typed,
+        balance=packs.balance(rows), moments=heard(context, shown, pack, rows), operators=known,
     )  # fmt: skip
 
 
-def _moment(visit: RequestContext, pack: Row, moment_id: str) -> Row:
-    moment = next((m for m in packs.moments_of(visit.store, pack["pack_id"]) if m["moment_id"] == moment_id), None)
+def _moment(context: RequestContext, pack: Row, moment_id: str) -> Row:
+    moment = next((m for m in packs.moments_of(context.store, pack["pack_id"]) if m["moment_id"] == moment_id), None)
     if moment is None:
-        visit.refuse(404, "opened", f"pack {pack['pack_id']}/{moment_id}", pack["centre_id"])
+        context.refuse(404, "opened", f"pack {pack['pack_id']}/{moment_id}", pack["centre_id"])
     return moment
 
 
-def _found(visit: RequestContext, keys: Sequence[str]) -> list[Row]:
+def _found(context: RequestContext, keys: Sequence[str]) -> list[Row]:
     """The moments of keys that came with a form, each in a call that this person may see."""
     made = []
     for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
-        call = visit.call(moments.call_of(key), "pack_changed")
-        found = None if call["call_id"] in visit.withheld else moments.found(visit.published, key)
+        call = context.call(moments.call_of(key), "pack_changed")
+        found = None if call["call_id"] in context.withheld else moments.found(context.published, key)
         if found is None:
-            visit.refuse(404, "pack_changed", key, call["centre_id"])
+            context.refuse(404, "pack_changed", key, call["centre_id"])
         made.append(found)
     return made
 
 
-def calls_of(visit: RequestContext, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
+def calls_of(context: RequestContext, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
     """The calls of moments by moment, where they are still of the pack's centre and their recordings those that the moments were chosen from."""
     ids = sorted({moment["call_id"] for moment in moments})
-    calls = {row["call_id"]: row for row in visit.published.of_calls("calls", ids, "call_id", more="status = 'graded'")}
+    calls = {row["call_id"]: row for row in context.published.of_calls("calls", ids, "call_id", more="status = 'graded'")}
     found = {moment["moment_id"]: (moment, calls[moment["call_id"]]) for moment in moments if moment["call_id"] in calls}
     return {
         moment_id: call for moment_id, (moment, call) in found.items()
@@ -261,20 +261,20 @@ def calls_of(visit: RequestContext, pack: Row, moments: Sequence[Row]) -> dict[s
     }  # fmt: skip
 
 
-def heard(visit: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row]) -> list[Row]:
+def heard(context: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row]) -> list[Row]:
     """The moments of a pack that was looked up, as its page shows them; one without its words where the recording is another one now."""
-    calls = calls_of(visit, pack, rows)
+    calls = calls_of(context, pack, rows)
     there = [row for row in rows if row["moment_id"] in calls]
-    cut = pack_sound.pieces(visit.site.settings, visit.published, pack, [(row, calls[row["moment_id"]]) for row in there])
+    cut = pack_sound.pieces(context.site.settings, context.published, pack, [(row, calls[row["moment_id"]]) for row in there])
     pieces = {row["moment_id"]: piece for row, piece in zip(there, cut, strict=True)}
     spans = {
         call_id: [pieces[row["moment_id"]].span for row in there if row["call_id"] == call_id] for call_id in {r["call_id"] for r in there}
     }
-    talks = quotes.contexts(visit.published, spans)
+    talks = quotes.contexts(context.published, spans)
     found = []
     for row in rows:
-        if row["call_id"] in visit.withheld:
-            hidden = {"title": visit.w("blind_call"), "call": None, "kind": None, "severity": None, "notes": "", "is_withheld": True}
+        if row["call_id"] in context.withheld:
+            hidden = {"title": context.w("blind_call"), "call": None, "kind": None, "severity": None, "notes": "", "is_withheld": True}
             found.append(row | hidden | {"href": evaluate_path(row["call_id"])})
             continue
         call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
@@ -291,9 +291,9 @@ def heard(visit: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row
     return found
 
 
-def _listed(visit: RequestContext, shown: Presenter, row: Row) -> Row:
+def _listed(context: RequestContext, shown: Presenter, row: Row) -> Row:
     return row | {
-        "title": _title(shown, row), "href": shown.links.call(row["call_id"]), "when": visit.w.time(row["started_local"]),
+        "title": _title(shown, row), "href": shown.links.call(row["call_id"]), "when": context.w.time(row["started_local"]),
         "pieces": PLACEHOLDER.split(row["quote"] or ""), "centre": shown.centre,
     }  # fmt: skip
 
@@ -313,8 +313,8 @@ def _proposed(published: SnapshotReader, centre_id: str) -> list[Proposal]:
     return published.once(("proposals", centre_id), lambda: proposals.proposed(published, centre_id))
 
 
-def _named(visit: RequestContext, shown: Presenter, proposal: Proposal) -> Row:
-    w = visit.w
+def _named(context: RequestContext, shown: Presenter, proposal: Proposal) -> Row:
+    w = context.w
     if proposal.about == "operator":
         subject = f"{w('operator')} {proposal.subject}"
     else:
@@ -331,27 +331,27 @@ def _criteria(centres: Sequence[Presenter]) -> list[tuple[str, str]]:
     return sorted(named.items(), key=lambda pair: pair[1].casefold())
 
 
-def _values(visit: RequestContext) -> dict[str, Any]:
+def _values(context: RequestContext) -> dict[str, Any]:
     """What there is to choose from: topics of the centres' profiles, and what the strings name of types and outcomes."""
-    profiles = [load_centre(c) for c in visit.centres() if c in centre_ids()]
+    profiles = [load_centre(c) for c in context.centres() if c in centre_ids()]
     topics = list(dict.fromkeys(topic for profile in profiles for topic in profile.topics))
     return {
-        "topics": sorted(topics, key=lambda t: visit.w.label("topics", t)),
+        "topics": sorted(topics, key=lambda t: context.w.label("topics", t)),
         "client_types": ("addressed", "venting", "uninformed", "complainer", "opinionated", "rude"),
         "outcomes": ("calmed", "ended_after_warning", "ended_without_warning", "ended_without_notice", "tolerated", "client_hung_up", "operator_at_fault"),
     }  # fmt: skip
 
 
-def _usual_end(visit: RequestContext) -> date:
-    last = packs.last_day(visit.site.settings)
-    return min(last, last - timedelta(days=visit.site.settings.retention_days - packs.DAYS_KEPT))
+def _usual_end(context: RequestContext) -> date:
+    last = packs.last_day(context.site.settings)
+    return min(last, last - timedelta(days=context.site.settings.retention_days - packs.DAYS_KEPT))
 
 
-def _day(visit: RequestContext, text: str, otherwise: date) -> date:
+def _day(context: RequestContext, text: str, otherwise: date) -> date:
     """The day of a form, from today until calls are forgotten; the one before where none can be read."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return otherwise
-    last = packs.last_day(visit.site.settings)
-    return min(max(day, last - timedelta(days=visit.site.settings.retention_days)), last)
+    last = packs.last_day(context.site.settings)
+    return min(max(day, last - timedelta(days=context.site.settings.retention_days)), last)
