@@ -1,8 +1,9 @@
-"""What keeps the house in order: forgetting, erasing on request, judging again after a rule changed, measuring the models."""
+"""Maintenance: forgetting, erasing on request, judging again after a rule changed, measuring recognition."""
 
 from __future__ import annotations
 
 from airflow.sdk import Param, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.rules import BATCHES, DAG, WAREHOUSE
 
@@ -80,18 +81,21 @@ def regrade_calls() -> None:
 
 @dag(schedule="0 3 * * 0", tags=TAGS, **DAG)
 def measure_models() -> None:
-    """### Measure how well the models hear
+    """### Measure recognition against references
 
-    Every Sunday the calls that have a written reference are heard again and compared: word error rate, and how often each role is right. The
-    result is `measures.json` beside the warehouse.
+    Every Sunday the calls in `CALLGRADE_MEASURED_CALLS`, which have a written reference, are recognised again and compared: word error rate, and how
+    often each role is right. The result is `measures.json` beside the warehouse.
     """
 
     @task(pool="gpu")
     def measure() -> None:
-        from pipelines.core.settings import ROOT, Settings
+        from pipelines.core.settings import Settings
         from pipelines.quality.recognition import measure
 
-        measure(ROOT / "tests" / "calls", Settings.from_environment())
+        settings = Settings.from_environment()
+        if settings.measured_calls is None:
+            raise AirflowSkipException("CALLGRADE_MEASURED_CALLS names no calls with a reference")
+        measure(settings.measured_calls, settings)
 
     measure()
 

@@ -39,11 +39,13 @@ def main(dag_ids: Sequence[str]) -> int:
 
 def standalone() -> NoReturn:
     """Become Airflow's own scheduler and pages on this machine, over the same home and the same Dags; does not return."""
-    from pipelines.cli.demo import airflow_environment
+    from pipelines.cli.demo import SAMPLE_CALLS, airflow_environment
 
     private_files.apply_umask()
     private_files.tighten(ROOT / ".airflow")  # Airflow keeps the passwords that it generates in there
     os.environ.update(airflow_environment(ROOT / ".airflow"))
+    if not {"CALLGRADE_RECORDINGS", "CALLGRADE_SOURCE"} & os.environ.keys():
+        os.environ["CALLGRADE_RECORDINGS"] = str(SAMPLE_CALLS)  # for a first look
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts its parts by the name `airflow`
     _prepare()
     os.execv(sys.executable, [sys.executable, "-m", "airflow", "standalone"])

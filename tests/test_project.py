@@ -1,4 +1,4 @@
-"""The shape of the house: what DESIGN promises about rooms, sizes, imports and documentation, checked on the tree itself."""
+"""The structure of the project: folders, sizes, names, imports and documentation, checked on the tree itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines import __main__ as command
 from pipelines.cli.schema import schema
 from pipelines.core.settings import ROOT
 
-ROOMS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
+FOLDERS = {".ci", "dags", "docs", "models", "notebooks", "pipelines", "requirements", "sql", "tests"}
 FILES = {".airflowignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml"}
 FORBIDDEN_NAMES = {"utils", "common", "base", "helpers", "interfaces", "domain", "hooks", "plugins"}
 HEAVY = {"torch", "torchaudio", "pyannote", "faster_whisper", "ctranslate2", "transformers"}
@@ -41,8 +41,8 @@ def text_files() -> Iterator[tuple[str, str]]:
 
 def test_the_top_level_is_the_one_of_the_design() -> None:
     top = {file.relative_to(ROOT).parts[0] for file in tracked()}
-    assert top <= ROOMS | FILES
-    assert top >= FILES | ROOMS - {"notebooks"}
+    assert top <= FOLDERS | FILES
+    assert top >= FILES | FOLDERS - {"notebooks"}
 
 
 def test_no_file_is_longer_than_a_reader_follows() -> None:
@@ -69,6 +69,21 @@ def test_every_name_says_what_is_inside() -> None:
     assert not names & FORBIDDEN_NAMES
 
 
+def test_no_name_uses_a_word_that_the_glossary_retired() -> None:
+    rows = re.findall(
+        r"^\| ([a-z, ]+) \| [a-z, ]+ \|$", (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("## Words that")[2], re.M
+    )
+    retired = {word for row in rows if row != "not" for word in row.split(", ")}
+    assert {"room", "visit", "told"} <= retired
+    found = set()
+    for name, text in text_files():
+        if name.endswith(".py") and name.split("/")[0] in {"dags", "models", "pipelines"}:
+            names = [part for part in name.removesuffix(".py").split("/")]
+            names += [n.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+            found |= {f"{name}: {n}" for n in names if retired & set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", n).lower().split("_"))}
+    assert not found
+
+
 def test_every_module_says_in_one_line_why_it_exists() -> None:
     silent = [
         name for name, text in text_files()
@@ -92,8 +107,8 @@ def test_no_host_and_no_path_of_a_machine_stands_in_the_tree() -> None:
 def test_only_the_dags_import_airflow_and_only_the_models_a_model_library() -> None:
     wrong = []
     for name, text in text_files():
-        room = name.split("/")[0]
-        if not name.endswith(".py") or room not in {"dags", "models", "pipelines"}:
+        top = name.split("/")[0]
+        if not name.endswith(".py") or top not in {"dags", "models", "pipelines"}:
             continue
         for node in ast.walk(ast.parse(text)):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -101,7 +116,7 @@ def test_only_the_dags_import_airflow_and_only_the_models_a_model_library() -> N
             for module in modules:
                 package = module.split(".")[0]
                 is_heavy = package in HEAVY and not module.startswith("pyannote.core")  # intervals, no model
-                if (package == "airflow" and room != "dags") or (is_heavy and room != "models"):
+                if (package == "airflow" and top != "dags") or (is_heavy and top != "models"):
                     wrong.append(f"{name}: {module}")
     assert not wrong
 

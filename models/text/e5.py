@@ -80,7 +80,7 @@ def build_encoder(source: Path, out_dir: Path, tuned: Path | None = None) -> Pat
         )
     out_dir.mkdir(parents=True, exist_ok=True)
     held = _open(source)
-    kept = _kept_pieces(held)
+    kept = _used_pieces(held)
     atomic_files.write(out_dir / "tokenizer.json", json.dumps(_tokenizer(held, kept), ensure_ascii=False).encode())
     _save(_model(held, kept, _tuned_layers(tuned)), out_dir)
     (out_dir / "model.safetensors").unlink(missing_ok=True)  # of the layout before
@@ -91,7 +91,7 @@ def build_encoder(source: Path, out_dir: Path, tuned: Path | None = None) -> Pat
 def pretrained(source: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
     """The encoder's tensors under the names of `transformers.BertModel`, and its `BertConfig` values: what fine-tuning starts from."""
     held = _open(source)
-    kept = _kept_pieces(held)
+    kept = _used_pieces(held)
     config = {
         "vocab_size": len(kept), "hidden_size": held.hidden, "num_hidden_layers": held.layers, "num_attention_heads": held.heads,
         "intermediate_size": held.inner, "max_position_embeddings": held.positions, "type_vocab_size": held.types, "layer_norm_eps": held.eps,
@@ -128,7 +128,7 @@ def _open(path: Path) -> _Source:
     return _Source(data, hidden, layers, heads, inner, positions, types, eps, pieces, scores, (bos, eos, pad, unk), tensors)
 
 
-def _kept_pieces(held: _Source) -> list[int]:
+def _used_pieces(held: _Source) -> list[int]:
     """Piece numbers in their old order, so that the special ones stay 0 to 3."""
 
     def is_ours(i: int, piece: str) -> bool:

@@ -18,6 +18,7 @@ from pipelines.cli.options import Commands, add_command
 from pipelines.core.errors import CallgradeError
 from pipelines.core.settings import ROOT, Settings
 
+SAMPLE_CALLS = ROOT / "tests" / "calls"  # what the repository ships
 DAGS = ("pull_calls", "grade_calls", "publish_scorecards")
 LOGGER = logging.getLogger("callgrade")
 
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = Settings.from_environment(
         warehouse=ROOT / ".demo" / "callgrade.duckdb",
-        recordings=ROOT / "tests" / "calls",
+        recordings=SAMPLE_CALLS,
         batch_audio_min=4.0,  # several batches of few calls, so that the tasks really map
     ).with_(call_log=None)
     preflight.check(settings)

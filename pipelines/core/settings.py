@@ -54,8 +54,10 @@ class Settings(BaseSettings):
     """How many days an operator may dispute a point, from when it was judged."""
     models_dir: AbsolutePath = ROOT / ".models"
     """Where the weights lie."""
-    recordings: AbsolutePath = ROOT / "tests" / "calls"
+    recordings: AbsolutePath = Path("recordings")
     """Where pull_calls looks for recordings and their call log."""
+    measured_calls: AbsolutePath | None = None
+    """Calls with a reference, which measure_models recognises again every week; nothing is measured where none are named."""
     call_log: AbsolutePath | None = None
     """The call log, where it is not calls.csv among the recordings."""
     alerts: AbsolutePath | None = None

@@ -36,11 +36,11 @@ def pull(url: str, inbox: Path, key_file: Path | None = None, known_hosts: Path 
         raise MisconfiguredError("Pulling from SFTP needs the package paramiko; install it beside callgrade.") from error
     parts = urlsplit(url)
     if parts.scheme != "sftp" or not parts.hostname:
-        raise MisconfiguredError(f"{_shown(url)} is not an SFTP address; write sftp://user@host:22/path.")
+        raise MisconfiguredError(f"{_without_password(url)} is not an SFTP address; write sftp://user@host:22/path.")
     inbox = Path(inbox)
     private_files.make_folder(inbox)
     client = paramiko.SSHClient()
-    with network_errors(_shown(url)):
+    with network_errors(_without_password(url)):
         try:
             client.load_system_host_keys()
             if known_hosts:
@@ -92,7 +92,7 @@ def _copy(server: Any, path: str, stream: BinaryIO) -> None:
     server.getfo(path, stream)
 
 
-def _shown(url: str) -> str:
+def _without_password(url: str) -> str:
     """The address without its password."""
     parts = urlsplit(url)
     return url.replace(f":{parts.password}@", "@") if parts.password else url

@@ -35,7 +35,7 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        finalize=_shown,
+        finalize=_escaped,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -50,7 +50,7 @@ def environment() -> Environment:
     return made
 
 
-def _shown(value: object) -> object:
+def _escaped(value: object) -> object:
     """What a template shows of a value: of a text every character, also one that would be invisible or turn the reading direction around."""
     return printable(value, keep="\n\r\t") if isinstance(value, str) and not isinstance(value, Markup) else value
 

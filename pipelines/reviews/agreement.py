@@ -40,7 +40,7 @@ class Trust:
     machine: Agreement
 
     @property
-    def told(self) -> str:
+    def level(self) -> str:
         """trusted, not_trusted, unclear (people do not agree either), one_answer (nothing to tell apart), or few (too few calls)."""
         if self.people.calls >= LEAST_CALLS and self.people.alpha is not None and not self.people.is_enough:
             return "unclear"

@@ -161,7 +161,7 @@ class RequestContext:
         """How many verdicts of people came after the published copy: sums over calls are without them."""
         return human_verdicts.count_since(self.store, centre_id, self.site.settings.snapshot.stat().st_mtime)
 
-    def shown(self, centre_id: str) -> Presenter:
+    def presenter(self, centre_id: str) -> Presenter:
         """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""
         return Presenter(centre_id, self.w, LINKS, lambda rows: resolved_verdicts.of_list(self.published, self.store, rows), self.withheld)
 

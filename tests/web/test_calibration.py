@@ -72,7 +72,7 @@ def test_a_criterion_is_trusted_only_on_enough_calls_beyond_chance(
 ) -> None:
     rows = answers("greeting", people) + (answers("greeting", second, 2) if second else [])
     found = agreement.trusts(rows, {(f"c{n}", "greeting"): verdict for n, verdict in enumerate(machine)})  # type: ignore[arg-type]
-    assert [t.told for t in found] == [told]
+    assert [t.level for t in found] == [told]
 
 
 def test_only_blind_forms_count_and_the_page_says_its_thresholds(judging: People) -> None:

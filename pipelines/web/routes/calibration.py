@@ -19,9 +19,9 @@ _ORDER = ("trusted", "not_trusted", "unclear", "one_answer", "few")
 def calibration(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
     """How far people and machine agree at a centre, criterion by criterion."""
     centre_id = context.centre(centre_id)
-    shown = context.shown(centre_id)
+    shown = context.presenter(centre_id)
     trusts = sorted(
-        agreement.by_criterion(context.published, context.store, centre_id), key=lambda t: (_ORDER.index(t.told), t.criterion_id)
+        agreement.by_criterion(context.published, context.store, centre_id), key=lambda t: (_ORDER.index(t.level), t.criterion_id)
     )
     counted = context.store.rows(
         "select count(distinct call_id) as calls, count(distinct account_id) as people from people_evaluations where centre_id = ? and is_blind",

@@ -29,7 +29,7 @@ def call(call_id: str, context: Annotated[RequestContext, require_permission("se
     rows = resolved_verdicts.read(context.published, context.store, row, is_masked=not context.account.hears_personal_data)
     if not context.account.may("hear"):
         rows["coaching_clips"] = []
-    values = context.shown(row["centre_id"]).call(row, rows)
+    values = context.presenter(row["centre_id"]).call(row, rows)
     reviewed = evaluations.reviews(context.store, [call_id]).get(call_id)
     if context.account.may("review"):
         human_verdicts.note_seen(context.store, context.account, call_id)

@@ -43,11 +43,11 @@ def start(context: Annotated[RequestContext, require_permission("care")]) -> Res
 def care(centre_id: str, context: Annotated[RequestContext, require_permission("care")]) -> HTMLResponse:
     """A centre: exposure by person and shift with rest advice, threats, and considerate clients."""
     centre_id = context.centre(centre_id)
-    published, shown, w = context.published, context.shown(centre_id), context.w
+    published, shown, w = context.published, context.presenter(centre_id), context.w
     shifts, hours, thanks, threats = _read(published, centre_id)
     thanks = blind.without(thanks, context.withheld)
     return context.page(
-        "app/care.html", centre=shown.centre, centres=[context.shown(c).centre for c in context.centres()], rule=wellbeing.rule(published, centre_id),
+        "app/care.html", centre=shown.centre, centres=[context.presenter(c).centre for c in context.centres()], rule=wellbeing.rule(published, centre_id),
         people=shown.operators(wellbeing.by_person(shifts)), shifts=[_shift(context, s) for s in shifts[: wellbeing.SHIFTS_SHOWN]], more=max(len(shifts) - wellbeing.SHIFTS_SHOWN, 0),
         hours=_drawn(hours), days=wellbeing.DAYS, pause_min=wellbeing.PAUSE_MIN,
         thanks=[t | {"when": w.time(t["started_local"]), "href": shown.links.call(t["call_id"]), "pieces": PLACEHOLDER.split(t["quote"] or "")} for t in thanks],
@@ -61,7 +61,7 @@ def threat(call_id: str, context: Annotated[RequestContext, require_permission("
     call = _threatening(context, call_id, "evidence_opened")
     said = wellbeing.evidence(context.published, call, hears_personal_data=context.account.hears_personal_data)
     context.note(audit.variant("evidence_opened", unmasked=context.account.hears_personal_data), call_id, call["centre_id"])
-    shown = context.shown(call["centre_id"])
+    shown = context.presenter(call["centre_id"])
     turns = [t | {"pieces": PLACEHOLDER.split(t["text"])} for t in said["turns"]]
     quotes = [f | {"pieces": PLACEHOLDER.split(f["quote"] or "")} for f in said["findings"]]
     return context.page(
@@ -81,7 +81,7 @@ def take_evidence(call_id: str, context: Annotated[RequestContext, require_permi
         sound = context.site.sounds.rendering(call, personal_spans(context.published, call_id), whole=is_whole).sound
     except NoSoundError:
         sound = None
-    content = wellbeing.archive(said, sound, context.shown(call["centre_id"]).centre["name"], context.w, is_whole=is_whole)
+    content = wellbeing.archive(said, sound, context.presenter(call["centre_id"]).centre["name"], context.w, is_whole=is_whole)
     context.note(audit.variant("exported", unmasked=is_whole), f"evidence of {call_id}", call["centre_id"])
     name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in call_id)[:80]
     return Response(

@@ -114,7 +114,7 @@ def _new(context: RequestContext, call: Row, criterion_id: str, problem: str = "
     marked = _marked(context, call).get(criterion_id)
     if marked is None or not (marked["may_open"] or problem):
         context.refuse(404, "disputed", call["call_id"], call["centre_id"])
-    shown, rows = context.shown(call["centre_id"]), _rows(context, call)
+    shown, rows = context.presenter(call["centre_id"]), _rows(context, call)
     point = marked["point"]
     return context.page(
         "app/dispute.html", status, call=call, when=context.w.time(call["started_local"]), title=shown.title(criterion_id), point=point, dispute=None,
@@ -127,7 +127,7 @@ def _new(context: RequestContext, call: Row, criterion_id: str, problem: str = "
 def _one(context: RequestContext, found: Row, problem: str = "", status: int = 200, field: str = "") -> HTMLResponse:
     call = context.call(found["call_id"])
     human_verdicts.note_seen(context.store, context.account, call["call_id"])
-    shown, rows = context.shown(call["centre_id"]), _rows(context, call)
+    shown, rows = context.presenter(call["centre_id"]), _rows(context, call)
     key = (found["scorecard_id"], found["criterion_id"])
     point = next((p for p in disputes.standing_points(rows["criterion_results"]) if (p["scorecard_id"], p["criterion_id"]) == key), None)
     return context.page(
@@ -172,7 +172,7 @@ def _listed(context: RequestContext, rows: list[Row]) -> list[Row]:
     return [
         row
         | {
-            "title": context.shown(row["centre_id"]).title(row["criterion_id"]),
+            "title": context.presenter(row["centre_id"]).title(row["criterion_id"]),
             "href": call_path(row["call_id"]),
             "is_withheld": row["call_id"] in context.withheld,
         }

@@ -83,7 +83,7 @@ def waive(context: Annotated[RequestContext, require_permission("review")]) -> R
             context.note("blind_waived", call["call_id"], call["centre_id"])
     if context.given("call_id"):
         return context.go("/" + call_path(calls[0]["call_id"]))
-    return context.go(f"/{context.shown(context.given('centre')).centre['href']}/queue?kind=sample")
+    return context.go(f"/{context.presenter(context.given('centre')).centre['href']}/queue?kind=sample")
 
 
 @router.get("/compared/{call_id:path}")
@@ -93,7 +93,7 @@ def compared(call_id: str, context: Annotated[RequestContext, require_permission
     if call["call_id"] in context.withheld:
         return context.to_blind_form(call["call_id"])
     human_verdicts.note_seen(context.store, context.account, call["call_id"])
-    shown, machine = context.shown(call["centre_id"]), _machine(context, call)
+    shown, machine = context.presenter(call["centre_id"]), _machine(context, call)
     everything = human_verdicts.everything(context.store, [call["call_id"]])
     stands = human_verdicts.standing(context.store, [call["call_id"]]).get(call["call_id"], {})
     lines = [
@@ -120,7 +120,7 @@ def _form(
     context: RequestContext, call: Row, draft: Draft | None, problems: dict[str, tuple[str, str]] | None = None, status: int = 200
 ) -> HTMLResponse:
     """The form as a request sent it, or as the draft has it; `problems` are a field and a sentence by criterion."""
-    shown, machine = context.shown(call["centre_id"]), _machine(context, call)
+    shown, machine = context.presenter(call["centre_id"]), _machine(context, call)
     is_blind = call["call_id"] in context.withheld
     if not is_blind:
         human_verdicts.note_seen(context.store, context.account, call["call_id"])
@@ -156,7 +156,7 @@ def _head(context: RequestContext, shown: Presenter, call: Row) -> dict[str, Any
 def _machine(context: RequestContext, call: Row) -> list[Row]:
     """What the machine said of a call's first scorecard, in the order of the scorecard: an order by verdict would tell it."""
     rows = context.published.of_calls("criterion_results", [call["call_id"]], "scorecard_id, criterion_id", more="judge = 'machine'")
-    profile = context.shown(call["centre_id"]).profile
+    profile = context.presenter(call["centre_id"]).profile
     order = {c.criterion_id: n for n, c in enumerate(profile.scorecard.criteria)} if profile else {}
     first = [row for row in rows if row["scorecard_id"] == rows[0]["scorecard_id"]]
     if not first:

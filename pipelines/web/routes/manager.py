@@ -45,9 +45,9 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
         return context.go("/" + operator_path(sorted(account.centres)[0], account.operator_id or ""))
     centres = context.centres()
     if len(centres) == 1:
-        return context.go("/" + context.shown(centres[0]).centre["href"])
+        return context.go("/" + context.presenter(centres[0]).centre["href"])
     totals = [t for t in all_totals(context) if t["centre_id"] in centres]
-    cards = [t | context.shown(t["centre_id"]).centre | {"period": period(t, context.w)} for t in totals]
+    cards = [t | context.presenter(t["centre_id"]).centre | {"period": period(t, context.w)} for t in totals]
     numbers = {key: sum(t[key] for t in totals) for key in ("received", "graded", "needs_review", "auto_fails", "abusive_calls")}
     return context.page("index.html", centres=cards, ledger=[], **numbers)
 
@@ -56,7 +56,7 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
 def centre(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
     """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
     values = glance(context, centre_id)
-    centre_id, total, shown = values["centre"]["centre_id"], values["total"], context.shown(centre_id)
+    centre_id, total, shown = values["centre"]["centre_id"], values["total"], context.presenter(centre_id)
     published = context.published
     calls, ledger = (
         blind.without(aggregates_cache.first_calls(published, centre_id), context.withheld),
@@ -74,7 +74,7 @@ def centre(centre_id: str, context: Annotated[RequestContext, require_permission
 def glance(context: RequestContext, centre_id: str) -> dict[str, Any]:
     """The sums of a centre that this account sees, as the page and the sheet of paper show them. Raises RefusedError otherwise."""
     centre_id = context.centre(centre_id)
-    published, shown = context.published, context.shown(centre_id)
+    published, shown = context.published, context.presenter(centre_id)
     total = next(t for t in all_totals(context) if t["centre_id"] == centre_id)
     criteria = shown.named(aggregates_cache.criteria(published, centre_id))
     weeks = aggregates_cache.weeks(published, centre_id)
@@ -93,7 +93,7 @@ def queue(centre_id: str, context: Annotated[RequestContext, require_permission(
     sample = blind.sampled(context.published, context.store, centre_id)
     week = sample[0]["week"] if sample else None
     rows = _queued(context, centre_id, kind)
-    shown = context.shown(centre_id)
+    shown = context.presenter(centre_id)
     calls = sorted(_listed(context, shown, rows, kind), key=lambda row: row["reviewed"] is not None)
     return context.page(
         "app/queue.html", centre=shown.centre, kind=kind, kinds=evaluations.KINDS, calls=calls, week=week, size=evaluations.SAMPLE_A_WEEK
@@ -106,7 +106,7 @@ def reviewed(context: Annotated[RequestContext, require_permission("review")]) -
     call = context.call(context.given("call_id"), "reviewed")
     evaluations.mark_reviewed(context.store, context.account, call["call_id"])
     context.note("reviewed", call["call_id"], call["centre_id"])
-    return context.go(f"/{context.shown(call['centre_id']).centre['href']}/queue")
+    return context.go(f"/{context.presenter(call['centre_id']).centre['href']}/queue")
 
 
 @router.get("/centres/{centre_id}/operators")
@@ -119,7 +119,7 @@ def operators(
     rows = _operator_rows(context, centre_id, by)
     starts = sorted({row["period_start"] for row in rows if row["period_start"]}, reverse=True)
     chosen = start if start in starts else next(iter(starts), None)
-    shown = context.shown(centre_id)
+    shown = context.presenter(centre_id)
     here = shown.operators([row for row in rows if row["period_start"] == chosen])
     here.sort(key=lambda r: (r["first_group"] or 99, r["last_group"] or 99, r["operator_id"]))
     peers = [

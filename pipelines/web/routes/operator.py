@@ -22,7 +22,7 @@ CALLS_ON_PAPER = 40
 @router.get("/operators/{centre_id}/{operator_id:path}")
 def operator(centre_id: str, operator_id: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> HTMLResponse:
     """The page of an operator."""
-    return context.page("app/operator.html", **_shown(context, centre_id, operator_id, CALLS_SHOWN))
+    return context.page("app/operator.html", **_page_values(context, centre_id, operator_id, CALLS_SHOWN))
 
 
 @router.get("/scorecards/{centre_id}/{operator_id:path}")
@@ -30,14 +30,14 @@ def scorecard(centre_id: str, operator_id: str, context: Annotated[RequestContex
     """An operator's scorecard on paper."""
     centre_id = context.operator(centre_id, operator_id)
     context.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
-    content = pdf.operator_pages(_shown(context, centre_id, operator_id, CALLS_ON_PAPER), now().date(), context.w)
+    content = pdf.operator_pages(_page_values(context, centre_id, operator_id, CALLS_ON_PAPER), now().date(), context.w)
     context.note("exported", f"{centre_id}/{operator_id}.pdf", centre_id)
     return excel.download(content, f"{centre_id}-{operator_id}.pdf")
 
 
-def _shown(context: RequestContext, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
+def _page_values(context: RequestContext, centre_id: str, operator_id: str, most: int) -> dict[str, Any]:
     centre_id = context.operator(centre_id, operator_id)
-    published, shown = context.published, context.shown(centre_id)
+    published, shown = context.published, context.presenter(centre_id)
     rows = aggregates_cache.operators(published, centre_id)
     row = next((o for o in shown.operators(rows) if o["operator_id"] == operator_id), None)
     if row is None:

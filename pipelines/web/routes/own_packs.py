@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from pipelines.coaching import packs
 from pipelines.core.published import Row
 from pipelines.web.request_context import NavItem, RequestContext, require_permission
-from pipelines.web.routes.trainer import calls_of, heard, sounding
+from pipelines.web.routes.trainer import calls_of, moment_rows, sounding
 
 router = APIRouter()
 NAV = (NavItem("/my-packs", "my_packs", "learn"),)
@@ -27,8 +27,8 @@ def own(context: Annotated[RequestContext, require_permission("learn")]) -> HTML
 def one(pack_id: str, context: Annotated[RequestContext, require_permission("learn")]) -> HTMLResponse:
     """A pack: played one moment after another. Calls of other operators bear no id here."""
     pack = _pack(context, pack_id)
-    shown = context.shown(pack["centre_id"])
-    moments = heard(context, shown, pack, packs.moments_of(context.store, pack_id))
+    shown = context.presenter(pack["centre_id"])
+    moments = moment_rows(context, shown, pack, packs.moments_of(context.store, pack_id))
     return context.page(
         "app/own_pack.html", pack=pack, until=packs.day_of(pack["expires_at"]),
         moments=[m | {"is_own": m["call"] is not None and context.account.sees_call(m["call"])} for m in moments],

@@ -43,7 +43,7 @@ def warm(published: SnapshotReader) -> None:
 def start(context: Annotated[RequestContext, require_permission("coach")]) -> HTMLResponse:
     """The packs of one's centres, and those proposed for the latest months."""
     rows = packs.of_account(context.store, context.account)
-    names = {centre_id: context.shown(centre_id) for centre_id in context.centres()}
+    names = {centre_id: context.presenter(centre_id) for centre_id in context.centres()}
     proposed = [p for centre_id in names for p in _proposed(context.published, centre_id)]
     months = sorted({p.month for p in proposed}, reverse=True)
     shown = [p | {"until": packs.day_of(p["expires_at"]), "centre": names.get(p["centre_id"])} for p in rows if p["centre_id"] in names]
@@ -68,7 +68,7 @@ def search(
     rows = [] if wanted.is_empty else moments.search(context.published, wanted, hears_personal_data=context.account.hears_personal_data)
     rows = blind.without(rows, context.withheld)
     into = packs.find(context.store, context.account, pack) if pack else None
-    centres = {centre_id: context.shown(centre_id) for centre_id in context.centres()}
+    centres = {centre_id: context.presenter(centre_id) for centre_id in context.centres()}
     return context.page(
         "app/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(context, centres[r["centre_id"]], r) for r in rows],
         is_full=len(rows) == moments.MOST_SHOWN, pack=into, packs=packs.of_account(context.store, context.account),
@@ -89,7 +89,7 @@ def make(context: Annotated[RequestContext, require_permission("coach")]) -> Res
     found = proposal.moments if proposal else _found(context, keys)
     title = mask_typed(context.given("title", packs.LONGEST_TITLE))
     if proposal:
-        title = title or _named(context, context.shown(centre_id), proposal)["title"]
+        title = title or _named(context, context.presenter(centre_id), proposal)["title"]
     pack_id = packs.make(
         context.store, context.account, centre_id, title or context.w("pack_untitled"), _usual_end(context),
         theme=proposal.subject if proposal and proposal.about == "theme" else None,
@@ -175,9 +175,9 @@ def export(pack_id: str, context: Annotated[RequestContext, require_permission("
     """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
     pack = _pack(context, pack_id)
     context.limit_exports(f"{pack_id}.zip", pack["centre_id"])
-    shown = context.shown(pack["centre_id"])
+    shown = context.presenter(pack["centre_id"])
     rows = []
-    for found in heard(context, shown, pack, packs.moments_of(context.store, pack_id)):
+    for found in moment_rows(context, shown, pack, packs.moments_of(context.store, pack_id)):
         if found["call"] is not None:
             try:
                 file = pack_sound.cut(context.site.sounds, context.published, found, found["call"], found["piece"])
@@ -213,7 +213,7 @@ def _pack(context: RequestContext, pack_id: str) -> Row:
 
 def _pack_page(context: RequestContext, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
     """The page of a pack that was looked up; with a problem, its form as it was filled in."""
-    shown, centre_id = context.shown(pack["centre_id"]), pack["centre_id"]
+    shown, centre_id = context.presenter(pack["centre_id"]), pack["centre_id"]
     rows, until = packs.moments_of(context.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
     typed = {
         "title": pack["title"],
@@ -227,7 +227,7 @@ def _pack_page(context: RequestContext, pack: Row, status: int = 200, problem: s
     known = operator_ids.offered(operator_ids.known(context.published), [centre_id], accounts.everybody(context.store))
     return context.page(
         "app/pack.html", status, pack=pack, centre=shown.centre, until=until, last_day=packs.last_day(context.site.settings), problem=problem, typed=typed,
-        balance=packs.balance(rows), moments=heard(context, shown, pack, rows), operators=known,
+        balance=packs.balance(rows), moments=moment_rows(context, shown, pack, rows), operators=known,
     )  # fmt: skip
 
 
@@ -261,7 +261,7 @@ def calls_of(context: RequestContext, pack: Row, moments: Sequence[Row]) -> dict
     }  # fmt: skip
 
 
-def heard(context: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row]) -> list[Row]:
+def moment_rows(context: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row]) -> list[Row]:
     """The moments of a pack that was looked up, as its page shows them; one without its words where the recording is another one now."""
     calls = calls_of(context, pack, rows)
     there = [row for row in rows if row["moment_id"] in calls]
