@@ -24,7 +24,7 @@ FILES = {".airflowignore", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LIC
 FORBIDDEN_NAMES = {"utils", "common", "base", "helpers", "interfaces", "domain", "hooks", "plugins"}
 HEAVY = {"torch", "torchaudio", "pyannote", "faster_whisper", "ctranslate2", "transformers"}
 TEXT = {".py", ".yaml", ".yml", ".sql", ".md", ".toml", ".txt", ".csv", ".html", ".css", ".js", ".j2", ".cfg", ".sh", ""}
-DOCS = "\n".join(file.read_text(encoding="utf-8") for file in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+DOCS = "\n".join(file.read_text(encoding="utf-8") for file in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))])
 
 
 def tracked() -> list[Path]:
