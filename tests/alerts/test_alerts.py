@@ -179,7 +179,7 @@ def test_everything_is_told_once_and_nothing_personal_with_it(site: Settings, ma
     subjects = sorted(str(letter["subject"]) for letter in server.letters)
     assert subjects == sorted([
         "Callgrade, kyiv: Дзвінків із погрозою клієнта: 1", "Callgrade, odesa: Дзвінків із погрозою клієнта: 1", "Callgrade, kyiv: Дзвінків із грубістю оператора: 1",
-        "Callgrade, odesa: Дзвінків, перерваних оператором без попередження: 1",
+        "Callgrade, odesa: Дзвінків, завершених оператором без попередження: 1",
         "Callgrade, kredo: Багато дзвінків на тему «відключення» 02.03.2026 з 13:00: 10 за годину, зазвичай 1,0",
     ])  # fmt: skip
     texts = {str(letter["subject"]): letter.get_content() for letter in server.letters}  # type: ignore[attr-defined]

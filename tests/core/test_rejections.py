@@ -78,7 +78,7 @@ LONG = Reason(Key.BAD_PRIVATE_ID, column="client_ref", problem=Reason(Key.LONG_I
         (
             at_line(3, Reason(Key.ROW_IS_WRONG, problems=(Reason(Key.NO_CALL_ID), Reason(Key.NEAR_CENTRE, name="'kiev'", near="kyiv", allowed="kyiv, odesa")))),
             "calls.csv line 3: call_id is empty; centre 'kiev' is not known (did you mean kyiv?), allowed are kyiv, odesa. Correct the row and grade again.",
-            "calls.csv, строка 3: поле call_id пусто; центр 'kiev' неизвестен (может быть, kyiv?), возможны: kyiv, odesa. "
+            "calls.csv, строка 3: поле call_id пусто; центр 'kiev' неизвестен (возможно, kyiv?), допустимы: kyiv, odesa. "
             "Исправьте строку и оцените ещё раз.",
         ),
         (
@@ -108,7 +108,7 @@ LONG = Reason(Key.BAD_PRIVATE_ID, column="client_ref", problem=Reason(Key.LONG_I
         (
             Reason(Key.MUSIC_ONLY),
             "Nobody speaks in the recording: it holds music or a steady noise only.",
-            "На записи никто не говорит: там только музыка или ровный шум.",
+            "В записи нет речи: только музыка или ровный шум.",
         ),
         (
             at_line(9, Reason(Key.ID_WITH_OTHER_RECORDING, call="k-1", first=2)),

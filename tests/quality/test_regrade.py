@@ -71,7 +71,7 @@ def test_a_poorer_rule_is_told_with_its_calls_operators_and_reasons(published: S
     assert "2 calls compared, 2 of them change, 2 verdicts in all" in text
     assert "| farewell | pass | fail | 2 |" in text
     assert "| op-1 | 1 | 1 | 1 | 0 | 100.0 % | 93.4 % |" in text
-    assert "| c-2 | op-2 | farewell | pass | fail | The operator said it. | It was not said there. |" in text
+    assert "| c-2 | op-2 | farewell | pass | fail | The operator said it. | It was not said in the part that was searched. |" in text
     assert {file: file.read_bytes() for file in published.stage.rglob("*.parquet")} == kept
     assert warehouse.contents(published.warehouse) == before
 

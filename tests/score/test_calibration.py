@@ -51,7 +51,7 @@ def test_a_verdict_under_its_limit_goes_to_a_person_and_says_why(monkeypatch: py
     monkeypatch.setattr("pipelines.score.compliance.load_calibration", lambda: strict)
     got = verdicts("irkutsk", turns_of(*GOOD))
     assert (got["farewell"].verdict, got["farewell"].points) == ("unsure", 0.0)
-    assert got["farewell"].explanation == "Something like it was heard, but not clearly enough to decide."
+    assert got["farewell"].explanation == "Something similar was heard, but not clearly enough to decide."
     assert got["greeting"].verdict == "pass"
 
 

@@ -86,7 +86,7 @@ def test_a_point_is_not_decided_by_words_that_were_half_guessed() -> None:
     got = verdicts("irkutsk", turns)
     assert {got[name].verdict for name in ("greeting", "farewell", "anything_else")} == {"unsure"}
     assert got["farewell"].quote and got["farewell"].points == 0
-    assert got["farewell"].explanation == "Something like it was heard, but not clearly enough to decide."
+    assert got["farewell"].explanation == "Something similar was heard, but not clearly enough to decide."
 
 
 def test_account_information_before_the_question_fails_with_its_quote() -> None:

@@ -51,9 +51,11 @@ def test_a_reason_reads_as_a_sentence_with_names_for_its_values() -> None:
     reason = why("not_asked", because=why("because_of_topic", topic="meter_reading", topics=("balance", "payment", "debt")))
     kept = reason.as_json
     assert read_why(kept) == reason
-    assert reason.text == "Not asked of this call: it is about “meter reading”, and this is asked about “balance”, “payment” or “debt”."
+    assert (
+        reason.text == "Not asked of this call: the topic is “meter reading”, and the criterion applies to “balance”, “payment” or “debt”."
+    )
     assert wording("ru").explain(kept) == (
-        "К этому звонку не относится: тема звонка — «показания счётчика», а спрашивается это по темам «баланс», «оплата» или «задолженность»."
+        "К этому звонку не относится: тема звонка — «показания счётчика», а критерий применяется только при теме «баланс», «оплата» или «задолженность»."
     )
     assert "1 з 2" in wording("uk").explain(why("too_few_warnings", given=1, needed=2).as_json)
 
@@ -79,5 +81,5 @@ def test_every_value_that_a_reason_may_hold_has_a_name(language: str) -> None:
 
 def test_the_least_likely_condition_is_the_reason() -> None:
     asked = verdicts("irkutsk", turns_of(*GOOD))["callback_reason"]
-    assert asked.explanation == "Not asked of this call: the kind of call is “inbound”."
+    assert asked.explanation == "Does not apply to this call: the type of call is “inbound”."
     assert read_why(asked.explanation_json) == why("not_asked", because=why("because_of_direction", direction="inbound"))

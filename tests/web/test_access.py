@@ -274,7 +274,7 @@ def test_accounts_are_made_from_the_command_line_without_a_password_in_it(
     assert command("close", "chief") == 2  # nobody could let people in any more
     assert command("close", "anna") == 0 and command("list") == 0
     said = capsys.readouterr().out
-    assert "chief" in said and "every centre" in said and "op-1" in said and "(closed)" in said and PASSWORD not in said
+    assert "chief" in said and "all centres" in said and "op-1" in said and "(closed)" in said and PASSWORD not in said
     opened = database.open_store(settings)
     assert sessions.sign_in(opened, "chief", PASSWORD, "x") is not None and sessions.sign_in(opened, "anna", PASSWORD, "x") is None
 

@@ -191,4 +191,4 @@ def test_the_audit_tells_recordings_with_personal_data_from_beeped_ones(people: 
         found = people.store.rows(f"select distinct action from audit where {where}", name)
         assert [row["action"] for row in found] == [action]
     shown = people.person("admin").get("/audit?action=heard_unmasked").text
-    assert "heard a recording with personal data</td>" in shown and "heard a recording</td>" not in shown
+    assert "listened to a recording with personal data</td>" in shown and "listened to a recording</td>" not in shown

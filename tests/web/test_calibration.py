@@ -91,9 +91,9 @@ def test_only_blind_forms_count_and_the_page_says_its_thresholds(judging: People
     assert found["night_rule"].machine.calls >= 1
     assert found["greeting"].machine.percent == 100 or found["greeting"].machine.calls > 1  # the form that was not blind is not in it
     after = third.get("/centres/irkutsk/calibration").text
-    assert "too few calls yet" in after and "done by you" in after and "/compared/irkutsk-1" in after
+    assert "too few calls so far" in after and "done by you" in after and "/compared/irkutsk-1" in after
     assert judging.person("analyst").get("/centres/kyiv/calibration").status_code == 200
-    assert "Calls to judge blind" not in judging.person("analyst").get("/centres/kyiv/calibration").text
+    assert "Calls to evaluate blind" not in judging.person("analyst").get("/centres/kyiv/calibration").text
 
 
 def test_who_may_not_see_a_centres_numbers_does_not_see_its_calibration(judging: People) -> None:

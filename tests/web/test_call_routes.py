@@ -51,7 +51,7 @@ def test_what_is_not_of_ones_centres_is_answered_as_if_it_were_not_there(people:
     trainer = people.person("trainer")
     answer, nothing = trainer.get(path), trainer.get("/calls/no-such-call")
     assert answer.status_code == 404
-    assert answer.text.replace(path, "") == nothing.text.replace("/calls/no-such-call", "")  # it cannot be told whether it exists
+    assert answer.text.replace(path, "") == nothing.text.replace("/calls/no-such-call", "")  # it unclear whether it exists
     assert people.last_note()["outcome"] == "refused"
 
 
@@ -128,7 +128,7 @@ def test_the_drawing_shows_who_speaks_when(people: People) -> None:
 def test_the_page_has_everything_of_the_call_at_its_time(people: People) -> None:
     page = people.person("manager").get("/calls/kyiv-2").text
     assert page.count("data-at=") > 15 and 'class="player"' in page and 'class="moment"' in page
-    assert re.search(r'<g class="point fail"|<g class="point pass"', page) and "Rule of version 1." in page
+    assert re.search(r'<g class="point fail"|<g class="point pass"', page) and "Rule version 1." in page
     assert 'class="chip"' in people.person("manager").get("/calls/kyiv-1").text
 
 

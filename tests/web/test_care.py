@@ -94,9 +94,7 @@ def test_exposure_is_told_by_person_and_shift_with_a_rest_by_the_centres_rule(ca
     page = carers.person("manager").get("/care/odesa").text
     assert f"after {rule['abusive_in_a_row']} abusive calls in a row" in page and "never counts in a score" in page
     if one["calls_after_rest_due"]:
-        assert (
-            f"A rest was due at {one['rest_due_local']:%H:%M}" in page and f"calls taken after that: {one['calls_after_rest_due']}" in page
-        )
+        assert f"Break due at {one['rest_due_local']:%H:%M}" in page and f"calls taken after that: {one['calls_after_rest_due']}" in page
 
 
 def test_kind_words_are_passed_on_masked(carers: People) -> None:

@@ -58,7 +58,7 @@ def test_a_disputed_point_is_upheld_and_counts_from_then_on(judging: People) -> 
     assert count_beside(manager.get("/me").text, "/disputes") == 1
     number = find(judging, "kyiv-2", "company_named")["dispute_id"]
     page = manager.get(f"/disputes/{number}").text
-    assert "op-2 does not agree" in page and HOSTILE not in page and 'name="turn" value="1"' in page
+    assert "op-2 disagrees" in page and HOSTILE not in page and 'name="turn" value="1"' in page
     answer = manager.send(
         f"/disputes/{number}",
         decision="uphold",
@@ -74,7 +74,7 @@ def test_a_disputed_point_is_upheld_and_counts_from_then_on(judging: People) -> 
     assert "upheld" in told and "the recording is clear" in told and ">new<" in told
     assert count_beside(operator.get("/me").text, "/my-disputes") == 0
     call = operator.get("/calls/kyiv-2").text
-    assert "Decided by manager" in call and "after a dispute" in call and "The machine said: failed." in call
+    assert "Decided by manager" in call and "after a dispute" in call and "Automatic verdict: failed." in call
     assert judging.person("second").send("/evaluate", call_id="kyiv-2", verdict_company_named="fail").status_code == 303
     standing = human_verdicts.standing(judging.store, ["kyiv-2"])["kyiv-2"]["kyiv", "company_named"]
     assert (standing["verdict"], standing["person"], standing["quote"]) == (

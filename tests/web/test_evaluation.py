@@ -37,7 +37,7 @@ def test_a_form_hides_what_the_machine_said_until_it_was_seen(judging: People) -
     assert len(order) == len(set(order)) == 6 and {"greeting", "farewell", "hold_announced"} <= set(order)
     assert manager.send("/evaluate/waive", call_id="kyiv-1").headers["location"] == "/calls/kyiv-1"
     after = manager.get("/evaluate/kyiv-1").text
-    assert "The machine said: failed." in after and "does not count for the calibration" in after
+    assert "Automatic verdict: failed." in after and "does not count for the calibration" in after
     assert "You have not seen" in judging.person("second").get("/evaluate/kyiv-1").text
 
 
@@ -61,11 +61,13 @@ def test_a_persons_verdict_wins_and_the_score_follows_by_the_machines_formula(ju
     weights = {c.criterion_id: c for c in people_verdict_criteria()}
     assert {"farewell", "anything_else"} <= set(weights)
     assert score_on(page) == "80%"  # four of five
-    assert "Decided by manager" in page and "The machine said: failed." in page and "The machine said: goes to a person." in page
+    assert "Decided by manager" in page and "Automatic verdict: failed." in page and "Automatic verdict: needs review." in page
     assert HOSTILE not in page and "&lt;script&gt;" in page and "123 45 67" not in page
     for where in ("/centres/kyiv", "/centres/kyiv/queue", "/operators/kyiv/op-1"):
         text = manager.get(where).text
-        assert ("judged by manager" in text and "80%" in text) or where.endswith("queue"), where  # nothing is left to decide in the queue
+        assert ("evaluated by manager" in text and "80%" in text) or where.endswith("queue"), (
+            where
+        )  # nothing is left to decide in the queue
     assert "/calls/kyiv-1" not in manager.get("/centres/kyiv/queue").text
     assert "since these sums were made: 2. Calls" in manager.get("/centres/kyiv").text
     own = judging.person("op-1").get("/calls/kyiv-1").text
@@ -88,7 +90,7 @@ def test_several_people_stand_side_by_side_and_the_latest_that_decides_counts(ju
         assert name in line
     stands = human_verdicts.standing(judging.store, ["kyiv-2"])["kyiv-2"]["kyiv", "company_named"]
     assert (stands["person"], stands["verdict"], stands["machine_verdict"]) == ("third", "na", "fail")
-    assert title_of(judging.person("second").get("/compared/kyiv-2")).startswith("Machine and people")
+    assert title_of(judging.person("second").get("/compared/kyiv-2")).startswith("Compare verdicts")
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ def not_heard(people: People) -> None:
 
 def is_heard(people: People) -> bool:
     admin = people.person("admin")
-    on_page = "Heard by manager" in admin.get(f"/calls/{CALL}").text
-    assert on_page == ("Heard by manager" in admin.get("/centres/kyiv/queue?kind=sample").text)
+    on_page = "Listened to by manager" in admin.get(f"/calls/{CALL}").text
+    assert on_page == ("Listened to by manager" in admin.get("/centres/kyiv/queue?kind=sample").text)
     return on_page
 
 

@@ -58,7 +58,7 @@ def test_weeks_are_drawn_inside_the_picture_in_order(made: list[tuple[int, float
 def test_a_centre_shows_what_needs_a_person_and_what_was_not_graded(people: People) -> None:
     page = people.person("manager").get("/centres/kyiv")
     assert title_of(page) == "Київські енергетичні послуги"
-    assert "What needs a person" in page.text and "kyiv-9.wav is empty" in page.text and "/centres/kyiv/queue" in page.text
+    assert "Needs review" in page.text and "kyiv-9.wav is empty" in page.text and "/centres/kyiv/queue" in page.text
     trainer = people.person("trainer").get("/centres/kyiv").text
     assert "/centres/kyiv/queue" not in trainer and "export.xlsx" not in trainer
 

@@ -93,7 +93,7 @@ def test_ids_become_safe_file_names_that_never_meet() -> None:
 def test_unsure_is_shown_as_going_to_a_person_and_never_as_a_fail(scorecards: Path) -> None:
     text = (scorecards / "calls" / "kyiv-1.html").read_text(encoding="utf-8")
     unsure = text[text.index('id="criterion-anything_else"') :].split("</li>")[0]
-    assert "вирішує людина" in unsure
+    assert "на перевірку" in unsure
     assert "fail" not in unsure
     assert "/10" not in unsure  # no points are shown for what nobody decided
 
@@ -107,7 +107,7 @@ def test_each_quote_leads_to_its_turn(scorecards: Path) -> None:
 
 def test_the_procedure_is_drawn_with_its_times_and_what_was_missing(scorecards: Path) -> None:
     calmed = Page(scorecards / "calls" / "kyiv-2.html").words
-    assert "Попередження" in calmed and "клієнт зупинився" in calmed
+    assert "Попередження" in calmed and "клієнт припинив грубити" in calmed
     hung_up = (scorecards / "calls" / "irkutsk-2.html").read_text(encoding="utf-8")
     steps = re.findall(r'<li class="(\w+)">.*?<b>(.*?)</b>', hung_up[hung_up.index('class="states row"') :].split("</ol>")[0], re.S)
     assert ("missing", "Предупреждение") in steps
@@ -138,7 +138,7 @@ def test_what_could_not_be_graded_is_listed_with_its_reason(scorecards: Path) ->
 
 def test_a_centre_speaks_its_language_and_answers_its_questions(scorecards: Path) -> None:
     irkutsk, odesa, kredo = (Page(scorecards / "centres" / f"{name}.html") for name in ("irkutsk", "odesa", "kredo"))
-    assert "ночное правило" in irkutsk.words and "Показания, которые всё ещё принимает человек" in irkutsk.words
+    assert "ночное правило" in irkutsk.words and "Показания счётчика, которые всё ещё принимают операторы" in irkutsk.words
     assert "не в ту компанію" in odesa.words
     assert "Запросы на подключение" in kredo.words
     motiv = (scorecards / "centres" / "motiv.html").read_text(encoding="utf-8")
@@ -281,5 +281,5 @@ def test_dates_are_written_as_the_language_does(language: str, at: str, month: s
 def test_a_count_takes_the_form_that_its_number_asks_for() -> None:
     assert wording("en")("rest_row", n=1) == "1 abusive call"
     assert [wording("ru")("rest_row", n=n) for n in (1, 2, 5, 21)] == [
-        "1 грубого звонка подряд", "2 грубых звонков подряд", "5 грубых звонков подряд", "21 грубого звонка подряд",
+        "1 звонка с грубостью подряд", "2 звонков с грубостью подряд", "5 звонков с грубостью подряд", "21 звонка с грубостью подряд",
     ]  # fmt: skip

@@ -211,5 +211,5 @@ def test_a_call_is_heard_once_it_was_played(page: Page, observed: Observed, addr
         page.wait_for_function("() => document.getElementById('sound').ended")
     page.goto(f"{address}/calls/irkutsk-2")
     assert heard()
-    expect(page.locator("main")).to_contain_text("Heard by manager")
+    expect(page.locator("main")).to_contain_text("Listened to by manager")
     assert_clean(observed, address)

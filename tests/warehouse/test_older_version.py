@@ -1,0 +1,77 @@
+"""A warehouse of an earlier version opens with this one and keeps every row; it is then published, and listed as graded by other rules.
+
+`older_version/` holds the tables of a warehouse that version 0.1.0 with migrations up to 0010 wrote for three of the shipped calls.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines import warehouse
+from pipelines.core import versions
+from pipelines.core.published import open_published
+from pipelines.core.settings import Settings
+from pipelines.warehouse.file import connect, open_for_writing
+from pipelines.warehouse.marts import SQL
+
+ROWS = Path(__file__).with_name("older_version")
+LAST = "0010_transcripts.sql"
+TABLES = sorted(file.stem for file in ROWS.glob("*.parquet") if file.stem != "migrations")
+
+
+@pytest.fixture
+def older(settings: Settings) -> Settings:
+    """A site whose warehouse is as the earlier version left it."""
+    db = connect(settings.warehouse)
+    db.execute("create schema store")
+    db.execute("create table store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)")
+    for file in sorted((SQL / "migrations").glob("*.sql")):
+        if file.name <= LAST:
+            db.execute(file.read_text(encoding="utf-8"))
+    for table in (*TABLES, "migrations"):
+        db.execute(f"delete from store.{table}")
+        db.execute(f"insert into store.{table} by name from read_parquet(?)", [str(ROWS / f"{table}.parquet")])
+    db.execute("delete from store.migrations where name like '~%'")  # it had views and tables made of these rows
+    for (path,) in db.execute("select path from store.clips").fetchall():
+        clip = settings.site / path
+        clip.parent.mkdir(parents=True, exist_ok=True)
+        clip.write_bytes(b"sound")
+    db.close()
+    return settings
+
+
+def rows(db: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[object, ...]]:
+    columns = ", ".join(name for name, *_ in db.execute(f"describe from read_parquet('{ROWS / table}.parquet')").fetchall())
+    yield from db.execute(f"select {columns} from store.{table} order by all").fetchall()
+
+
+def stored(table: str) -> list[tuple[object, ...]]:
+    with duckdb.connect() as db:
+        db.execute("set timezone = 'UTC'")
+        return db.execute(f"from read_parquet('{ROWS / table}.parquet') order by all").fetchall()
+
+
+def test_the_migrations_that_it_had_are_still_those() -> None:
+    applied = {name: sha256 for name, sha256, _ in stored("migrations") if not name.startswith("~")}
+    assert max(applied) == LAST
+    for name, sha256 in applied.items():
+        assert hashlib.sha256((SQL / "migrations" / name).read_bytes()).hexdigest() == sha256
+
+
+def test_every_row_is_kept_and_published(older: Settings) -> None:
+    with open_for_writing(older) as db:
+        assert {table: list(rows(db, table)) for table in TABLES} == {table: stored(table) for table in TABLES}
+        applied = {name for (name,) in db.execute("select name from store.migrations").fetchall()}
+        assert {file.name for file in (SQL / "migrations").glob("*.sql")} <= applied
+    warehouse.publish(older)
+    with open_published(older) as published:
+        calls = published.rows("select call_id, status, scored_by from calls order by 1")
+        assert [row["call_id"] for row in calls] == ["irkutsk-ru-001", "kyiv-uk-001", "motiv-hu-003"]
+        assert {row["scored_by"] for row in calls} != {versions.graded_by(older.profile)}
+        assert len(published.rows("from criterion_results")) == len(stored("verdicts"))
+        assert len(published.rows("from turns")) == len(stored("turns"))
