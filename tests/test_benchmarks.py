@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from models import installed
 from pipelines.audio import step as audio
 from pipelines.core.settings import ROOT, Settings
 from pipelines.core.staging import Batch
@@ -138,7 +139,7 @@ def test_a_profile_with_other_parameters_is_a_model_of_its_own(settings: Setting
     name = callgrade_engine.profile_with(settings.models_dir / "whisper-base", options)
     model = callgrade_engine.registry.entry(name, "asr")
     assert dict(model.parameters) == options
-    assert callgrade_engine.installed.weights(settings.models_dir, model) == settings.models_dir / "whisper-base"
+    assert installed.weights(settings.models_dir, model) == settings.models_dir / "whisper-base"
     assert name not in known.profiles
 
 
