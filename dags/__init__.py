@@ -1,1 +1,1 @@
-"""The Dags, and nothing else: each task is one call into `pipelines`."""
+"""The Airflow Dags. Each task is one call into `pipelines`."""

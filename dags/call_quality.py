@@ -1,7 +1,7 @@
-"""From a recording to a scorecard: pull_calls → grade_calls → publish_scorecards, the three Dags of Callgrade on one page.
+"""The three grading Dags, from recording to scorecard: pull_calls → grade_calls → publish_scorecards.
 
-Only ids and paths travel between tasks. What waits to be graded is said by the stage itself, not by a message: a batch whose folder holds the
-file `pending`. So nothing is lost when an asset event is, and a batch that failed is taken up by the next run.
+Only ids and paths pass between tasks. The stage itself records which batches are waiting (a batch folder that contains the file
+`pending`), not a message. So a lost asset event loses no calls, and the next run picks up a batch that failed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dags.rules import BATCHES, DAG, WAREHOUSE
 
 @dag(schedule="*/15 * * * *", tags=["callgrade", "calls"], **DAG)
 def pull_calls() -> None:
-    """### Receive the new calls
+    """### Receive new calls
 
-    Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, or fetches them from `CALLGRADE_SOURCE` first; rejects what cannot be
-    used with its reason, leaves out what is graded already, and cuts the rest into batches of `CALLGRADE_BATCH_AUDIO_MIN` minutes in the stage.
-    Starts `grade_calls` when there is something to do.
+    Reads the call log and the recordings in `CALLGRADE_RECORDINGS`, after fetching them from `CALLGRADE_SOURCE` if that is set. Rejects
+    what cannot be used, with a reason; skips calls that are already graded; splits the rest into batches of `CALLGRADE_BATCH_AUDIO_MIN`
+    minutes in the stage. Triggers `grade_calls` when there are new batches.
     """
 
     @task(outlets=[BATCHES])
@@ -43,10 +43,10 @@ def pull_calls() -> None:
 
 @dag(schedule=[BATCHES], tags=["callgrade", "calls"], **DAG)
 def grade_calls() -> None:
-    """### Hear and judge every pending batch
+    """### Transcribe and grade every pending batch
 
-    One mapped group a batch: each batch goes its own way from sound to verdicts, and one that fails holds up no other. A call that cannot be
-    judged is rejected by its step. The verdicts of a batch enter the warehouse in one transaction.
+    One mapped task group per batch. Batches are independent: one that fails does not hold up the others. A call that cannot be graded
+    is rejected by the step that fails on it. The verdicts of a batch are loaded into the warehouse in one transaction.
     """
 
     @task
@@ -70,7 +70,7 @@ def grade_calls() -> None:
 
 
 def run_step(name: str, batch: str) -> None:
-    """Run one step of `pipelines.flow` on one staged batch; a slow step that was done before is not done again."""
+    """Run one step of `pipelines.flow` on one staged batch; a slow step that is already done is not repeated."""
     from pipelines import flow
     from pipelines.core.settings import Settings
     from pipelines.core.staging import Batch
@@ -80,13 +80,13 @@ def run_step(name: str, batch: str) -> None:
 
 @task
 def audio(batch: str) -> None:
-    """Decode, split the channels, find speech, holds and levels."""
+    """Decode, split the channels, detect speech, holds and levels."""
     run_step("audio", batch)
 
 
 @task(pool="gpu")
 def transcribe(batch: str) -> None:
-    """Words with their times."""
+    """Recognise words with their times."""
     run_step("transcribe", batch)
 
 
@@ -98,25 +98,25 @@ def diarize(batch: str) -> None:
 
 @task
 def turns(batch: str) -> None:
-    """Words to speakers, speakers to operator and client."""
+    """Assign words to speakers, and speakers to operator and client."""
     run_step("turns", batch)
 
 
 @task
 def redact(batch: str) -> None:
-    """Mask personal data, then remove the unmasked words."""
+    """Mask personal data, then delete the unmasked words."""
     run_step("redact", batch)
 
 
 @task(pool="gpu")
 def score(batch: str) -> None:
-    """Measures, sentiment, abuse, procedure, criteria, topic."""
+    """Compute metrics, sentiment, abuse, procedure, criteria and topic."""
     run_step("score", batch)
 
 
 @task(pool="warehouse", outlets=[WAREHOUSE])
 def load(batch: str) -> None:
-    """Merge one batch into the warehouse; skipped, and so starting nothing, when the warehouse held it all before."""
+    """Merge one batch into the warehouse; skipped, so that nothing downstream runs, when the warehouse already had all of it."""
     from pipelines import flow
     from pipelines.core.settings import Settings
     from pipelines.core.staging import Batch
@@ -127,10 +127,10 @@ def load(batch: str) -> None:
 
 @dag(schedule=[WAREHOUSE], tags=["callgrade", "calls"], **DAG)
 def publish_scorecards() -> None:
-    """### Show the people what changed
+    """### Publish the results
 
-    Runs the data checks, swaps in the read-only copy that analysts open, cuts coaching clips and writes the scorecard pages from that copy.
-    A check that fails stops here: people keep the last good pages.
+    Runs the data checks, swaps in the read-only copy that analysts use, then cuts coaching clips and writes the scorecard pages from
+    that copy. A failed check stops the run here: readers keep the last valid pages.
     """
 
     @task(pool="warehouse")
@@ -143,14 +143,14 @@ def publish_scorecards() -> None:
 
     @task
     def tell() -> None:
-        """Send the alerts that are set up; what a channel did not take is tried again."""
+        """Send the configured alerts; failed deliveries are retried."""
         from pipelines import alerts
         from pipelines.core.errors import TransientError
         from pipelines.core.settings import Settings
 
         told = alerts.run(Settings.from_environment())
         if told and told.waiting:
-            raise TransientError(f"{told.waiting} alerts wait to be told. {' '.join(told.problems)}")
+            raise TransientError(f"{told.waiting} alerts are waiting for delivery. {' '.join(told.problems)}")
 
     publish() >> tell()
 

@@ -1,4 +1,4 @@
-"""Maintenance: forgetting, erasing on request, judging again after a rule changed, measuring recognition."""
+"""Maintenance Dags: retention, erasure on request, regrading after a rule change, recognition quality."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ TAGS = ["callgrade", "housekeeping"]
 
 @dag(schedule="30 2 * * *", tags=TAGS, **DAG)
 def forget_old_calls() -> None:
-    """### Forget what is older than `CALLGRADE_RETENTION_DAYS`
+    """### Delete calls older than `CALLGRADE_RETENTION_DAYS`
 
-    Every night the calls that are past their time leave the warehouse, its published copy, the stage, the clips and the pages. Recordings lie
-    outside Callgrade: their keeper removes them. One that still lies there is rejected as forgotten, and not graded again.
+    Every night, calls past the retention period are removed from the warehouse, its published copy, the stage, the clips and the pages.
+    Recordings are stored outside Callgrade, and their owner deletes them. A recording that is still there is rejected as forgotten and
+    not graded again.
     """
 
     @task(pool="warehouse", outlets=[WAREHOUSE])
@@ -31,14 +32,15 @@ def forget_old_calls() -> None:
 @dag(
     schedule=None,
     tags=TAGS,
-    params={"client_ref": Param(type="string", minLength=1, description="The client as the call log names them.")},
+    params={"client_ref": Param(type="string", minLength=1, description="The client's reference in the call log.")},
     **DAG,
 )
 def erase_client() -> None:
     """### Erase one client
 
-    For a person who asks to be forgotten: removes every call of this client from the warehouse, its published copy, the stage, the clips and
-    the pages. Recordings lie outside Callgrade: remove them too. One that still lies there is rejected as forgotten, and not graded again.
+    For a person who asks to be forgotten: removes all calls of this client from the warehouse, its published copy, the stage, the clips
+    and the pages. Recordings are stored outside Callgrade: delete them too. One that is still there is rejected as forgotten and not
+    graded again.
     """
 
     @task(pool="warehouse", outlets=[WAREHOUSE])
@@ -53,11 +55,12 @@ def erase_client() -> None:
 
 @dag(schedule=None, tags=TAGS, **DAG)
 def regrade_calls() -> None:
-    """### Judge every kept call again
+    """### Regrade every stored call
 
-    Run it after a rule, a scorecard, a word list or a model changed; `callgrade status` says what is out of date. First `regrade.md` beside the
-    warehouse says which verdicts would change and why (`callgrade regrade-report` writes it by itself); `grade_calls` then does each step again whose
-    files changed, with those after it, and only verdicts that differ change the warehouse.
+    Run this after a rule, a scorecard, a word list or a model changed; `callgrade status` shows what is out of date. It first writes
+    `regrade.md` beside the warehouse: which verdicts would change, and why (`callgrade regrade-report` writes the same report on its
+    own). `grade_calls` then repeats each step whose files changed, and the steps after it; only verdicts that differ change the
+    warehouse.
     """
 
     @task
@@ -66,7 +69,7 @@ def regrade_calls() -> None:
         from pipelines.quality import regrade
 
         settings = Settings.from_environment()
-        if settings.snapshot.exists():  # nothing published, nothing that could change
+        if settings.snapshot.exists():  # nothing published, so nothing that could change
             regrade.write_report(settings)
 
     @task(outlets=[BATCHES])
@@ -83,8 +86,8 @@ def regrade_calls() -> None:
 def measure_models() -> None:
     """### Measure recognition against references
 
-    Every Sunday the calls in `CALLGRADE_MEASURED_CALLS`, which have a written reference, are recognised again and compared: word error rate, and how
-    often each role is right. The result is `measures.json` beside the warehouse.
+    Every Sunday, recognises the calls in `CALLGRADE_MEASURED_CALLS`, which have reference transcripts, again and compares the results:
+    word error rate, and how often each role is right. Writes `measures.json` beside the warehouse.
     """
 
     @task(pool="gpu")
@@ -94,7 +97,7 @@ def measure_models() -> None:
 
         settings = Settings.from_environment()
         if settings.measured_calls is None:
-            raise AirflowSkipException("CALLGRADE_MEASURED_CALLS names no calls with a reference")
+            raise AirflowSkipException("CALLGRADE_MEASURED_CALLS has no calls with a reference")
         measure(settings.measured_calls, settings)
 
     measure()

@@ -1,8 +1,8 @@
-"""Runs Dags to their end without a scheduler or a server: `python -m dags.run_local pull_calls grade_calls publish_scorecards`.
+"""Runs Dags without a scheduler or a server: `python -m dags.run_local pull_calls grade_calls publish_scorecards`.
 
-What `callgrade demo` starts. The Dags are read from the same files, through the same bundle, as on a server, and mapped tasks really map; only one
-process does it all, so that a model is loaded once. What the steps report goes to standard output, one line each, `LEVEL message`; all that
-Airflow says goes to logs/run_local.log in AIRFLOW_HOME.
+Used by `callgrade demo`. The Dags are loaded from the same files, through the same bundle, as on a server, and mapped tasks are really
+mapped; but a single process runs everything, so that each model is loaded once. Messages of the steps go to standard output, one line
+each, `LEVEL message`; Airflow's own output goes to logs/run_local.log in AIRFLOW_HOME.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(dag_ids: Sequence[str]) -> int:
-    """Run these Dags one after the other; 0 when each ended well, 1 with the failed tasks and where to read why."""
+    """Run these Dags one after the other; 0 when all succeeded, 1 with the failed tasks and the path of the log."""
     private_files.apply_umask()
     log = Path(os.environ["AIRFLOW_HOME"]) / "logs" / "run_local.log"
     with _quietly(log) as out:
@@ -32,27 +32,27 @@ def main(dag_ids: Sequence[str]) -> int:
             _say(out, f"Dag {dag_id}")
             failed = _run(dag_id)
             if failed:
-                _say(out, f"Dag {dag_id} failed in {', '.join(failed)}; {_last_error(log)} The whole story: {log}", "ERROR")
+                _say(out, f"Dag {dag_id} failed in {', '.join(failed)}; {_last_error(log)} Full log: {log}", "ERROR")
                 return 1
     return 0
 
 
 def standalone() -> NoReturn:
-    """Become Airflow's own scheduler and pages on this machine, over the same home and the same Dags; does not return."""
+    """Replace this process by Airflow's scheduler and web UI, with the same home and Dags; does not return."""
     from pipelines.cli.demo import SAMPLE_CALLS, airflow_environment
 
     private_files.apply_umask()
-    private_files.tighten(ROOT / ".airflow")  # Airflow keeps the passwords that it generates in there
+    private_files.tighten(ROOT / ".airflow")  # Airflow stores the passwords that it generates there
     os.environ.update(airflow_environment(ROOT / ".airflow"))
     if not {"CALLGRADE_RECORDINGS", "CALLGRADE_SOURCE"} & os.environ.keys():
-        os.environ["CALLGRADE_RECORDINGS"] = str(SAMPLE_CALLS)  # for a first look
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it starts its parts by the name `airflow`
+        os.environ["CALLGRADE_RECORDINGS"] = str(SAMPLE_CALLS)  # so that a first run has data
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # Airflow starts its components as `airflow`
     _prepare()
     os.execv(sys.executable, [sys.executable, "-m", "airflow", "standalone"])
 
 
 def _prepare() -> None:
-    """Bring Airflow's own database and the pools to what the Dags need; quick when they are there."""
+    """Set up Airflow's metadata database and the pools that the Dags need; fast when they exist."""
     from airflow.models.pool import Pool
     from airflow.utils import db
 
@@ -63,12 +63,12 @@ def _prepare() -> None:
     except TimeoutError:
         db.initdb()
     for name, (slots, description) in POOLS.items():
-        if Pool.get_pool(name) is None:  # what an administrator set is left alone
+        if Pool.get_pool(name) is None:  # a pool that an administrator changed is left as it is
             Pool.create_or_update_pool(name, slots, description, include_deferred=False)
 
 
 def _run(dag_id: str) -> list[str]:
-    """Run one Dag; the names of its failed tasks."""
+    """Run one Dag; returns the names of its failed tasks."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
     bag = BundleDagBag(dag_folder=ROOT, bundle_path=ROOT, bundle_name="callgrade")
@@ -80,7 +80,7 @@ def _run(dag_id: str) -> list[str]:
 
 
 class _quietly:
-    """Send everything written to standard output and error, by any library, to a file; gives the true standard output."""
+    """Redirect everything written to standard output and error, by any library, to a file; yields the original standard output."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -100,7 +100,7 @@ class _quietly:
 
 
 def _report_to(out: TextIO) -> None:
-    """Let the steps' own logger speak on `out` alone; after Airflow has set up logging, which it does its own way."""
+    """Send only the steps' own log messages to `out`; call it after Airflow has set up logging, which it does in its own way."""
     logger = logging.getLogger("callgrade")
     handler = logging.StreamHandler(out)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
@@ -114,7 +114,7 @@ def _say(out: TextIO, message: str, level: str = "INFO") -> None:
 
 
 def _last_error(log: Path) -> str:
-    """The last error line of the log, as Python prints it: `SomeError: what was wrong`."""
+    """The last error line of the log in Python's format: `SomeError: what was wrong`."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     errors = [line.strip() for line in lines if line.split(":", 1)[0].endswith(("Error", "Exception")) and " " not in line.split(":", 1)[0]]
     return errors[-1] if errors else ""
