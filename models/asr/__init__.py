@@ -1,1 +1,1 @@
-"""Speech recognition: what goes into an engine and comes out, the engines, and the one of a profile."""
+"""Speech recognition: the engine interface, the engines, and the engine of a profile."""

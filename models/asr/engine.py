@@ -1,7 +1,7 @@
-"""Speech to words: what goes into an engine and what comes out, and which engine hears which language.
+"""The speech recognition interface: chunks in, words out, per language.
 
-The unit is a `Chunk`: at most 30 s of sound cut from one track. Chunks know nothing of each other, so that any number of them, from any
-calls, can be put in one batch without changing what comes out. The engines are `models.asr.whisper` and `models.asr.onnx`.
+The unit is a `Chunk`: at most 30 s of audio cut from one track. Chunks are independent, so that any number of them, from any calls, can
+share a batch without changing the result. The engines are `models.asr.whisper` and `models.asr.onnx`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_SPEECH = 0.6
 
 
 class Track(Protocol):
-    """One track of sound, float32 at 16 kHz: an array, or a file of which only the part that is asked for comes into memory."""
+    """One track of audio, float32 at 16 kHz: an array, or a file of which only the requested part is loaded into memory."""
 
     def __len__(self) -> int: ...
 
@@ -32,7 +32,7 @@ class Track(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Excerpt:
-    """Parts of a track as one sound, in memory only while it is used as an array; first and last sample (exclusive) of each."""
+    """Parts of a track as one signal, in memory only while it is used as an array; first and last sample (exclusive) of each."""
 
     track: Track
     parts: tuple[tuple[int, int], ...]
@@ -50,9 +50,9 @@ Sound = Samples | Excerpt
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Sound to be turned into words, float32 at 16 kHz, at most 30 s, and the languages to hear it in (one, where it is known).
+    """Audio to recognise, float32 at 16 kHz, at most 30 s, and its candidate languages (one, where it is known).
 
-    `hot_words` are names and terms that are likely to be said, for each of the languages; an engine may use them or not.
+    `hot_words` are names and terms that are likely to occur, for each of the languages; an engine may ignore them.
     """
 
     samples: Sound
@@ -62,7 +62,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ChunkWord:
-    """One word of a chunk; seconds from the chunk's start."""
+    """One recognised word of a chunk; seconds from the chunk's start."""
 
     start_s: float
     end_s: float
@@ -72,7 +72,7 @@ class ChunkWord:
 
 @dataclass(frozen=True, slots=True)
 class ChunkTranscript:
-    """What the engine made of one chunk. `is_doubtful` when it took the chunk for silence and was unsure of the words."""
+    """The result of the engine for one chunk. `is_doubtful` when it classified the chunk as silence and was unsure of the words."""
 
     words: tuple[ChunkWord, ...]
     mean_logprob: float
@@ -84,21 +84,21 @@ class ChunkTranscript:
 
 
 class Transcriber(Protocol):
-    """What turns chunks into words; safe to ask from one thread at a time."""
+    """The interface of an engine that turns chunks into words; call it from one thread at a time."""
 
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
-        """What was heard in each chunk, by language, in the order of the chunks."""
+        """The words of each chunk, by language, in the order of the chunks."""
         ...
 
 
 class Recogniser(Transcriber, Protocol):
-    """A transcriber that also tells languages apart."""
+    """A transcriber that also identifies languages."""
 
     @property
     def longest_chunk_s(self) -> float:
-        """Seconds of sound that a chunk may hold."""
+        """The longest chunk in seconds."""
         ...
 
     def language_probabilities(self, sounds: Sequence[Sound], languages: Sequence[str]) -> list[dict[str, float]]:
-        """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
+        """The probability of each of these languages for each audio input (from its first 30 s); they add up to 1."""
         ...

@@ -1,4 +1,4 @@
-"""The recogniser of a profile: one engine for all languages, or some languages with an engine of their own."""
+"""The recogniser of a profile: one engine for all languages, or a separate engine for some of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from models.asr.engine import Chunk, ChunkTranscript, Recogniser, Sound, Transcr
 
 
 class ByLanguage:
-    """A recogniser that has an engine of its own for some languages, and a default one that tells languages apart and hears the rest.
+    """A recogniser with separate engines for some languages, and a default one that identifies languages and recognises the rest.
 
-    A chunk that may be in several languages goes to the default engine, whose versions can be compared with each other, unless one engine
+    A chunk with several candidate languages goes to the default engine, whose results per language are comparable, unless one engine
     has all of them.
     """
 
@@ -22,15 +22,15 @@ class ByLanguage:
 
     @property
     def longest_chunk_s(self) -> float:
-        """Seconds of sound that a chunk may hold, whoever hears it."""
+        """The longest chunk in seconds that every engine accepts."""
         return self._default.longest_chunk_s
 
     def language_probabilities(self, sounds: Sequence[Sound], languages: Sequence[str]) -> list[dict[str, float]]:
-        """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1."""
+        """The probability of each of these languages for each audio input (from its first 30 s); they add up to 1."""
         return self._default.language_probabilities(sounds, languages)
 
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
-        """What was heard in each chunk, by language, in the order of the chunks; each engine is asked once."""
+        """The words of each chunk, by language, in the order of the chunks; each engine is called once."""
         engines = [self._engine(chunk.languages) for chunk in chunks]
         heard: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
         for engine in dict.fromkeys(engines):
@@ -46,7 +46,7 @@ class ByLanguage:
 
 @functools.cache
 def get_recogniser(profile: str, models_dir: Path) -> Recogniser:
-    """The profile's recogniser, loaded once a process. Raises ModelError when its weights are missing or changed."""
+    """The profile's recogniser, loaded once per process. Raises ModelError when its weights are missing or changed."""
     from models.asr.onnx import Onnx
     from models.asr.whisper import Whisper
 

@@ -1,7 +1,7 @@
-"""The onnx-asr engine: GigaAM, T-one, Parakeet and their kin in ONNX, many chunks of many calls at once.
+"""The onnx-asr engine: GigaAM, T-one, Parakeet and related ONNX models, batched over chunks of many calls.
 
-These models write down what they hear as they go and cannot be told a language; those that serve one language need none, and Parakeet
-finds it itself. They say nothing of how likely a sound is no speech.
+These models emit tokens as they read the audio and cannot be given a language: those for a single language need none, and Parakeet
+detects it. They give no probability of "no speech".
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from models import installed, registry
 from models.asr.engine import RATE_HZ, Chunk, ChunkTranscript, ChunkWord, Samples, Sound
 from models.cores import cores
 
-# Silence put after every sound: the last token needs some, and what a shorter sound of a batch is filled up with then touches no speech,
-# so that the words do not depend on the batch.
+# Silence appended to every chunk: the last token needs some, and the padding of shorter chunks in a batch then touches no speech, so that
+# the words do not depend on the batch.
 TAIL_S = 0.3
-TOKEN_S = 0.24  # a word ends at the next token, but no later than this after its last one: tokens have a beginning only
+TOKEN_S = 0.24  # a word ends at the next token, but at most this long after its own last one: tokens have only a start time
 OWN_LETTERS = {"ru": "ёъыэ", "uk": "ґєії"}
 PROVIDERS = {"cpu": ("CPUExecutionProvider",), "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider")}
 
 
 class Onnx:
-    """A loaded model of onnx-asr. Raises ModelError when its weights are missing or changed, or its device is not to be had."""
+    """A loaded onnx-asr model. Raises ModelError when its weights are missing or changed, or its device is not available."""
 
     def __init__(self, entry: registry.ModelEntry, models_dir: Path) -> None:
         folder = installed.weights_to_load(models_dir, entry)
@@ -38,8 +38,8 @@ class Onnx:
         providers = PROVIDERS[entry.parameters["device"]]
         if providers[0] not in onnxruntime.get_available_providers():
             raise registry.ModelError(
-                f"{entry.name} is to run on {entry.parameters['device']}, and this onnxruntime cannot: put onnxruntime-gpu "
-                f"{onnxruntime.__version__} in its place, or give the model `device: cpu` in models/registry.yaml."
+                f"{entry.name} is configured to run on {entry.parameters['device']}, which this onnxruntime lacks: install onnxruntime-gpu "
+                f"{onnxruntime.__version__} instead, or set `device: cpu` for the model in models/registry.yaml."
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = cores()
@@ -56,12 +56,13 @@ class Onnx:
         self._model = model.with_timestamps()
 
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
-        """What was heard in each chunk, in the order of the chunks, under the language that it was heard in.
+        """The words of each chunk, in the order of the chunks, keyed by the language that was recognised.
 
-        Of a chunk's several languages that is the one whose own letters the words have most of, the first when they have none.
+        Of a chunk's candidate languages, that is the one whose own letters are most frequent in the words, or the first when there are
+        no words.
         """
         heard: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
-        order = sorted(range(len(chunks)), key=lambda i: -len(chunks[i].samples))  # like lengths together: little silence is heard
+        order = sorted(range(len(chunks)), key=lambda i: -len(chunks[i].samples))  # similar lengths together: less padding
         for first in range(0, len(order), self._batch_size):
             batch = order[first : first + self._batch_size]
             for i, result in zip(batch, self._recognise([chunks[i].samples for i in batch]), strict=True):
@@ -71,21 +72,21 @@ class Onnx:
     def _recognise(self, sounds: Sequence[Sound]) -> list[ChunkTranscript]:
         tail = np.zeros(int(TAIL_S * RATE_HZ), np.float32)
         padded: list[str | Path | Samples] = [np.concatenate([np.asarray(sound), tail]).astype(np.float32) for sound in sounds]
-        results = self._model.recognize(padded)  # at 16 kHz; a model that wants 8 kHz has them made of it
+        results = self._model.recognize(padded)  # at 16 kHz; onnx-asr resamples for a model of 8 kHz
         return [self._chunk_transcript(result, len(sound) / RATE_HZ) for result, sound in zip(results, sounds, strict=True)]
 
     def _chunk_transcript(self, result: Any, length_s: float) -> ChunkTranscript:
         if result.tokens is None or result.timestamps is None or result.logprobs is None:
-            raise registry.ModelError(f"{self._name} gives words without their times, which nothing here can use. Take another model.")
+            raise registry.ModelError(f"{self._name} returns words without times, which Callgrade requires. Choose another model.")
         words = join_tokens(result.tokens, result.timestamps, result.logprobs, length_s)
         return ChunkTranscript(words, float(np.mean(result.logprobs)) if result.logprobs else 0.0, 0.0)
 
 
 def join_tokens(tokens: Sequence[str], starts_s: Sequence[float], logprobs: Sequence[float], length_s: float) -> tuple[ChunkWord, ...]:
-    """Words out of tokens: a token that begins with a space begins a word; punctuation belongs to the word before it.
+    """Words from tokens: a token with a leading space starts a word; punctuation belongs to the word before it.
 
-    A word ends where the next token begins, bounded by TOKEN_S and the sound's end; its probability is the mean of its tokens', as
-    logarithms.
+    A word ends where the next token starts, bounded by TOKEN_S and the end of the audio; its probability is the mean of its tokens' log
+    probabilities, as a probability.
     """
     words: list[ChunkWord] = []
     text, logs, start, end = "", list[float](), 0.0, 0.0
@@ -101,7 +102,7 @@ def join_tokens(tokens: Sequence[str], starts_s: Sequence[float], logprobs: Sequ
         text, logs = "", []
 
     for token, at_s, logprob in zip(tokens, starts_s, logprobs, strict=True):
-        piece = token.replace("\u2581", " ")  # how sentence-piece vocabularies write a space
+        piece = token.replace("\u2581", " ")  # the space marker of SentencePiece vocabularies
         if piece.startswith(" "):
             close(at_s)
         piece = piece.strip()

@@ -1,4 +1,4 @@
-"""Where somebody speaks in a track: the Silero detector that faster-whisper ships."""
+"""Voice activity detection in a track: the Silero detector that faster-whisper ships."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy.typing as npt
 from models.asr.engine import RATE_HZ, Track
 
 FRAME_S = 0.032
-BLOCK = 1000  # frames that the detector is given at a time; what it finds does not depend on it
+BLOCK = 1000  # frames per call of the detector; the result does not depend on it
 
 
 def speech_probabilities(track: Track) -> npt.NDArray[np.float32]:
-    """How likely somebody speaks in each frame of 32 ms, 0 to 1, by the Silero detector that faster-whisper ships.
+    """The probability of speech in each frame of 32 ms, 0 to 1, by the Silero detector that faster-whisper ships.
 
-    The same numbers as faster-whisper's own call gives for the whole track at once, in as much memory as a block takes.
+    The same values as faster-whisper's own call for the whole track, with the memory of one block.
     """
     from faster_whisper.vad import get_vad_model
 

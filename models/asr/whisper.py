@@ -1,8 +1,9 @@
-"""The faster-whisper engine: Whisper models run by CTranslate2, many chunks of many calls at once.
+"""The faster-whisper engine: Whisper models on CTranslate2, batched over chunks of many calls.
 
-Whisper was made for windows of 30 s, and its encoder's work grows with the square of the window. Where the registry names a `longest_chunk_s`,
-chunks are kept that short and each is heard in a window just longer than itself; only chunks of equal windows share a batch, so that what is
-heard in a chunk does not depend on its neighbours. On a CPU as many batches run side by side as there are cores, each on one of them.
+Whisper was trained on windows of 30 s, and the cost of its encoder grows with the square of the window. Where the registry sets a
+`longest_chunk_s`, chunks are limited to that length and each is encoded in a window just longer than itself; only chunks with equal
+windows share a batch, so that the result of a chunk does not depend on its neighbours. On a CPU, one batch runs per core, each on a
+single core.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 Found = tuple[list[int], float, float]  # tokens, mean log probability of one, probability of no speech
 
-TOO_REPETITIVE = 2.4  # compression ratio of text that runs in a loop
-CAREFUL_BELOW = -0.8  # words believed less than this are searched again with more beams
+TOO_REPETITIVE = 2.4  # compression ratio of text that loops
+CAREFUL_BELOW = -0.8  # results with a lower mean log probability are decoded again with more beams
 CAREFUL_BEAMS = 5
 FRAMES_A_SECOND = 100
-WINDOW_FRAMES, WINDOW_STEP_FRAMES = 3000, 200  # the whole window; windows grow by 2 s
-TOKENS_A_SECOND = 10  # fast speech has 8; what goes on longer runs in a loop
+WINDOW_FRAMES, WINDOW_STEP_FRAMES = 3000, 200  # the full window; windows grow by 2 s
+TOKENS_A_SECOND = 10  # fast speech has 8; longer output is a loop
 MOST_KEPT_FRAMES = (
     2400 * FRAMES_A_SECOND
-)  # of encoded sounds, 250 MB by the base model; of a call with more nothing is kept, and all is encoded twice
-SPARE_FRAMES = 60  # a window holds this much more than its sound, or the last word is lost
+)  # of encoded audio, 250 MB for the base model; above that nothing is cached, and the call is encoded twice
+SPARE_FRAMES = 60  # a window is this much longer than its audio, or the last word is lost
 
 
 class Whisper:
-    """A loaded Whisper model; to be asked from one thread at a time, as it runs threads of its own."""
+    """A loaded Whisper model; call it from one thread at a time, as it runs its own threads."""
 
     def __init__(self, entry: registry.ModelEntry, models_dir: Path) -> None:
         folder = installed.weights_to_load(models_dir, entry)
@@ -46,7 +47,8 @@ class Whisper:
         self._is_fitted = "longest_chunk_s" in entry.parameters
         self.longest_chunk_s = float(entry.parameters.get("longest_chunk_s", CHUNK_S))
         self._hot_word_languages = tuple(entry.parameters.get("hot_words", ()))
-        # On a CPU one window at a time is encoded: the attention of several does not fit its cache, and each takes half as long again.
+        # On a CPU, one window at a time is encoded: the attention of several does not fit into the cache, and each takes half as long
+        # again.
         self._encode_batch_size = 1 if device == "cpu" else self._batch_size
         self._side_by_side = cores() if device == "cpu" else 1
         self._whisper = WhisperModel(
@@ -55,9 +57,9 @@ class Whisper:
         self._encoded: dict[int, tuple[weakref.ref[Sound], Any]] = {}
 
     def language_probabilities(self, sounds: Sequence[Sound], languages: Sequence[str]) -> list[dict[str, float]]:
-        """For each sound (its first 30 s are heard) how likely each of these languages is; they add up to 1.
+        """The probability of each of these languages for each audio input (from its first 30 s); they add up to 1.
 
-        What a sound was encoded to is kept for `transcribe_chunks`, as long as the sound itself is, unless there are too many.
+        The encoder output is cached for `transcribe_chunks` as long as the audio exists, up to a limit.
         """
         is_kept = sum(self._window(sound) for sound in sounds) <= MOST_KEPT_FRAMES
 
@@ -95,7 +97,7 @@ class Whisper:
     def _in_batches(
         self, items: Sequence[T], key: Callable[[T], Any], length: Callable[[T], int], work: Callable[[Sequence[T]], list[R]]
     ) -> list[R]:
-        """Each item's result in the order of the items; the longest batches are begun first, so that all cores end together."""
+        """Each item's result in the order of the items; the longest batches start first, so that all cores finish together."""
         groups: dict[Any, list[int]] = {}
         for number in sorted(range(len(items)), key=lambda i: length(items[i])):
             groups.setdefault(key(items[number]), []).append(number)
@@ -108,7 +110,7 @@ class Whisper:
         return [found[i] for i in range(len(items))]
 
     def _encode(self, sounds: Sequence[Sound]) -> list[Any]:
-        """Each sound encoded, on a CPU as an array [1, frames / 2, size], so that batches can be put together anew."""
+        """The encoder output of each chunk; on a CPU as an array [1, frames / 2, size], so that batches can be regrouped."""
         from faster_whisper.audio import pad_or_trim
 
         found: list[Any] = []
@@ -124,7 +126,7 @@ class Whisper:
         return found
 
     def _window(self, sound: Sound) -> int:
-        """Frames of the window that a sound is heard in; made from the sound alone, or its words would depend on its batch."""
+        """The window of a chunk in frames; derived from the chunk alone, otherwise its words would depend on its batch."""
         if not self._is_fitted:
             return WINDOW_FRAMES
         frames = len(sound) * FRAMES_A_SECOND // RATE_HZ + SPARE_FRAMES
@@ -146,9 +148,9 @@ class Whisper:
         ]
 
     def _search_well(self, encoded: Sequence[Any], tokenizer: Any, prompt: list[int]) -> list[Found]:
-        """Beam search; what is believed little is searched again with more beams, and what runs in a loop with repeats forbidden.
+        """Beam search; results with low probability are decoded again with more beams, and looping ones with repeats forbidden.
 
-        Whisper's own remedy samples at random; this one always gives the same words for the same sound.
+        Whisper's own fallback samples at random; this one is deterministic.
         """
         results = self._search(encoded, tokenizer, prompt, self._beam_size)
         if self._beam_size < CAREFUL_BEAMS:
@@ -168,7 +170,7 @@ class Whisper:
     def _search(self, encoded: Sequence[Any], tokenizer: Any, prompt: list[int], beam_size: int, **options: Any) -> list[Found]:
         from faster_whisper.transcribe import get_suppressed_tokens
 
-        # By the window, which all of a batch share, so that a bound is never a neighbour's. CTranslate2 writes half of `max_length` at most.
+        # Depends on the window, which all chunks of a batch share, never on a neighbour. CTranslate2 writes at most half of `max_length`.
         tokens = int(2 * encoded[0].shape[1] / FRAMES_A_SECOND * TOKENS_A_SECOND)
         generated = self._whisper.model.generate(
             _view(encoded),
@@ -188,7 +190,7 @@ class Whisper:
 
 
 def _apart(encoded: Any) -> list[Any]:
-    """The encoder's output, sound by sound. Copied: the array would only look into memory that the engine frees."""
+    """The encoder's output, one array per chunk. Copied: a view would point into memory that the engine frees."""
     array = np.array(encoded.to_device(_cpu()), copy=True)
     return [array[i : i + 1] for i in range(len(array))]
 
@@ -215,7 +217,7 @@ def _words(alignment: list[dict[str, Any]], length_s: float) -> tuple[ChunkWord,
         if text and any(c.isalnum() for c in text):
             start = min(float(item["start"]), length_s)
             word = ChunkWord(start, max(start, min(float(item["end"]), length_s)), text, float(item["probability"]))
-            # "м'ясо", "что-то" and "1,5" come in two parts, the second without the space before a word
+            # "м'ясо", "что-то" and "1,5" come in two parts, the second without a leading space
             if words and not item["word"][0].isspace():
                 word = _joined(words.pop(), word)
             words.append(word)

@@ -1,9 +1,10 @@
-"""The CAM++ speaker embedding: 192 numbers that say whose voice it is, from 80-band log mel features.
+"""The CAM++ speaker embedding network: 192 numbers per voice from 80-band log mel features.
 
-Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking", Interspeech 2023. Only the forward
-pass is here, straight on the tensors of the published checkpoint, so that the weights load without running any code of theirs. Batch
-normalisations are folded into the layers before them where there is one, the dense layers are plain matrix products over all frames of
-the batch, and the context mask is worked out once a neighbourhood of 2 s instead of once a frame: 1.7 times as fast as layer by layer.
+Wang et al., "CAM++: A Fast and Efficient Network for Speaker Verification Using Context-Aware Masking", Interspeech 2023. Only the
+forward pass is implemented, directly on the tensors of the published checkpoint, so that loading the weights runs none of the authors'
+code. Batch normalisations are folded into the preceding layers where possible, the dense layers are plain matrix products over all
+frames of the batch, and the context mask is computed once per neighbourhood of 2 s instead of once per frame: 1.7 times as fast as
+layer by layer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ DIMENSION = 192
 BLOCKS = ((1, 12, 1), (2, 24, 2), (3, 16, 2))  # number, layers, dilation
 GROWTH = 32
 BOTTLENECK = 128
-CONTEXT_FRAMES = 100  # at half the rate of the features: 2 s
+CONTEXT_FRAMES = 100  # at half the frame rate of the features: 2 s
 NORM_EPSILON = 1e-5
 
 Scaled = tuple[Tensor, Tensor]  # a batch normalisation as factor and offset
@@ -28,7 +29,7 @@ Scaled = tuple[Tensor, Tensor]  # a batch normalisation as factor and offset
 @dataclass(frozen=True, slots=True)
 class _DenseLayer:
     before: Scaled
-    narrow: Tensor  # [channels, BOTTLENECK], with the normalisation after it
+    narrow: Tensor  # [channels, BOTTLENECK], with the following normalisation folded in
     narrow_offset: Tensor
     local: Tensor  # [3 * BOTTLENECK, GROWTH]
     context: Scaled  # weight, bias
@@ -44,7 +45,7 @@ class _Block:
 
 
 class CamPlusPlus:
-    """The network with its weights; call it with features [batch, frames, 80]."""
+    """The CAM++ network with its weights; call it with features [batch, frames, 80]."""
 
     def __init__(self, checkpoint: Path) -> None:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -66,7 +67,7 @@ class CamPlusPlus:
 
     @torch.inference_mode()
     def __call__(self, features: Tensor) -> Tensor:
-        """Embeddings [batch, 192] of features [batch, frames, 80] whose mean over time was taken off."""
+        """Embeddings [batch, 192] of features [batch, frames, 80] whose mean over time has been subtracted."""
         weight, offset = self._tdnn
         x = F.conv1d(self._front(features.transpose(1, 2)), weight, offset, stride=2, padding=2).relu_().transpose(1, 2)
         for block in self._blocks:
@@ -76,7 +77,7 @@ class CamPlusPlus:
         return torch.addmm(self._dense[1], pooled, self._dense[0])
 
     def _front(self, x: Tensor) -> Tensor:
-        """The two-dimensional residual front end: 80 bands become 10, then channels and bands are one axis."""
+        """The two-dimensional residual front end: reduces 80 bands to 10, then flattens channels and bands into one axis."""
         x = self._conv(x.unsqueeze(1).contiguous(memory_format=torch.channels_last), "conv1").relu_()
         for layer in ("layer1", "layer2"):
             for block, stride in ((f"{layer}.0", 2), (f"{layer}.1", 1)):
@@ -109,7 +110,7 @@ def _run_block(block: _Block, x: Tensor) -> Tensor:
 
 
 def _mask(layer: _DenseLayer, h: Tensor) -> Tensor:
-    """How much of each channel counts, [batch, frames or 1, GROWTH]: from what the whole stretch and its neighbourhood sound like."""
+    """The weight of each channel, [batch, frames or 1, GROWTH], from the context of the whole stretch and its neighbourhood."""
     batch, frames, _ = h.shape
     near = F.avg_pool1d(h.transpose(1, 2), CONTEXT_FRAMES, CONTEXT_FRAMES, ceil_mode=True).transpose(1, 2)
     context = (h.mean(dim=1, keepdim=True) + near).reshape(-1, BOTTLENECK)
@@ -123,7 +124,7 @@ def _norm_relu(x: Tensor, scaled: Scaled) -> Tensor:
 
 
 def _scaled(w: dict[str, Tensor], norm: str) -> Scaled:
-    """A batch normalisation at rest as the factor and offset of each channel."""
+    """A batch normalisation in evaluation mode as the factor and offset of each channel."""
     factor = (w[f"{norm}.running_var"] + NORM_EPSILON).rsqrt()
     factor = factor * w[f"{norm}.weight"] if f"{norm}.weight" in w else factor
     offset = -w[f"{norm}.running_mean"] * factor
@@ -131,7 +132,7 @@ def _scaled(w: dict[str, Tensor], norm: str) -> Scaled:
 
 
 def _folded(w: dict[str, Tensor], conv: str, norm: str) -> Scaled:
-    """The weight and bias of a convolution with the normalisation that follows it."""
+    """The weight and bias of a convolution with the following normalisation folded in."""
     factor, offset = _scaled(w, norm)
     return (w[f"{conv}.weight"] * factor[:, None, None, None]).contiguous(memory_format=torch.channels_last), offset
 

@@ -1,8 +1,9 @@
-"""Who speaks when in mono calls, many calls at a time.
+"""Speaker diarization of mono calls, batched over calls.
 
-Two engines: the full pyannote pipeline of a hub profile, and an offline one that puts pyannote's segmentation network together with the
-CAM++ voice embedding. Calls are short, so a call alone fills no batch: the offline engine runs the windows and the pieces of many calls in
-the same batches. Embeddings are biometric data: they live in memory while their calls are parted and are never returned, stored or logged.
+Two engines: the full pyannote pipeline for profiles that use the hub, and an offline one that combines pyannote's segmentation network
+with CAM++ voice embeddings. Calls are short, so one call does not fill a batch: the offline engine runs the windows and pieces of many
+calls in the same batches. Embeddings are biometric data: they exist only in memory while their calls are diarized and are never
+returned, stored or logged.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ from models.diarization.voices import FRAMES_A_SECOND, VoiceSegment, cut_pieces,
 
 Samples = npt.NDArray[np.float32]
 
-GROUP_S = 600.0  # sound that is held at a time, in one group: about 350 MB with all that is made of it
-PART_S = 60.0  # a longer sound than a group is embedded in parts of this length
+GROUP_S = 600.0  # seconds of audio in memory at a time, as one group: about 350 MB with all intermediate results
+PART_S = 60.0  # a recording longer than a group is embedded in parts of this length
 SHORTEST_S = 0.5
-EMBEDDED_FROM = 40  # frames: less is no voice
-FRAME_SAMPLES, HOP_SAMPLES = 400, 160  # of a frame of features
-LENGTH_STEP = 20  # frames: pieces are embedded at lengths that are multiples of this, so that a batch has one length and no padding
+EMBEDDED_FROM = 40  # frames: less is too short for an embedding
+FRAME_SAMPLES, HOP_SAMPLES = 400, 160  # per feature frame
+LENGTH_STEP = 20  # frames: pieces are cut to multiples of this, so that all pieces of a batch have one length and need no padding
 
 
 @dataclass(frozen=True, slots=True)
 class SpokenStretch:
-    """A stretch of one speaker; speakers are A, B, C in the order they begin to speak."""
+    """A stretch of one speaker; speakers are A, B, C in the order of their first speech."""
 
     start_s: float
     end_s: float
@@ -48,19 +49,20 @@ class SpokenStretch:
 
 
 class Diarizer(Protocol):
-    """What every engine does."""
+    """The interface of the diarization engines."""
 
     def diarize(self, sounds: Iterable[Track]) -> Iterator[list[SpokenStretch]]:
-        """The stretches of each sound (mono float32 at 16 kHz), ordered by start, in the order of the sounds.
+        """The stretches of each recording (mono float32 at 16 kHz), ordered by start, in the order of the recordings.
 
-        Sounds are taken as they are needed, so a generator that decodes keeps memory flat. What is heard in one never depends on the others.
+        Recordings are consumed lazily, so a generator that decodes keeps memory flat. The result for one recording never depends on the
+        others.
         """
         ...
 
 
 @functools.cache
 def get_diarizer(profile: str, models_dir: Path) -> Diarizer:
-    """The profile's diarizer, loaded once a process.
+    """The profile's diarizer, loaded once per process.
 
     Raises ModelError when the weights are missing or changed.
     """
@@ -73,7 +75,7 @@ def get_diarizer(profile: str, models_dir: Path) -> Diarizer:
 
 
 class _OfflineDiarizer:
-    """Segmentation windows and voice embeddings of many sounds in the same batches."""
+    """Segmentation windows and voice embeddings of many recordings in the same batches."""
 
     def __init__(self, segmentation: registry.ModelEntry, embedding: registry.ModelEntry, models_dir: Path) -> None:
         import_pyannote()
@@ -97,9 +99,9 @@ class _OfflineDiarizer:
         return [_stretches(own, heard) for own, heard in zip(pieces, embeddings, strict=True)]
 
     def _embed(self, sounds: Sequence[Track], pieces: Sequence[Sequence[VoiceSegment]]) -> list[dict[int, Any]]:
-        """The embedding of the middle of each piece that is long enough, by sound and index of the piece.
+        """The embedding of the middle of each piece that is long enough, by recording and index of the piece.
 
-        Sounds of one group are embedded together, one that is longer than a group in parts.
+        Recordings of one group are embedded together; one that is longer than a group is embedded in parts.
         """
         found: list[dict[int, Any]] = [{} for _ in sounds]
         parts = [part for n, (sound, own) in enumerate(zip(sounds, pieces, strict=True)) for part in _parts(n, sound, own)]
@@ -108,7 +110,7 @@ class _OfflineDiarizer:
         return found
 
     def _embed_parts(self, sounds: Sequence[Track], parts: Sequence[_Part], found: list[dict[int, Any]]) -> None:
-        """Add the embeddings of some parts; batches hold one length."""
+        """Add the embeddings of some parts; all pieces of a batch have one length."""
         import torch
 
         by_length: dict[int, list[tuple[int, int, Any]]] = defaultdict(list)
@@ -116,7 +118,7 @@ class _OfflineDiarizer:
         for part, features in zip(parts, of_parts, strict=True):
             for index, first, length in part.middles:
                 by_length[length].append((part.sound, index, features[first - part.first : first - part.first + length]))
-        alike = [by_length[length] for length in sorted(by_length, reverse=True)]  # the dearest first, so that all cores end together
+        alike = [by_length[length] for length in sorted(by_length, reverse=True)]  # longest first, so that all cores finish together
         batches = [some[at : at + self._batch_size] for some in alike for at in range(0, len(some), self._batch_size)]
 
         def embed(batch: Sequence[tuple[int, int, Any]]) -> npt.NDArray[np.float32]:
@@ -131,7 +133,7 @@ class _OfflineDiarizer:
 
 
 class _HubDiarizer:
-    """The complete pipeline of the hub, one sound at a time; its batches are its own."""
+    """The complete pyannote pipeline from the hub, one recording at a time; it does its own batching."""
 
     def __init__(self, folder: Path) -> None:
         import_pyannote()
@@ -150,14 +152,14 @@ class _HubDiarizer:
                 continue
             file = {"waveform": torch.from_numpy(sound[:])[None], "sample_rate": RATE_HZ}
             with one_thread(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about the number of speakers found in very short calls, and of torch's own
+                warnings.simplefilter("ignore")  # about the number of speakers found in very short calls, and torch's own
                 output = self._pipeline(file, min_speakers=1, max_speakers=3)
             tracks = output.speaker_diarization.itertracks(yield_label=True)
             yield _named([(float(s.start), float(s.end), label) for s, _, label in tracks])
 
 
 def import_pyannote() -> None:
-    """Import pyannote with its telemetry off; it warns that torchcodec does not load, which would decode files where we pass samples."""
+    """Import pyannote with telemetry off, without its warning about torchcodec: samples are passed directly, not files."""
     os.environ["PYANNOTE_METRICS_ENABLED"] = "false"
     spare_torchaudio()
     with warnings.catch_warnings():
@@ -167,9 +169,9 @@ def import_pyannote() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """On a CPU, torch has one thread inside: the networks are small, more gain little, and on a busy machine they cost ten times the time.
+    """Limit torch to one intra-op thread on a CPU.
 
-    Threads begun meanwhile have one as well: a batch a core is what uses all of them.
+    More threads gain little for these small networks, and on a busy machine take ten times as long. Threads started inside the block are limited as well: parallelism comes from one batch per core.
     """
     import torch
 
@@ -183,7 +185,7 @@ def one_thread() -> Iterator[None]:
 
 
 class _Clean:
-    """A track with silence where the samples are no numbers; less than half a second is no sound at all."""
+    """A track with non-finite samples replaced by silence; anything shorter than half a second counts as empty."""
 
     def __init__(self, track: Track) -> None:
         self._track = track
@@ -197,16 +199,16 @@ class _Clean:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A stretch of a sound whose features are made at once, and the middles of pieces in it that are embedded."""
+    """A stretch of a recording whose features are computed at once, with the middles of the pieces in it to embed."""
 
-    sound: int  # its number
+    sound: int  # index of the recording
     first: int  # frames of the features
     last: int
     middles: tuple[tuple[int, int, int], ...]  # index of the piece, first frame, frames
 
 
 def _parts(number: int, sound: Track, pieces: Sequence[VoiceSegment]) -> list[_Part]:
-    """The parts of a sound, one unless it is longer than a group. Where no piece is embedded there is none."""
+    """The parts of a recording: one unless it is longer than a group, none where no piece is embedded."""
     frames = 1 + (len(sound) - FRAME_SAMPLES) // HOP_SAMPLES
     middles: list[tuple[int, int, int]] = []
     for index, piece in enumerate(pieces):
@@ -223,7 +225,7 @@ def _parts(number: int, sound: Track, pieces: Sequence[VoiceSegment]) -> list[_P
 
 
 def _features(sound: Track, first: int = 0, last: int | None = None) -> Any:
-    """Log mel features of some frames of a sound [frames, 80]."""
+    """Log mel features of some frames of a recording [frames, 80]."""
     import torch
     from torchaudio.compliance.kaldi import fbank
 
@@ -238,7 +240,7 @@ def _stretches(pieces: Sequence[VoiceSegment], embeddings: dict[int, Any]) -> li
 
 
 def _named(tracks: Iterable[tuple[float, float, Any]]) -> list[SpokenStretch]:
-    """Stretches in order, their speakers named A, B, C as they come."""
+    """Stretches in order, with speakers named A, B, C by first occurrence."""
     names: dict[Any, str] = {}
     ordered = sorted(tracks, key=lambda t: t[:2])
     return [SpokenStretch(start_s, end_s, names.setdefault(who, chr(ord("A") + len(names)))) for start_s, end_s, who in ordered]

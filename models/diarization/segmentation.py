@@ -1,4 +1,4 @@
-"""Who is active in each moment of many sounds, by pyannote's segmentation network, its windows batched across sounds."""
+"""Active speakers per frame of many recordings, by pyannote's segmentation network, with windows batched across recordings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy.typing as npt
 from models.asr.engine import RATE_HZ, Track
 from models.cores import on_every_core
 
-WINDOW_S = 10.0  # what the network was trained on
-MOMENTS = 6000  # moments that are given to their windows at a time
+WINDOW_S = 10.0  # the length that the network was trained on
+MOMENTS = 6000  # frames assigned to their windows at a time
 
 
 class Segmentation:
-    """The network with its step: windows of 10 s, one every `step` of a window or closer."""
+    """The segmentation network and its step: windows of 10 s, at most `step` of a window apart."""
 
     def __init__(self, checkpoint: Path, step: float, batch_size: int) -> None:
         from pyannote.audio.utils.powerset import Powerset
@@ -28,10 +28,10 @@ class Segmentation:
         self._step_s, self._batch_size = step * WINDOW_S, batch_size
 
     def active(self, sounds: Sequence[Track], hop_s: float) -> list[npt.NDArray[np.bool_]]:
-        """For each sound [frames of `hop_s`, 3]: which of the window's speakers is active.
+        """For each recording [frames of `hop_s`, 3]: which of the window's speakers is active.
 
-        Each moment is judged by the window in whose middle it lies best, so no window's edge counts. The numbers of the speakers mean
-        nothing beyond their window.
+        Each frame is taken from the window whose centre is nearest, so window edges are not used. Speaker numbers are only meaningful
+        within their window.
         """
         import torch
 
@@ -57,7 +57,7 @@ class Segmentation:
         return out
 
     def _starts(self, samples: int) -> list[int]:
-        """Where the windows of a sound begin: evenly spread, the last one ends with the sound; a short sound has one."""
+        """The start times of a recording's windows: evenly spaced, the last one ends with the recording; a short recording has one."""
         rest_s = max(0.0, samples / RATE_HZ - WINDOW_S)
         return [round(s * RATE_HZ) for s in np.linspace(0.0, rest_s, int(np.ceil(rest_s / self._step_s)) + 1)]
 
@@ -67,7 +67,7 @@ class Segmentation:
         window = np.zeros(len(moments_s), int)
         for first in range(0, len(moments_s), MOMENTS):
             some = moments_s[first : first + MOMENTS]
-            near = slice(*np.searchsorted(begin_s, [some[0] - 2 * WINDOW_S, some[-1] + WINDOW_S]))  # the best one is among these
+            near = slice(*np.searchsorted(begin_s, [some[0] - 2 * WINDOW_S, some[-1] + WINDOW_S]))  # the best window is among these
             window[first : first + MOMENTS] = near.start + np.abs(some[:, None] - begin_s[near] - WINDOW_S / 2).argmin(axis=1)
         field = self._model.receptive_field
         frame = np.rint((moments_s - begin_s[window] - field.duration / 2) / field.step).astype(int)

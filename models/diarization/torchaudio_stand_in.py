@@ -1,4 +1,4 @@
-"""Let libraries import torchaudio beside a CPU build of torch: its wheel links CUDA, but only its Python part is needed."""
+"""Lets libraries import torchaudio with a CPU build of torch: its wheel links CUDA, but only its Python part is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def spare_torchaudio() -> None:
-    """Put a stand-in for torchaudio's compiled part in place, once, where torch has no CUDA; do nothing elsewhere."""
+    """Install a stub for torchaudio's compiled part, once, where torch has no CUDA; do nothing elsewhere."""
     import torch
 
     if torch.version.cuda is not None or "torchaudio" in sys.modules or "torchaudio._extension" in sys.modules:

@@ -1,8 +1,8 @@
-"""From who is heard in each moment to whose voice it is: the pure part of the offline diarization of one call.
+"""From active speakers per frame to speaker identities: the pure part of the offline diarization of one call.
 
-The segmentation network tells apart who speaks inside one window, but it hears two alike voices that answer each other without a pause
-as one. So its speakers are not believed to be one person: what it heard is cut into short pieces, each piece is embedded by itself, the
-embeddings of the call are parted into voices, and a cheapest path through the pieces keeps a sentence together.
+The segmentation network separates speakers inside one window, but merges two similar voices that answer each other without a pause. So
+its speakers are not taken as one person: the active stretches are cut into short pieces, each piece is embedded separately, the
+embeddings of the call are clustered into voices, and a minimum-cost path through the pieces keeps a sentence with one speaker.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ import numpy.typing as npt
 Embeddings = npt.NDArray[np.floating[Any]]
 
 FRAMES_A_SECOND = 100
-# Log odds that two groups of pieces are two people and not one voice in two moods: per unit of the cosine of their means, of the logarithm of all pieces,
-# of the smaller group's share and of the logarithm of its seconds. Fitted by `python -m pipelines.quality.fit_single_voice` on the calls and tracks of calls/dev.
+# Log odds that two groups of pieces are two people and not one voice in two moods: per unit of the cosine of their means, of the logarithm
+# of all pieces, of the smaller group's share and of the logarithm of its seconds. Fitted by `python -m pipelines.quality.fit_single_voice`
+# on the calls and tracks of calls/dev.
 APART = {"offset": 6.2, "cosine": -27.5, "log_pieces": 2.6, "share": 14.7, "log_seconds": 2.3}
-MOST_PIECES, MOST_SHARE, MOST_SECONDS = 24, 0.3, 6.0  # more says no more
-LEAST_LOG_ODDS = -0.4  # most recordings are calls of two
-LEAST_SPEECH_S = 5.0  # less speech holds no conversation, and too few pieces to compare
-OTHER_VOICE = 0.65  # a third voice is less like both others than this
-THIRD_SHARE = 0.1  # and speaks at least this share of the pieces,
-THIRD_PIECES = 3  # and at least this many: a single odd one is a cough, a shout or a noise
-LEARNED_FRAMES = 60  # shorter pieces do not shape the voices, they are only given to one
-MOST_LEARNED = (
-    3000  # pieces that shape the voices, evenly chosen from a call of hours: comparing all with all would take memory with the square
-)
+MOST_PIECES, MOST_SHARE, MOST_SECONDS = 24, 0.3, 6.0  # larger values add no evidence
+LEAST_LOG_ODDS = -0.4  # most recordings are calls of two people
+LEAST_SPEECH_S = 5.0  # less speech is not a conversation and gives too few pieces to compare
+OTHER_VOICE = 0.65  # the similarity of a third voice to both others is below this
+THIRD_SHARE = 0.1  # and it has at least this share of the pieces,
+THIRD_PIECES = 3  # and at least this many: a single outlier is a cough, a shout or a noise
+LEARNED_FRAMES = 60  # shorter pieces do not define the voices, they are only assigned to one
+MOST_LEARNED = 3000  # pieces that define the voices, evenly chosen from a call of hours: comparing all pairs takes quadratic memory
 ITERATIONS = 3
 
-# Costs of the path through the pieces, in units where a piece of a second or more costs `LIKENESS_COST` x (1 - likeness to the voice).
+# Costs of the path through the pieces, in units where a piece of a second or more costs `LIKENESS_COST` x (1 - similarity to the voice).
 LIKENESS_COST = 20.0
 CHANGE_INSIDE = 1.5  # the voice changes without a pause
 CHANGE_AT_PAUSE = 0.5  # it changes after a pause of `PAUSE_FRAMES`
@@ -42,7 +41,7 @@ PAUSE_FRAMES = 25
 
 @dataclass(frozen=True, slots=True)
 class VoiceSegment:
-    """A stretch in which the segmentation heard one person all along, or several at once (`is_overlap`); frames of 10 ms."""
+    """A stretch in which the segmentation found one active speaker throughout, or several at once (`is_overlap`); frames of 10 ms."""
 
     first: int
     last: int  # exclusive
@@ -50,9 +49,9 @@ class VoiceSegment:
 
 
 def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[VoiceSegment]:
-    """The pieces of one call, in order, from who is active in each frame, [frames, speakers of the window].
+    """The pieces of one call, in order, from the active speakers per frame, [frames, speakers of the window].
 
-    A piece ends where another speaker begins or somebody talks over him; a longer stretch is cut into equal parts.
+    A piece ends where another speaker starts or overlaps; a longer stretch is cut into equal parts.
     """
     if not len(active):
         return []
@@ -70,10 +69,10 @@ def cut_pieces(active: npt.NDArray[np.bool_], longest_frames: int) -> list[Voice
 
 
 def voices_in_call(embeddings: Embeddings, seconds: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int_]:
-    """The speaker, 0 to 2, of each voice embedding [n, dimension] of one call, made of pieces of so many seconds [n].
+    """The speaker, 0 to 2, of each voice embedding [n, dimension] of one call, from pieces with these durations in seconds [n].
 
-    One where two groups are not apart enough (a voice message, an announcement), three only where the third is unlike both others and speaks often
-    enough (a transfer, a prompt), otherwise two.
+    One speaker where two groups are not separated enough (a voice message, an announcement), three only where the third is unlike both
+    others and speaks often enough (a transfer, a prompt), otherwise two.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
@@ -98,12 +97,12 @@ def voices_in_call(embeddings: Embeddings, seconds: npt.NDArray[np.floating[Any]
 
 
 def log_odds_of_two(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArray[np.floating[Any]]) -> float:
-    """How much speaks for two people, from the embeddings [n, dimension] of length one, the group of each (0 or 1) and its seconds."""
+    """The log odds of two speakers, from the embeddings [n, dimension] of unit length, the group of each (0 or 1) and its seconds."""
     return APART["offset"] + sum(APART[name] * value for name, value in apartness(unit, labels, seconds).items())
 
 
 def apartness(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArray[np.floating[Any]]) -> dict[str, float]:
-    """What tells two people from one voice, see `APART`."""
+    """The features that distinguish two speakers from one voice, see `APART`."""
     centres = _centres(unit, labels, np.ones(len(unit)), 2)
     of_each = np.bincount(labels, weights=seconds, minlength=2)
     return {
@@ -115,7 +114,7 @@ def apartness(unit: Embeddings, labels: npt.NDArray[np.int_], seconds: npt.NDArr
 
 
 def learned_pieces(pieces: Sequence[VoiceSegment], embeddings: Mapping[int, Embeddings]) -> list[int]:
-    """The indices of the pieces that shape the voices: those long enough, or all that have an embedding where fewer than two are."""
+    """The indices of the pieces that define the voices: those long enough, or all that have an embedding where fewer than two are."""
     learned = [n for n in embeddings if pieces[n].last - pieces[n].first >= LEARNED_FRAMES]
     return learned if len(learned) >= 2 else list(embeddings)
 
@@ -142,7 +141,7 @@ def speakers_of_pieces(pieces: Sequence[VoiceSegment], embeddings: Mapping[int, 
 def stretches_of(pieces: Sequence[VoiceSegment], speakers: Mapping[int, int]) -> list[tuple[int, int, int]]:
     """First frame, last frame (exclusive) and speaker of each stretch, ordered by start.
 
-    Where several talk at once it is the voices before and after; in a call of two it can only be both.
+    Overlapping speech is assigned to the voices before and after it; in a call of two it can only be both.
     """
     count = max(speakers.values(), default=0) + 1
     placed: list[tuple[int, int, int]] = []
@@ -169,14 +168,14 @@ def stretches_of(pieces: Sequence[VoiceSegment], speakers: Mapping[int, int]) ->
 
 
 def _centres(unit: Embeddings, labels: npt.NDArray[np.int_], weights: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
-    """The mean embedding of each voice, of length one; zeros for a voice that lost all its pieces, which then attracts none."""
+    """The mean embedding of each voice, of unit length; zeros for a voice that lost all its pieces, which then attracts none."""
     sums = np.stack([(unit[labels == k] * weights[labels == k, None]).sum(axis=0) for k in range(count)])
     centres: npt.NDArray[np.float64] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
     return centres
 
 
 def _cheapest_path(pieces: Sequence[VoiceSegment], unit: Mapping[int, Embeddings], centres: npt.NDArray[np.float64]) -> dict[int, int]:
-    """The voice of each piece: like its embedding, and changing rather at a pause; a piece too short to have one goes with its neighbours."""
+    """The voice of each piece: similar to its embedding, changes preferred at pauses; one without an embedding follows its neighbours."""
     single = [n for n, piece in enumerate(pieces) if not piece.is_overlap]
     cost = np.zeros(len(centres))
     back: list[npt.NDArray[np.int_]] = []

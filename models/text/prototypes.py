@@ -1,6 +1,7 @@
-"""Topics as prototypes: a topic is a direction in the space of call vectors, the mean of a few examples.
+"""Topic prototypes: a topic is a direction in the space of call vectors, the mean of a few examples.
 
-So topics are no closed list. Those of the training dialogues come with the weights; a centre's own are learned from a description and a few sentences each.
+Topics are therefore an open set. Those of the training dialogues come with the weights; a centre's own are learned from a description
+and a few sentences each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.floating[Any]]
 
-OWN_WEIGHT = 0.5  # of a centre's own examples where the weights know a topic of that name as well
+OWN_WEIGHT = 0.5  # weight of a centre's own examples where the weights have a topic of the same name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Prototypes:
         center: mean of the call vectors of training, [width].
         spread: their standard deviation, [width].
         names: the topics.
-        directions: of length one, [topics, width].
+        directions: of unit length, [topics, width].
     """
 
     center: Vector
@@ -36,11 +37,11 @@ class Prototypes:
     directions: Vector
 
     def scores(self, vector: Vector) -> dict[str, float]:
-        """How near a call vector [width] lies to each topic; only the topics of one centre can be compared."""
+        """The similarity of a call vector [width] to each topic; only topics of one centre are comparable."""
         return dict(zip(self.names, (self.directions @ ((vector - self.center) / self.spread)).tolist(), strict=True))
 
     def with_examples(self, examples: Mapping[str, Sequence[Vector]]) -> Prototypes:
-        """These topics and those of some examples, topic → call vectors; where both know a name, its direction lies between."""
+        """These topics plus those of some examples, topic → call vectors; where both have a name, the direction is a weighted mean."""
         known = dict(zip(self.names, self.directions, strict=True))
         for topic, vectors in examples.items():
             own = direction((np.asarray(vectors) - self.center) / self.spread)
@@ -49,7 +50,7 @@ class Prototypes:
 
 
 def direction(rows: Vector) -> Vector:
-    """The mean of some rows, of length one; zeros where they cancel out."""
+    """The mean of some rows, scaled to unit length; zeros where they cancel out."""
     mean = rows.mean(axis=0)
     length = float(np.linalg.norm(mean))
     found: Vector = mean / length if length else mean

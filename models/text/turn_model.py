@@ -1,8 +1,8 @@
-"""Reads a call turn by turn: what the operator does, abuse, the client's mood, what the call is about, and which words are personal data.
+"""Turn-level text classification: speech acts, abuse, sentiment, topic and client type of a call, and personal data per word.
 
-One encoder, fine-tuned on labelled dialogues (`models/training/train_turn_model.py`), serves all of these. It reads a call as a whole, or in
-windows where it is long, so that each turn is understood by those around it. It runs on CTranslate2. Each head scores every piece of a word, and a
-turn is scored by its pieces: a quote can be the words that did it.
+One encoder, fine-tuned on labelled dialogues (`models/training/train_turn_model.py`), serves all of these tasks. It reads a call as a
+whole, or in windows where it is long, so that each turn is read in context. It runs on CTranslate2. Each head scores every word piece,
+and a turn is scored by its pieces, so that a quote can be the very words that caused the score.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ LABELS: dict[str, tuple[str, ...]] = {
     "acts": ACTS, "severity": SEVERITIES, "target": TARGETS, "sentiment": SENTIMENTS, "personal": KINDS,
 }  # fmt: skip
 WINDOW_PIECES = 440  # a call of two minutes fits; the encoder reads 512 at once
-PIECES_BEFORE, PIECES_AFTER = 48, 16  # of the turns around a window, which only explain
-_MOST_LOGIT = 30.0  # no overflow in exp
+PIECES_BEFORE, PIECES_AFTER = 48, 16  # of the turns around a window, as context only
+_MOST_LOGIT = 30.0  # prevents overflow in exp
 _PADDED_TOGETHER = 8  # windows read in one pass
 
 
 @dataclass(frozen=True, slots=True)
 class TurnText:
-    """A turn as the model reads it."""
+    """A turn as input to the model."""
 
     words: tuple[str, ...]
     role: str  # operator | client | unknown
@@ -49,21 +49,21 @@ class TurnText:
 
 @dataclass(frozen=True, slots=True)
 class TurnReading:
-    """What the model makes of one turn. Probabilities, 0 to 1."""
+    """The model's output for one turn. Probabilities, 0 to 1."""
 
     acts: Mapping[str, float]
     severity: Mapping[str, float]  # none, profanity, insult, threat: they add up to 1
     target: Mapping[str, float]
     sentiment: Mapping[str, float]
     personal: NDArray[np.float32]  # [words, kinds], the first kind is none
-    act_logits: NDArray[np.float32]  # [words, acts]: how much each word speaks for each act
+    act_logits: NDArray[np.float32]  # [words, acts]: the contribution of each word to each act
     severity_logits: NDArray[np.float32]  # [words, severities]
     vector: NDArray[np.float32]  # the mean over the turn's pieces
 
 
 @dataclass(frozen=True, slots=True)
 class CallReading:
-    """What the model makes of one call: its turns in order, and the call as a whole."""
+    """The model's output for one call: its turns in order, and the call as a whole."""
 
     turns: tuple[TurnReading, ...]
     client_type: Mapping[str, float]
@@ -73,7 +73,7 @@ class CallReading:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Piece numbers, and for each the turn of the call and the word of the turn that it belongs to; -1 where it only explains."""
+    """Piece ids, and for each the turn of the call and the word of the turn that it belongs to; -1 for context."""
 
     ids: list[int]
     turn_of: list[int]
@@ -81,7 +81,7 @@ class Window:
 
 
 class Pieces:
-    """Words to piece numbers of the tokenizer, and calls to windows."""
+    """Converts words to piece ids of the tokenizer, and calls to windows."""
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
@@ -100,10 +100,10 @@ class Pieces:
         return found
 
     def windows(self, call: Sequence[TurnText], most_pieces: int = WINDOW_PIECES) -> list[Window]:
-        """The call in windows of at most so many own pieces; each word is in exactly one of them, with what stands around it."""
+        """The call in windows of at most so many pieces of its own; each word is in exactly one of them, with its context around it."""
         line: list[tuple[int, int, int]] = []  # piece, turn, word
         starts = [0]  # of windows
-        last_turn = 0  # where the turn that is being laid out began
+        last_turn = 0  # start of the turn that is being laid out
         for n, turn in enumerate(call):
             last_turn = len(line)
             role = self.of(f"{turn.role}:")
@@ -132,9 +132,10 @@ class Pieces:
 
 
 class TurnModel:
-    """The encoder and its heads, on the CPU; the weights are read at the first use.
+    """The encoder and its heads, on the CPU; the weights are loaded on first use.
 
-    `folder` is what `models.text.e5.build_encoder` built with `weights`, a safetensors file that `models.training.train_turn_model` wrote.
+    `folder` is the output of `models.text.e5.build_encoder` for `weights`, a safetensors file written by
+    `models.training.train_turn_model`.
     """
 
     def __init__(self, folder: Path, weights: Path) -> None:
@@ -142,10 +143,10 @@ class TurnModel:
         self._loaded: tuple[Pieces, Any, _Heads] | None = None
 
     def read(self, calls: Sequence[Sequence[TurnText]]) -> list[CallReading]:
-        """A reading of each call, in order; many calls are best read together."""
+        """The reading of each call, in order; faster for many calls together."""
         pieces, encoder, heads = self._loaded = self._loaded or self._load()
         windows = [(n, window) for n, call in enumerate(calls) for window in pieces.windows(call)]
-        order = sorted(range(len(windows)), key=lambda i: len(windows[i][1].ids))  # neighbours of one length waste no padding
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i][1].ids))  # neighbours of similar length need less padding
 
         def scores(batch: Sequence[int]) -> list[_Scores]:
             found = np.asarray(encoder.forward_batch([windows[i][1].ids for i in batch]).last_hidden_state)
@@ -163,7 +164,7 @@ class TurnModel:
         return [heads.reading(call, some) for call, some in zip(calls, own, strict=True)]
 
     def prototypes(self, examples: Mapping[str, Sequence[str]]) -> Prototypes:
-        """The topics of the training dialogues, extended by `examples`: topic → typical sentences of clients, or a description of the topic."""
+        """The topics of the training dialogues, extended by `examples`: topic → typical client sentences, or a description."""
         sentences = [
             (topic, TurnText(tuple(text.split()), "client")) for topic, texts in examples.items() for text in texts if text.split()
         ]
@@ -182,7 +183,7 @@ class TurnModel:
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """The own pieces of a window: where each belongs, its logits in the order of the heads, and its state."""
+    """The own pieces of a window: their positions, their logits in the order of the heads, and their hidden states."""
 
     turn_of: NDArray[np.int64]
     word_of: NDArray[np.int64]
@@ -191,7 +192,7 @@ class _Scores:
 
 
 class _Heads:
-    """The linear heads: those over pieces in one matrix, those over whole calls apart."""
+    """The linear heads: those over pieces in one matrix, those over whole calls separately."""
 
     def __init__(self, weights: Path) -> None:
         from safetensors import safe_open
@@ -206,7 +207,7 @@ class _Heads:
         width = 3 * self._kernel.shape[0]
 
         def of_call(name: str, *shape: int) -> NDArray[np.float32]:
-            return held.get(f"call.{name}", np.zeros(shape, np.float32))  # a model whose heads of calls are still to be fitted has none
+            return held.get(f"call.{name}", np.zeros(shape, np.float32))  # a model whose call heads are not fitted yet has none
 
         spread = held.get("call.spread", np.ones(width, np.float32))
         self.topics = Prototypes(of_call("center", width), spread, topics, of_call("topics", len(topics), width))
@@ -254,9 +255,9 @@ class _Heads:
 
 
 def call_vector(call: Sequence[TurnText], vectors: Sequence[NDArray[np.float32]], width: int) -> NDArray[np.float32]:
-    """A call as one vector: what the client says by length, the client's first two turns, and all turns alike, one after another.
+    """A call as one vector: the client's turns weighted by length, the client's first two turns, and all turns equally, concatenated.
 
-    Turns without words count for nothing; where the client says nothing, everybody's turns stand for the client's.
+    Turns without words are ignored; where the client says nothing, all turns are used in place of the client's.
     """
     spoken = [(turn, vector) for turn, vector in zip(call, vectors, strict=True) if turn.words]
     if not spoken:
@@ -272,7 +273,7 @@ def call_vector(call: Sequence[TurnText], vectors: Sequence[NDArray[np.float32]]
 
 
 def log_mean_exp(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Between mean and maximum over the rows: a few words that clearly do something are enough. Of no rows: as unlikely as can be."""
+    """A pooling between mean and maximum over the rows: a few strong words are enough. For no rows, the lowest value."""
     if not len(logits):
         return np.full(logits.shape[1], -_MOST_LOGIT, np.float32)
     out: NDArray[np.float32] = np.log(np.exp(np.clip(logits, -_MOST_LOGIT, _MOST_LOGIT)).mean(0))

@@ -1,7 +1,7 @@
-"""Fits what is read of a whole call, its topic and the type of its client, over the vectors of a turn model that is fitted already.
+"""Fits the call-level heads, topic and client type, on the vectors of a fitted turn model.
 
-Topics are the mean directions of their calls (`models.text.prototypes`), which on writers left out do as well as a logistic regression. Types of clients are
-told by linear discriminants.
+Topics are the mean directions of their calls (`models.text.prototypes`), which on held-out writers perform as well as a logistic
+regression. Client types use linear discriminant analysis.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from models.text.turn_model import CLIENT_TYPES, TurnModel, TurnText
 from models.training.dialogues import Dialogue
 from models.training.noise import masked
 
-SHRINKAGE = 0.8  # of the covariance within types: there are as many numbers in a vector as calls
+SHRINKAGE = 0.8  # of the covariance within types: a vector has about as many dimensions as there are calls
 
 
 def add_call_heads(model: TurnModel, weights: Path, dialogues: Sequence[Dialogue]) -> None:
-    """Fit the heads to these dialogues, as written and as masked, and write them into the file of the model's weights."""
+    """Fit the heads to these dialogues, as written and as masked, and add them to the model's weights file."""
     from safetensors import safe_open
     from safetensors.numpy import load_file, save_file
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis

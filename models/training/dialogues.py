@@ -1,7 +1,7 @@
-"""Labelled dialogues: the turns of invented calls with what each one does, says of its speaker's mood, and gives away.
+"""Labelled dialogues: fictional calls as turns, with speech acts, sentiment, abuse and personal data.
 
-Each file is one call, as `FORMAT.md` beside the files describes; `writer` is the number of the person or model that wrote it, so that a whole
-writer can be left out of a fit.
+Each file is one call, as `FORMAT.md` beside the files describes; `writer` is the number of the person or model that wrote it, so that a
+whole writer can be held out.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ FOLDER = Path(__file__).parent / "dialogues"
 
 @dataclass(frozen=True, slots=True)
 class LabelledTurn:
-    """One turn: its words, and what is true of it."""
+    """One turn: its words and its labels."""
 
     role: Literal["operator", "client"]
     words: tuple[str, ...]
     language: str
-    acts: tuple[str, ...]  # what an operator does
+    acts: tuple[str, ...]  # of an operator
     sentiment: str  # negative | neutral | positive
     severity: str  # none | profanity | insult | threat
     target: str | None  # operator | company | other
-    personal: tuple[str, ...]  # for each word its kind of personal data, or ""
+    personal: tuple[str, ...]  # the kind of personal data of each word, or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """One call."""
+    """One labelled call."""
 
     call_id: str
     writer: int
@@ -47,12 +47,12 @@ class Dialogue:
 
 
 def read_dialogues(folder: Path = FOLDER) -> list[Dialogue]:
-    """Every labelled dialogue below a folder, in order of the file names. Raises ValueError naming the file and what is wrong in it."""
+    """Every labelled dialogue below a folder, in order of the file names. Raises ValueError with the file and the error in it."""
     return [read_dialogue(path) for path in sorted(folder.rglob("*.yaml"))]
 
 
 def read_dialogue(path: Path) -> Dialogue:
-    """One labelled dialogue. Raises ValueError naming the file and what is wrong in it."""
+    """One labelled dialogue. Raises ValueError with the file and the error in it."""
     data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     try:
         turns = tuple(_turn(turn, data["language"]) for turn in data["turns"] if "hold" not in turn)
@@ -86,13 +86,13 @@ def _turn(turn: dict[str, Any], language: str) -> LabelledTurn:
 def _places(text: str, piece: str) -> Iterator[tuple[int, int]]:
     at = text.find(piece)
     if at < 0:
-        raise ValueError(f"personal data {piece!r} does not stand in its turn")
+        raise ValueError(f"personal data {piece!r} does not occur in its turn")
     while at >= 0:
         yield at, at + len(piece)
         at = text.find(piece, at + len(piece))
 
 
 def without_writers(dialogues: Sequence[Dialogue], writers: Sequence[int]) -> tuple[list[Dialogue], list[Dialogue]]:
-    """The dialogues of other writers, and those of these."""
+    """The dialogues of all other writers, and those of these writers."""
     out = set(writers)
     return [d for d in dialogues if d.writer not in out], [d for d in dialogues if d.writer in out]

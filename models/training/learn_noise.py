@@ -1,7 +1,7 @@
-"""Learns what recognition does to words, from what was said and what was recognised: `python -m models.training.learn_noise < PAIRS`.
+"""Learns recognition errors from pairs of spoken and recognised text: `python -m models.training.learn_noise < PAIRS`.
 
-Reads JSON lines with `language`, `said` and `recognised` (`python -m pipelines.quality.pairs` writes them) and writes `noise.json` beside this file. Only
-how words change is learned, never which words they were.
+Reads JSON lines with `language`, `said` and `recognised` (written by `python -m pipelines.quality.pairs`) and writes `noise.json`
+beside this file. Only how words change is learned, never which words they were.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from rapidfuzz.distance import Levenshtein
 from models.training.noise import LEARNED
 
 _WORD = re.compile(r"[\w'’-]+|\[[A-Z_]+\]")
-_MOST_CHANGED = 0.6  # words less alike were aligned by chance
+_MOST_CHANGED = 0.6  # more different words were aligned by chance
 _MOST_EDITS = 4
 _LEAST_SEEN = 2
 
 
 def main() -> None:
-    """Learn from the lines of standard input."""
+    """Learn from standard input, one pair per line."""
     by_language: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for line in sys.stdin:
         pair = json.loads(line)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def habits_of(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """How often the words of these texts were lost, joined, torn and misheard, and which letters became which."""
+    """How often words of these texts are lost, joined, split and misrecognised, and the letter confusions."""
     kinds: Counter[str] = Counter()
     letters: dict[str, Counter[str]] = defaultdict(Counter)
     edits: Counter[int] = Counter()
@@ -64,7 +64,7 @@ def habits_of(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
 
 
 def _changed(said: list[str], recognised: list[str]) -> Iterator[tuple[list[str], list[str]]]:
-    """Each stretch of words that was recognised as others, whole: words before and after it agree."""
+    """Each maximal run of words that was recognised differently: the words before and after it agree."""
     gone: list[str] = []
     come: list[str] = []
     for op in Levenshtein.opcodes(said, recognised):

@@ -1,8 +1,8 @@
-"""The network behind `models.text.turn_model` in torch, and how it is fitted to labelled dialogues.
+"""The torch network behind `models.text.turn_model`, and its training on labelled dialogues.
 
-Each example is a call. The network learns at once what an operator does (speech acts), whether a client abuses and whom, the client's mood, which
-words are personal data, and of the call its topic and the type of client. Words are masked, lower-cased, stripped of punctuation, misheard and
-dropped at random (`noise`), so that recognised speech reads like the clean text that dialogues are written in.
+Each example is a call. The network is trained jointly on speech acts, abuse and its target, sentiment and personal data per word, and
+on the topic and client type of the call. Words are masked, lower-cased, stripped of punctuation, misrecognised and dropped at random
+(`noise`), so that the model handles recognised speech although the dialogues are clean text.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from models.text.turn_model import (
 from models.training.dialogues import Dialogue, LabelledTurn
 from models.training.noise import Noise, spoil
 
-FROZEN_LAYERS = 4  # of 12: the lower ones know the languages
-IGNORED = -100  # a label that takes no part in the loss
+FROZEN_LAYERS = 4  # of 12: the lower ones encode the languages
+IGNORED = -100  # a label that is excluded from the loss
 RATE, HEADS_RATE = 3e-4, 2e-3  # learning rates of the encoder's layers and of the heads
 WARM_UP = 0.06  # share of the steps in which the rates rise
 WEIGHTS = {
@@ -46,18 +46,18 @@ WEIGHTS = {
     "personal": 3.0,
     "client_type": 0.3,
     "topic": 0.3,
-}  # of the losses
-NO_PERSONAL_DATA_WEIGHT = 0.6  # of a word that is none: a missed number costs more than a masked word too many
-BATCH_PIECES, READ_PIECES = 900, 6000  # with padding, in training and in reading
-PART_OF_CALL = 0.3  # of the examples are cut out of a call, as the windows of a long one are
-LEAST_TURNS = 4  # in such a part
+}  # weights of the losses
+NO_PERSONAL_DATA_WEIGHT = 0.6  # weight of a word without personal data: a missed number costs more than one masked word too many
+BATCH_PIECES, READ_PIECES = 900, 6000  # with padding, in training and in inference
+PART_OF_CALL = 0.3  # share of the examples that are cut out of a call, like the windows of a long one
+LEAST_TURNS = 4  # in such a cut
 Batch = dict[str, torch.Tensor]
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """A call, or a part of it, as words; `turns` gives the labels of each turn that has words."""
+    """A call, or a part of it, as words; `turns` has the labels of each turn that has words."""
 
     call: int
     turns: tuple[LabelledTurn, ...]
@@ -67,7 +67,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingWindow:
-    """A window of an example as numbers."""
+    """A window of an example as tensors of ids."""
 
     example: TrainingExample
     window: Window
@@ -76,7 +76,7 @@ class TrainingWindow:
 
 
 class Network(nn.Module):
-    """The encoder with a linear head for each job, which scores every piece."""
+    """The encoder with a linear head per task, which scores every piece."""
 
     def __init__(self, encoder: Any, hidden: int, topics: Sequence[str]) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Network(nn.Module):
         every = LABELS | {"client_type": CLIENT_TYPES, "topic": self.topics}
         self.heads = nn.ModuleDict({name: nn.Linear(hidden, len(labels)) for name, labels in every.items()})
         with torch.no_grad():
-            nn.init.constant_(self._layer("acts").bias, -3.0)  # an act is rare
+            nn.init.constant_(self._layer("acts").bias, -3.0)  # acts are rare
             self._layer("severity").bias[0] += 3.0
             self._layer("personal").bias[0] += 2.0
         self.dropout = nn.Dropout(0.1)
@@ -94,7 +94,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def standardise(self, batch: Batch) -> None:
-        """Take the mean and the spread of the encoder's numbers from a batch: all sentences lie near one point, and the heads would learn slowly."""
+        """Estimate mean and deviation of the encoder output on a batch: all sentences are close together, so the heads would learn slowly."""
         states = self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state[batch["turn"] >= 0]
         self.center, self.spread = states.mean(0), states.std(0)
 
@@ -104,15 +104,15 @@ class Network(nn.Module):
         return layer
 
     def head(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight and bias of a head over what the encoder gives, not standardised."""
+        """Weight and bias of a head on the raw encoder output, without the standardisation."""
         layer = self._layer(name)
         weight = layer.weight / self.spread
         return weight, layer.bias - weight @ self.center
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor, turn: torch.Tensor, call: torch.Tensor) -> Batch:
-        """Logits of each job: of acts, abuse and sentiment [turns, labels], of topic and client type [calls, labels], of `personal` [own pieces, kinds].
+        """Logits: acts, abuse, sentiment [turns, labels]; topic, client type [calls, labels]; `personal` [own pieces, kinds].
 
-        `turn` and `call` [windows, pieces] number the turns and calls of the batch; -1 where a piece is of none.
+        `turn` and `call` [windows, pieces] are the indices of the turns and calls of the batch; -1 where a piece belongs to none.
         """
         states = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
         own = turn >= 0
@@ -149,7 +149,7 @@ def load_network(models_dir: Path, topics: Sequence[str]) -> tuple[Network, Piec
     if not (folder / "tokenizer.json").is_file():
         build_encoder(folder / SOURCE_NAME, folder)
     state, config = pretrained(folder / SOURCE_NAME)
-    # dropped attention would take the slow way through torch, three times as long
+    # attention dropout would disable torch's fast path and take three times as long
     encoder = BertModel(BertConfig(**config, attention_probs_dropout_prob=0.0), add_pooling_layer=False)
     encoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
     for module in (encoder.embeddings, *encoder.encoder.layer[:FROZEN_LAYERS]):
@@ -158,14 +158,14 @@ def load_network(models_dir: Path, topics: Sequence[str]) -> tuple[Network, Piec
 
 
 def topics_of(dialogues: Sequence[Dialogue]) -> list[str]:
-    """Every topic that some dialogue is about."""
+    """All topics of some dialogues."""
     return sorted({d.topic for d in dialogues})
 
 
 def rows_of(
     dialogues: Sequence[Dialogue], pieces: Pieces, topics: Sequence[str], draw: random.Random | None = None
 ) -> list[TrainingWindow]:
-    """The calls as numbers, spoilt and cut at random where a generator is given; turns of which nothing is left are left out."""
+    """The calls as tensors of ids, with random noise and cuts where a generator is given; turns with no words left are dropped."""
     rows: list[TrainingWindow] = []
     for n, dialogue in enumerate(dialogues):
         turns = list(dialogue.turns)
@@ -187,7 +187,7 @@ def rows_of(
 def batches(
     rows: Sequence[TrainingWindow], pieces: Pieces, most_pieces: int, draw: random.Random | None = None
 ) -> Iterator[tuple[Batch, list[TrainingWindow]]]:
-    """Rows of like length together; in an order of chance where a generator is given."""
+    """Rows of similar length together; in random order where a generator is given."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].window.ids) + (60 * draw.random() if draw else 0))
     groups: list[list[int]] = [[]]
     for i in order:
@@ -211,7 +211,7 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
     trained = [p for p in network.encoder.parameters() if p.requires_grad]
     heads = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
     optimizer = torch.optim.AdamW([{"params": trained, "lr": RATE}, {"params": heads, "lr": HEADS_RATE}], weight_decay=0.01, fused=True)
-    # made before the first step: parts of calls are short, and the rate must have come down when the last step is taken
+    # computed before the first step: parts of calls are short, and the rate must have come down by the last step
     planned = [[batch for batch, _ in batches(rows_of(dialogues, pieces, topics, draw), pieces, BATCH_PIECES, draw)] for _ in range(epochs)]
     steps = sum(map(len, planned))
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -234,7 +234,7 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
 
 
 def save(network: Network, path: Path) -> None:
-    """Write what was trained as `models.text.turn_model` reads it: the upper layers in half precision, the heads in full."""
+    """Write the trained weights in the format of `models.text.turn_model`: the upper layers in half precision, the heads in full."""
     from safetensors.torch import save_file
 
     frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
@@ -242,7 +242,7 @@ def save(network: Network, path: Path) -> None:
     tensors = {
         name: value.half() for name, value in state if name.startswith("encoder.") and name not in frozen and "embeddings" not in name
     }
-    for name in LABELS:  # topic and client type only help in the fit: `call_heads` reads them better from whole calls
+    for name in LABELS:  # topic and client type only support the training: `call_heads` fits better heads on whole calls
         tensors[f"{name}.weight"], tensors[f"{name}.bias"] = (value.detach().contiguous() for value in network.head(name))
     save_file(tensors, path, metadata={"topics": " ".join(network.topics)})
 
@@ -279,7 +279,7 @@ def _tensors(rows: Sequence[TrainingWindow], pieces: Pieces) -> Batch:
         numbers.append([own.get(turn, -1) for turn in row.window.turn_of])
         before = (-1, -1)
         for turn, word in zip(row.window.turn_of, row.window.word_of, strict=True):
-            if turn >= 0:  # the first piece of a word stands for it
+            if turn >= 0:  # the first piece of a word represents it
                 personal.append(KINDS.index(row.example.personal[turn][word]) if (turn, word) != before else IGNORED)
             before = (turn, word)
     is_client = [turn.role == "client" for turn in turns]

@@ -1,6 +1,6 @@
-"""Makes written dialogue look like recognised speech, word by word, so that the labels of words keep their places.
+"""Simulates recognition errors in written dialogue, word by word, so that word labels stay aligned.
 
-What recognition does to words was learned from what was said and what was recognised, per language: `noise.json`, which `learn_noise` writes.
+The error rates were learned from pairs of spoken and recognised text, per language: `noise.json`, written by `learn_noise`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ LEARNED = Path(__file__).with_name("noise.json")
 _BARE = re.compile(r"[^\w'’-]+")
 _STOPS = ".,;:?!…"
 _ERROR_RATES = (0.0, 0.0, 0.0, 0.03, 0.08, 0.15, 0.25)
-_SHORTEST = 3  # letters of a word in which letters change
-_FEW_WORDS = 3  # of so many none is lost
+_SHORTEST = 3  # letters: shorter words are not changed
+_FEW_WORDS = 3  # with so few words, none is lost
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What happens to one call."""
+    """The noise applied to one call."""
 
-    is_masked: bool  # as judgement reads it, after redaction
+    is_masked: bool  # as the turn model sees it after redaction
     has_digits: bool
     error_rate: float  # of the words
     case: str  # kept | lower | bare: no punctuation either
@@ -35,7 +35,7 @@ class Noise:
 
     @classmethod
     def drawn(cls, draw: random.Random) -> Noise:
-        """As often as not a call stays as it was written."""
+        """Random noise; half of the calls stay as written."""
         case = draw.choices(("kept", "lower", "bare"), (0.6, 0.1, 0.3))[0]
         rate = draw.choice(_ERROR_RATES)
         return cls(draw.random() < 0.45, draw.random() < 0.3, rate, case, rate / 2 if draw.random() < 0.7 else 0.0)
@@ -43,17 +43,17 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What recognition does to the words of a language that it gets wrong; shares of those words."""
+    """The recognition errors of a language, as shares of the words that are recognised wrongly."""
 
     lost: float
-    joined: float  # with the next
+    joined: float  # with the next word
     torn: float
-    letters: dict[str, tuple[tuple[str, ...], tuple[float, ...]]]  # letter → what it becomes ("" = lost), and how often
-    edits: tuple[float, ...]  # how often a misheard word has one, two, three changed letters
+    letters: dict[str, tuple[tuple[str, ...], tuple[float, ...]]]  # letter → its replacements ("" = lost), and their frequencies
+    edits: tuple[float, ...]  # frequencies of one, two and three changed letters in a misrecognised word
 
 
 def spoil(words: Sequence[str], labels: Sequence[str], language: str, noise: Noise, draw: random.Random) -> tuple[list[str], list[str]]:
-    """The words of a turn with their labels as recognition may give them."""
+    """The words of a turn with their labels, with simulated recognition errors."""
     spoilt, kept = list(words), list(labels)
     if noise.is_masked:
         spoilt, kept = masked(spoilt, kept)
@@ -71,7 +71,7 @@ def spoil(words: Sequence[str], labels: Sequence[str], language: str, noise: Noi
 
 
 def masked(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Personal data replaced by its placeholder, as judgement reads it after redaction; a placeholder is no personal data any more."""
+    """Personal data replaced by its placeholder, as after redaction; a placeholder is no longer labelled personal data."""
     out: list[str] = []
     for n, (word, label) in enumerate(zip(words, labels, strict=True)):
         if not label:
@@ -82,13 +82,13 @@ def masked(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list
 
 
 def bare(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Lower case without punctuation; a word of punctuation alone is dropped."""
+    """Lower case without punctuation; a token of only punctuation is dropped."""
     kept = [(plain, label) for w, label in zip(words, labels, strict=True) if (plain := w if w[:1] == "[" else _BARE.sub("", w.lower()))]
     return [w for w, _ in kept], [label for _, label in kept]
 
 
 def misheard(words: Sequence[str], labels: Sequence[str], language: str, rate: float, draw: random.Random) -> tuple[list[str], list[str]]:
-    """So many of the words lost, misheard, torn in two or joined with the next one of the same label."""
+    """The words with this share lost, misrecognised, split in two or joined with the next word of the same label."""
     found = garbled(words, language, rate, draw, lambda n: labels[n] == labels[n + 1])
     return [word for word, _, _ in found], [labels[first] for _, first, _ in found]
 
@@ -96,13 +96,13 @@ def misheard(words: Sequence[str], labels: Sequence[str], language: str, rate: f
 def garbled(
     words: Sequence[str], language: str, rate: float, draw: random.Random, may_join: Callable[[int], bool] = lambda _: True
 ) -> list[tuple[str, int, int]]:
-    """What recognition may make of some words: each word of the result with the first word that it came from and the one after the last.
+    """Words with simulated recognition errors: each resulting word with the first source word and the one after the last.
 
     Args:
         words: of one turn; placeholders of personal data stay.
-        language: whose habits of recognition apply.
-        rate: share of the words that are lost, misheard, torn in two or joined with the next.
-        draw: which of them.
+        language: whose error rates apply.
+        rate: share of the words that are lost, misrecognised, split in two or joined with the next.
+        draw: the random generator.
         may_join: whether the word of a number may be joined with the next one.
     """
     habits = _habits(language)
@@ -129,7 +129,7 @@ def garbled(
 
 
 def misheard_word(word: str, habits: Habits, draw: random.Random) -> str:
-    """A word with letters taken for others, as often as recognition does; a short one stays."""
+    """A word with letters replaced, as often as recognition does it; a short one is unchanged."""
     if len(word) < _SHORTEST:
         return word
     letters = list(word)
@@ -169,7 +169,7 @@ def with_digits(words: Sequence[str], labels: Sequence[str], language: str, draw
 
 
 def with_moved_stop(word: str, rate: float, draw: random.Random) -> str:
-    """The word without its stop, or with one that it had not, at this rate."""
+    """The word without its stop, or with an added one, at this rate."""
     if word[:1] == "[" or draw.random() >= rate:
         return word
     return word.rstrip(_STOPS) or word if word[-1] in _STOPS else word + draw.choice(",.")

@@ -1,6 +1,6 @@
-"""Fine-tunes the turn model on labelled dialogues and measures it on writers left out: `python -m models.training.train_turn_model`.
+"""Fine-tunes the turn model on labelled dialogues and evaluates it on held-out writers: `python -m models.training.train_turn_model`.
 
-Without `--leave-out` it is fitted to every dialogue of the folder, which nothing then measures. An epoch over 1,000 dialogues takes four
+Without `--leave-out` it is fitted to every dialogue of the folder, and nothing is evaluated. An epoch over 1,000 dialogues takes four
 to ten minutes on two otherwise idle cores.
 """
 
@@ -31,17 +31,19 @@ NAMES = frozenset({"name", "address"})
 
 
 def main() -> None:
-    """Train, write the weights, and print the figures of the writers that were left out."""
+    """Train, write the weights, and print the figures of the held-out writers."""
     parser = argparse.ArgumentParser(prog="python -m models.training.train_turn_model", description="Fine-tune the turn model.")
     parser.add_argument("--dialogues", type=Path, default=FOLDER, help="labelled dialogues (default: those of the repository)")
-    parser.add_argument("--models-dir", type=Path, default=Path(".models"), help="where the pretrained encoder lies (default: %(default)s)")
-    parser.add_argument("--leave-out", type=int, nargs="*", default=[], metavar="WRITER", help="numbers of writers that are only measured")
+    parser.add_argument("--models-dir", type=Path, default=Path(".models"), help="folder of the pretrained encoder (default: %(default)s)")
+    parser.add_argument(
+        "--leave-out", type=int, nargs="*", default=[], metavar="WRITER", help="numbers of the writers to hold out for evaluation"
+    )
     parser.add_argument("--epochs", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     given = parser.parse_args()
     fitted, left_out = without_writers(read_dialogues(given.dialogues), given.leave_out)
-    print(f"{len(fitted)} dialogues to learn from, {len(left_out)} left out", flush=True)
+    print(f"{len(fitted)} training dialogues, {len(left_out)} held out", flush=True)
     network, _ = fit(fitted, given.models_dir, given.epochs, given.seed, lambda line: print(line, flush=True))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     save(network, given.out)
@@ -61,7 +63,7 @@ def main() -> None:
 
 
 def report(model: TurnModel, dialogues: Sequence[Dialogue]) -> str:
-    """Lines with the figures of these dialogues, as they were written and as recognition may give them."""
+    """Report lines for these dialogues, as written and with simulated recognition errors."""
     lines = []
     for name, noise in (("as written", None), ("as recognised, 12 % of the words wrong", Noise(False, True, 0.12, "bare", 0.0))):
         lines.append(name)
@@ -70,7 +72,7 @@ def report(model: TurnModel, dialogues: Sequence[Dialogue]) -> str:
 
 
 def figures(model: TurnModel, dialogues: Sequence[Dialogue], noise: Noise | None) -> Iterator[tuple[str, str]]:
-    """F1 of abuse, acts and sentiment by turn; readable personal data by piece; harmless words masked; client types and topics by call."""
+    """F1 of abuse, acts and sentiment per turn; personal data left readable, harmless words masked; client types and topics per call."""
     draw = random.Random(1)
     if noise is not None:
         dialogues = [_spoilt(dialogue, noise, draw) for dialogue in dialogues]
