@@ -1,4 +1,4 @@
-"""Files that a reader finds old or new, never in part, whatever happens while they are written."""
+"""Atomic file writes: a reader sees the old or the new content, never a part of it, even after a crash."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from models import private_files
 
 
 def write(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Write a file by way of a temporary one beside it. Raises OSError when the disk fails; the old file is as it was.
+    """Write a file by way of a temporary one beside it. Raises OSError when the disk fails; the old file is unchanged.
 
-    The temporary file is held by a lock, so that one whose writer was killed can be told: see `remove_if_left`. Without `durable` a file may be lost
-    when the power fails: for many files that can be made again.
+    The temporary file is locked, so that one whose writer was killed can be detected: see `remove_if_left`. Without `durable` a file
+    may be lost in a power failure: for many files that can be rebuilt.
     """
     while not _moved_into_place(path, content, durable):
-        pass  # another writer of the same file took the new temporary one for a dead one's, in the moment before it was locked
+        pass  # another writer of the same file took the new temporary file for an abandoned one, just before it was locked
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside a file, with its suffix; what is written there takes the file's place unless an error is raised. Raises OSError."""
+    """A temporary path beside a file, with its suffix; it replaces the file unless the block raises an error. Raises OSError."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(handle)
     part = Path(name)
@@ -38,14 +38,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def put_in_place(part: Path, path: Path) -> None:
-    """Let a finished temporary file take the place of a file of the same folder, safe from a power failure. Raises OSError."""
+    """Replace a file by a finished temporary file of the same folder, durably. Raises OSError."""
     _flush(part)
     os.replace(part, path)
     _flush(path.parent)
 
 
 def remove_if_left(part: Path) -> None:
-    """Remove a temporary file whose writer is dead: a living one holds its lock."""
+    """Remove a temporary file whose writer is dead: a live writer holds its lock."""
     try:
         with part.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,7 +73,7 @@ def _moved_into_place(path: Path, content: bytes, durable: bool) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Have the disk keep the content of a file, or the names in a folder."""
+    """Flush the content of a file, or the entries of a folder, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

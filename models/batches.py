@@ -1,4 +1,4 @@
-"""Things in groups of a bounded size, in their order."""
+"""Splits items into batches of a bounded size, in order."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 def in_groups(items: Iterable[T], size: Callable[[T], float], most: float) -> Iterator[list[T]]:
-    """Groups whose sizes add up to `most` at most, in the order of the items; an item that is larger is a group of its own.
+    """Groups whose sizes add up to `most` at most, in the order of the items; a larger item is a group of its own.
 
-    Items are taken as they are needed, so that a generator keeps memory flat.
+    Items are consumed lazily, so that a generator keeps memory flat.
     """
     group: list[T] = []
     held = 0.0

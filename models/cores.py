@@ -1,4 +1,4 @@
-"""How many cores the work of this process may use, work shared out among them, and who goes first."""
+"""The cores that this process may use, parallel work on them, and background priority."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_NICENESS = 10  # of -20 to 19: a tenth of the processor when others want it, all of it when nobody does
+_NICENESS = 10  # of -20 to 19: a tenth of the processor under load, all of it on an idle machine
 
 
 def cores() -> int:
-    """At least 1: those that this process was given. A worker that shares the machine with others is told its part by OMP_NUM_THREADS."""
+    """The number of cores available to this process, at least 1. OMP_NUM_THREADS limits a worker that shares the machine."""
     return max(1, int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
 
 
 def on_every_core(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """The result for each item as soon as it and those before it are there, an item a core at a time.
+    """The result for each item, in order, as soon as it is available; one item per core runs at a time.
 
-    In threads: for work that spends its time outside Python (decoders, networks). Raises what the first item to fail raised.
+    In threads: for work that runs outside Python (decoders, networks). Raises the error of the first item that failed.
     """
     with threads(cores()) as pool:
         yield from pool.map(work, items)
@@ -31,7 +31,7 @@ def on_every_core(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 
 @contextmanager
 def threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads for the block. What has not begun when the block fails is dropped, and who interrupts the program does not wait for the rest."""
+    """A thread pool for the block; when the block fails, tasks that have not started are dropped and an interrupt does not wait for the rest."""
     pool = ThreadPoolExecutor(number)
     try:
         yield pool
@@ -42,10 +42,10 @@ def threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def let_people_go_first() -> None:
-    """Give way to what people wait for on this machine (pages, queries), from this thread and all that it starts from now on.
+    """Lower the priority of this thread, and of all that it starts from now on, below that of interactive work (pages, queries).
 
-    For work in the background, before it imports what starts threads; it cannot be taken back. Elsewhere than on Linux, where 0 is not the thread
-    that asks but all of them, it does nothing.
+    For background work, before it imports anything that starts threads; it cannot be undone. Does nothing except on Linux, because
+    elsewhere 0 means all threads, not the calling one.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, 0, max(_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))

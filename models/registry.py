@@ -1,11 +1,10 @@
-"""Which model does which job in which profile, and whether its weights lie here, whole and unchanged.
+"""The model registry: the model of each job in each profile, and the checksums of its weights.
 
-The job `asr` may be given to several models, one a language: the one under `default` tells the languages apart and hears all others.
+The job `asr` may have several models, one per language: the one under `default` identifies languages and recognises all others.
 
-ModelError
-├── UnknownModelError     the registry has no such profile, job or model
-├── MissingWeightsError   the weights are not here, or the hub cannot be reached: the message says which profile works without it
-└── ChangedWeightsError   a file does not have the checksum of the registry: it is never loaded
+ModelError ├── UnknownModelError     the registry has no such profile, job or model ├── MissingWeightsError   the weights are not
+installed, or the hub cannot be reached: the message has the profile that works without it └── ChangedWeightsError   a file does not
+have the checksum of the registry: it is never loaded
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ FETCH = "`make setup` or `callgrade models --fetch`"
 
 
 class ModelError(Exception):
-    """A model cannot be used; the text says which, why, and what to do."""
+    """A model cannot be used; the message has the model, the reason and what to do."""
 
 
 class UnknownModelError(ModelError):
@@ -36,16 +35,16 @@ class UnknownModelError(ModelError):
 
 
 class MissingWeightsError(ModelError):
-    """Weights are not on this machine and could not be brought."""
+    """Weights are not installed and could not be fetched."""
 
 
 class ChangedWeightsError(ModelError):
-    """A weights file is not the one that the registry pins."""
+    """A weights file differs from the one pinned in the registry."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
-    """A file inside a pinned package; a target is made of one or more of them, joined in order."""
+    """A file inside a pinned package; a target consists of one or more of them, joined in order."""
 
     package: str
     version: str
@@ -54,7 +53,7 @@ class PackageFile:
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """One file under the models directory, and what its content must be."""
+    """One file under the models directory, with its expected content."""
 
     target: str
     sha256: str
@@ -75,20 +74,20 @@ class ModelEntry:
     files: tuple[WeightsFile, ...] = ()
     hub_id: str | None = None
     revision: str | None = None
-    hub_files: tuple[str, ...] = ()  # what is brought of the repository; everything when empty
+    hub_files: tuple[str, ...] = ()  # the files to fetch from the repository; all when empty
     sha256: Mapping[str, str] = field(default_factory=dict)  # of files of a hub snapshot
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
-        """What changes whenever the weights or the parameters do."""
+        """A digest that changes with the weights or the parameters."""
         pinned = [self.name, self.revision or "", *(f.sha256 for f in self.files), repr(sorted(self.parameters.items()))]
         return hashlib.sha256("\n".join(pinned).encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All models, and those that each profile uses for each job: by language, and under `default` for all other languages."""
+    """All models, and the models of each profile and job: by language, and under `default` for all other languages."""
 
     models: Mapping[str, ModelEntry]
     profiles: Mapping[str, Mapping[str, Mapping[str, str]]]
@@ -96,7 +95,7 @@ class Registry:
 
 @functools.cache
 def load_registry(path: Path = REGISTRY) -> Registry:
-    """The registry, read once a process. Raises UnknownModelError when the file contradicts itself, with the place."""
+    """The registry, read once per process. Raises UnknownModelError with the place when the file is inconsistent."""
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     models = {name: _entry(name, values, path) for name, values in raw["models"].items()}
     profiles = {
@@ -107,27 +106,27 @@ def load_registry(path: Path = REGISTRY) -> Registry:
 
 
 def entry(profile: str, job: str) -> ModelEntry:
-    """The model that does a job in a profile, for all languages that have none of their own.
+    """The default model of a job in a profile, for all languages without their own.
 
-    Raises UnknownModelError with the names that there are.
+    Raises UnknownModelError with the valid names.
     """
     registry = load_registry()
     if profile not in registry.profiles:
-        raise UnknownModelError(f"There is no profile {profile!r}; there are {', '.join(registry.profiles)}.")
+        raise UnknownModelError(f"Unknown profile {profile!r}; available: {', '.join(registry.profiles)}.")
     if job not in registry.profiles[profile]:
         raise UnknownModelError(f"Profile {profile} has no model for {job!r}; it has {', '.join(registry.profiles[profile])}.")
     return registry.models[registry.profiles[profile][job][DEFAULT]]
 
 
 def own_entries(profile: str, job: str) -> dict[str, ModelEntry]:
-    """The models that do a job for one language only, by language; empty where one model serves all. Raises as `entry` does."""
+    """The models of a job for single languages, by language; empty where one model serves all. Raises as `entry` does."""
     entry(profile, job)
     registry = load_registry()
     return {language: registry.models[name] for language, name in sorted(registry.profiles[profile][job].items()) if language != DEFAULT}
 
 
 def models_of(profile: str) -> list[ModelEntry]:
-    """Every model of a profile once, in the order of the jobs. Raises UnknownModelError with the profiles that there are."""
+    """Every model of a profile once, in the order of the jobs. Raises UnknownModelError with the valid profiles."""
     entry(profile, "asr")
     registry = load_registry()
     return [registry.models[name] for name in dict.fromkeys(n for job in registry.profiles[profile].values() for n in job.values())]
@@ -135,7 +134,7 @@ def models_of(profile: str) -> list[ModelEntry]:
 
 @functools.cache
 def speech_version(profile: str) -> str:
-    """A short stable name of the models and decoding parameters that hear the calls; stored with every call."""
+    """A short stable identifier of the models and decoding parameters of speech recognition; stored with every call."""
     own = own_entries(profile, "asr")
     parts = [entry(profile, job) for job in ("asr", "segmentation", "embedding")]
     pinned = [SPEECH_CODE, *(p.fingerprint for p in parts), *(f"{language} {p.fingerprint}" for language, p in own.items())]
@@ -144,24 +143,24 @@ def speech_version(profile: str) -> str:
     return f"{asr}+{parts[1].name}@{digest}"
 
 
-SPEECH_CODE = "3"  # part of the names given so far; what a change of code means for what was graded, `pipelines.core.versions` tells
+SPEECH_CODE = "3"  # part of the identifiers so far; `pipelines.core.versions` determines what a code change means for graded calls
 
 
 def stay_offline() -> None:
-    """Keep every engine from calling home: no hub, no telemetry. Call before the first import of an engine."""
+    """Disable network access of every engine: no hub, no telemetry. Call it before the first import of an engine."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     quiet()
 
 
 def quiet() -> None:
-    """Switch telemetry off, in every profile."""
+    """Disable telemetry, in every profile."""
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def sha256_of(path: Path) -> str:
-    """The checksum of a file, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -170,9 +169,9 @@ _checked: set[tuple[str, str, int, int]] = set()
 
 
 def check_file(path: Path, sha256: str, name: str) -> None:
-    """Check a file of the model `name`, once a process and state of the file: hashing 145 MB takes a good part of a second.
+    """Verify a file of the model `name`, once per process and state of the file: hashing 145 MB takes much of a second.
 
-    Raises ChangedWeightsError when it is not the file with this sha256.
+    Raises ChangedWeightsError when its sha256 differs.
     """
     stat = path.stat()
     key = (str(path), sha256, stat.st_size, stat.st_mtime_ns)
@@ -181,7 +180,7 @@ def check_file(path: Path, sha256: str, name: str) -> None:
     found = sha256_of(path)
     if found != sha256:
         raise ChangedWeightsError(
-            f"{path} is not the file that the registry pins for {name}: its sha256 begins with {found[:12]}, not {sha256[:12]}. "
+            f"{path} differs from the file pinned in the registry for {name}: its sha256 begins with {found[:12]}, not {sha256[:12]}. "
             f"Remove it and run {FETCH}."
         )
     _checked.add(key)
@@ -200,28 +199,28 @@ def _entry(name: str, values: dict[str, Any], path: Path) -> ModelEntry:
 
 
 def _by_language(given: str | Mapping[str, str], models: Mapping[str, ModelEntry], job: str, place: str) -> dict[str, str]:
-    """The names of the models that do a job, by language; `place` begins every message."""
+    """The model names of a job, by language; `place` is the prefix of every message."""
     if job not in JOBS:
-        raise UnknownModelError(f"{place}: there is no such job; the jobs are {', '.join(JOBS)}.")
+        raise UnknownModelError(f"{place}: unknown job; the jobs are {', '.join(JOBS)}.")
     if isinstance(given, Mapping) and job != "asr":
         raise UnknownModelError(f"{place}: only asr may have a model for each language; this job takes one name.")
     names = dict(given) if isinstance(given, Mapping) else {DEFAULT: given}
     if DEFAULT not in names:
         raise UnknownModelError(
-            f"{place}: names a model for {', '.join(names)} and none under {DEFAULT!r}, which hears all other languages."
+            f"{place}: names a model for {', '.join(names)} and none under {DEFAULT!r}, which serves all other languages."
         )
     for language, name in names.items():
         where = place if isinstance(given, str) else f"{place}, {language}"
         if name not in models:
-            raise UnknownModelError(f"{where}: no model {name!r}; there are {', '.join(models)}.")
+            raise UnknownModelError(f"{where}: unknown model {name!r}; available: {', '.join(models)}.")
         model = models[name]
         if job == "asr" and model.engine not in HEARS:
-            raise UnknownModelError(f"{where}: {name} runs by {model.engine}, which does not turn speech into words.")
+            raise UnknownModelError(f"{where}: {name} has the engine {model.engine}, which is not for speech recognition.")
         if job == "asr" and language == DEFAULT and model.engine not in TELLS_LANGUAGES:
             raise UnknownModelError(
-                f"{where}: {name} cannot tell which language it hears. Name a model of {' or '.join(TELLS_LANGUAGES)} under {DEFAULT!r}, "
+                f"{where}: {name} cannot identify languages. Set a model of {' or '.join(TELLS_LANGUAGES)} under {DEFAULT!r}, "
                 f"and {name} under its language."
             )
         if language != DEFAULT and language not in model.languages:
-            raise UnknownModelError(f"{where}: {name} does not hear {language!r}; it hears {', '.join(model.languages)}.")
+            raise UnknownModelError(f"{where}: {name} does not support {language!r}; it supports {', '.join(model.languages)}.")
     return names

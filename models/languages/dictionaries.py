@@ -1,7 +1,8 @@
-"""The dictionaries of the four languages: dictionary forms of words, and whether a word is in them at all.
+"""The dictionaries of the four languages: dictionary forms of words, and whether a word exists.
 
-pymorphy3 knows Russian and Ukrainian, simplemma Hungarian and English. What simplemma ships must be unpacked into 200 MB word by word, which for
-Hungarian took longer than judging ten calls; so each is kept as a trie of 1 to 9 MB beside the models, made at its first use.
+pymorphy3 covers Russian and Ukrainian, simplemma Hungarian and English. The data that simplemma ships has to be unpacked into 200 MB
+word by word, which for Hungarian took longer than grading ten calls; so each dictionary is stored as a trie of 1 to 9 MB beside the
+models, built on first use.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def lemmas(word: str, language: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=200_000)
 def is_known(word: str, language: str) -> bool:
-    """Whether the dictionary has a word, in whatever form."""
+    """Whether the dictionary has a word, in any form."""
     if language in ("ru", "uk"):
         return bool(morph(language).word_is_known(word))
     from simplemma.strategies import DictionaryLookupStrategy
@@ -39,14 +40,14 @@ def is_known(word: str, language: str) -> bool:
 
 
 def entry(word: str, language: str) -> str | None:
-    """The dictionary form of a Hungarian or English word that stands in the dictionary as it is written here; None for any other."""
+    """The dictionary form of a Hungarian or English word that is in the dictionary in exactly this spelling; None otherwise."""
     found = _tries(language).get_dictionary(language).get(word)
     return None if found is None else str(found)
 
 
 @cache
 def morph(language: str) -> Any:
-    """The morphological dictionary of Russian or Ukrainian."""
+    """The morphological analyser of Russian or Ukrainian."""
     import pymorphy3
 
     return pymorphy3.MorphAnalyzer(lang=language)
@@ -62,7 +63,7 @@ def _lemmatizer(language: str) -> Any:
 
 @cache
 def _tries(language: str) -> Any:
-    """Where simplemma looks words of a language up: in the trie that is kept, or, where nothing can be written, in what it ships."""
+    """The lookup of simplemma's words of a language: the stored trie or, where nothing can be written, the packaged data."""
     from simplemma import __version__
     from simplemma.strategies.dictionaries import DefaultDictionaryFactory, TrieDictionaryFactory
 
@@ -70,7 +71,7 @@ def _tries(language: str) -> Any:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / f"{language}.dic").exists():
-            with tempfile.TemporaryDirectory(dir=folder) as unfinished:  # another process sees a whole file or none
+            with tempfile.TemporaryDirectory(dir=folder) as unfinished:  # so that another process sees a complete file or none
                 TrieDictionaryFactory(disk_cache_dir=unfinished).get_dictionary(language)
                 os.replace(Path(unfinished) / f"{language}.dic", folder / f"{language}.dic")
     except OSError:

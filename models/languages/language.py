@@ -1,16 +1,16 @@
-"""Words, lemmas and phrases of the four languages, so that rules are written once and survive inflection and recognition errors.
+"""Words, lemmas and phrases of the four languages, so that rules are independent of inflection and recognition errors.
 
-A phrase is a small pattern over lemmas, written as people say it:
+A phrase is a small pattern over lemmas, written as it is spoken:
 
     спасибо за ожидание        these words in this order, with at most two others between neighbours
-    (подождать|остаться) на линия   one of several words at a place
-    чем~ помочь                a word that may be missing
-    не_знать                   neighbours with nothing between them
+    (подождать|остаться) на линия   one of several words in a position
+    чем~ помочь                an optional word
+    не_знать                   adjacent words, nothing between them
     дзвінок ... завершити      up to six other words between
-    =всё                       this very form, not another form of the word
-    megold*                    any word that begins so
-    понимать -правильно        not when that word stands inside, up to six words before or three after
-    извинить ... ожидание /60  a weaker sign: its score is at most 0.6
+    =всё                       exactly this form of the word
+    megold*                    any word with this prefix
+    понимать -правильно        no match when that word occurs inside, up to six words before or three after
+    извинить ... ожидание /60  a weaker signal: its score is at most 0.6
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _WORD = re.compile(r"\[[a-z_]+\]|\w+(?:['-]\w+)*")
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What the project knows of one language, as `models/languages/<code>.yaml` says it."""
+    """The data of one language, from `models/languages/<code>.yaml`."""
 
     code: str
     name: str
@@ -50,39 +50,39 @@ class Language:
     topics: Mapping[str, tuple[str, ...]]
     client_types: Mapping[str, tuple[str, ...]]
     first_names: frozenset[str]
-    lexicon: Mapping[str, Any]  # models/languages/abuse/<code>.yaml, empty where there is none
+    lexicon: Mapping[str, Any]  # models/languages/abuse/<code>.yaml, empty where it does not exist
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, lower-cased and bare; a placeholder such as `[ACCOUNT]` stays one word, in capitals."""
+    """The words of a text, lower-cased and without punctuation; a placeholder such as `[ACCOUNT]` stays one word, in capitals."""
     plain = unicodedata.normalize("NFC", text.lower()).translate(APOSTROPHES)
     return [w.upper() if w[0] == "[" else w for w in _WORD.findall(plain)]
 
 
 def languages_of_script(word: str) -> tuple[str, ...]:
-    """The languages that are written in a word's letters; asking the others would only load their dictionaries."""
+    """The languages written in a word's script; others are not checked, so that their dictionaries need not be loaded."""
     return ("ru", "uk") if _CYRILLIC.search(word.lower()) else ("hu", "en")
 
 
 def lemma(word: str, language: str) -> str:
-    """The dictionary form of a word; an unknown word comes back lower-cased."""
+    """The dictionary form of a word; an unknown word is returned in lower case."""
     return lemmas(word.lower().translate(APOSTROPHES), language)[0]
 
 
 @lru_cache(maxsize=100_000)
 def is_first_name(word: str, language: str) -> bool:
-    """Whether a word is a person's given name, by the dictionary (ru, uk) or by the language's list."""
+    """Whether a word is a given name, by the dictionary (ru, uk) or by the language's list."""
     if word in load(language).first_names or lemma(word, language) in load(language).first_names:
         return True
     if language not in ("ru", "uk") or len(word) < 3:
         return False
-    # Ukrainian operators bear Russian names and the other way round
+    # Ukrainian operators have Russian names and vice versa
     return any("Name" in p.tag and p.is_known and p.score >= 0.1 for code in ("ru", "uk") for p in morph(code).parse(word))
 
 
 @lru_cache(maxsize=100_000)
 def parses(word: str, language: str) -> tuple[Any, ...]:
-    """The readings of a Russian or Ukrainian word, the likeliest first: pymorphy3's parses with `tag`, `score`, `is_known`."""
+    """The morphological parses of a Russian or Ukrainian word, the likeliest first: pymorphy3's, with `tag`, `score`, `is_known`."""
     return tuple(morph(language).parse(word))
 
 
@@ -90,10 +90,10 @@ def parses(word: str, language: str) -> tuple[Any, ...]:
 def load(language: str) -> Language:
     """The language's phrases and names, read from its YAML file and checked.
 
-    Raises ValueError with the file and what is wrong in it.
+    Raises ValueError with the file and the error in it.
     """
     if language not in LANGUAGES:
-        raise ValueError(f"language {language!r} is not one of {', '.join(LANGUAGES)}; add models/languages/{language}.yaml to teach it")
+        raise ValueError(f"language {language!r} is not one of {', '.join(LANGUAGES)}; add models/languages/{language}.yaml to support it")
     path = FOLDER / f"{language}.yaml"
     data = _read(path)
     acts = _phrases(path, "acts", data.get("acts", {}))
@@ -113,9 +113,9 @@ def load(language: str) -> Language:
 
 
 def find_phrase(words: Sequence[str], phrase: str, language: str, min_score: float = 85) -> list[tuple[int, int, float]]:
-    """Where a phrase occurs in `words` (as `words_of` gives them): spans (first, last + 1, score 0..1), none overlapping.
+    """The occurrences of a phrase in `words` (from `words_of`): spans (first, last + 1, score 0..1), not overlapping.
 
-    Words match by lemma; long words may differ by recognition errors. `min_score` is the least mean score of a span, 0 to 100.
+    Words match by lemma; long words may have recognition errors. `min_score` is the minimum mean score of a span, 0 to 100.
     """
     found: list[tuple[int, int, float]] = []
     patterns = compile_phrase(phrase, language)
@@ -140,7 +140,7 @@ def find_phrase(words: Sequence[str], phrase: str, language: str, min_score: flo
 
 
 def _anchored(words: Sequence[str], pattern: Pattern) -> list[int]:
-    """The places where a span may begin: where one of the phrase's possible first words stands."""
+    """The positions where a span may start: those of the phrase's possible first words."""
     starts: list[int] = []
     for k, word in enumerate(words):
         for place in pattern.places:
@@ -153,7 +153,7 @@ def _anchored(words: Sequence[str], pattern: Pattern) -> list[int]:
 
 
 def _match_at(words: Sequence[str], first: int, pattern: Pattern, least: float) -> tuple[int, int, float] | None:
-    """The span that begins at `first`, each further word taken at its nearest place."""
+    """The span that starts at `first`, with each further word matched at its nearest position."""
     at, total, count, gaps, started = first, 0.0, 0, 0, False
     for place in pattern.places:
         reach = place.gap if started else 0
@@ -185,7 +185,7 @@ def _width_score(words: Sequence[str], at: int, place: PhraseSlot) -> tuple[int,
     if score >= 0.95 or not place.is_long:
         return 1, score
     width = 1
-    for n in (2, 3):  # a long name is often heard as two or three words
+    for n in (2, 3):  # a long name is often recognised as two or three words
         if at + n <= len(words):
             joined = place.unit.joined_score("".join(words[at : at + n])) - 0.01
             if joined > score + 0.02 and joined > max(place.unit.score(w) for w in words[at : at + n]):
@@ -199,7 +199,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise ValueError(f"{path} must hold a mapping of names to values")
+        raise ValueError(f"{path} must be a mapping of names to values")
     return data
 
 

@@ -1,6 +1,6 @@
-"""Abusive words that speech recognition wrote in another way: `отупили`, `варьё`, `дарма еды`, `де біл`.
+"""Abusive words that speech recognition misspelled: `отупили`, `варьё`, `дарма еды`, `де біл`.
 
-Only what is no word of the language is looked at again, by sound: unstressed vowels, voice and length of consonants fall together.
+Only out-of-vocabulary words are compared, by sound: unstressed vowels, and the voice and length of consonants, are ignored.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from models.languages.dictionaries import is_known
 
-_LEAST_LETTERS = 5  # shorter words sound like too many others
+_LEAST_LETTERS = 5  # letters: shorter words sound like too many others
 _ENDING = 4  # letters that may follow a stem
 _SOUNDS = str.maketrans(
     {
@@ -26,13 +26,13 @@ _DOUBLED = re.compile(r"(.)\1+")
 
 @dataclass(frozen=True, slots=True)
 class PhoneticIndex:
-    """The words of some lists by their sound."""
+    """The words of some lists, indexed by sound."""
 
     whole: dict[str, str]  # sound → word
-    stems: tuple[tuple[str, str], ...]  # sound, word that stands for the stem
+    stems: tuple[tuple[str, str], ...]  # sound, the word that represents the stem
 
     def find(self, word: str, is_single: bool = True) -> str | None:
-        """The listed word that sounds like this one (a single word may have one wrong vowel); None when there is none."""
+        """The listed word that sounds like this one (a single word may have one wrong vowel), or None."""
         if len(word) < _LEAST_LETTERS:
             return None
         heard = sound(word)
@@ -45,7 +45,7 @@ class PhoneticIndex:
 
 
 def sounds_of(entries: Iterable[str]) -> PhoneticIndex:
-    """The sounds of lexicon entries; an entry that ends with `*` is a stem, regular expressions are left out."""
+    """The index of lexicon entries; an entry that ends with `*` is a stem, regular expressions are skipped."""
     whole: dict[str, str] = {}
     stems: dict[str, str] = {}
     for entry in entries:
@@ -53,14 +53,14 @@ def sounds_of(entries: Iterable[str]) -> PhoneticIndex:
         if entry.startswith("~") or len(word) < _LEAST_LETTERS:
             continue
         if entry.endswith("*"):
-            stems.setdefault(_blurred(word), word)  # its last letter is not the last of a word
+            stems.setdefault(_blurred(word), word)  # its last letter is not at the end of a word
         else:
             whole.setdefault(sound(word), word)
     return PhoneticIndex(whole, tuple(sorted(stems.items())))
 
 
 def sound(word: str) -> str:
-    """How a word sounds, roughly: words that recognition confuses have the same sound."""
+    """A rough phonetic key: words that recognition confuses have the same key."""
     plain = _blurred(word)
     return plain[:-1] + plain[-1:].translate(_DEVOICED)
 
@@ -77,5 +77,5 @@ def _blurred(word: str) -> str:
 
 
 def is_known_word(word: str, language: str) -> bool:
-    """Whether the dictionary of a language has the word; every word of a language without a dictionary counts as known."""
+    """Whether the dictionary of a language has the word; for a language without a dictionary, always true."""
     return language not in ("ru", "uk", "hu", "en") or is_known(word, language)

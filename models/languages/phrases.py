@@ -1,4 +1,4 @@
-"""Phrases compiled to patterns over lemmas, and how near a heard word is to a wanted one. See `language` for how a phrase is written."""
+"""Phrases compiled to patterns over lemmas, and the similarity of recognised words to expected ones. `language` has the syntax."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from rapidfuzz import fuzz, process
 
 from models.languages.dictionaries import is_known, lemmas
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where PyYAML was built with it, is ten times faster
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader, where PyYAML was built with it, is ten times faster
 APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'", "‘": "'", "ё": "е"})
-_GAP = 2  # other words that may stand between two words of a phrase
+_GAP = 2  # other words allowed between two words of a phrase
 _WIDE_GAP = 6
-_FUZZY_LENGTH = 5  # shorter words must match exactly: one letter makes another word of them
-_LEAST_KNOWN = 88.0  # a word of the dictionary is seldom another word misheard
+_FUZZY_LENGTH = 5  # letters: shorter words must match exactly, as one letter makes another word of them
+_LEAST_KNOWN = 88.0  # a dictionary word is seldom a misrecognition of another word
 _LEAST_UNKNOWN = 76.0
-_LONG = 10  # letters of a name that may be heard as several words
+_LONG = 10  # letters of a name that may be recognised as several words
 
 
 @dataclass(frozen=True, slots=True)
 class PhraseSlot:
-    """One place of a phrase."""
+    """One position of a phrase."""
 
     unit: SlotMatcher
     gap: int  # other words allowed before it
     is_optional: bool
-    is_long: bool  # may be heard as two or three words
+    is_long: bool  # may be recognised as two or three words
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A phrase ready to be looked for."""
+    """A compiled phrase."""
 
     places: tuple[PhraseSlot, ...]
     unless: tuple[SlotMatcher, ...]
-    weight: float  # 1.0, or less for a weaker sign
-    wanted: tuple[frozenset[str], ...] = ()  # of each place that must be there and is one word: what may stand at it
+    weight: float  # 1.0, or less for a weaker signal
+    wanted: tuple[frozenset[str], ...] = ()  # per mandatory single-word slot: the options allowed there
 
     def may_be_in(self, near: frozenset[str]) -> bool:
-        """Whether it can be found at all among words that may be these options; most phrases cannot, and need no search."""
+        """Whether a match is possible at all among words with these options; most phrases need no search."""
         return not any(near.isdisjoint(options) for options in self.wanted)
 
 
 def near_options(words: tuple[str, ...], language: str) -> frozenset[str]:
-    """Every option of any phrase of a language that one of the heard words may be; for phrases that are compiled already."""
+    """Every option of any phrase of a language that one of the recognised words may be; for phrases that are compiled already."""
     return _near_options(words, language, len(_vocabulary(language).known))
 
 
 @dataclass(slots=True, eq=False)
 class SlotMatcher:
-    """The words that may stand at one place, with the scores of words met so far."""
+    """The options of one slot, with a cache of scores."""
 
     options: tuple[str, ...]
     language: str
     scores: dict[str, float] = field(default_factory=dict)
 
     def score(self, word: str) -> float:
-        """How well a heard word fits, 0 to 1."""
+        """The match score of a recognised word, 0 to 1."""
         known = self.scores.get(word)
         if known is None:
             if len(self.scores) > 20_000:
@@ -72,15 +72,15 @@ class SlotMatcher:
         return known
 
     def joined_score(self, word: str) -> float:
-        """How well several words said as one fit a long option."""
+        """The match score of several words, joined, with a long option."""
         near = _vocabulary(self.language).near_joined(word)
         return max((near.get(option, 0.0) for option in self.options), default=0.0) if near else 0.0
 
 
 @lru_cache(maxsize=20_000)
 def compile_phrase(phrase: str, language: str) -> tuple[Pattern, ...]:
-    """The patterns of a phrase: one, or several when a group holds joined words. Raises ValueError when it is not well formed."""
-    places: list[list[list[tuple[str, int, bool]]]] = []  # place → alternatives → (options, gap, optional) in a row
+    """The patterns of a phrase: one, or several when a group has joined words. Raises ValueError for a syntax error."""
+    places: list[list[list[tuple[str, int, bool]]]] = []  # slot → alternatives → (options, gap, optional) in order
     unless: list[SlotMatcher] = []
     gap, weight = _GAP, 1.0
     for part in re.findall(r"(?:\([^)]*\)|[^\s()])+", phrase.replace("’", "'")) if _is_balanced(phrase) else _refuse(phrase):
@@ -95,7 +95,7 @@ def compile_phrase(phrase: str, language: str) -> tuple[Pattern, ...]:
                 places.append(_alternatives(piece, 0 if n else gap, phrase))
             gap = _GAP
     if not places or all(row[0][2] for place in places for row in place):
-        raise ValueError(f"the phrase {phrase!r} has no word that must be there")
+        raise ValueError(f"the phrase {phrase!r} has no mandatory word")
     patterns = []
     needed = sum(not row[2] for place in places for row in place[0])
     for chosen in product(*places):
@@ -119,7 +119,7 @@ def _refuse(phrase: str) -> list[str]:
 
 
 def _joined(part: str) -> list[str]:
-    """`a_b` into a and b; a group and a placeholder keep their underscores."""
+    """Splits `a_b` into a and b; a group and a placeholder keep their underscores."""
     return [part] if part.startswith("[") else [p for p in re.split(r"_(?![^(]*\))", part) if p]
 
 
@@ -145,7 +145,7 @@ def _unit(text: str, language: str) -> SlotMatcher:
     given = text.strip("()").split("|")
     options = [unicodedata.normalize("NFC", o if o.startswith("[") else o.lower()).translate(APOSTROPHES) for o in given]
     if not options or any(not re.search(r"\w", o) for o in options):
-        raise ValueError(f"{text!r} is not a word of a phrase")
+        raise ValueError(f"{text!r} is not a valid word in a phrase")
     vocabulary = _vocabulary(language)
     for option in options:
         vocabulary.add(option)
@@ -153,7 +153,7 @@ def _unit(text: str, language: str) -> SlotMatcher:
 
 
 class _Vocabulary:
-    """All words that any phrase of one language waits for; each heard word is compared with all of them at once."""
+    """All words of the phrases of one language; each recognised word is compared with all of them at once."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -161,14 +161,14 @@ class _Vocabulary:
         self.by_word: dict[str, list[str]] = {}
         self.by_lemma: dict[str, list[str]] = {}
         self.stems: list[str] = []
-        self.bare: list[str] = []  # words and lemmas that may be misheard, with the option each stands for
+        self.bare: list[str] = []  # words and lemmas that may be misrecognised, with the option of each
         self.option_of: list[str] = []
         self.long: list[str] = []
         self.met: dict[str, tuple[int, dict[str, float]]] = {}
         self.met_joined: dict[str, tuple[int, dict[str, float]]] = {}
 
     def add(self, option: str) -> None:
-        """Wait for one more word."""
+        """Add a word."""
         if option in self.known:
             return
         self.known[option] = len(self.known)
@@ -190,7 +190,7 @@ class _Vocabulary:
                 self.option_of.append(option)
 
     def near(self, word: str) -> dict[str, float]:
-        """The options that a heard word may be, with scores 0 to 1."""
+        """The options that a recognised word may be, with scores 0 to 1."""
         size, scores = self.met.get(word, (-1, {}))
         if size == len(self.known):
             return scores
@@ -201,7 +201,7 @@ class _Vocabulary:
         return scores
 
     def near_joined(self, word: str) -> dict[str, float]:
-        """The long options that several words said as one may be, with scores 0 to 1."""
+        """The long options that several words, joined, may be, with scores 0 to 1."""
         size, scores = self.met_joined.get(word, (-1, {}))
         if size == len(self.long):
             return scores
@@ -222,7 +222,7 @@ class _Vocabulary:
                 for _, score, index in process.extract(heard, self.bare, scorer=fuzz.ratio, score_cutoff=least, limit=None):
                     option = self.option_of[index]
                     if option.startswith("=") and least == _LEAST_KNOWN:
-                        continue  # a known word is not another form misheard
+                        continue  # a known word is not a misrecognition of another form
                     scores[option] = max(scores.get(option, 0.0), score / 100)
         for form in forms:
             for option in self.by_lemma.get(form, ()):

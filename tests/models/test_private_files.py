@@ -144,10 +144,10 @@ def test_a_site_with_open_modes_is_tightened_by_the_next_run_and_said_so(left_op
     main(["check", "--warehouse", str(left_open.warehouse)])
     assert too_open(left_open.site, left_open.warehouse) == {}
     said = capsys.readouterr().err
-    assert f"{left_open.site}: {number} files and folders were open to other users" in said
+    assert f"{left_open.site}: {number} files and folders were accessible to other users" in said
     assert (left_open.warehouse.parent / "elsewhere.txt").stat().st_mode & 0o777 == 0o644  # a link is not followed
     main(["check", "--warehouse", str(left_open.warehouse)])
-    assert "open to other users" not in capsys.readouterr().err
+    assert "accessible to other users" not in capsys.readouterr().err
 
 
 def test_a_command_that_only_uses_the_database_tightens_too(left_open: Settings) -> None:

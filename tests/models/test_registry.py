@@ -72,7 +72,7 @@ def test_without_the_hub_the_message_says_which_profile_works(tmp_path: Path, mo
         raise OSError("no route")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(registry.MissingWeightsError, match=r"did not give it .*--profile offline"):
+    with pytest.raises(registry.MissingWeightsError, match=r"could not be downloaded .*--profile offline"):
         weights.fetch(tmp_path, "gpu", lambda _: None)
     with pytest.raises(
         registry.MissingWeightsError, match=r"models--Systran.* is missing\. Fetch it with `callgrade models --profile gpu --fetch`"
@@ -121,19 +121,19 @@ def test_the_speech_version_knows_every_engine_and_which_language_it_hears(tmp_p
 @pytest.mark.parametrize(
     ("asr", "jobs", "message"),
     [
-        ("whisper-huge", {}, r"profile mine, asr: no model 'whisper-huge'; there are whisper-base"),
-        ({"default": "whisper-base", "ru": "gigaam"}, {}, r"profile mine, asr, ru: no model 'gigaam'; there are"),
+        ("whisper-huge", {}, r"profile mine, asr: unknown model 'whisper-huge'; available: whisper-base"),
+        ({"default": "whisper-base", "ru": "gigaam"}, {}, r"profile mine, asr, ru: unknown model 'gigaam'; available:"),
         (
             {"default": "whisper-base", "hu": "gigaam-v3-e2e-ctc"},
             {},
-            r"profile mine, asr, hu: gigaam-v3-e2e-ctc does not hear 'hu'; it hears ru",
+            r"profile mine, asr, hu: gigaam-v3-e2e-ctc does not support 'hu'; it supports ru",
         ),
         ({"ru": "gigaam-v3-e2e-ctc"}, {}, r"profile mine, asr: .* none under 'default'"),
-        ("gigaam-v3-e2e-ctc", {}, r"profile mine, asr: gigaam-v3-e2e-ctc cannot tell which language"),
-        ({"default": "parakeet-tdt-0.6b-v3"}, {}, r"profile mine, asr, default: parakeet-tdt-0.6b-v3 cannot tell which language"),
-        ("campplus", {}, r"profile mine, asr: campplus runs by campplus"),
+        ("gigaam-v3-e2e-ctc", {}, r"profile mine, asr: gigaam-v3-e2e-ctc cannot identify languages"),
+        ({"default": "parakeet-tdt-0.6b-v3"}, {}, r"profile mine, asr, default: parakeet-tdt-0.6b-v3 cannot identify languages"),
+        ("campplus", {}, r"profile mine, asr: campplus has the engine campplus"),
         ("whisper-base", {"embedding": {"default": "campplus"}}, r"profile mine, embedding: only asr"),
-        ("whisper-base", {"translation": "campplus"}, r"profile mine, translation: there is no such job; the jobs are asr"),
+        ("whisper-base", {"translation": "campplus"}, r"profile mine, translation: unknown job; the jobs are asr"),
     ],
 )
 def test_what_a_profile_cannot_mean_is_told_with_its_place(tmp_path: Path, asr: object, jobs: dict[str, object], message: str) -> None:
@@ -198,7 +198,7 @@ def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_
 
     (folder / "config.json").write_bytes(b'{"evil": 1}')
     for use in (lambda: installed.weights(tmp_path, model), lambda: hub.fetch(tmp_path, model, said.append)):
-        with pytest.raises(registry.ChangedWeightsError, match=r"config\.json is not the file"):
+        with pytest.raises(registry.ChangedWeightsError, match=r"config\.json differs from the file"):
             use()
     (folder / "config.json").write_bytes(b"{}")
     (folder / "extra.py").write_bytes(b"import os")
