@@ -4,5 +4,5 @@ import logging
 
 from pipelines.core.printable import PrintableMessages
 
-# Every module logs here, in every process: names from outside are escaped before any handler, Airflow's among them, sees a message.
+# Every module logs here, in every process: names from outside are escaped before any handler, including Airflow's, sees a message.
 logging.getLogger("callgrade").addFilter(PrintableMessages())

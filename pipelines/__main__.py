@@ -1,6 +1,6 @@
 """The `callgrade` command: the same flow as the Dags, without Airflow.
 
-Exit status: 0 all graded or honestly rejected, 1 nothing could be done, 2 bad arguments or settings.
+Exit status: 0 all calls graded or rejected with a reason, 1 nothing could be done, 2 bad arguments or settings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COMMANDS = (
     regrade_report,
     models,
     schema,
-)  # as the help lists them
+)  # in the order of the help
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,14 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(error)
         return 1
     except KeyboardInterrupt:
-        processes.stop()  # threads that wait for a decoder would keep this process from ending
-        print("callgrade: stopped; what was finished is kept, run the same command again to go on.", file=sys.stderr)
+        processes.stop()  # threads that wait for a decoder would keep this process from exiting
+        print("callgrade: stopped; finished work is saved, run the same command again to continue.", file=sys.stderr)
         return 130
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the command, with every sub-command."""
-    parser = argparse.ArgumentParser(prog="callgrade", description="Recorded calls in; scorecards, coaching clips and a DuckDB file out.")
+    """The argument parser of the command, with every subcommand."""
+    parser = argparse.ArgumentParser(prog="callgrade", description="Grade recorded calls: scorecards, coaching clips and a DuckDB file.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for module in COMMANDS:
         module.add_to(commands)

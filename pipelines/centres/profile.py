@@ -1,7 +1,8 @@
-"""What a centre is and how its calls are judged: the models of `centres/<id>.yaml`, and their reader.
+"""Centre profiles: the models of `centres/<id>.yaml`, and their reader.
 
-Criteria that many centres share are described once in `criteria.yaml`; a centre's scorecard names them with a weight, may change any of
-their fields, and may add its own. Every mistake in a file is told with its line, the value, what is allowed and the nearest of it.
+Criteria shared by many centres are described once in `criteria.yaml`; a centre's scorecard refers to them with a weight, may override
+any of their fields, and may add its own. Every error in a file is reported with its line, the value, the allowed values and the nearest
+match.
 """
 
 from __future__ import annotations
@@ -70,37 +71,37 @@ Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
 
 
 class Applies(FileModel):
-    """When a criterion is asked of a call; every condition that is given must hold."""
+    """The conditions under which a criterion applies to a call; all that are given must hold."""
 
     topics: tuple[Topic, ...] = ()
-    """Asked only of calls about one of these topics."""
+    """Applies only to calls about one of these topics."""
     except_topics: tuple[Topic, ...] = ()
-    """Not asked of calls about one of these topics."""
+    """Does not apply to calls about one of these topics."""
     directions: tuple[Annotated[str, OneOf(DIRECTIONS)], ...] = ()
-    """Asked only of calls in one of these directions."""
+    """Applies only to calls in one of these directions."""
     lines: tuple[Line, ...] = ()
-    """Asked only of calls that one of these lines took."""
+    """Applies only to calls on one of these lines."""
     is_night: bool | None = Field(default=None, alias="night")
-    """true: asked only outside the hours of the full service; false: only within them."""
+    """true: applies only outside the hours of the full service; false: only within them."""
     upset_client: bool | None = None
-    """true: asked only where the client is upset, by the topic or by two or more negative turns; false: only where not."""
+    """true: applies only where the client is upset, by the topic or by two or more negative turns; false: only where not."""
     rude_client: bool | None = None
-    """true: asked only where the client is abusive or has two or more negative turns; false: only where not."""
+    """true: applies only where the client is abusive or has two or more negative turns; false: only where not."""
     considerate_client: bool | None = None
-    """true: asked only where the client sounds pleased and is not abusive; false: only where not."""
+    """true: applies only where the client sounds pleased and is not abusive; false: only where not."""
     unless_ended_by_abuse: bool = False
-    """true: not asked where the call ended over abuse."""
+    """true: does not apply where the call ended over abuse."""
 
 
 class Criterion(FileModel):
-    """A weighted question with the evidence that answers it. A field that a scorecard leaves out comes from criteria.yaml."""
+    """A weighted question and the evidence that answers it. A field that a scorecard omits comes from criteria.yaml."""
 
     criterion_id: str = Field(alias="id")
     """The name of the criterion in criterion_results; one of criteria.yaml, or one of your own with its rule, weight, title and description."""
     rule: Annotated[str, OneOf(RULES)]
-    """How the verdict is found; docs/scorecards.md describes each rule. `said` and `not_said` need acts or phrases."""
+    """How the verdict is determined; docs/scorecards.md describes each rule. `said` and `not_said` need acts or phrases."""
     weight: float = Field(ge=0, le=100)
-    """How many points the criterion is worth; a score is points won of points decided."""
+    """The points of the criterion; a score is points earned divided by points decided."""
     title: ByLanguage
     """A few words by language, for pages and tables."""
     description: ByLanguage
@@ -110,19 +111,19 @@ class Criterion(FileModel):
     phrases: Phrases = Field(default_factory=dict)
     """Phrases of this centre's own by language, as patterns over dictionary forms; docs/scorecards.md lists the signs."""
     where: Annotated[str, OneOf(WHERE)] = "anywhere"
-    """Where the words are looked for: `opening` is the operator's first two turns."""
+    """Where the words are searched: `opening` is the operator's first two turns."""
     is_auto_fail: bool = Field(default=False, alias="auto_fail")
     """true: a fail makes the score of the whole call 0."""
     severity: Annotated[str, OneOf(SEVERITIES)] = "minor"
-    """How grave a fail is; a critical criterion that is unsure asks for a review."""
+    """The severity of a fail; a critical criterion that is unsure requires a review."""
     applies: Applies = Field(default_factory=Applies)
-    """Which calls the criterion is asked of; all when it is left out."""
+    """The calls that the criterion applies to; all when omitted."""
     clip_worthy: bool = True
-    """Whether coaching clips are cut from it."""
+    """Whether coaching clips are extracted for it."""
     least_trust: float = Field(default=0.6, ge=0, le=2)
     """How well (0 to 1) the searched words must be recognised before their absence is a fail; above 1: absence never is."""
     na_below: float = Field(default=0.5, ge=0, le=0.7)
-    """A chance of being asked that is larger than this never makes the verdict `na`."""
+    """With a probability of being applicable above this, the verdict is never `na`."""
 
     @model_validator(mode="after")
     def _has_words(self) -> Self:
@@ -132,33 +133,33 @@ class Criterion(FileModel):
 
 
 class Scorecard(FileModel):
-    """A set of criteria with its history: who owns it and since when it is in force."""
+    """A versioned set of criteria with its owner and effective date."""
 
     scorecard_id: str = Field(alias="id")
     """The name of the scorecard in the warehouse."""
     version: str
-    """Count it up with every change, so that results tell by which rules they were made."""
+    """Increase it with every change, so that results identify their rules."""
     owner: str
-    """Who decides about the scorecard."""
+    """The owner of the scorecard."""
     effective_from: str = Field(json_schema_extra={"format": "date"})
-    """The day from which this version is in force, as YYYY-MM-DD."""
+    """The effective date of this version, as YYYY-MM-DD."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
-    """What calls are judged by; the weights need not add up to 100."""
+    """The criteria of the scorecard; the weights need not add up to 100."""
     review_below_coverage_pct: float = Field(default=60.0, ge=0, le=100)
-    """An evaluation needs a review when fewer percent of its applicable points could be decided."""
+    """An evaluation needs a review when a smaller percentage of its applicable points could be decided."""
 
     @model_validator(mode="after")
     def _are_different(self) -> Self:
         seen: set[str] = set()
         for n, criterion in enumerate(self.criteria):
             if criterion.criterion_id in seen:
-                raise wrong(f"criterion {criterion.criterion_id!r} stands twice in this scorecard", "criteria", n, "id")
+                raise wrong(f"criterion {criterion.criterion_id!r} is listed twice in this scorecard", "criteria", n, "id")
             seen.add(criterion.criterion_id)
         return self
 
 
 class ProcedureConfig(FileModel):
-    """The warn-before-hang-up rule: how many warnings, and whether the end must be announced."""
+    """The warn-before-hang-up rule: the number of warnings, and whether the end must be announced."""
 
     warnings: int = Field(default=1, ge=1, le=5)
     """How many warnings an abusive client gets before the operator may end the call."""
@@ -167,7 +168,7 @@ class ProcedureConfig(FileModel):
 
 
 class RestRule(FileModel):
-    """When an operator is due a rest: whichever of the three comes first within a shift."""
+    """The rest rule: an operator is due a rest at whichever of the three comes first within a shift."""
 
     abusive_in_a_row: int = Field(default=2, ge=1, le=100)
     """Abusive calls one after another."""
@@ -178,14 +179,14 @@ class RestRule(FileModel):
 
 
 class Hours(FileModel):
-    """Local hours of the full service; outside them only `night_topics` are taken. From = to means round the clock."""
+    """Local hours of the full service; outside them only `night_topics` are handled. From = to means round the clock."""
 
     day_from: Hour = 0
     """The local hour at which the full service opens."""
     day_to: Hour = 0
     """The local hour at which the full service closes; the same as day_from: never."""
     night_topics: tuple[Topic, ...] = ()
-    """Topics that are taken outside these hours."""
+    """Topics that are handled outside these hours."""
 
     def is_night(self, hour: int) -> bool:
         """Whether the full service is closed at this local hour."""
@@ -193,54 +194,54 @@ class Hours(FileModel):
 
 
 class Centre(FileModel):
-    """One contact centre: its facts, its words, its scorecard."""
+    """The profile of one contact centre: its facts, vocabulary and scorecard."""
 
     centre_id: str = Field(alias="centre")
-    """The id of the centre; the file has the same name."""
+    """The id of the centre; also the name of the file."""
     name: str
-    """The name of the centre, as people write it."""
+    """The display name of the centre."""
     timezone: TimeZone
-    """Where the centre's clocks are: an IANA name such as Europe/Kyiv."""
+    """The time zone: an IANA name such as Europe/Kyiv."""
     languages: tuple[Language, ...]
-    """Languages that are spoken in calls, the main one first."""
+    """Languages of the calls, the main one first."""
     company_names: Phrases = Field(default_factory=dict)
-    """What operators call the company, as phrases by language, the proper spelling first; every language of the centre needs a list."""
+    """Names of the company, as phrases by language, the proper spelling first; every language of the centre needs a list."""
     hours: Hours = Field(default_factory=Hours)
-    """Hours of the full service, for centres that take fewer topics at night."""
+    """Hours of the full service, for centres that handle fewer topics at night."""
     lines: tuple[Line, ...]
     """The lines of support that the centre has."""
     topics: tuple[Topic, ...]
     """Topics that calls of this centre may have."""
     topic_phrases: Mapping[Topic, Phrases] = Field(default_factory=dict)
-    """Phrases of this centre's own that tell a topic, by topic and language."""
+    """Phrases of this centre's own that indicate a topic, by topic and language."""
     topic_examples: Mapping[Topic, tuple[str, ...]] = Field(default_factory=dict)
     """By topic: its description and sentences of clients, in any language; the turn model learns the topic from them."""
     menu_topics: Mapping[str, tuple[Topic, ...]] = Field(default_factory=dict)
-    """Names in the columns queue or ivr_path of the call log, each with the topics that it was made for."""
+    """Values of the columns queue or ivr_path of the call log, each with its topics."""
     terms: Phrases = Field(default_factory=dict)
-    """Names of products and other words of the trade by language, for recognition and pages."""
+    """Product names and other domain terms by language, for recognition and pages."""
     procedure: ProcedureConfig = Field(default_factory=ProcedureConfig)
     """What an operator must do before ending an abusive call."""
     scorecard: Scorecard
-    """How calls are judged."""
+    """The scorecard that calls are graded by."""
     max_hold_s: float = Field(default=60.0, ge=1, le=3600)
-    """The longest hold that is in order, in seconds; for people, nothing is computed from it."""
+    """The longest acceptable hold, in seconds; informational, nothing is computed from it."""
     dead_air_s: float = Field(default=5.0, ge=1, le=120)
-    """From how many seconds on silence of both sides counts as dead air."""
+    """The minimum silence of both sides that counts as dead air, in seconds."""
     rest: RestRule = Field(default_factory=RestRule)
     """When an operator is due a rest after abusive calls."""
     operators: int | None = Field(default=None, ge=0, le=10**6)
-    """How many operators work here; for people, nothing is computed from it."""
+    """The number of operators; informational, nothing is computed from it."""
     calls_per_day: int | None = Field(default=None, ge=0, le=10**8)
-    """How many calls a usual day brings; for people, nothing is computed from it."""
+    """The usual number of calls a day; informational, nothing is computed from it."""
     notes: Any = None
-    """Remarks for people."""
+    """Free-text remarks."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for code in self.languages:
             if code not in self.company_names:
-                raise wrong(f"there is no list for language {code!r}, which the centre speaks", "company_names")
+                raise wrong(f"there is no list for language {code!r} of this centre", "company_names")
         for topic in self.topic_examples:
             if topic not in self.topics:
                 raise wrong(not_known("topic", topic, self.topics), "topic_examples", topic)
@@ -248,7 +249,7 @@ class Centre(FileModel):
 
 
 def centre_ids() -> list[str]:
-    """The ids of all centres that have a profile, sorted."""
+    """The ids of all centres with a profile, sorted."""
     return sorted(path.stem for path in CENTRES.glob("*.yaml"))
 
 
@@ -256,10 +257,10 @@ def centre_ids() -> list[str]:
 def load_centre(centre_id: str) -> Centre:
     """The checked profile of a centre.
 
-    Raises MisconfiguredError with file, line, value, allowed values and the nearest match; also for a centre that has no profile.
+    Raises MisconfiguredError with file, line, value, allowed values and the nearest match; also for a centre without a profile.
     """
     if centre_id not in centre_ids():
-        advice = f"Add {CENTRES / (centre_id + '.yaml')} to teach it"
+        advice = f"Add {CENTRES / (centre_id + '.yaml')} to support it"
         raise MisconfiguredError(f"{CENTRES}: {not_known('centre', centre_id, centre_ids(), advice)}.")
     return read_centre(CENTRES / f"{centre_id}.yaml")
 
@@ -278,14 +279,14 @@ def read_centre(path: Path, shared: Path = SHARED_CRITERIA) -> Centre:
 
 
 def _completed(item: yaml.Node, known: Mapping[str, yaml.Node]) -> yaml.Node:
-    """A criterion of a scorecard; what it does not say comes from the shared one."""
+    """A criterion of a scorecard, with omitted fields from the shared one."""
     own = entries(item)
     named = own.get("id")
     if not isinstance(named, yaml.ScalarNode):
         return item
     shared = known.get(named.value)
     if shared is None and "rule" not in own:
-        advice = "A criterion of your own needs a rule"
+        advice = "A custom criterion needs a rule"
         raise MisconfiguredError(f"{where(named)}: {not_known('criterion', named.value, known, advice)}.")
     inherited = [(key, value) for key, value in shared.value if key.value not in own] if isinstance(shared, yaml.MappingNode) else []
     return yaml.MappingNode(item.tag, [*item.value, *inherited], item.start_mark, item.end_mark)

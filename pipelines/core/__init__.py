@@ -1,1 +1,1 @@
-"""What every package stands on: records, staged batches, settings, errors, versions of steps, safe text and files."""
+"""Shared foundations: records, staged batches, settings, errors, step versions, safe text and files."""

@@ -1,4 +1,4 @@
-"""Rows by what they have in common, in their order."""
+"""Groups rows by a key, preserving their order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 def grouped(rows: Iterable[R], key: Callable[[R], K]) -> defaultdict[K, list[R]]:
-    """The rows of each key; an empty list for a key that no row has."""
+    """The rows by key; an empty list for a missing key."""
     found: defaultdict[K, list[R]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)
@@ -19,7 +19,7 @@ def grouped(rows: Iterable[R], key: Callable[[R], K]) -> defaultdict[K, list[R]]
 
 
 def by_call(rows: Iterable[R]) -> defaultdict[str, list[R]]:
-    """The records, or the rows of a query, of each call."""
+    """The records, or rows of a query, by call."""
     return grouped(rows, _call_id)
 
 

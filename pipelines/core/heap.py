@@ -1,4 +1,4 @@
-"""How a process that grades many batches gives memory back."""
+"""Returns memory to the operating system in a process that grades many batches."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ _M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def share_one_heap() -> None:
-    """Let all threads of this process, and of those it starts, take their memory from one heap; a number in MALLOC_ARENA_MAX stays.
+    """Make all threads of this process, and of its children, allocate from one heap; a number in MALLOC_ARENA_MAX takes precedence.
 
-    glibc gives each thread a heap of its own and keeps what is freed there for later threads of that heap, so that a process whose steps come and go in
-    threads grows by half over a thousand calls. To be called before the libraries that start threads are imported; elsewhere than on glibc it does nothing.
+    glibc gives each thread its own heap and retains freed memory for later threads of that heap, so that a process whose steps run in
+    short-lived threads grows by half over a thousand calls. Call it before importing libraries that start threads; on other C libraries
+    it does nothing.
     """
     most = os.environ.setdefault(NAME, "1")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
@@ -22,7 +23,7 @@ def share_one_heap() -> None:
 
 
 def give_back() -> None:
-    """Return to the system what was freed since, so that a step does not hold the memory of the one before it; elsewhere than on glibc it does nothing."""
+    """Return freed memory to the system, so that a step does not hold the memory of the one before it; does nothing without glibc."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

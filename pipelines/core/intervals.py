@@ -1,4 +1,4 @@
-"""Arithmetic of stretches of time, as (start, end) in seconds."""
+"""Arithmetic of time intervals, as (start, end) in seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Span = tuple[float, float]
 
 
 def union(spans: Iterable[Span]) -> list[Span]:
-    """What any of the spans covers, as ordered spans that do not touch; empty ones cover nothing."""
+    """The union of the spans, as ordered spans that do not touch; empty ones are dropped."""
     joined: list[Span] = []
     for start, end in sorted(span for span in spans if span[1] > span[0]):
         if joined and start <= joined[-1][1]:
@@ -19,10 +19,10 @@ def union(spans: Iterable[Span]) -> list[Span]:
 
 
 def overlap_s(a: Span, b: Span) -> float:
-    """Seconds that two spans share."""
+    """The overlap of two spans in seconds."""
     return max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
 
 
 def length_s(spans: Iterable[Span]) -> float:
-    """Seconds of all spans together; what two of them cover counts twice."""
+    """The total length of the spans in seconds; overlaps count twice."""
     return sum(end - start for start, end in spans)

@@ -1,6 +1,6 @@
-"""What can be known to fail before any work: missing models, a folder that cannot be written, a full disk. Checked before a recording is read.
+"""Preflight checks for failures that are known before any work: missing models, an unwritable folder, a full disk.
 
-The call log, the centre and the centre's profile are checked by the intake, also before it reads recordings.
+Intake checks the call log, the centre and its profile, also before it reads recordings.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ _DUCKDB_MAGIC = slice(8, 12), b"DUCK"
 
 
 def check(settings: Settings, *, job: str | None = None, verify_models: bool = True) -> None:
-    """Raise what a run with these settings would fail with later; writes nothing that stays.
+    """Raise what a run with these settings would fail with later; leaves no files behind.
 
     Args:
         settings: of the run.
         job: the only job that the run needs models for, such as `text` where transcripts are graded; all jobs when None.
-        verify_models: also check the sha256 of the models; false only looks whether their files are there.
+        verify_models: also check the sha256 of the models; false only checks that their files exist.
 
     Raises:
-        ModelError: a model of the profile is missing or changed; says which file and what to run.
-        MisconfiguredError: the warehouse cannot be written there, or is no DuckDB file.
+        ModelError: a model of the profile is missing or changed; the message has the file and the command to run.
+        MisconfiguredError: the warehouse cannot be written there, or is not a DuckDB file.
         TransientError: the disk has too little space.
     """
     check_models(settings, job=job, verify=verify_models)
@@ -38,7 +38,7 @@ def check(settings: Settings, *, job: str | None = None, verify_models: bool = T
 
 
 def check_models(settings: Settings, *, job: str | None = None, verify: bool = True) -> None:
-    """Raise ModelError when a model of the profile, or of one job of it, is missing or (with `verify`) changed; says which file and what to run."""
+    """Raise ModelError, with the file and the command to run, when a model of the profile or job is missing or (with `verify`) changed."""
     for model in registry.models_of(settings.profile) if job is None else [registry.entry(settings.profile, job)]:
         installed.weights(settings.models_dir, model, verify=verify)
 
@@ -58,7 +58,7 @@ def _check_warehouse(settings: Settings) -> None:
             f"The warehouse {file} cannot be opened for writing ({error.strerror}). Give a DuckDB file with --warehouse."
         ) from None
     if not is_duckdb:
-        raise MisconfiguredError(f"The warehouse {file} is not a DuckDB file. Give another with --warehouse; it is made when missing.")
+        raise MisconfiguredError(f"The warehouse {file} is not a DuckDB file. Give another with --warehouse; it is created when missing.")
 
 
 def _check_folder(folder: Path, least_free_bytes: int) -> None:
@@ -76,5 +76,5 @@ def _check_folder(folder: Path, least_free_bytes: int) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The folder itself, or the nearest one above it that exists."""
+    """The folder itself, or its nearest existing parent."""
     return next(path for path in (folder, *folder.parents) if path.exists())

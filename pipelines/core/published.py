@@ -1,6 +1,6 @@
-"""The published DuckDB copy as its readers see it: opened read only, rows as dictionaries.
+"""The reader of the published DuckDB copy: opened read only, rows as dictionaries.
 
-Coaching clips and web pages read the views of the contract through here and nothing else, so they never meet a half-loaded batch.
+Coaching clips and web pages read only the views of the contract, and only through this module, so they never see a half-loaded batch.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from pipelines.core.settings import Settings
 Row = dict[str, Any]
 T = TypeVar("T")
 
-NUMBERED = ("calls", "turns", "words", "speech_acts", "criterion_results")  # views that know the number of the call
+NUMBERED = ("calls", "turns", "words", "speech_acts", "criterion_results")  # views with the number of the call
 
 
 class Published:
-    """One open reading of the published copy."""
+    """An open connection to the published copy."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
         self._last: tuple[str, int | None] | None = None
 
     def rows(self, sql: str, *values: object) -> list[Row]:
-        """The rows of one query as dictionaries; moments come back as time zone aware datetimes.
+        """The rows of one query as dictionaries, with time zone aware datetimes.
 
-        Raises MisconfiguredError when the copy lacks a view or column, that is, when an older version published it.
+        Raises MisconfiguredError when the copy lacks a view or column because an older version published it.
         """
         try:
             answer = self.connection.execute(sql, list(values))
@@ -44,11 +44,11 @@ class Published:
     def of_calls(
         self, view: str, call_ids: Sequence[str], order: str, columns: str = "*", more: str = "true", values: Sequence[object] = ()
     ) -> list[Row]:
-        """The rows of some calls in a view that has a row or several for each, in an order; `more` is what else must hold, with its values."""
+        """The rows of some calls in a view with one or more rows per call, ordered; `more` is an extra condition with its values."""
         if not call_ids:
             return []
         these, given = f"call_id in ({', '.join('?' * len(call_ids))})", list[object](call_ids)
-        if view in NUMBERED:  # in the order of these numbers: DuckDB skips what cannot hold them, and the ids of a centre begin alike
+        if view in NUMBERED:  # ordered by these numbers: DuckDB skips blocks that cannot match, while the ids of a centre share a prefix
             if len(call_ids) == 1:
                 these, given = "call_no = ?", [self._number_of(call_ids[0])]
             else:
@@ -56,25 +56,25 @@ class Published:
         return self.rows(f"select {columns} from {view} where {these} and {more} order by {order}", *given, *values)
 
     def _number_of(self, call_id: str) -> int | None:
-        """The number of a call; the one asked for last is remembered, as a page asks for several views of it."""
+        """The number of a call; the last one is cached, as a page queries several views of the same call."""
         if self._last is None or self._last[0] != call_id:
             found = self.rows("select call_no from calls where call_id = ?", call_id)
             self._last = call_id, found[0]["call_no"] if found else None
         return self._last[1]
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives; a reading that is kept for longer works it out once."""
+        """The result of `make`, cached for as long as this object is kept."""
         return make()
 
     def has_view(self, name: str) -> bool:
-        """Whether the copy offers a view (or table) of this name."""
+        """Whether the copy has a view (or table) of this name."""
         sql = "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?"
         return self.connection.execute(sql, [name]).fetchone() is not None
 
 
 @contextmanager
 def open_published(settings: Settings) -> Iterator[Published]:
-    """The published copy, open for reading while the block runs.
+    """The published copy, open for reading inside the block.
 
     Raises MisconfiguredError when nothing was published yet, TransientError when the file is being replaced or locked.
     """

@@ -1,7 +1,7 @@
-"""The values that flow between the steps: frozen, with units in their names.
+"""The records that the steps exchange: frozen dataclasses, with units in their field names.
 
-Every record carries `call_id`. Times are seconds from the start of the recording (`_s`), levels are decibels (`_db`), moments of the
-calendar end in `_at`. Each record class maps one to one on a staged Parquet file (see `store`).
+Every record has a `call_id`. Times are seconds from the start of the recording (`_s`), levels are decibels (`_db`), calendar times end
+in `_at`. Each record class maps one to one to a staged Parquet file (see `staging`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ VerdictName = Literal["pass", "fail", "na", "unsure"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One row of the call log joined to its recording, as intake accepted it."""
+    """One row of the call log joined to its recording, as accepted by intake."""
 
     call_id: str
     centre_id: str
@@ -39,41 +39,41 @@ class Call:
     wait_s: float | None = None
     disconnect_party: str = "unknown"  # operator | client | system | unknown: from the exchange, never guessed
     operator_channel: int | None = None
-    language: str | None = None  # as the log says; None when it does not
-    extra_json: str = "{}"  # columns of the log that we do not know, kept
+    language: str | None = None  # as in the log; None when it has none
+    extra_json: str = "{}"  # unknown columns of the log
     medium: Medium = "recording"  # what was delivered; `recording` is the path of either
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Something received that cannot be graded, and why; counted in every denominator."""
+    """A received item that cannot be graded, and why; counted in every denominator."""
 
-    call_id: str  # unique; made from the row or the file where the log gave none
+    call_id: str  # unique; generated from the row or the file where the log has none
     step: str  # intake | audio | transcribe | diarize | turns | redact | score | load
     status: Status
     reason: str  # one plain English sentence: what is wrong, where, what to do
     centre_id: str | None = None
     recording: str | None = None  # file name only
     recording_sha256: str | None = None
-    reason_key: str | None = None  # the same as a key of `rejections` with its values; None in what an older version wrote
+    reason_key: str | None = None  # the same as a key of `rejections` with its values; None in records of older versions
     reason_values: str | None = None  # JSON
 
     @classmethod
     def because(
         cls, reason: Reason, step: str, call_id: str, centre_id: str | None, recording: str | None, recording_sha256: str | None
     ) -> Rejection:
-        """What is rejected for a reason. `recording` is a file name."""
+        """A rejection with a reason. `recording` is a file name."""
         return cls(
             call_id, step, reason.status, reason.text(), centre_id, recording, recording_sha256, reason.key.value, reason.values_json
         )
 
     @classmethod
     def of_call(cls, call: Call, step: str, reason: Reason) -> Rejection:
-        """A call of a batch that a step could not use."""
+        """The rejection of a call of a batch by a step."""
         return cls.because(reason, step, call.call_id, call.centre_id, Path(call.recording).name, call.recording_sha256)
 
     def __post_init__(self) -> None:
-        """Escape invisible characters: id, reason and file name may hold what came from outside, and are shown to people."""
+        """Escape invisible characters: id, reason and file name may come from outside, and are shown to people."""
         for name in ("call_id", "reason", "recording"):
             value = getattr(self, name)
             object.__setattr__(self, name, value and printable(value))
@@ -90,7 +90,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The client waits: nobody speaks, or music plays."""
+    """A stretch in which the client waits: nobody speaks, or music plays."""
 
     start_s: float
     end_s: float
@@ -99,7 +99,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """What the sound itself says, before any model of language."""
+    """Acoustic facts of a recording, before any language model."""
 
     call_id: str
     duration_s: float
@@ -107,7 +107,7 @@ class AudioFacts:
     codec: str
     channels: int  # as in the file
     tracks: int  # 1 for mono and for doubled mono, 2 for true stereo
-    speech: tuple[Interval, ...]  # where somebody speaks, per track, leaked cross-talk removed
+    speech: tuple[Interval, ...]  # speech per track, leaked cross-talk removed
     holds: tuple[Hold, ...]
     level_hop_s: float
     level_db: tuple[tuple[float, ...], ...]  # [tracks][frames] RMS level in dBFS
@@ -121,7 +121,7 @@ class Word:
     track: int
     start_s: float
     end_s: float
-    text: str  # with its punctuation, no surrounding space
+    text: str  # with its punctuation, trimmed
     probability: float
     language: str
 
@@ -145,12 +145,12 @@ class Token:
     start_s: float
     end_s: float
     probability: float
-    raw: str | None = None  # what the placeholder hides; only with --keep-text raw
+    raw: str | None = None  # the masked word; only with --keep-text raw
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One speaker's words until the other takes the floor."""
+    """What one speaker says until another speaks."""
 
     call_id: str
     turn_no: int  # 1, 2, ... in order of start_s
@@ -163,39 +163,39 @@ class Turn:
     tokens: tuple[Token, ...]
     language: str
     asr_confidence: float
-    voice_level_db: float | None  # against the same speaker's own median; a level, never a feeling
+    voice_level_db: float | None  # relative to the same speaker's median; a level, never an emotion
     raised_voice: bool
-    overlap_s: float  # how long this turn runs over other people's turns
+    overlap_s: float  # how long this turn overlaps other people's turns
     interrupts: bool  # it began while another person was speaking and took the floor
 
     @property
     def text(self) -> str:
-        """The text that judgement reads: personal data always masked (once the redact step has run)."""
+        """The text for analysis: personal data always masked (after the redact step)."""
         return " ".join(t.text for t in self.tokens)
 
     @property
     def displayed_text(self) -> str:
-        """The text that people read: as `text`, with raw words where they were kept."""
+        """The text for display: as `text`, with unmasked words where they were stored."""
         return self.quote(0, len(self.tokens))
 
     def quote(self, first: int, last: int) -> str:
-        """The shown words of tokens first..last-1; stands in `displayed_text` to the letter."""
+        """The displayed words of tokens first..last-1; a literal substring of `displayed_text`."""
         return " ".join(t.raw or t.text for t in self.tokens[first:last])
 
 
 @dataclass(frozen=True, slots=True)
 class CallRoles:
-    """Who is who in one call, and how sure we are."""
+    """The roles of a call's speakers, with confidence."""
 
     call_id: str
     role_confidence: float
     explanation: str
-    is_mapping_suspect: bool  # the words say that the log names the wrong operator channel
+    is_mapping_suspect: bool  # the words suggest that the log has the wrong operator channel
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """Where personal data was said, so that clips can be beeped; what it was is not kept."""
+    """Where personal data was said, so that clips can be beeped; its content is not stored."""
 
     call_id: str
     turn_no: int
@@ -206,7 +206,7 @@ class PersonalData:
 
 @dataclass(frozen=True, slots=True)
 class TurnSentiment:
-    """How the words of one turn sound to a careful reader."""
+    """The sentiment of one turn, judged by its words."""
 
     call_id: str
     turn_no: int
@@ -216,7 +216,7 @@ class TurnSentiment:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something noticed in a call, with its place and its quote."""
+    """Something noticed in a call, with its position and quote."""
 
     call_id: str
     kind: str  # abuse | forbidden_phrase | personal_data | raised_voice | interruption | dead_air | dropped_speech | channel_mapping
@@ -231,7 +231,7 @@ class Finding:
     detector: str = ""
 
 
-# In the order of a call. What would blame somebody (forbidden words, personal data given away) is a finding or a point of the scorecard, never here.
+# In the order of a call. What would blame somebody (forbidden words, personal data disclosed) is a finding or a criterion, never here.
 SPEECH_ACTS = (
     "greeting", "company", "self_name", "offer_help", "callback_intro", "identify", "clarify", "empathy", "hold_ask", "hold_thanks", "solution",
     "self_service", "redirect", "night_notice", "warn_abuse", "end_notice", "anything_else", "thanks", "farewell",
@@ -240,7 +240,7 @@ SPEECH_ACTS = (
 
 @dataclass(frozen=True, slots=True)
 class SpeechAct:
-    """What the operator clearly did with the words of one turn; at most one row a turn and act."""
+    """A speech act of the operator in one turn; at most one row per turn and act."""
 
     call_id: str
     turn_no: int
@@ -254,7 +254,7 @@ class SpeechAct:
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """How the warn-before-hang-up rule went in one call."""
+    """The outcome of the warn-before-hang-up rule in one call."""
 
     call_id: str
     outcome: str
@@ -303,7 +303,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class CallMetrics:
-    """The measures of one conversation, and what it was about. Durations in seconds, ratios 0 to 1."""
+    """The metrics of one conversation, and its topic. Durations in seconds, ratios 0 to 1."""
 
     call_id: str
     language: str
@@ -330,7 +330,7 @@ class CallMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A short piece of a call for training, cut around one verdict; personal data is beeped in it."""
+    """A short piece of a call for training, cut around one verdict, with personal data beeped."""
 
     clip_id: str
     call_id: str
@@ -340,5 +340,5 @@ class Clip:
     end_s: float
     quote: str | None
     path: str  # relative to the folder beside the warehouse (`Settings.site`)
-    masked: bool  # True: something inside was beeped
+    masked: bool  # True: something in it was beeped
     expires_at: datetime

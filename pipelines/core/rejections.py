@@ -1,7 +1,7 @@
-"""Why something received was not graded: every reason there is, and its sentence in each language.
+"""Rejection reasons: the keys, and their sentences in each language.
 
-A step makes a `Reason`: a key with the values of its sentence, which stands in `rejections.yaml`. Key and values are stored, so that pages say
-the reason in the reader's language; the English sentence is stored beside them, for analysts.
+A step creates a `Reason`: a key with the values of its sentence in `rejections.yaml`. Key and values are stored, so that pages show the
+reason in the reader's language; the English sentence is stored beside them, for analysts.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from babel.numbers import get_decimal_symbol
 from pipelines.core.printable import printable
 
 FILE = Path(__file__).with_suffix(".yaml")
-_BETWEEN = "; "  # several reasons of one row
+_BETWEEN = "; "  # separates several reasons of one row
 
 
 class Key(StrEnum):
-    """Every reason, by what it is about."""
+    """All rejection reasons, grouped by subject."""
 
     # a row of the call log
     AT_LINE = auto()
@@ -47,11 +47,11 @@ class Key(StrEnum):
     A_FOLDER = auto()
     MISSING = auto()
     AMBIGUOUS = auto()
-    # why a text is no id, after its name
+    # why a text is not a valid id, following its name
     INVISIBLE_CHARACTER = auto()
     LONG_ID = auto()
     DOT_SEGMENT = auto()
-    # a file of the folder
+    # a file in the folder
     OF_FILE = auto()
     BAD_FILE_NAME = auto()
     NO_ROW = auto()
@@ -93,7 +93,7 @@ class Key(StrEnum):
     TRANSCRIPT_CHANGED = auto()
     NOT_TRANSCRIPT = auto()
     TRANSCRIPT_EMPTY = auto()
-    # a call that nobody could judge
+    # a call that cannot be graded
     TOO_SHORT = auto()
     SILENT = auto()
     MUSIC_ONLY = auto()
@@ -101,7 +101,7 @@ class Key(StrEnum):
     NO_WORD = auto()
     NO_WORD_TO_JUDGE = auto()
     NO_RESULT = auto()
-    # what the warehouse holds already, or must not hold again
+    # calls that the warehouse already has, or must not have again
     GRADED_FROM_ANOTHER = auto()
     GRADED_BEFORE = auto()
     FORGOTTEN_ON_REQUEST = auto()
@@ -118,7 +118,7 @@ Value: TypeAlias = "str | int | float | Reason | tuple[Reason, ...]"
 
 
 class _Sentence(Formatter):
-    """Fills the values into a sentence; a fraction has the decimal sign of the language."""
+    """Formats the values into a sentence; a fraction has the decimal sign of the language."""
 
     def __init__(self, language: str) -> None:
         self._sign = get_decimal_symbol(language)
@@ -130,7 +130,7 @@ class _Sentence(Formatter):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Reason:
-    """A key and the values of its sentence, with invisible characters escaped: they come from file names and logs."""
+    """A key and the values of its sentence, with invisible characters escaped, as they come from file names and logs."""
 
     key: Key
     values: tuple[tuple[str, Value], ...]
@@ -143,27 +143,27 @@ class Reason:
         return self.text()
 
     def text(self, language: str = "en") -> str:
-        """The sentence in a language. Raises KeyError where a value of it is missing."""
+        """The sentence in a language. Raises KeyError where a value is missing."""
         values = {name: _said(value, language) for name, value in self.values}
         return _Sentence(language).vformat(sentences()[self.key][language], (), values)
 
     @property
     def status(self) -> Status:
-        """What becomes of the call: quarantined for bad input, unscoreable for a sound recording that nobody could judge."""
+        """The status of the call: quarantined for bad input, unscoreable for a valid recording that cannot be graded."""
         return "unscoreable" if self.key in _UNSCOREABLE else "quarantined"
 
     @property
     def values_json(self) -> str:
-        """The values as they are stored."""
+        """The values in their stored form."""
         return json.dumps(self.plain_values(), ensure_ascii=False, separators=(",", ":"))
 
     def plain_values(self) -> dict[str, Any]:
-        """The values as JSON has them; a reason among them is an object with its key and values."""
+        """The values as plain JSON types; a nested reason is an object with its key and values."""
         return {name: _plain(value) for name, value in self.values}
 
 
 def read_reason(key: str, values: Mapping[str, Any]) -> Reason:
-    """The reason of a key and plain values. Raises ValueError for a key that this version does not know, and for other values than it needs."""
+    """The reason of a key and plain values. Raises ValueError for a key unknown to this version, and for values that do not match it."""
     try:
         reason = Reason(Key(key), **{name: _read(value) for name, value in values.items()})
         reason.text()
@@ -175,13 +175,13 @@ def read_reason(key: str, values: Mapping[str, Any]) -> Reason:
 
 
 def places(sentence: str) -> set[str]:
-    """The names of the values that a sentence needs."""
+    """The names of the placeholders of a sentence."""
     return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
 
 
 @cache
 def sentences() -> Mapping[str, Mapping[str, str]]:
-    """Key → language → sentence."""
+    """The sentences: key → language → sentence."""
     found: Mapping[str, Mapping[str, str]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return found
 
@@ -205,4 +205,4 @@ def _read(plain: Any) -> Value:
         return read_reason(**plain)
     if isinstance(plain, str | int | float):
         return plain
-    raise ValueError(f"{type(plain).__name__} is no value of a reason")
+    raise ValueError(f"{type(plain).__name__} is not a valid value of a reason")

@@ -1,4 +1,4 @@
-"""What the configuration of another service needs: secrets in files of their own, and whether a host is this machine."""
+"""Shared parts of service configuration: secrets in separate files, and the check for a local host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipelines.core.validation import wrong
 
 
 def _file(path: Path, info: ValidationInfo) -> Path:
-    """The file that a field names, counted from the folder of the YAML file."""
+    """The file in a field, relative to the folder of the YAML file."""
     path = info.context.parent / path.expanduser() if info.context else path
     if not path.is_file():
         raise wrong(f"{info.field_name} {path} is not a file; write the secret into its first line, readable for this account only")
@@ -28,9 +28,9 @@ def secret_of(path: Path) -> str:
     try:
         secret = path.read_text(encoding="utf-8").partition("\n")[0].strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise MisconfiguredError(f"{path} cannot be read ({type(error).__name__}); it must hold the secret in its first line.") from error
+        raise MisconfiguredError(f"{path} cannot be read ({type(error).__name__}); its first line must be the secret.") from error
     if not secret:
-        raise MisconfiguredError(f"{path} is empty; it must hold the secret in its first line.")
+        raise MisconfiguredError(f"{path} is empty; its first line must be the secret.")
     return secret
 
 

@@ -30,11 +30,11 @@ def test_an_address_says_where_the_catalogue_and_the_rows_are(monkeypatch: pytes
     [
         ("ducklake:sqlite://calls.db?data=/x", "several writers need PostgreSQL"),
         ("ducklake:postgresql://host?data=/x", "the name of the database is missing"),
-        ("ducklake:postgresql://host:port/calls?data=/x", "cannot be read as an address"),
+        ("ducklake:postgresql://host:port/calls?data=/x", "is not a valid address"),
         ("ducklake:postgresql://host/calls", "data is ''"),
         ("ducklake:postgresql://host/calls?data=here", "data is 'here'"),
         ("ducklake:postgresql://host/calls?data=/x&dta=/y", "'dta' is not known"),
-        ("ducklake:postgresql://host/calls?data=/x&data=/y", "a part is said twice"),
+        ("ducklake:postgresql://host/calls?data=/x&data=/y", "a parameter is given twice"),
     ],
 )
 def test_a_wrong_address_is_refused_with_what_is_wrong(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
