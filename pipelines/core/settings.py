@@ -1,4 +1,4 @@
-"""The one reader of the environment: what a run works with, and where its files lie."""
+"""Settings of a run: the only module that reads the environment, and the locations of the run's files."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Profile = Literal["offline", "cpu", "telephone", "gpu"]
 KeepText = Literal["redacted", "raw"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 KEEP_TEXT: tuple[KeepText, ...] = get_args(KeepText)
-# DuckDB calls a database as its file is called, and could not tell these from its own schemas or from the warehouse's.
+# DuckDB names a database after its file, and could not distinguish these from its own schemas or from the warehouse's.
 NOT_A_WAREHOUSE = ("made", "main", "store", "system", "temp")
 PREFIX = "CALLGRADE_"
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
 class Settings(BaseSettings):
-    """Everything a run may be told. Each field is a variable of the environment: `workers` is CALLGRADE_WORKERS. Paths are absolute.
+    """All settings of a run. Each field is an environment variable: `workers` is CALLGRADE_WORKERS. Paths are absolute.
 
-    `warehouse` is the writer's DuckDB file; all other files of a run lie in `site`, beside it. Where there is a `lake`, its tables take the
-    place of that file, and `warehouse` only names the site of this machine.
+    `warehouse` is the writer's DuckDB file; all other files of a run are in `site`, beside it. With a `lake`, its tables replace that
+    file, and `warehouse` only names the site of this machine.
     """
 
     model_config = SettingsConfigDict(
@@ -39,33 +39,33 @@ class Settings(BaseSettings):
     )
 
     warehouse: AbsolutePath = Path("callgrade.duckdb")
-    """The writer's DuckDB file; stage, published copy, scorecards and clips lie in the folder of the same name ending in .callgrade. For several machines: `ducklake:...`."""
+    """The writer's DuckDB file; stage, published copy, scorecards and clips are in the folder of the same name ending in .callgrade. For several machines: `ducklake:...`."""
     profile: Profile = "offline"
     """Which models."""
     keep_text: KeepText = "redacted"
     """`raw` keeps personal data readable in the warehouse."""
     workers: int = Field(default=1, ge=1)
-    """Batches that `callgrade grade` judges side by side; the models use every core as it is."""
+    """Batches that `callgrade grade` processes in parallel; the models already use every core."""
     batch_audio_min: float = Field(default=30.0, ge=0.1)
-    """Minutes of sound in a batch: what is lost when a machine dies, and what a mapped task takes on."""
+    """Minutes of audio in a batch: the work lost in a crash, and the size of a mapped task."""
     retention_days: int = Field(default=45, ge=1)
-    """After how many days forget_old_calls forgets a call, and a clip expires."""
+    """Days after which forget_old_calls deletes a call, and a clip expires."""
     dispute_days: int = Field(default=14, ge=1)
-    """How many days an operator may dispute a point, from when it was judged."""
+    """Days in which an operator may dispute a point, from its verdict."""
     models_dir: AbsolutePath = ROOT / ".models"
-    """Where the weights lie."""
+    """The folder of the model weights."""
     recordings: AbsolutePath = Path("recordings")
-    """Where pull_calls looks for recordings and their call log."""
+    """The folder where pull_calls looks for recordings and their call log."""
     measured_calls: AbsolutePath | None = None
-    """Calls with a reference, which measure_models recognises again every week; nothing is measured where none are named."""
+    """Calls with a reference, which measure_models recognises again every week; nothing is measured when unset."""
     call_log: AbsolutePath | None = None
-    """The call log, where it is not calls.csv among the recordings."""
+    """The call log, if it is not calls.csv among the recordings."""
     alerts: AbsolutePath | None = None
-    """The rules of alerts, where they are not alerts.yaml in the folder beside the warehouse."""
+    """The alert rules, if they are not alerts.yaml in the folder beside the warehouse."""
     openid: AbsolutePath | None = None
-    """The file of OpenID Connect, where it is not openid.yaml in the folder beside the warehouse."""
+    """The OpenID Connect file, if it is not openid.yaml in the folder beside the warehouse."""
     openid_secret: str | None = Field(default=None, repr=False)
-    """What this site proves itself with to the provider, where openid.yaml names no secret_file; never logged."""
+    """The client secret for the provider, if openid.yaml has no secret_file; never logged."""
     lake: Annotated[SkipJsonSchema[LakeAddress | None], NoDecode] = None  # the tables of several machines, from warehouse=ducklake:...
     source: str | None = Field(default=None, repr=False)
     """Where pull_calls fetches recordings from first, such as s3://...; may hold a password, never logged."""
@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         if not str(warehouse).startswith(lake_address.PREFIX):
             return values
         if isinstance(warehouse, Path):
-            raise MisconfiguredError("A lake is named by the variable CALLGRADE_WAREHOUSE, not by --warehouse, where all could see it.")
+            raise MisconfiguredError("Set a lake with the variable CALLGRADE_WAREHOUSE, not with --warehouse, which other users can see.")
         lake, local = lake_address.parse(str(warehouse))
         return values | {"lake": lake, "warehouse": local}
 
@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     @property
     def site(self) -> Path:
-        """The folder beside the warehouse with stage, published snapshot, scorecards and clips."""
+        """The folder beside the warehouse with stage, published copy, scorecards and clips."""
         return self.warehouse.with_suffix(".callgrade")
 
     @property
@@ -101,12 +101,12 @@ class Settings(BaseSettings):
 
     @property
     def inbox(self) -> Path:
-        """Where recordings fetched from `source` lie."""
+        """The folder of recordings fetched from `source`."""
         return self.site / "inbox"
 
     @property
     def snapshot(self) -> Path:
-        """The read-only copy that people and notebooks open."""
+        """The published read-only copy for people and notebooks."""
         return self.site / "published" / self.warehouse.name
 
     @property
@@ -119,9 +119,9 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_environment(cls, **given: Any) -> Self:
-        """Settings from `CALLGRADE_*` variables; what is `given` (and not None) wins.
+        """Settings from `CALLGRADE_*` variables; values in `given` (unless None) take precedence.
 
-        Raises MisconfiguredError with every wrong variable, its value and what is allowed.
+        Raises MisconfiguredError with every invalid variable, its value and what is allowed.
         """
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
         return self.model_copy(update=changes)
 
     def as_environment(self) -> dict[str, str]:
-        """The `CALLGRADE_*` variables that give another process these very settings."""
+        """The `CALLGRADE_*` variables that pass these settings to another process."""
         values = {name: getattr(self, name) for name in type(self).model_fields if name != "lake"}
         if self.lake is not None:
             values["warehouse"] = self.lake.text
@@ -142,11 +142,11 @@ class Settings(BaseSettings):
 
 
 def variable(name: str) -> str:
-    """The variable of the environment that sets a field."""
+    """The environment variable of a field."""
     return PREFIX + name.upper()
 
 
 def now() -> datetime:
-    """The present, or the moment that SOURCE_DATE_EPOCH fixes (so that two runs can be compared byte by byte)."""
+    """The current time, or the fixed SOURCE_DATE_EPOCH (so that two runs can be compared byte by byte)."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)

@@ -1,6 +1,6 @@
-"""One value into one cell of an Excel sheet, for every sheet that Callgrade writes.
+"""Writes values to cells of Excel sheets safely, for every sheet that Callgrade produces.
 
-Nothing that somebody said or typed becomes a formula or a link: text is written as text, and keeps being text when its cell is edited.
+User-supplied text never becomes a formula or a link: it is written as text, and stays text when its cell is edited.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ _FIRST_YEAR = 1900  # Excel's calendar begins there
 
 
 def cells(book: Any, sheet: Any, moments: str = "yyyy-mm-dd hh:mm:ss", fractions: str | None = None) -> Callable[[int, int, Any], None]:
-    """What writes one value into one cell (row, column, value), each kind in its own way; text is never anything but text.
+    """A function that writes one value into one cell (row, column, value) by its type; text always stays text.
 
-    `moments` and `fractions` are the number formats of moments and of numbers that are not whole.
+    `moments` and `fractions` are the number formats of date-times and of non-integer numbers.
     """
     moment = book.add_format({"num_format": moments})
     day = book.add_format({"num_format": "yyyy-mm-dd"})
     hour = book.add_format({"num_format": "hh:mm:ss"})
     fraction = book.add_format({"num_format": fractions}) if fractions else None
-    quoted = book.add_format({"quote_prefix": True})  # what looks like a formula stays text when somebody edits the cell
+    quoted = book.add_format({"quote_prefix": True})  # text that looks like a formula stays text when the cell is edited
 
     def put(row: int, column: int, value: Any) -> None:
         if value is None:
             return
         if isinstance(value, bool):
             sheet.write_boolean(row, column, value)
-        elif isinstance(value, int | float | Decimal) and abs(float(value)) <= _EXACT:  # false for what is not a number
+        elif isinstance(value, int | float | Decimal) and abs(float(value)) <= _EXACT:  # false for NaN
             sheet.write_number(row, column, float(value), None if isinstance(value, int) else fraction)
         elif isinstance(value, datetime) and value.year >= _FIRST_YEAR:
             sheet.write_datetime(row, column, value.replace(tzinfo=None), moment)

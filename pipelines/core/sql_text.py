@@ -1,8 +1,8 @@
-"""Text written into a statement of SQL, where DuckDB takes no parameter: paths of files and of databases."""
+"""SQL literals for statements where DuckDB takes no parameter: paths of files and of databases."""
 
 from __future__ import annotations
 
 
 def literal(text: object) -> str:
-    """The text as a string of SQL, in quotes."""
+    """The text as a quoted SQL string literal."""
     return "'" + str(text).replace("'", "''") + "'"

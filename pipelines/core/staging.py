@@ -1,8 +1,8 @@
-"""Where a step's Parquet lives, and how it is written: whole or not at all.
+"""The stage: batches of calls as folders of Parquet files, each written atomically.
 
-A batch is a folder `stage/<batch_id>`; each step writes one file a kind of record into it. Files that hold unmasked words lie in
-`private/` (mode 0700) and are wiped as soon as the redact step has run, unless the raw text was asked for. A file that a disk cut short
-all the same is found by its end, and what it said is made again; see `Batch.repair`.
+A batch is a folder `stage/<batch_id>`; each step writes one file per kind of record into it. Files with unmasked words are in
+`private/` (mode 0700) and are wiped as soon as the redact step has run, unless the raw text was requested. A file that was truncated by
+a disk failure is detected by its footer and rebuilt; see `Batch.repair`.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ KINDS: dict[str, type] = {
     "clips": records.Clip,
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
-_PRIVATE = "private"  # the folder that holds them in a batch
-_REJECTED = "put_aside"  # the folder with what each step rejected, named so in the batches of every version
-_VERSIONS = "versions"  # the folder with the digests of what made each product
-# A file that is cut short → what must go with it, so that the step that writes it runs again. Once the words are wiped, that means from the
-# sound: without `turns` a batch has not been heard. Files of the steps that always run again are not named.
+_PRIVATE = "private"  # the folder of the unmasked files in a batch
+_REJECTED = "put_aside"  # the folder with the rejections of each step, named so in the batches of every version
+_VERSIONS = "versions"  # the folder with the input digests of each product
+# Truncated file → files to remove with it, so that the step that writes it runs again. Once the words are wiped, that means starting from
+# the audio: without `turns` a batch counts as not transcribed. Files of the steps that always run again are not listed.
 _GOES_TOO: dict[str, tuple[str, ...]] = {
     "audio": ("audio",),
     "segments": ("segments",),
@@ -71,19 +71,19 @@ _GOES_TOO: dict[str, tuple[str, ...]] = {
     f"{_REJECTED}/turns": ("turns",),
     f"{_REJECTED}/redact": ("turns",),
 }
-_TAIL = b"PAR1"  # how a whole Parquet file begins and ends
+_TAIL = b"PAR1"  # the magic bytes at the start and end of a Parquet file
 _SCALARS: dict[Any, pl.DataType] = {
     str: pl.String(), int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), datetime: pl.Datetime("us", "UTC"),
 }  # fmt: skip
 
 
 class CutShortError(TransientError):
-    """A staged file breaks off; judging the batch again makes it anew."""
+    """A staged file is truncated; grading the batch again rebuilds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of calls on its way through the steps."""
+    """A batch of calls that goes through the steps together."""
 
     folder: Path
 
@@ -99,29 +99,29 @@ class Batch:
         return is_whole(self.path(kind))
 
     def write(self, kind: str, rows: Iterable[object]) -> Path:
-        """Write one kind of record, replacing what was there; readers see the old file or the new one, never a part."""
+        """Write one kind of record, replacing the file atomically: readers see the old file or the new one, never a part."""
         return write_records(self.path(kind), KINDS[kind], rows)
 
     def read(self, kind: str) -> list[Any]:
-        """Every record of one kind, in the order it was written; an empty list where the step found none."""
+        """Every record of one kind, in the order it was written; an empty list if there are none."""
         return read_records(self.path(kind), KINDS[kind])
 
     def write_rejected(self, step: str, rows: Iterable[records.Rejection]) -> None:
-        """Record what one step could not use; the step's earlier list is replaced."""
+        """Record the rejections of one step, replacing its earlier list."""
         write_records(self.folder / _REJECTED / f"{step}.parquet", records.Rejection, rows)
 
     def rejected(self) -> list[records.Rejection]:
-        """All that every step so far has rejected."""
+        """All rejections of the steps so far."""
         files = sorted((self.folder / _REJECTED).glob("*.parquet"))
         return [row for file in files for row in read_records(file, records.Rejection)]
 
     def calls(self, step: str | None = None) -> list[records.Call]:
-        """The calls still on their way: received, and rejected by no step. What `step` itself rejected it takes up again: its list is replaced."""
+        """The calls still in progress: received and not rejected, including those rejected by `step` itself, as its list is replaced."""
         out = {row.call_id for row in self.rejected() if row.step != step}
         return [call for call in self.read("calls") if call.call_id not in out]
 
     def version_of(self, step: str) -> dict[str, str] | None:
-        """The digests that made the product of a step, see `versions.digests`; None where they were not kept, empty where it must be made again."""
+        """The input digests of a step's product, see `versions.digests`; None where none were stored, empty where it must be rebuilt."""
         try:
             found: dict[str, str] = json.loads((self.folder / _VERSIONS / f"{step}.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -129,11 +129,11 @@ class Batch:
         return found
 
     def set_version(self, step: str, digests: Mapping[str, str]) -> None:
-        """Keep what made the product of a step."""
+        """Store the input digests of a step's product."""
         write_whole(self.folder / _VERSIONS / f"{step}.json", json.dumps(dict(digests)).encode())
 
     def wipe_private(self) -> None:
-        """Remove the files with unmasked words: out of sight in one move, so that no half of them is taken for the whole."""
+        """Remove the files with unmasked words; moved away first in one step, so that a partial set is never taken for the whole."""
         gone = self.folder / ".wiped"
         shutil.rmtree(gone, ignore_errors=True)
         if (self.folder / _PRIVATE).exists():
@@ -141,10 +141,10 @@ class Batch:
             shutil.rmtree(gone, ignore_errors=True)
 
     def repair(self) -> list[str]:
-        """Make a batch that a crash or a disk left ready to be judged again; the files that were cut short, by name.
+        """Prepare a batch for grading after a crash or a disk failure; returns the names of the truncated files.
 
-        They are removed with all that must be made again with them. Raises CutShortError when the list of its calls is one of them: only
-        receiving the calls again can write that.
+        They are removed with everything that must be rebuilt with them. Raises CutShortError when the list of calls is truncated: only
+        receiving the calls again can rebuild it.
         """
         for file in self.folder.rglob(".*.part"):
             atomic_files.remove_if_left(file)
@@ -153,8 +153,8 @@ class Batch:
         for name, file in broken.items():
             name = name.removeprefix("private/")
             if name in ("calls", f"{_REJECTED}/intake"):
-                raise CutShortError(f"{file} is cut short. Remove the folder {self.folder}: its calls are received again.")
-            log.warning("%s is cut short: that step is done again", file)
+                raise CutShortError(f"{file} is truncated. Remove the folder {self.folder}: its calls are received again.")
+            log.warning("%s is truncated: that step runs again", file)
             for kind in _GOES_TOO.get(name, ()):
                 self.path(kind).unlink(missing_ok=True)
             file.unlink(missing_ok=True)
@@ -162,21 +162,21 @@ class Batch:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep other processes from judging this batch while the block runs; they wait."""
+        """Lock the batch against other processes while the block runs; they wait."""
         folder = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(folder)  # gives the lock back, as does the death of the process
+            os.close(folder)  # releases the lock, as does the death of the process
 
     def forget(self, call_ids: Collection[str]) -> bool:
-        """Remove every row of these calls from every file, the folder too where nothing else is in it; True when there was any."""
+        """Remove every row of these calls from every file, and the folder where nothing else is in it; True when there was any."""
         changed = False
         for file in sorted(self.folder.rglob("*.parquet"), key=_received_last):
             frame = pl.read_parquet(file) if is_whole(file) else None
             if frame is None:
-                file.unlink()  # it could hold them
+                file.unlink()  # it could contain them
                 changed = True
             elif not frame.is_empty() and (rest := frame.filter(~pl.col("call_id").is_in(list(call_ids)))).height < frame.height:
                 write_whole(file, _parquet(rest))
@@ -185,7 +185,7 @@ class Batch:
         return changed
 
     def remove_if_empty(self) -> None:
-        """Remove the folder of a batch that nothing was received in, or is left in; also one whose removal was stopped half way."""
+        """Remove the folder of a batch without calls; also one whose removal was interrupted."""
         if self.has("calls") and (self.read("calls") or self.rejected()):
             return
         for file in sorted((f for f in self.folder.rglob("*") if f.is_file()), key=_received_last):
@@ -194,7 +194,7 @@ class Batch:
 
 
 def _received_last(file: Path) -> tuple[int, Path]:
-    """The order to empty a batch's files in: what tells whose rows it holds goes last, or a run that was killed could not go on."""
+    """The order to empty a batch's files in: the list of calls last, so that an interrupted run can continue."""
     return (2 if file.name == "calls.parquet" else 1 if file.parent.name == _REJECTED else 0), file
 
 
@@ -206,12 +206,12 @@ def schema_of(record: type) -> dict[str, pl.DataType]:
 
 
 def write_records(path: Path, record: type, rows: Iterable[object]) -> Path:
-    """Write records to Parquet, whole or not at all. Raises TransientError when the disk fails."""
+    """Write records to Parquet atomically. Raises TransientError when the disk fails."""
     return write_whole(path, _parquet(pl.DataFrame([_plain(row) for row in rows], schema=schema_of(record), orient="row")))
 
 
 def read_records(path: Path, record: type[R]) -> list[R]:
-    """Read back what `write_records` wrote. Raises FileNotFoundError when the step has not run, CutShortError when the file breaks off."""
+    """Read the output of `write_records`. Raises FileNotFoundError when the step has not run, CutShortError when the file is truncated."""
     hints = _hints(typing.cast(Any, record))
     try:
         frame = pl.read_parquet(path)
@@ -221,9 +221,9 @@ def read_records(path: Path, record: type[R]) -> list[R]:
 
 
 def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file and the folder that it lies in as `atomic_files.write` does, and remove what killed writers left of it.
+    """Write a file and its folder as `atomic_files.write` does, and remove temporary files of killed writers.
 
-    Raises TransientError when the disk fails; the old file is as it was.
+    Raises TransientError when the disk fails; the old file is unchanged.
     """
     try:
         private_files.make_folder(path.parent, for_group=path.parent.name != _PRIVATE)
@@ -231,12 +231,12 @@ def write_whole(path: Path, content: bytes) -> Path:
             atomic_files.remove_if_left(left)
         atomic_files.write(path, content)
     except OSError as error:
-        raise TransientError(f"{path} could not be written: {error.strerror or error}. What was there before is as it was.") from error
+        raise TransientError(f"{path} could not be written: {error.strerror or error}. The previous file is unchanged.") from error
     return path
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a Parquet file is there and ends as one does: with the length of its foot, which fits into it, and its mark."""
+    """Whether a Parquet file exists and is complete: it ends with a valid footer length and the magic bytes."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -248,7 +248,7 @@ def is_whole(path: Path) -> bool:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files of dead writers in a folder and all below it."""
+    """Remove the temporary files of dead writers in a folder and its subfolders."""
     for part in folder.rglob(".*.part"):
         atomic_files.remove_if_left(part)
 

@@ -1,7 +1,7 @@
-"""Which steps of a staged batch are due: those whose product is missing, or was made by other files than those of now.
+"""Determines which steps of a staged batch are due: those whose product is missing or was made from other versions of its inputs.
 
-What was recognised is not thrown away lightly: the steps that need the sound are done again only where every recording of the batch is still there as it
-was. Masking reaches masked text as well: where the words are gone, the text is masked once more.
+Recognition results are expensive: the steps that need audio run again only where every recording of the batch is still there unchanged.
+Masking also applies to masked text: where the words are gone, the masked text is masked again.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _NAMED = 5  # changed files that a report names
 
 @dataclass(frozen=True, slots=True)
 class StaleProduct:
-    """A product that other files would make otherwise."""
+    """A product whose inputs have changed."""
 
     batch_id: str
     step: str
     calls: int
     changed: tuple[str, ...]  # files and models, see `versions.changed`
-    can_be_redone: bool  # otherwise a recording is gone
+    can_be_redone: bool  # otherwise a recording is missing
 
 
 def is_current(step: str, batch: Batch, profile: str) -> bool:
-    """Whether the product of a step was made by the files of now."""
+    """Whether a step's product was made from the current inputs."""
     before = batch.version_of(step)
     if before is None:
-        return step in NEED_SOUND  # an older version kept no digests: nothing is recognised again for that
+        return step in NEED_SOUND  # an older version stored no digests: recognition is not repeated for that
     return before == dict(versions.digests(step, profile))
 
 
@@ -47,7 +47,7 @@ def is_due(step: str, batch: Batch, settings: Settings) -> bool:
     if step == "transcribe":
         if batch.has("words"):
             return not current and has_sound(batch)
-        is_wanted = not all(is_current(name, batch, settings.profile) for name in NEED_SOUND)  # turns are made from the words
+        is_wanted = not all(is_current(name, batch, settings.profile) for name in NEED_SOUND)  # turns are built from the words
         return not batch.has("turns") or (is_wanted and has_sound(batch))
     if step == "turns":
         return batch.has("words") and (not batch.has("spoken_turns") or not current)
@@ -57,20 +57,20 @@ def is_due(step: str, batch: Batch, settings: Settings) -> bool:
 
 
 def has_sound(batch: Batch) -> bool:
-    """Whether every file that the calls of a batch came in is still where it was, with the size that it had."""
+    """Whether every source file of a batch's calls is still in place, with its original size."""
     files = [(Path(call.recording), call.size_bytes) for call in batch.calls()]
     return bool(files) and all(path.is_file() and path.stat().st_size == size for path, size in files)
 
 
 def invalidate_after(step: str, batch: Batch) -> None:
-    """What rests on the product of a step must be made again, also should the run be killed meanwhile."""
+    """Mark everything that depends on a step's product as stale, so that it is rebuilt even if the run is killed."""
     for later in versions.AFTER[step]:
         if batch.has(PRODUCTS[later]) or batch.version_of(later) is not None:
             batch.set_version(later, {})
 
 
 def stale(settings: Settings) -> Iterator[StaleProduct]:
-    """What is out of date in the stage, batch by batch in the order of the steps."""
+    """The stale products in the stage, batch by batch in the order of the steps."""
     for file in sorted(settings.stage.glob("*/calls.parquet")):
         batch = Batch(file.parent)
         for step in PRODUCTS:
@@ -82,10 +82,10 @@ def stale(settings: Settings) -> Iterator[StaleProduct]:
 
 
 def report(settings: Settings) -> str:
-    """For people: which steps are out of date for how many calls, because of which files, and what will be done about it."""
+    """A readable report: the stale steps, the number of calls, the changed files, and what will happen."""
     batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet"))]
     calls = sum(len(batch.calls()) for batch in batches)
-    head = f"{_count(calls, len(batches))}; the rules of now: {versions.graded_by(settings.profile)}."
+    head = f"{_count(calls, len(batches))}; current rules: {versions.graded_by(settings.profile)}."
     groups: dict[tuple[str, bool], list[StaleProduct]] = defaultdict(list)
     for one in stale(settings):
         groups[one.step, one.can_be_redone].append(one)
@@ -100,7 +100,7 @@ def report(settings: Settings) -> str:
             if names
             else "an earlier step changed, or graded by an older version"
         )
-        what = "redone by the next run of regrade_calls, or of grade on the same folder" if can else "stays as it is: a recording is gone"
+        what = "redone by the next run of regrade_calls, or of grade on the same folder" if can else "kept as it is: a recording is missing"
         lines.append(f"{step}: {_count(number, len(some))} out of date ({why}); {what}.")
         if not can:
             lines += [f"  batch {one.batch_id}" for one in some]

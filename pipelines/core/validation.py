@@ -1,6 +1,6 @@
-"""What the models of configuration share, and their mistakes in words: the value, what is allowed and the nearest of it.
+"""Shared parts of the configuration models: error messages with the value, what is allowed and the nearest match.
 
-The JSON Schema of a model says what is allowed at a place, to an editor and to the messages here alike.
+The JSON Schema of a model defines what is allowed in a place, for editors and for these messages alike.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ JsonSchema: TypeAlias = dict[str, Any]
 
 
 class FileModel(BaseModel):
-    """A mapping of a configuration file: no other names than its fields, and nothing changes after it was read.
+    """The base model of configuration files: unknown names are forbidden, and instances are immutable.
 
-    What stands below a field is its description in the JSON Schema.
+    The docstring below a field is its description in the JSON Schema.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, serialize_by_alias=True)
@@ -46,7 +46,10 @@ class OneOf:
 
 
 class EditorSchema(GenerateJsonSchema):
-    """Writes a JSON Schema that an editor completes from: no titles made from names, the known names of a mapping as its properties, no null for what is left out."""
+    """Generates a JSON Schema for editor completion.
+
+    No titles made from names, the known names of a mapping as its properties, no null for what is left out.
+    """
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -73,30 +76,30 @@ def schema_of(model: type[BaseModel]) -> JsonSchema:
 
 
 def wrong(said: str, *at: str | int) -> PydanticCustomError:
-    """The error that a validator raises; `at` leads from the value that it checks to the one that is wrong."""
+    """The error for a validator to raise; `at` is the path from the validated value to the invalid one."""
     return PydanticCustomError("mistake", "{said}", {"said": said, "at": at})
 
 
 def not_known(what: str, value: object, allowed: Collection[str], advice: str = "") -> str:
-    """That a value is outside a list, with what is allowed and the nearest match."""
+    """The message for a value outside a list, with what is allowed and the nearest match."""
     near = process.extractOne(str(value), list(allowed), score_cutoff=55)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"{what} {value!r} is not known.{hint} Allowed: {', '.join(sorted(allowed))}. {advice}".rstrip(" .")
 
 
 def place_of(error: ErrorDetails) -> Place:
-    """Where a mistake is; a name that is wrong itself, or missing, is the last part."""
+    """The location of an error; an invalid or missing name is its last part."""
     at = tuple(error.get("ctx", {}).get("at", ()))
     return tuple(part for part in error["loc"] if part != "[key]") + at
 
 
 def is_of_name(error: ErrorDetails) -> bool:
-    """Whether not a value is wrong but the name that it stands under."""
+    """Whether the error is in a name and not in its value."""
     return error["type"] == "extra_forbidden" or error["loc"][-1:] == ("[key]",)
 
 
 def in_words(error: ErrorDetails, schema: JsonSchema, named: Mapping[str, str] | None = None) -> str:
-    """What is wrong, without its place. `named` has other names for fields, as the reader knows them."""
+    """The error message, without its location. `named` maps fields to the names that the reader knows."""
     place, kind = place_of(error), error["type"]
     if is_of_name(error):
         return not_known("field", place[-1], list(_at(schema, place[:-1]).get("properties", ())))
@@ -135,7 +138,7 @@ def _number(allowed: JsonSchema, *, is_number: bool) -> str:
 
 
 def _at(schema: JsonSchema, place: Sequence[str | int]) -> JsonSchema:
-    """What the schema says about a place; nothing where it does not know it."""
+    """The schema of a location; empty where it is unknown."""
     found = schema
     for part in (*place, None):
         if "$ref" in found:

@@ -1,7 +1,7 @@
-"""What each step depends on: its files, and the models of the profile. A step whose files changed is redone, with those after it, and nothing else.
+"""The dependencies of each step: its files, and the models of the profile. Only steps whose files changed, and later ones, run again.
 
-Each staged batch keeps, for every step, the digests of the files that made its product (`Batch.set_version`), so that what is out of date can be told with the reason.
-Comments, docstrings and formatting change no digest.
+Each staged batch stores, for every step, the digests of the files that its product was made from (`Batch.set_version`), so that reports
+can give the reason why a product is out of date. Comments, docstrings and formatting do not change a digest.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ _READING = ("pipelines/turns/model_reading.py", "models/text/*.py", "models/text
 _LEXICON = ("models/languages/abuse_lexicon.py", "models/languages/misheard.py", "models/languages/abuse/*.yaml")
 _TOKENS = ("pipelines/turns/words.py", "pipelines/turns/spoken_numbers.py")
 
-# Step → files, as patterns below the repository; `tests/core/test_versions.py` compares them with what the modules import. `PATTERN#KEY,KEY` means these keys of YAML files.
+# Step → files, as patterns below the repository; `tests/core/test_versions.py` compares them with the imports. `PATTERN#KEY,KEY` means
+# these keys of YAML files.
 FILES: Mapping[str, tuple[str, ...]] = {
     "audio": ("pipelines/audio/*.py", "pipelines/decoding/*.py", "pipelines/core/intervals.py", "models/sample_rate.py", "models/asr/engine.py", "models/asr/voice_activity.py"),
     "transcribe": ("pipelines/transcribe/*.py", "models/asr/*.py", "models/batches.py", "models/sample_rate.py", "pipelines/core/intervals.py", f"{_PROFILES}#languages,terms"),
     "diarize": ("pipelines/diarize/*.py", "models/diarization/*.py", "models/asr/engine.py", "models/batches.py", "models/sample_rate.py", "pipelines/core/intervals.py"),
-    # Phrases of speech acts weigh in roles as well, but a changed phrase is no reason to listen again: they count from `score` on.
+    # Phrases of speech acts also affect roles, but a changed phrase is no reason to recognise again: they count from `score` on.
     "turns": (
         "pipelines/turns/step.py", "pipelines/turns/roles.py", "pipelines/turns/from_transcripts.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_TOKENS, *_WORDS, "models/languages/roles/*.yaml",
         f"{_PROFILES}#languages,company_names",
@@ -40,7 +41,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
         "pipelines/score/**/*", "pipelines/centres/**/*", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml",
     ),
 }  # fmt: skip
-AFTER: Mapping[str, tuple[str, ...]] = {  # step → those whose product rests on its own
+AFTER: Mapping[str, tuple[str, ...]] = {  # step → steps that depend on its product
     "audio": ("transcribe", "diarize", "turns", "redact", "score"),
     "transcribe": ("turns", "redact", "score"),
     "diarize": ("turns", "redact", "score"),
@@ -76,20 +77,20 @@ def digests(step: str, profile: str, root: Path = ROOT) -> Mapping[str, str]:
 
 @cache
 def graded_by(profile: str) -> str:
-    """A short name of everything that judged a call: the package and the digest of all steps."""
+    """A short identifier of everything that affects a grade: the package and the digest of all steps."""
     content = json.dumps({step: dict(digests(step, profile)) for step in FILES}, sort_keys=True)
     return f"callgrade-{_package_version()}+rules.{_short(content.encode())}"
 
 
 def changed(before: Mapping[str, str], step: str, profile: str) -> list[str]:
-    """The names of the files and models that made a product (`before`) and are others now, that came, or that went."""
+    """The names of the inputs of a product (`before`) that have changed, appeared or disappeared since."""
     now = digests(step, profile)
     return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 @cache
 def file_digest(path: Path, keys: tuple[str, ...] = ()) -> str:
-    """The digest of what a file means: of Python its syntax tree without docstrings, of YAML and JSON their data, or some keys of it."""
+    """The digest of a file's content: the syntax tree without docstrings for Python, the data (or some keys) for YAML and JSON."""
     content = path.read_bytes()
     if path.suffix == ".py":
         return _short(ast.dump(_without_docstrings(ast.parse(content))).encode())

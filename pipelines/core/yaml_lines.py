@@ -1,4 +1,4 @@
-"""YAML read into models; a mistake in a file is told with its place, its value and the nearest allowed one."""
+"""Reads YAML into models; errors are reported with their line, the value and the nearest allowed one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ M = TypeVar("M", bound=FileModel)
 
 
 def read_model(path: Path, model: type[M]) -> M:
-    """What a YAML file says. Raises MisconfiguredError with every mistake: file, line, value, what is allowed and the nearest of it."""
+    """The model in a YAML file. Raises MisconfiguredError with every error: file, line, value, what is allowed and the nearest match."""
     return check(read_yaml(path), model)
 
 
@@ -34,12 +34,12 @@ def read_yaml(path: Path) -> yaml.MappingNode:
         line = f" line {mark.line + 1}" if mark else ""
         raise MisconfiguredError(f"{path}{line} is not YAML: {getattr(error, 'problem', error)}.") from error
     if not isinstance(node, yaml.MappingNode):
-        raise MisconfiguredError(f"{path} must hold a mapping of names to values.")
+        raise MisconfiguredError(f"{path} must be a mapping of names to values.")
     return node
 
 
 def check(node: yaml.MappingNode, model: type[M]) -> M:
-    """What a mapping says. Raises MisconfiguredError as `read_model` does."""
+    """The model in a mapping. Raises MisconfiguredError as `read_model` does."""
     try:
         return model.model_validate(_plain(node), context=Path(str(node.start_mark.name)))
     except ValidationError as error:
@@ -49,17 +49,17 @@ def check(node: yaml.MappingNode, model: type[M]) -> M:
 
 
 def entries(node: yaml.Node | None) -> dict[str, yaml.Node]:
-    """The values of a mapping by name, in order; none where it is something else."""
+    """The values of a mapping by name, in order; empty for any other type."""
     return {str(key.value): value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
 
 
 def where(node: yaml.Node) -> str:
-    """File and line, as people look them up."""
+    """File and line for a message."""
     return f"{node.start_mark.name} line {node.start_mark.line + 1}"
 
 
 def _plain(node: yaml.Node) -> Any:
-    """Mappings, lists and texts as they are written, which the model reads as what it needs; a name without a value is left out."""
+    """Plain mappings, lists and strings, for the model to parse; a name without a value is omitted."""
     if isinstance(node, yaml.MappingNode):
         return {name: _plain(value) for name, value in entries(node).items() if value.tag != "tag:yaml.org,2002:null"}
     return [_plain(item) for item in node.value] if isinstance(node, yaml.SequenceNode) else node.value
@@ -71,7 +71,7 @@ def _messages(node: yaml.Node, schema: JsonSchema, mistake: ErrorDetails) -> str
 
 
 def _found(node: yaml.Node, place: Sequence[str | int], of_name: bool) -> yaml.Node:
-    """The nearest node to a place: what is missing is missing in the mapping around it."""
+    """The nearest node to a location: the surrounding mapping for something missing."""
     for part in place[:-1] if of_name else place:
         node = node.value[part] if isinstance(part, int) else entries(node).get(part, node)
     return next(key for key, _ in node.value if str(key.value) == place[-1]) if of_name else node

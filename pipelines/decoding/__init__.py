@@ -1,4 +1,4 @@
-"""Sound out of recordings that nobody vouches for: decoded in processes of their own, with limits of time and memory.
+"""Decodes untrusted recordings in separate processes with time and memory limits.
 
-`processes.decode` is what the rest of the pipeline calls; `worker` runs in the other process and imports as little as it can.
+`processes.decode` is the entry point for the pipeline; `worker` runs in the other process and imports as little as possible.
 """

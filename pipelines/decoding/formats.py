@@ -1,4 +1,4 @@
-"""Which recordings are decoded: containers, codecs, and the bounds of rate, length and size."""
+"""The supported recordings: containers, codecs, and limits of sample rate, length and size."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from models.sample_rate import RATE_HZ as RATE_HZ
 
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 192_000
 MAX_LENGTH_S = 4 * 3600.0
-MAX_BYTES = 4 * 2**30  # what a WAV file can hold at most
+MAX_BYTES = 4 * 2**30  # the maximum of a WAV file
 
-# FFmpeg's demuxers. None of these opens another file: playlists, scripts, session descriptions and image sequences are left out.
+# FFmpeg's demuxers. None of these opens another file: playlists, scripts, session descriptions and image sequences are excluded.
 DEMUXERS = ("wav", "w64", "mp3", "ogg", "mov", "matroska", "flac", "aac", "amr", "aiff", "au", "caf", "asf", "gsm")
 
 # FFmpeg's decoders, besides those of plain PCM.

@@ -1,7 +1,7 @@
-"""Decodes recordings in processes of their own, which are ended when they take too long and started anew when they crash.
+"""Decodes recordings in worker processes, which are killed when they take too long and restarted when they crash.
 
-A process serves many recordings, one at a time; there are as many as threads that decode side by side. They get open files and nothing else:
-no path, no environment. What they give back is checked like any input.
+A process serves many recordings, one at a time; there is one per decoding thread. Workers get open files and nothing else: no path, no
+environment. Their results are validated like any input.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from pipelines.decoding.tracks import FileTrack, FileTracks, Tracks
 
 # Processor time for a recording: telephone codecs in 4 hours of silence and large WAV files both stay far below it.
 LEAST_CPU_S, BYTES_A_CPU_SECOND, MOST_CPU_S = 60.0, 50_000, 900.0
-WALL_FACTOR, START_S = 10.0, 60.0  # on a machine with other work a second of processor time takes longer; until a process is ready
-KEPT_IDLE_S = 30.0  # less than the worker's own patience, so that none ends while it is asked
-_LONGEST_REASON = 600  # characters, the file's name included; what a process says may be hostile
-MOST_SERVED = 500  # recordings; then a new process takes over, whatever the libraries may have leaked
-IN_MEMORY_BYTES = 32 * 2**20  # decoded sound up to this size is an array: 4 minutes in stereo, 8 in mono
+WALL_FACTOR, START_S = 10.0, 60.0  # on a busy machine a second of processor time takes longer; START_S until a process is ready
+KEPT_IDLE_S = 30.0  # less than the worker's own idle timeout, so that none exits while it is in use
+_LONGEST_REASON = 600  # characters, including the file name; the output of a process may be hostile
+MOST_SERVED = 500  # recordings; then a new process takes over, in case the libraries leak
+IN_MEMORY_BYTES = 32 * 2**20  # decoded audio up to this size is an array: 4 minutes in stereo, 8 in mono
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PROGRAM = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from pipelines.decoding import worker; worker.main(int(sys.argv[1]))"
@@ -42,12 +42,12 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL"
 
 
 class ChangedRecordingError(BadRecordingError):
-    """The file is not the recording any more that it was when its sha256 was taken."""
+    """The file has changed since its sha256 was computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedRecording:
-    """A recording's channels as they are, [channels, samples at 16 kHz], and what its file says."""
+    """A recording's channels without any folding, [channels, samples at 16 kHz], and its file's properties."""
 
     tracks: Tracks
     channels: int
@@ -56,15 +56,15 @@ class DecodedRecording:
 
 
 def decode(path: Path, sha256: str | None = None, scratch: Path | None = None) -> DecodedRecording:
-    """Decode a recording; its content decides, not its name.
+    """Decode a recording by its content, whatever its name.
 
     Args:
         path: the recording, a regular file.
-        sha256: what its bytes must have; the bytes that are hashed are those that are decoded.
-        scratch: a folder for the decoded sound of long recordings, in files without a name; the system's temporary one by default.
+        sha256: the expected digest; the bytes that are hashed are those that are decoded.
+        scratch: a folder for the decoded audio of long recordings, in unnamed files; the system's temporary folder by default.
 
-    Raises BadRecordingError with the reason when it cannot be decoded, ChangedRecordingError when it is not the recording of `sha256`,
-    and TransientError when the disk is full or no process can be started.
+    Raises BadRecordingError with the reason when it cannot be decoded, ChangedRecordingError when it does not match `sha256`, and
+    TransientError when the disk is full or no process can be started.
     """
     try:
         recording = open_regular(path)
@@ -83,7 +83,7 @@ def decode(path: Path, sha256: str | None = None, scratch: Path | None = None) -
 
 
 def stop() -> None:
-    """End all decoding processes at once; a thread that waits for one gets an error."""
+    """Kill all decoding processes; threads that wait for one get an error."""
     with _lock:
         idle, busy = [*_idle], [*_living.difference(_idle)]
         _idle.clear()
@@ -117,7 +117,7 @@ def _too_slow(name: str, cpu_s: float) -> BadRecordingError:
 
 
 def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> DecodedRecording:
-    """The answer of a process, which a hostile recording may have taken over, as values of the right kind and size."""
+    """The answer of a process, possibly taken over by a hostile recording, as values of the right type and size."""
     match answer:
         case {"result": "decoded", "channels": 1 | 2 as channels, "rate_hz": int(rate_hz), "codec": str(codec), "samples": int(samples)}:
             used = outputs[:channels]
@@ -132,7 +132,7 @@ def _checked(name: str, answer: dict[str, Any], outputs: list[BinaryIO]) -> Deco
             raise ChangedRecordingError(Reason(Key.CHANGED, file=name))
         case {"result": "disk", "error": str(error)}:
             raise TransientError(
-                f"The sound of {name} could not be written to the temporary folder: {error}. Free some space and run again."
+                f"The audio of {name} could not be written to the temporary folder: {error}. Free some space and run again."
             )
         case {"result": "memory"}:
             raise BadRecordingError(Reason(Key.DECODER_MEMORY, file=name))
@@ -153,7 +153,7 @@ def _scratch_file(folder: Path | None) -> BinaryIO:
         return tempfile.TemporaryFile(dir=folder, buffering=0)
     except OSError as error:
         where = folder or tempfile.gettempdir()
-        raise TransientError(f"No temporary file can be made in {where}: {error.strerror}. Correct that and run again.") from error
+        raise TransientError(f"No temporary file can be created in {where}: {error.strerror}. Correct that and run again.") from error
 
 
 class _Process:
@@ -181,7 +181,7 @@ class _Process:
             raise OSError(f"exit status {self._child.wait()}")
 
     def ask(self, request: dict[str, Any], descriptors: list[int], wall_s: float) -> dict[str, Any] | None:
-        """The answer; None when the process ended without one. Raises TimeoutError."""
+        """The answer; None when the process exited without one. Raises TimeoutError."""
         self.served += 1
         self._socket.settimeout(wall_s)
         try:
@@ -196,11 +196,11 @@ class _Process:
         return self.served < MOST_SERVED and idle_s < KEPT_IDLE_S and self._child.poll() is None
 
     def kill(self) -> None:
-        """Kill the process; who waits for its answer ends it."""
+        """Kill the process; the thread that waits for its answer reaps it."""
         self._child.kill()
 
     def end(self) -> int:
-        """Kill the process unless it is ending by itself, and wait until it is gone; its exit status."""
+        """Kill the process unless it is exiting by itself, and wait for it; returns its exit status."""
         with _lock:
             _living.discard(self)
         try:
@@ -212,7 +212,7 @@ class _Process:
         return status
 
     def leave_to_parent(self) -> None:
-        """In a fork, only let go of the connection: the process is the parent's."""
+        """In a forked child, only close the connection: the process belongs to the parent."""
         self._socket.close()
 
     def _is_closed(self) -> bool:
@@ -223,7 +223,7 @@ class _Process:
             return False
 
     def _line(self) -> bytes:
-        """What the process sends until the end of the line; nothing when it ended."""
+        """The output of the process until the end of the line; empty when it exited."""
         line = b""
         while not line.endswith(b"\n"):
             if len(line) > 2**16 or not (piece := self._socket.recv(2**12)):
@@ -239,7 +239,7 @@ _of_parent: list[_Process] = []
 
 
 def _take() -> _Process:
-    """A process that nobody uses: one that served before, or a new one."""
+    """An idle process, or a new one."""
     unusable = []
     try:
         with _lock:

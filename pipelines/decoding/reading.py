@@ -1,6 +1,6 @@
-"""One recording from its bytes to samples, by FFmpeg: what runs inside the worker.
+"""Decodes one recording from bytes to samples with FFmpeg; runs inside the worker.
 
-Nothing is opened here: FFmpeg reads the one file that it is given, and may open no other, whatever that file asks for.
+No files are opened here: FFmpeg reads the one file that it is given, and may open no other, whatever that file refers to.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pipelines.decoding.formats import DECODERS, DEMUXERS, HIGHEST_RATE_HZ, LOWE
 Samples = npt.NDArray[np.float32]
 
 WRITTEN_AT_ONCE = 4 * RATE_HZ  # samples
-LOUDEST = 16.0  # full scale is 1; what is louder, or no number at all, is a fault of the file and would spoil every sum
-UNKNOWN_LENGTH_S = 7 * 24 * 3600  # a header that says more was never completed
+LOUDEST = 16.0  # full scale is 1; a louder or non-finite sample is a defect of the file and would corrupt every sum
+UNKNOWN_LENGTH_S = 7 * 24 * 3600  # a header with a longer duration was never completed
 _MOST_WAV_CHUNKS = 10_000
 _OPTIONS = {"format_whitelist": ",".join(DEMUXERS), "codec_whitelist": ",".join(sorted(DECODERS)), "protocol_whitelist": "none"}
 
 
 class ScratchError(Exception):
-    """The samples could not be written; the text says why. No fault of the recording."""
+    """The samples could not be written; the message has the reason. The recording is not at fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFiles:
-    """What came out: the samples are in the files, one for each channel."""
+    """The result of decoding: the samples are in the files, one for each channel."""
 
     channels: int
     rate_hz: int  # as in the file
@@ -43,7 +43,7 @@ class DecodedFiles:
 
 
 class _Source:
-    """A file as PyAV takes it. FFmpeg looks at the ending of the name, and at nothing else of it."""
+    """A file object for PyAV. FFmpeg only uses the extension of its name."""
 
     def __init__(self, file: BinaryIO, ending: str) -> None:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
@@ -51,9 +51,9 @@ class _Source:
 
 
 def decode(file: BinaryIO, name: str, outputs: Sequence[int]) -> DecodedFiles:
-    """Write the samples of a recording as float32 at 16 kHz to one open file descriptor a channel.
+    """Write the samples of a recording as float32 at 16 kHz to one open file descriptor per channel.
 
-    `name` is what the file is called in errors. Raises BadRecordingError with the reason, and ScratchError when the disk is full.
+    `name` is the name of the file in errors. Raises BadRecordingError with the reason, and ScratchError when the disk is full.
     """
     import av
 
@@ -109,7 +109,7 @@ def _decode_stream(name: str, container: Any, outputs: Sequence[int]) -> Decoded
 
 
 class _Packets:
-    """The decoded frames of a stream; packets that cannot be decoded are counted and left out."""
+    """The decoded frames of a stream; packets that cannot be decoded are counted and skipped."""
 
     def __init__(self, container: Any, stream: Any) -> None:
         self.count = self.damaged = 0
@@ -130,7 +130,7 @@ class _Packets:
                     continue
                 yield from frames
         except av.error.InvalidDataError:
-            self.damaged = self.count  # the container itself broke off
+            self.damaged = self.count  # the container itself is truncated
 
 
 def _resampled(name: str, frames: Iterable[Any], resampler: Any) -> Iterator[Samples]:
@@ -149,7 +149,7 @@ def _resampled(name: str, frames: Iterable[Any], resampler: Any) -> Iterator[Sam
 
 
 def _in_blocks(pieces: Iterable[Samples]) -> Iterator[Samples]:
-    """The same samples in larger arrays: frames are as short as 20 ms."""
+    """The samples in larger arrays: frames are as short as 20 ms."""
     held: list[Samples] = []
     length = 0
     for piece in pieces:
@@ -164,7 +164,7 @@ def _in_blocks(pieces: Iterable[Samples]) -> Iterator[Samples]:
 
 def _write(block: Samples, outputs: Sequence[int]) -> None:
     block = block.astype(np.float32, copy=False)
-    if block.size and not np.abs(block).max() <= LOUDEST:  # also where it is no number
+    if block.size and not np.abs(block).max() <= LOUDEST:  # also true for NaN
         block = np.clip(np.nan_to_num(block, nan=0.0), -LOUDEST, LOUDEST)
     for row, output in zip(block, outputs, strict=False):
         rest = memoryview(np.ascontiguousarray(row).data).cast("B")
@@ -176,7 +176,7 @@ def _write(block: Samples, outputs: Sequence[int]) -> None:
 
 
 def _ends_mid_page(file: BinaryIO) -> bool:
-    """Whether an Ogg file breaks off inside its last page: unlike wav and mp3 it does not say how long it should be."""
+    """Whether an Ogg file is truncated inside its last page: unlike wav and mp3 its header has no length."""
     file.seek(0)
     if file.read(4) != b"OggS":
         return False
@@ -189,7 +189,7 @@ def _ends_mid_page(file: BinaryIO) -> bool:
 
 
 def _missing_bytes(file: BinaryIO) -> int:
-    """How many bytes a WAV file's data or an Ogg file's last page lacks; FFmpeg plays such files to where they end and says nothing."""
+    """The number of bytes missing from a WAV file's data or an Ogg file's last page; FFmpeg decodes truncated files without an error."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     magic = file.read(12)
@@ -200,7 +200,7 @@ def _missing_bytes(file: BinaryIO) -> int:
                 break
             name, length = struct.unpack("<4sI", head)
             at += 8
-            if name == b"data":  # recorders that stream write 0 or the highest number, and never come back to correct it
+            if name == b"data":  # streaming recorders write 0 or the maximum, and never correct it
                 return max(0, at + length - size - 1) if 0 < length < 0x7FFFFFFF else 0
             at += length + length % 2
             file.seek(at)

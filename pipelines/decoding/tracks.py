@@ -1,4 +1,4 @@
-"""Decoded tracks: an array while they are short, otherwise temporary files of which only the part in use is in memory."""
+"""Decoded tracks: arrays for short recordings, otherwise temporary files of which only the part in use is in memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pipelines.decoding.formats import RATE_HZ
 
 Samples = npt.NDArray[np.float32]
 
-BLOCK = 60 * RATE_HZ  # samples of each track that are read at a time
+BLOCK = 60 * RATE_HZ  # samples of each track per read
 _WIDTH = np.dtype(np.float32).itemsize
 
 
 class FileTrack:
-    """One track in an open file of float32, to be sliced like an array; the file is closed with the last who holds the track."""
+    """One track in an open float32 file, sliceable like an array; the file is closed with the last reference."""
 
     def __init__(self, descriptor: int, samples: int) -> None:
         self._descriptor, self._samples = descriptor, samples
@@ -42,7 +42,7 @@ class FileTrack:
 
 
 class FileTracks:
-    """Tracks in files, to be sliced like an array [tracks, samples]: by a number, or by a number or slice and a slice."""
+    """Tracks in files, sliceable like an array [tracks, samples]: by a number, or by a number or slice and a slice."""
 
     def __init__(self, tracks: Sequence[FileTrack]) -> None:
         self._tracks = tuple(tracks)
@@ -69,7 +69,7 @@ Tracks = Samples | FileTracks
 
 
 def only(tracks: Tracks, number: int) -> Tracks:
-    """One of the tracks, as tracks."""
+    """A single track, as tracks."""
     return FileTracks([tracks[number]]) if isinstance(tracks, FileTracks) else tracks[[number]]
 
 

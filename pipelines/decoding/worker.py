@@ -1,7 +1,7 @@
-"""The decoding process: takes open files over a socket, one recording at a time, and writes the samples to files that it is given.
+"""The decoding worker: receives open files over a socket, one recording at a time, and writes the samples to the given files.
 
-It has no name of any file, no secret of the environment, and no more memory than its limit. The other side ends it when it takes too long; a
-fault in a decoder ends this process and nothing else.
+It has no file names, no secrets of the environment, and no more memory than its limit. The parent kills it when it takes too long; a
+crash of a decoder ends only this process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipelines.decoding import reading
 from pipelines.decoding.formats import MAX_BYTES, MAX_LENGTH_S, RATE_HZ
 
 MEMORY_MB = 768  # address space, libraries included
-IDLE_S = 60.0  # after so long without a request the process ends, to give its memory back
+IDLE_S = 60.0  # after this long without a request the process exits, to free its memory
 COPIED_IN_MEMORY = 16 * 2**20  # bytes; a larger recording is copied to a file
 _FILES = 64
 _PIECE = 2**20
@@ -34,7 +34,7 @@ def main(descriptor: int) -> None:
     import av  # noqa: F401  # before the limits, which its libraries would not fit into on some systems
     import numpy  # noqa: F401
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to every process; the other side decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to every process; the parent decides
     _limit(resource.RLIMIT_AS, MEMORY_MB * 2**20)
     _limit(resource.RLIMIT_NOFILE, _FILES)
     _limit(resource.RLIMIT_FSIZE, _LARGEST_FILE)
@@ -58,7 +58,7 @@ def main(descriptor: int) -> None:
 
 
 def _answer(request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
-    """What became of one recording: its descriptors are the recording, a file for its copy, and one output for each channel."""
+    """The result for one recording; the descriptors are the recording, a file for its copy, and one output for each channel."""
     recording, copy, *outputs = descriptors
     _limit(resource.RLIMIT_CPU, int(time.process_time() + request["cpu_s"]) + 1)
     try:
@@ -72,7 +72,7 @@ def _answer(request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
         return {"result": "disk", "error": str(error)}
     except MemoryError:
         return {"result": "memory"}
-    except Exception as error:  # a decoder may raise anything, and the next recording is none of its business
+    except Exception as error:  # a decoder may raise anything, and the next recording must not be affected
         return {"result": "failed", "error": type(error).__name__}
     return {
         "result": "decoded",
@@ -84,14 +84,14 @@ def _answer(request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
 
 
 def _copied(recording: int, copy: int) -> tuple[BinaryIO, str]:
-    """A copy of a recording that nobody else can write to, and its sha256: what is decoded is what was hashed."""
+    """A copy of a recording that nobody else can write to, and its sha256: the bytes that are decoded are the bytes that were hashed."""
     digest = hashlib.sha256()
     file: BinaryIO = io.BytesIO() if os.fstat(recording).st_size <= COPIED_IN_MEMORY else open(copy, "r+b", closefd=False)  # noqa: SIM115
     size = 0
     while piece := os.pread(recording, _PIECE, size):
         size += len(piece)
         if size > MAX_BYTES:
-            break  # it grew meanwhile; the hash tells
+            break  # it grew meanwhile; the hash will differ
         digest.update(piece)
         try:
             file.write(piece)
@@ -102,7 +102,7 @@ def _copied(recording: int, copy: int) -> tuple[BinaryIO, str]:
 
 
 def _limit(kind: int, most: int) -> None:
-    """Bound what this process may use, where the system knows such a bound."""
+    """Limit the resources of this process, where the system supports such a limit."""
     hard = resource.getrlimit(kind)[1]
     with suppress(OSError, ValueError):
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

@@ -212,13 +212,13 @@ def test_status_names_what_changed_and_what_cannot_be_redone(
     monkeypatch.setattr(versions, "graded_by", lambda _: "callgrade-1+rules.x")
     command = ["status", "--warehouse", str(settings.warehouse)]
     assert main(command) == 0
-    assert capsys.readouterr().out == "1 call in 1 batch; the rules of now: callgrade-1+rules.x.\nEverything is up to date.\n"
+    assert capsys.readouterr().out == "1 call in 1 batch; current rules: callgrade-1+rules.x.\nEverything is up to date.\n"
     site.rules |= {"redact": "2", "turns": "2"}
     site.recording.unlink()
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "redact: 1 call in 1 batch out of date (rules); redone by the next run of regrade_calls" in said
-    assert "turns: 1 call in 1 batch out of date (rules); stays as it is: a recording is gone.\n  batch b" in said
+    assert "turns: 1 call in 1 batch out of date (rules); kept as it is: a recording is missing.\n  batch b" in said
 
 
 def test_a_run_that_is_killed_between_two_steps_goes_on_with_what_rests_on_the_first(
