@@ -1,1 +1,1 @@
-"""The audio step: decodes a recording, tells its tracks apart, finds speech and holds."""
+"""The audio step: decodes recordings, separates their tracks, detects speech and holds."""

@@ -1,7 +1,7 @@
-"""What the sound itself says: decode a recording, tell its tracks apart, find speech and holds, cut a clip.
+"""The audio step: decode recordings, separate tracks, detect speech and holds, cut clips.
 
-All sound is float32 at 16 kHz once decoded, one row a track; that of a long recording lies in a file and is read in blocks. Decoding itself is in
-`decoding`, where speech lies on the tracks in `crosstalk`.
+All decoded audio is float32 at 16 kHz, one row per track; that of a long recording is in a file and is read in blocks. Decoding itself
+is in `decoding`, speech detection in `voice_activity`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ["MAX_LENGTH_S", "RATE_HZ", "ChangedRecordingError", "Samples", "Track
 
 LEVEL_HOP_S = 0.05
 LOWEST_DB = -90.0
-SILENT_DB = -55.0  # a telephone line's own noise is lower than this, a whisper is higher
+SILENT_DB = -55.0  # the noise of a telephone line is below this, a whisper above
 MIN_LENGTH_S = 3.0
 MIN_SPEECH_S = 0.8
 CLIP_BLOCK = 60 * RATE_HZ  # samples of each channel that are encoded at a time
-COPY_RESIDUE_DB = -15.0  # what remains of a channel after the other one is subtracted, when both carry the same sound
+COPY_RESIDUE_DB = -15.0  # the residue of a channel after the other one is subtracted, when both have the same audio
 log = logging.getLogger("callgrade")
 
 
@@ -57,7 +57,7 @@ class DecodedAudio:
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write the facts of every recording; those that cannot be heard are rejected with the reason. Works on a recording a core."""
+    """Write the audio facts of every recording; unusable ones are rejected with the reason. Works on one recording per core."""
     calls: list[Call] = batch.calls("audio")
     facts: list[AudioFacts] = []
     rows: list[Rejection] = []
@@ -81,7 +81,7 @@ def _look_at(call: Call, scratch: Path) -> AudioFacts | BadRecordingError:
 def facts_of(call_id: str, sound: DecodedAudio) -> AudioFacts:
     """Speech, holds and levels of one recording.
 
-    Raises BadRecordingError (unscoreable) where nobody speaks: too short, silent, music or noise only.
+    Raises BadRecordingError (unscoreable) where there is no speech: too short, silent, music or noise only.
     """
     levels = levels_db(sound.tracks)
     if sound.duration_s < MIN_LENGTH_S:
@@ -108,18 +108,19 @@ def facts_of(call_id: str, sound: DecodedAudio) -> AudioFacts:
 
 
 def decode(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> DecodedAudio:
-    """The sound of a recording, doubled mono and dead channels folded to one track.
+    """The audio of a recording, with doubled mono and dead channels folded to one track.
 
-    The content decides, not the file's extension. With `sha256`, the file must be the recording that intake accepted. `scratch` is a folder on a
-    disk that holds the decoded sound of a long recording meanwhile. Raises BadRecordingError (quarantined) with the reason: empty, not audio,
-    more than two channels, too long, cut off or damaged; ChangedRecordingError when it is another file; TransientError when the disk is full.
+    The content decides, not the file's extension. With `sha256`, the file must be the recording that intake accepted. `scratch` is a
+    folder on a disk for the decoded audio of a long recording. Raises BadRecordingError (quarantined) with the reason: empty, not
+    audio, more than two channels, too long, cut off or damaged; ChangedRecordingError when the file has changed; TransientError when
+    the disk is full.
     """
     decoded = processes.decode(Path(path), sha256 or None, scratch)
     return DecodedAudio(_fold(decoded.tracks), decoded.channels, decoded.rate_hz, decoded.codec)
 
 
 def levels_db(tracks: Tracks, hop_s: float = LEVEL_HOP_S) -> npt.NDArray[np.float64]:
-    """RMS level in dBFS of each hop of each track, [tracks, frames]; the last short hop is left out."""
+    """RMS level in dBFS of each hop of each track, [tracks, frames]; the last short hop is dropped."""
     hop = int(hop_s * RATE_HZ)
     power = [np.zeros((tracks.shape[0], 0))]
     for block in blocks(tracks, hop * 1200):
@@ -130,20 +131,20 @@ def levels_db(tracks: Tracks, hop_s: float = LEVEL_HOP_S) -> npt.NDArray[np.floa
 
 
 def cut_clip(path: str | Path, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
-    """Write the sound between two moments of a recording to a file, as `write_clip` does. Raises BadRecordingError as `decode` does."""
+    """Write the audio between two times of a recording to a file, as `write_clip` does. Raises BadRecordingError as `decode` does."""
     return write_clip(channels(path, scratch=Path(out_path).parent), start_s, end_s, beeps, out_path)
 
 
 def channels(path: str | Path, sha256: str | None = None, scratch: Path | None = None) -> Tracks:
-    """A recording's channels as they are [channels, samples at 16 kHz]. Arguments and errors are those of `decode`."""
+    """A recording's channels without any folding [channels, samples at 16 kHz]. Arguments and errors are those of `decode`."""
     return processes.decode(Path(path), sha256 or None, scratch).tracks
 
 
 def write_clip(tracks: Tracks, start_s: float, end_s: float, beeps: Sequence[tuple[float, float]], out_path: str | Path) -> Path:
-    """Write the sound between two moments to a .wav or .ogg file, with a tone over each beep interval on every channel.
+    """Write the audio between two times to a .wav or .ogg file, with a tone over each beep interval on every channel.
 
-    Times are seconds from the start of the tracks [channels, samples at 16 kHz]. The file appears whole or not at all. Raises ValueError for
-    an empty range or another ending than .wav or .ogg.
+    Times are seconds from the start of the tracks [channels, samples at 16 kHz]. The file is written atomically. Raises ValueError for
+    an empty range or an extension other than .wav or .ogg.
     """
     out = Path(out_path)
     if out.suffix not in (".wav", ".ogg"):
@@ -169,7 +170,7 @@ def _beeped(tracks: Tracks, first: int, last: int, beeps: Sequence[tuple[int, in
 
 
 def _fold(tracks: Tracks) -> Tracks:
-    """One track where both channels carry the same sound, or where one of them is dead; two where they differ."""
+    """One track where both channels have the same audio, or where one of them is dead; two where they differ."""
     if tracks.shape[0] == 1:
         return tracks
     if tracks.shape[1] < LEVEL_HOP_S * RATE_HZ:  # too short for a level, and for a call

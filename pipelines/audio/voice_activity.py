@@ -1,7 +1,7 @@
-"""Where somebody speaks on each track, with the other side's voice that leaked over removed; and where nobody does.
+"""Voice activity on each track without channel bleed, and holds.
 
-A telephone recorder's two tracks are never quite apart: the far side comes back through the hybrid or the headset, quieter and a few
-milliseconds late. Such a stretch looks like speech and is none: the other track is much louder there, and this one follows it.
+The two tracks of a telephone recorder are never completely separate: the far side returns through the hybrid or the headset, quieter
+and a few milliseconds late. Such a stretch looks like speech but is not: the other track is much louder there, and this one follows it.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from pipelines.decoding.tracks import Tracks
 Samples = npt.NDArray[np.float32]
 Levels = npt.NDArray[np.float64]
 
-# Speech probability that opens a stretch, and below which it closes. The detector's usual 0.5 loses soft and hoarse telephone voices, while
-# noise, ringing and hold music stay under 0.25.
+# The speech probability that opens a stretch, and the one below which it closes. The detector's usual 0.5 misses soft and hoarse telephone
+# voices, while noise, ringing and hold music stay under 0.25.
 ONSET, OFFSET = 0.3, 0.15
 MIN_SPEECH_S, MAX_GAP_S, PAD_S = 0.15, 0.35, 0.1
-# A stretch's probabilities added up, in seconds: less than this is a blip in music, typing or the first note after silence, unless other
+# The sum of a stretch's probabilities, in seconds: less than this is a blip in music, typing or the first note after silence, unless other
 # speech of the same track is near. Of 794 true stretches in the development calls none is lost.
 LEAST_EVIDENCE_S, NEAR_S = 0.12, 1.0
 MIN_HOLD_S = 8.0
 MUSIC_ABOVE_NOISE_DB = 12.0
 STRETCH_FOR_COPY_S = 0.4
 MAX_ECHO_S = 0.06
-SURE_LEAK_DB = 28.0  # two people on a line never differ so much: this far below, a track only carries the other's voice
+SURE_LEAK_DB = 28.0  # two people on a line never differ that much: this far below, a track has only the other's voice
 LEAK_DB, LEAK_LIKENESS = 6.0, 0.5
 ENOUGH_LEAK_S, ECHO_TAIL_S, ECHO_MARGIN_DB = 1.0, 0.2, 5.0
 
 
 def speech_intervals(tracks: Tracks, rate_hz: int) -> list[Interval]:
-    """Stretches of speech on each track, ordered by start; leaked cross-talk is left out. `tracks` is [tracks, samples] at 16 kHz."""
+    """Stretches of speech on each track, ordered by start, without channel bleed. `tracks` is [tracks, samples] at 16 kHz."""
     probabilities = [silero.speech_probabilities(track) for track in tracks]
     if len(tracks) == 2:
         leaked = [leaked_frames(tracks[own], tracks[1 - own], rate_hz, len(probabilities[own])) for own in (0, 1)]
@@ -52,7 +52,7 @@ def speech_intervals(tracks: Tracks, rate_hz: int) -> list[Interval]:
 
 
 def stretches(probability: npt.NDArray[np.floating], frame_s: float, length_s: float) -> list[tuple[float, float]]:
-    """Turn frame probabilities into (start_s, end_s): hysteresis, short gaps closed, lone blips dropped, a little padding."""
+    """Convert frame probabilities to (start_s, end_s): hysteresis, short gaps closed, isolated blips dropped, a little padding."""
     raw: list[tuple[float, float]] = []
     begun: int | None = None
     for i, p in enumerate(probability):
@@ -77,7 +77,7 @@ def stretches(probability: npt.NDArray[np.floating], frame_s: float, length_s: f
 
 
 def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: int) -> npt.NDArray[np.bool_]:
-    """For each frame of the speech detector: does this track only carry the other side's voice?"""
+    """For each frame of the speech detector: whether this track has only the other side's voice."""
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     hop = int(silero.FRAME_S * rate_hz)
@@ -94,7 +94,7 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
         a, b = own[first * hop : (first + block) * hop], other[first * hop : (first + block) * hop]
         if resemblance(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_LIKENESS:
             copied[part] |= quiet
-    if copied.sum() * silero.FRAME_S > ENOUGH_LEAK_S:  # now the line's damping is known, and the echo's tails can be told as well
+    if copied.sum() * silero.FRAME_S > ENOUGH_LEAK_S:  # the line's damping is now known, so the tails of the echo can be recognised as well
         damping_db = float(np.median(louder_db[copied]))
         echo_db = maximum_filter1d(levels[1], round(2 * ECHO_TAIL_S / silero.FRAME_S)) - damping_db
         leaked |= levels[0] < echo_db + ECHO_MARGIN_DB
@@ -103,7 +103,7 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
 
 
 def resemblance(a: Samples, b: Samples, max_lag: int) -> float:
-    """How much one stretch is a late, scaled copy of the other: the highest normalised correlation within the lag, 0 to 1."""
+    """The similarity of one stretch to a late, scaled copy of the other: the highest normalised correlation within the lag, 0 to 1."""
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     if norm < 1e-9:
         return 0.0
@@ -113,10 +113,10 @@ def resemblance(a: Samples, b: Samples, max_lag: int) -> float:
 
 
 def find_holds(speech: Iterable[Interval], levels: Levels, hop_s: float, length_s: float) -> list[Hold]:
-    """Stretches of at least 8 s in which nobody speaks; `music` where something well above the line's own noise is heard most of the time.
+    """Stretches of at least 8 s in which nobody speaks; `music` where most of it is well above the line's own noise.
 
-    `levels` is [tracks, frames] in dBFS. Before the first and after the last speech nobody waits, so nothing is a hold there; where nobody
-    speaks at all the whole recording is looked at.
+    `levels` is [tracks, frames] in dBFS. Nobody waits before the first and after the last speech, so there are no holds there; a
+    recording without speech is searched as a whole.
     """
     spoken = union((i.start_s, i.end_s) for i in speech)
     gaps = [(a[1], b[0]) for a, b in itertools.pairwise(spoken)] if spoken else [(0.0, length_s)]
@@ -132,7 +132,7 @@ def find_holds(speech: Iterable[Interval], levels: Levels, hop_s: float, length_
 
 
 def total_s(intervals: Sequence[Interval]) -> float:
-    """Seconds of speech, all tracks added up."""
+    """Seconds of speech, summed over the tracks."""
     return sum(i.end_s - i.start_s for i in intervals)
 
 

@@ -1,4 +1,4 @@
-"""Who speaks when: on stereo each track is one person; mono calls go to the diarizer together, so that its batches are full."""
+"""The diarize step: on stereo each track is one person; mono calls go to the diarizer together, to fill its batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("callgrade")
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write the segments of every call: intervals of a track, each with a speaker that means something in that call only."""
+    """Write the segments of every call: intervals of a track, with speakers that are local to the call."""
     facts = {f.call_id: f for f in batch.read("audio")}
     calls: list[Call] = batch.calls("diarize")
     segments, rejected = segments_of_calls(
@@ -33,9 +33,10 @@ def run(batch: Batch, settings: Settings) -> None:
 def segments_of_calls(
     calls: Sequence[Call], facts: Mapping[str, AudioFacts], get: Callable[[], diarizer.Diarizer], scratch: Path | None = None
 ) -> tuple[dict[str, list[Segment]], list[Rejection]]:
-    """The segments of each call, by its id, and the calls whose recording cannot be decoded any more.
+    """The segments of each call, by its id, and the calls whose recording can no longer be decoded.
 
-    `get` gives the diarizer and is asked only where there is a mono call; `scratch` is that of `audio.decode`. Raises MisconfiguredError when its models are missing.
+    `get` returns the diarizer and is called only if there is a mono call; `scratch` is that of `audio.decode`. Raises
+    MisconfiguredError when its models are missing.
     """
     segments = {c.call_id: segments_of_tracks(facts[c.call_id]) for c in calls if facts[c.call_id].tracks == 2}
     for number, call_id in enumerate(segments, 1):
@@ -70,13 +71,13 @@ def segments_of_tracks(facts: AudioFacts) -> list[Segment]:
 
 
 def segments_of_mono(facts: AudioFacts, found: Sequence[diarizer.SpokenStretch]) -> list[Segment]:
-    """The segments of a mono call, ordered by start: A, B, C as the diarizer heard them, or one speaker's where it heard nobody."""
+    """The segments of a mono call, ordered by start: A, B, C from the diarizer, or one speaker's where it found nobody."""
     spoken = within(found, facts.speech) or [diarizer.SpokenStretch(i.start_s, i.end_s, "A") for i in facts.speech]
     return [Segment(facts.call_id, 0, round(s.start_s, 3), round(s.end_s, 3), s.speaker) for s in spoken]
 
 
 def within(stretches: Sequence[diarizer.SpokenStretch], speech: Sequence[Interval]) -> list[diarizer.SpokenStretch]:
-    """Stretches that hold speech at all: what the diarizer hears in hold music or noise is left out."""
+    """The stretches that overlap speech: diarized stretches of hold music or noise are dropped."""
     return [
         s for s in stretches if sum(overlap_s((s.start_s, s.end_s), (i.start_s, i.end_s)) for i in speech) > 0.3 * (s.end_s - s.start_s)
     ]

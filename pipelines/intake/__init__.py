@@ -1,4 +1,4 @@
-"""What comes in: call logs and recordings, from a folder or fetched into one first. One file per source."""
+"""Intake: call logs and recordings, from a folder or fetched into one first. One module per source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.intake import object_store, sftp
 def fetch(settings: Settings) -> Path:
     """The folder to grade: `recordings`, or the inbox once everything at `source` has been copied into it.
 
-    Raises MisconfiguredError where a person must act, TransientError where a retry may help; what was fetched before is not fetched again.
+    Raises MisconfiguredError where a person must act, TransientError where a retry may help; files fetched before are not fetched again.
     """
     if settings.source is None:
         return settings.recordings

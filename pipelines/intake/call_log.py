@@ -1,8 +1,8 @@
-"""Reads a call log: one `Call` a row, and every row that cannot be a call with what is wrong in it; documented in docs/call-log.md.
+"""Parses a call log: one `Call` per row, and invalid rows with their errors; documented in docs/call-log.md.
 
-Without a call id, a recording, a known centre or a readable start, a row is rejected, and so is one with an id that holds invisible characters.
-Any other value that makes no sense is left out with a note, because the call itself can still be judged. Notes and reasons name line, column and
-value, never a client. Ids are normalised (`normalise_id`); invisible characters in free text are escaped.
+A row without a call id, a recording, a known centre or a readable start is rejected, and so is one with an id that has invisible
+characters. Any other invalid value is dropped with a note, because the call itself can still be graded. Notes and reasons have the
+line, column and value, never a client. Ids are normalised (`normalise_id`); invisible characters in free text are escaped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MAX_WAIT_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A row that is a call. `call.recording` is still what the log says, and its sha256 and size are empty."""
+    """A valid row. `call.recording` is still the name in the log, and its sha256 and size are empty."""
 
     line_no: int
     call: Call
@@ -50,7 +50,7 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that cannot be a call, with what could be read of it."""
+    """An invalid row, with the values that could be read."""
 
     line_no: int
     reason: Reason
@@ -62,7 +62,7 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class CallLog:
-    """A call log as read: every row of the file is in `rows` or in `broken`."""
+    """A parsed call log: every row of the file is in `rows` or in `broken`."""
 
     path: Path
     encoding: str
@@ -74,7 +74,7 @@ class CallLog:
 
 @dataclass(slots=True)
 class _Problems:
-    """What is wrong with one row: `errors` reject it, `notes` do not."""
+    """The problems of one row: `errors` reject it, `notes` do not."""
 
     errors: list[Reason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -83,16 +83,16 @@ class _Problems:
 def read_log(
     path: Path, centre_ids: Collection[str], zone_of: Callable[[str], tzinfo], centre: str | None = None, *, id_suffix: str | None = None
 ) -> CallLog:
-    """Every row of a call log, as a call or with what is wrong in it.
+    """Every row of a call log, as a call or with its errors.
 
     Args:
-        path: the CSV file; encoding and delimiter are found out and said in the result.
+        path: the CSV file; encoding and delimiter are detected and reported in the result.
         centre_ids: the known centres.
-        zone_of: the time zone of a centre, asked only for rows whose start has no offset.
-        centre: the centre of rows that name none.
-        id_suffix: the ending of files that are named by their call id, such as transcripts; the column recording is not needed then.
+        zone_of: the time zone of a centre, called only for rows whose start has no offset.
+        centre: the centre of rows without one.
+        id_suffix: the extension of files that are named by their call id, such as transcripts; the column recording is not needed then.
 
-    Raises MisconfiguredError when there is no such file or it is no call log.
+    Raises MisconfiguredError when the file does not exist or is not a call log.
     """
     try:
         content = path.read_bytes()
@@ -109,7 +109,7 @@ def read_log(
     log = CallLog(path, encoding, delimiter, [], [], [])
     log.notes.append(f"{path.name}: read as {encoding} with {DELIMITERS[delimiter]} between values")
     if "\ufffd" in text:
-        log.notes.append(f"{path.name}: some bytes mean nothing in {encoding} and were replaced by U+FFFD")
+        log.notes.append(f"{path.name}: some bytes are invalid in {encoding} and were replaced by U+FFFD")
     for row in read_rows(lines, first + 1, delimiter, len(columns)):
         _read_row(row, columns, centre_ids, zone_of, centre, log, id_suffix)
     log.notes.extend(_look_alikes(log))
@@ -117,7 +117,7 @@ def read_log(
 
 
 def nearest(value: str, allowed: Iterable[str]) -> str:
-    """` (did you mean X?)` with the allowed value most like this one, or nothing when none is near."""
+    """` (did you mean X?)` with the most similar allowed value, or an empty string when none is near."""
     close = _closest(value, allowed)
     return f" (did you mean {close}?)" if close else ""
 
@@ -164,7 +164,7 @@ def _read_row(
     elif not values.get("recording"):
         problems.errors.append(Reason(Key.NO_RECORDING_NAMED))
     if len(row.fields) != len(columns):
-        # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than a call less.
+        # Which value is missing cannot be known, and the last one may be cut: a wrong operator is worse than one call less.
         problems.errors = [Reason(Key.ROW_LENGTH, found=len(row.fields), wanted=len(columns))]
     if problems.errors or centre_id is None:
         wrong = Reason(Key.ROW_IS_WRONG, problems=tuple(problems.errors))
@@ -209,7 +209,7 @@ def _id(name: str, value: str, problems: _Problems) -> str | None:
 
 
 def _look_alikes(log: CallLog) -> Iterator[str]:
-    """A note for each two ids of a log that people could take for one another; clients are named by their lines."""
+    """A note for each two ids of a log that people could confuse; clients are identified by their lines."""
     for name in _IDS:
         first_line: dict[str, dict[str, int]] = defaultdict(dict)  # skeleton → id → its first line
         for row in log.rows:
@@ -255,7 +255,7 @@ def _started_at(value: str, centre_id: str | None, zone_of: Callable[[str], tzin
 
 
 def _parse_moment(value: str) -> datetime | None:
-    if ":" not in value:  # a day without its hour would silently become a night call
+    if ":" not in value:  # a date without a time would silently become a night call
         return None
     try:
         return datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""Reads a folder of recordings and its call log: calls to grade, and everything else that was received with why it cannot be graded.
+"""Reads a folder of recordings and its call log: the calls to grade, and rejections for everything else.
 
 Every row of the log and every recording of the folder ends up in one of the two lists; nothing is dropped silently, so that the two
 together are the denominator of every report.
@@ -32,44 +32,42 @@ _NOTES_LOGGED = 20
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a folder holds. Call ids are unique over both lists, and the same folder always gives the same ids."""
+    """The contents of a folder. Call ids are unique over both lists, and the same folder always gives the same ids."""
 
     calls: list[Call]
     rejected: list[Rejection]
-    notes: list[str]  # what was strange about the log but cost no call; the first says encoding and delimiter
+    notes: list[str]  # irregularities of the log that cost no call; the first has encoding and delimiter
     log: Path | None = None
 
 
 @dataclass(slots=True)
 class _Sorting:
-    """The two lists while they grow, and what is needed to tell repeats from conflicts."""
+    """The two lists under construction, and the state that distinguishes repeats from conflicts."""
 
     recordings: Recordings
-    place: str  # how a row is named in ids: the log's file name
+    place: str  # the name of the log in generated ids: its file name
     calls: dict[str, Call] = field(default_factory=dict)
     line_of: dict[str, int] = field(default_factory=dict)  # call id → its line
     by_sha256: dict[str, str] = field(default_factory=dict)  # sha256 → call id
     line_of_digest: dict[str, int] = field(default_factory=dict)
-    claimed: set[Path] = field(default_factory=set)  # files that some row named
-    rejected: list[tuple[str, Rejection]] = field(default_factory=list)  # with what makes the id unique should it be taken
+    claimed: set[Path] = field(default_factory=set)  # files that some row refers to
+    rejected: list[tuple[str, Rejection]] = field(default_factory=list)  # with the suffix that makes the id unique if it is taken
 
 
 def read_folder(folder: Path, log: Path | None = None, centre: str | None = None, *, medium: Medium = "recording") -> Intake:
-    """The calls of a folder, and what was rejected.
+    """The calls of a folder, and the rejections.
 
     Args:
         folder: recordings at any depth.
-        log: the call log, where it is not `folder/calls.csv`.
-        centre: the centre of rows that name none; without any call log it is the centre of every recording, whose file name is its call id.
-        medium: what the folder holds: recordings, or transcripts `CALL_ID.json` in their place.
+        log: the call log, if it is not `folder/calls.csv`.
+        centre: the centre of rows without one; without any call log it is the centre of every recording, whose file name is its call id.
+        medium: what the folder contains: recordings, or transcripts `CALL_ID.json` in their place.
 
-    Raises MisconfiguredError when the folder, its log or the centre is not there.
+    Raises MisconfiguredError when the folder, its log or the centre does not exist.
     """
     folder = Path(folder)
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-        raise MisconfiguredError(
-            f"There is no folder {folder} that can be read; give the folder that holds the recordings and their call log."
-        )
+        raise MisconfiguredError(f"There is no readable folder {folder}; give the folder with the recordings and their call log.")
     known = centre_ids()
     if centre is not None and centre not in known:
         raise MisconfiguredError(f"The centre {centre!r} is not known{nearest(centre, known)}; allowed are {', '.join(known)}.")
@@ -85,12 +83,12 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
         call_log = read_log(log, known, _zone_of, centre, id_suffix=None if medium == "recording" else transcripts.SUFFIX)
         notes = call_log.notes
         for centre_id in sorted({row.call.centre_id for row in call_log.rows}):
-            load_centre(centre_id)  # what is wrong in its profile is told before a recording is read
+            load_centre(centre_id)  # errors in its profile are reported before any recording is read
         _sort_rows(call_log, sorting)
         _sort_orphans(sorting, centre)
     else:
         _sort_without_log(sorting, centre or "", medium)
-        notes.append("no call log: nothing is known of start, operator or who hung up")
+        notes.append("no call log: start, operator and who hung up are unknown")
     _log_notes(notes)
     intake = Intake(list(sorting.calls.values()), _with_unique_ids(sorting), notes, log)
     LOGGER.info("intake: %d calls to grade, %d rejected", len(intake.calls), len(intake.rejected))
@@ -118,7 +116,7 @@ def _sort_rows(log: CallLog, sorting: _Sorting) -> None:
 
 
 class _Conflict(BadRecordingError):
-    """A sound recording that another row has already; it gets an id of its own."""
+    """A valid recording that another row already has; it gets an id of its own."""
 
     def __init__(self, reason: Reason, call_id: str, sha256: str) -> None:
         super().__init__(reason)
@@ -221,7 +219,7 @@ def _reject(
 
 
 def _with_unique_ids(sorting: _Sorting) -> list[Rejection]:
-    """What was rejected, under ids that neither a call nor another one has: a bad row must not hide the good one of the same id."""
+    """Rejections with ids that are unique among calls and rejections: a bad row must not hide a good one with the same id."""
     taken = set(sorting.calls)
     rows: list[Rejection] = []
     for place, row in sorting.rejected:
@@ -243,7 +241,7 @@ def _find_log(folder: Path) -> Path | None:
 
 
 def _logs_below(folder: Path) -> str:
-    """A hint for the commonest slip: the folder above the one that was meant."""
+    """A hint for the commonest mistake: the parent of the right folder."""
     below = next(iter(sorted(folder.glob(f"*/{LOG_NAME}"))), None)
     return f", but there is {below}" if below else ""
 

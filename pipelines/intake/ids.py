@@ -1,4 +1,4 @@
-"""Which texts may be ids of calls, operators and clients."""
+"""Validation of the ids of calls, operators and clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOT_IN_AN_ID = re.compile(f"[{INVISIBLE}\u200d\ufe00-\ufe0f]")
 
 
 def id_problem(text: str) -> Reason | None:
-    """Why a text cannot be an id, to follow its name in a sentence; None when it can. Whether it may be empty is left to the caller."""
+    """The reason why a text is not a valid id, to follow its name in a sentence; None for a valid one. The caller decides on empty ones."""
     found = _NOT_IN_AN_ID.search(text) or next((m for m in re.finditer(r"[^ ]", text) if not m[0].isprintable()), None)
     if found:
         name = unicodedata.name(found[0], "control character" if unicodedata.category(found[0]) == "Cc" else "no character")

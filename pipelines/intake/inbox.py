@@ -1,4 +1,4 @@
-"""Puts files that come over a network into an inbox folder: each whole or not at all, and not twice."""
+"""Copies files from a network source into an inbox folder, each atomically and only once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LOGGER = logging.getLogger("callgrade")
 
 
 def keep(inbox: Path, relative: str, size_bytes: int | None, fill: Callable[[BinaryIO], object]) -> Path | None:
-    """The file in the inbox, fetched unless one of this size is there already; None for a name that would lie outside the inbox.
+    """The file in the inbox, fetched unless one of this size exists; None for a name that points outside the inbox.
 
-    `fill` writes the content. It goes to `<name>.part` first, so an interrupted pull leaves no half recording and is simply run again.
-    Raises TransientError when fewer or more bytes came than the source said.
+    `fill` writes the content. It goes to `<name>.part` first, so an interrupted pull leaves no partial recording and can simply be
+    repeated. Raises TransientError when the size differs from the one that the source reported.
     """
     if leaves_folder(relative) or not relative.strip("/"):
-        LOGGER.warning("pull: %r is left out, its name points outside the inbox", relative)
+        LOGGER.warning("pull: %r is skipped, its name points outside the inbox", relative)
         return None
     path = inbox / relative
     if path.is_file() and path.stat().st_size == size_bytes:
@@ -33,14 +33,14 @@ def keep(inbox: Path, relative: str, size_bytes: int | None, fill: Callable[[Bin
         fill(stream)
         came = stream.tell()
     if size_bytes is not None and came != size_bytes:
-        raise TransientError(f"{relative}: {came} of {size_bytes} bytes came; pull again.")
+        raise TransientError(f"{relative}: {came} of {size_bytes} bytes received; pull again.")
     atomic_files.put_in_place(part, path)
     return path
 
 
 @contextmanager
 def network_errors(url: str) -> Iterator[None]:
-    """Turns whatever a network library raises into an error that says whether trying again can help."""
+    """Convert the errors of network libraries to errors that say whether a retry can help."""
     try:
         yield
     except CallgradeError:
@@ -50,9 +50,9 @@ def network_errors(url: str) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MisconfiguredError(f"There is nothing at {url}; check the address and the day.") from error
     except PermissionError as error:
-        raise MisconfiguredError(f"{url} does not let us in; check the credentials and what they may read.") from error
+        raise MisconfiguredError(f"{url} denies access; check the credentials and their permissions.") from error
     except Exception as error:
         name = type(error).__name__
         if any(word in name for word in ("Credential", "Auth", "HostKey", "NoSuchBucket")) or isinstance(error, ValueError):
             raise MisconfiguredError(f"{url} cannot be opened ({name}: {error}); check the address and the credentials.") from error
-        raise TransientError(f"{url} failed for now ({name}: {error}); nothing half written stays, pull again.") from error
+        raise TransientError(f"{url} failed temporarily ({name}: {error}); no partial files remain, pull again.") from error

@@ -1,4 +1,4 @@
-"""Turns the bytes of a call log into rows of fields, whatever exchange or spreadsheet wrote them; documented in docs/call-log.md."""
+"""Decodes the bytes of a call log into rows of fields, from any exchange or spreadsheet; documented in docs/call-log.md."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _HIGH_RUN = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
-_MAX_LINES_IN_A_ROW = 50  # a quoted value may hold line breaks; a quote that was never closed must not swallow the whole log
+_MAX_LINES_IN_A_ROW = 50  # a quoted value may have line breaks; an unclosed quote must not swallow the whole log
 
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row as it stands in the file: its first line, counted from 1, and its fields, trimmed. No fields: the row cannot be read."""
+    """One raw row: its first line, counted from 1, and its trimmed fields. No fields: the row cannot be read."""
 
     line_no: int
     fields: tuple[str, ...]
@@ -24,8 +24,8 @@ class TextRow:
 def decode(content: bytes) -> tuple[str, str]:
     """The text of a log and the name of its encoding: utf-8, utf-16, cp1251 or cp1250.
 
-    A byte order mark or valid UTF-8 decides; otherwise the shape of the words does. A Cyrillic word in cp1251 is all high bytes, while
-    a Hungarian word in cp1250 is Latin letters with a high byte here and there. Bytes that mean nothing become U+FFFD, and NUL is dropped.
+    A byte order mark or valid UTF-8 decides; otherwise the shape of the words does. A Cyrillic word in cp1251 consists of high bytes,
+    while a Hungarian word in cp1250 is Latin letters with an occasional high byte. Invalid bytes become U+FFFD, and NUL is dropped.
     """
     encoding = _encoding_of(content)
     text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace")
@@ -33,7 +33,7 @@ def decode(content: bytes) -> tuple[str, str]:
 
 
 def find_delimiter(header: str, known: Collection[str]) -> str:
-    """The delimiter that splits the header line into most known column names; a comma when none does."""
+    """The delimiter that splits the header line into the most known column names; a comma when none does."""
 
     def hits(mark: str) -> int:
         return sum(column_name(c) in known for c in header.replace('"', "").split(mark))
@@ -42,7 +42,7 @@ def find_delimiter(header: str, known: Collection[str]) -> str:
 
 
 def column_name(header: str) -> str:
-    """A header as the log's readers know it: `Call ID` and `call_id` are one column."""
+    """A normalised column name: `Call ID` and `call_id` are one column."""
     return re.sub(r"[\s\-]+", "_", header.strip().lower())
 
 
@@ -53,10 +53,10 @@ def split_lines(text: str) -> list[str]:
 
 
 def read_rows(lines: list[str], first: int, delimiter: str, width: int) -> Iterator[TextRow]:
-    """Every row from line index `first` on that is not blank, whatever is wrong with it; `width` is the number of columns.
+    """Every non-blank row from line index `first` on, valid or not; `width` is the number of columns.
 
-    A row that runs over several lines is believed only if it has the right number of fields; otherwise its first line is a broken row
-    of its own and reading goes on with the next line, so that a stray quote costs one row.
+    A row that spans several lines is accepted only if it has the right number of fields; otherwise its first line is a broken row of
+    its own and reading continues with the next line, so that a stray quote costs one row.
     """
     at = first
     while at < len(lines):
@@ -78,7 +78,7 @@ def _parse(lines: list[str], at: int, most: int, delimiter: str) -> tuple[tuple[
 
 
 def _without_empty_tail(fields: tuple[str, ...], width: int) -> tuple[str, ...]:
-    """Fields without the empty ones past the last column, which spreadsheets like to add."""
+    """Fields without the empty ones past the last column, which spreadsheets often add."""
     while len(fields) > width and not fields[-1]:
         fields = fields[:-1]
     return fields
@@ -94,7 +94,7 @@ def _encoding_of(content: bytes) -> str:
         return "utf-16-le" if head[1::2].count(0) > head[0::2].count(0) else "utf-16-be"
     decoded = content.decode("utf-8", errors="replace")
     foreign = sum(c > "\x7f" for c in decoded)
-    if decoded.count("\ufffd") * 10 <= foreign:  # a stray broken byte does not make a UTF-8 log something else
+    if decoded.count("\ufffd") * 10 <= foreign:  # a single broken byte does not change the encoding of a UTF-8 log
         return "utf-8"
     runs = [run for run in _HIGH_RUN.findall(content) if any(b > 0x7F for b in run)]
     cyrillic = sum(len(run) for run in runs if all(b > 0x7F for b in run))

@@ -1,4 +1,4 @@
-"""Pulls a day's recordings and call log from an object store (S3 and its like, or any other address that fsspec opens)."""
+"""Fetches a day's recordings and call log from an object store (S3 and compatible, or any URL that fsspec opens)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LOGGER = logging.getLogger("callgrade")
 
 
 def pull(url: str, inbox: Path, **options: Any) -> list[Path]:
-    """The files under `url`, now in `inbox` with the same layout below it, sorted: what `read_folder` takes.
+    """The files under `url`, now in `inbox` with the same layout, sorted: the input of `read_folder`.
 
     Args:
         url: a prefix such as `s3://recordings/irkutsk/2024-10-21`; `s3` needs the package s3fs, `gs` gcsfs, `az` adlfs.
-        inbox: a folder, made when missing. Files that are there with the same size are not fetched again.
-        options: what fsspec passes on, such as `endpoint_url`; credentials come from where the store's own tools look for them.
+        inbox: a folder, created when missing. Files that exist with the same size are not fetched again.
+        options: passed on by fsspec, such as `endpoint_url`; credentials come from the store's usual configuration.
 
     Raises MisconfiguredError where a person must act (address, credentials, a missing package), TransientError where a retry may help.
     """

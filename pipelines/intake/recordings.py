@@ -1,4 +1,4 @@
-"""Finds the recordings of a folder at any depth, matches the names that a call log uses, and reads their identity (sha256)."""
+"""Finds the recordings of a folder at any depth, matches the names of a call log, and computes their sha256."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from pipelines.decoding.formats import MAX_BYTES
 
 LOGGER = logging.getLogger("callgrade")
 
-# A file with such a name is a recording even when no row of the log names it; any other file is somebody else's.
+# A file with such a name is a recording even when no row of the log refers to it; any other file is ignored.
 AUDIO_SUFFIXES = frozenset(
     {
         ".wav", ".wave", ".mp3", ".mp2", ".ogg", ".oga", ".opus", ".spx", ".m4a", ".mp4", ".aac", ".flac", ".amr", ".awb", ".gsm",
         ".wma", ".webm", ".mka", ".3gp", ".aif", ".aiff", ".au", ".snd", ".ra", ".vox", ".w64", ".caf",
     }
 )  # fmt: skip
-_OWN_OUTPUT = ".callgrade"  # the site beside a warehouse holds clips; a warehouse inside the folder must not feed them back
+_OWN_OUTPUT = ".callgrade"  # the site beside a warehouse has clips, which must not be read as recordings when it is inside the folder
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of the folder; `problem` says why it cannot be read, where that shows without opening it."""
+    """A file of the folder; `problem` is the reason why it cannot be read, if that is known without opening it."""
 
     path: Path
-    relative: str  # to the folder, with slashes, in NFC: file systems differ in how they spell accents
+    relative: str  # to the folder, with slashes, in NFC: file systems differ in how they encode accents
     size_bytes: int
     problem: Reason | None = None
 
     def has_suffix(self, suffixes: Collection[str]) -> bool:
-        """Whether the name ends as one of these (lower case, with the dot); hidden files have none."""
+        """Whether the name has one of these extensions (lower case, with the dot); hidden files have none."""
         name = PurePosixPath(self.relative).name
         return PurePosixPath(name).suffix.lower() in suffixes and not name.startswith(".")
 
 
 class Recordings:
-    """The files under a folder, found once. Those that end as one of `suffixes` are what is delivered; the others are not touched."""
+    """The files under a folder, listed once. Those with one of the `suffixes` are deliveries; the others are ignored."""
 
     def __init__(self, folder: Path, suffixes: Collection[str] = AUDIO_SUFFIXES) -> None:
         self.suffixes = suffixes
@@ -64,10 +64,10 @@ class Recordings:
             self._by_name[PurePosixPath(folded).name].append(file)
 
     def match(self, recording: str) -> list[FoundFile]:
-        """The files that a row's `recording` may mean: by path first, then by name, letter case only where nothing else fits.
+        """The files that a row's `recording` may refer to: by path, then by name, ignoring letter case only if nothing else matches.
 
-        A name without folders fits at any depth. A name with folders fits where one path is the end of the other, since exchanges often
-        write the path that they had at home. More than one file comes back when the log does not tell them apart.
+        A name without folders matches at any depth. A name with folders matches where one path is the end of the other, since exchanges
+        often write the path on their own machine. More than one file is returned when the log does not distinguish them.
         """
         given = _parts(recording)
         path = "/".join(given)
@@ -80,7 +80,7 @@ class Recordings:
         return same_case or near
 
     def delivered(self) -> list[FoundFile]:
-        """The files that are recordings (or transcripts) by their name."""
+        """The files that are recordings (or transcripts) by name."""
         return [file for file in self.files if file.has_suffix(self.suffixes)]
 
     def has_folder(self, recording: str) -> bool:
@@ -88,7 +88,7 @@ class Recordings:
         return "/".join(_parts(recording)).casefold() in self.folders
 
     def sha256(self, file: FoundFile) -> str:
-        """The sha256 of a file's bytes, read in pieces and only once. Raises OSError when it cannot be read, or lies outside by now."""
+        """The sha256 of a file, read in blocks and only once. Raises OSError when it cannot be read, or is no longer in the folder."""
         if file.path not in self._sha256:
             with open_regular(file.path) as stream:
                 if not self._is_inside(file.path, os.fstat(stream.fileno())):
@@ -97,13 +97,13 @@ class Recordings:
         return self._sha256[file.path]
 
     def _is_inside(self, path: Path, opened: os.stat_result) -> bool:
-        """Whether an opened file is the one that the path leads to, and that lies in the folder: links may have changed since it was listed."""
+        """Whether an opened file is the one at the path, inside the folder: links may have changed since it was listed."""
         real = os.path.realpath(path)
         return real.startswith(os.path.join(self.root, "")) and os.path.samestat(opened, os.stat(real))
 
     def _walk(self) -> Iterator[FoundFile]:
         def cannot_list(error: OSError) -> None:
-            LOGGER.warning("intake: the folder %s cannot be listed (%s); what lies in it is left out", error.filename, error.strerror)
+            LOGGER.warning("intake: the folder %s cannot be listed (%s); its files are skipped", error.filename, error.strerror)
 
         for folder, subfolders, names in os.walk(self.root, onerror=cannot_list):
             subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and not s.endswith(_OWN_OUTPUT))

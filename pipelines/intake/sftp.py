@@ -1,4 +1,4 @@
-"""Pulls a day's recordings and call log from an SFTP server, where most telephone exchanges can put them."""
+"""Fetches a day's recordings and call log from an SFTP server, which most telephone exchanges can upload to."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _TIMEOUT_S = 30.0
 
 
 def pull(url: str, inbox: Path, key_file: Path | None = None, known_hosts: Path | None = None) -> list[Path]:
-    """The files under `url`, now in `inbox` with the same layout below it, sorted: what `read_folder` takes.
+    """The files under `url`, now in `inbox` with the same layout, sorted: the input of `read_folder`.
 
     Args:
         url: such as `sftp://callgrade@exchange.example:22/records/2024-10-21`; the path is absolute.
-        inbox: a folder, made when missing. Files that are there with the same size are not fetched again.
+        inbox: a folder, created when missing. Files that exist with the same size are not fetched again.
         key_file: a private key; without it the user's ssh agent and keys are tried, or the password in the url.
-        known_hosts: where the server's key stands, besides the user's own file. A server that is in neither is refused: recordings
-            must not be fetched from whoever answers.
+        known_hosts: a file with the server's key, besides the user's own. A server in neither is refused: recordings must only be
+            fetched from a known server.
 
     Raises MisconfiguredError where a person must act (address, keys, a missing package), TransientError where a retry may help.
     """
@@ -70,12 +70,12 @@ def pull(url: str, inbox: Path, key_file: Path | None = None, known_hosts: Path 
 
 
 class _RefuseUnknown:
-    """Refuses a server whose key we do not know, with what to do about it."""
+    """Refuses a server with an unknown key, with instructions."""
 
     def missing_host_key(self, _client: object, hostname: str, key: Any) -> None:
         raise MisconfiguredError(
             f"The SFTP server {hostname} is not known ({key.get_name()} {key.fingerprint}); "
-            "check that key with whoever runs the server and add it to known_hosts."
+            "verify that key with the server's administrator and add it to known_hosts."
         )
 
 

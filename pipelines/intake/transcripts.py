@@ -1,8 +1,8 @@
 """Reads the transcript of one call: JSON written by another recogniser or typed by people.
 
-The file holds an object with a list `turns`; each turn has `text`, `start_s`, `end_s` and either `role` or `speaker`, optionally `lang` and
-`words` with their own times. Other keys are ignored, so the output of other tools can be extended without a change here. The file comes from
-outside and is not trusted: its size, numbers and texts are bounded before anything is built from them.
+The file is an object with a list `turns`; each turn has `text`, `start_s`, `end_s` and either `role` or `speaker`, optionally `lang`
+and `words` with their own times. Other keys are ignored, so that other tools may add their own. The file is untrusted: its size,
+numbers and texts are bounded before anything is built from them.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ def _role(value: object) -> object:
         return value
     known = _ROLES.get(value.strip().casefold())
     if known is None:
-        raise ValueError(f"must be one of {', '.join(_ROLES)}; name other voices with speaker")
+        raise ValueError(f"must be one of {', '.join(_ROLES)}; use speaker for other voices")
     return known
 
 
 def _language(value: object) -> object:
-    """The code without its region; a language that is not supported is left to the call's own language."""
+    """The code without its region; an unsupported language falls back to that of the call."""
     if not isinstance(value, str):
         return value
     code = value.strip().casefold().replace("_", "-").partition("-")[0]
@@ -46,7 +46,7 @@ def _language(value: object) -> object:
 
 
 def _plain(text: str) -> str:
-    """Text on one line, without control and formatting characters, which could disguise it where it is shown."""
+    """Text on one line, without control and formatting characters, which could disguise it on display."""
     spaced = " ".join(unicodedata.normalize("NFC", text).split())
     return "".join(c for c in spaced if c == " " or unicodedata.category(c)[0] != "C")
 
@@ -56,7 +56,7 @@ Text = Annotated[str, Field(max_length=50_000), AfterValidator(_plain)]
 
 
 class _Timed(BaseModel):
-    """Something said between two moments, in seconds from the start of the call."""
+    """Speech between two times, in seconds from the start of the call."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -72,13 +72,13 @@ class _Timed(BaseModel):
 
 
 class TranscriptWord(_Timed):
-    """One word; `probability` is the recogniser's confidence, 0 to 1, where it gives one."""
+    """One word; `probability` is the recogniser's confidence, 0 to 1, if it gives one."""
 
     probability: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class TranscriptTurn(_Timed):
-    """What one speaker said without a break. `role` is known, or `speaker` is a label local to the call."""
+    """What one speaker says without a break. `role` is known, or `speaker` is a label local to the call."""
 
     role: Annotated[str | None, BeforeValidator(_role)] = None
     speaker: Annotated[str, Field(min_length=1, max_length=100)] | None = None
@@ -105,9 +105,10 @@ def read_transcript(path: Path, sha256: str | None = None) -> Transcript:
 
     Args:
         path: the JSON file, UTF-8.
-        sha256: what intake computed for it; a file that changed since is refused.
+        sha256: from intake; a file that has changed since is refused.
 
-    Raises BadRecordingError with the place and what is wrong: quarantined for a file that is no transcript, unscoreable for one without words.
+    Raises BadRecordingError with the place and the error: quarantined for a file that is not a transcript, unscoreable for one without
+    words.
     """
     name = path.name
     try:
@@ -138,7 +139,7 @@ def _parse(content: bytes) -> Any:
 
 
 def _explain(error: ValueError | RecursionError) -> str:
-    """The first thing that is wrong, with its place; never the text itself, which may hold personal data."""
+    """The first error, with its place; never the text itself, which may contain personal data."""
     if isinstance(error, RecursionError):
         return "its values are nested too deeply"
     if not isinstance(error, ValidationError):

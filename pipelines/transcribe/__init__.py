@@ -1,1 +1,1 @@
-"""The transcribe step: words with their times, in the language that each stretch is spoken in."""
+"""The transcribe step: words with their times, with the language identified per stretch."""

@@ -1,4 +1,4 @@
-"""Speech packed into chunks for recognition, and the way back from a chunk's time to the recording's."""
+"""Packs speech into chunks for recognition, and maps chunk times back to the recording."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from models.asr import engine
 from pipelines.core.intervals import union
 from pipelines.core.records import Finding, Interval, Word
 
-LONGEST_GAP_S = 0.3  # longer silences inside a chunk are cut to this
-WORD_REACH_S = 0.35  # a word's times may be off by so much
-SHORTEST_MISS_S = 1.2  # speech that long without a word is heard once more
+LONGEST_GAP_S = 0.3  # longer silences inside a chunk are shortened to this
+WORD_REACH_S = 0.35  # the tolerance of a word's times
+SHORTEST_MISS_S = 1.2  # speech of this length without a word is recognised once more
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPart:
-    """Where a stretch of a track lies in a chunk; seconds."""
+    """The position of a stretch of a track in a chunk; seconds."""
 
     chunk_start_s: float
     start_s: float
@@ -27,7 +27,7 @@ class ChunkPart:
 
 @dataclass(frozen=True, slots=True)
 class PackedChunk:
-    """A chunk of one track: its sound, and how to get back to the recording's time."""
+    """A chunk of one track: its audio, and the mapping to the recording's time."""
 
     track: int
     samples: engine.Sound
@@ -35,7 +35,7 @@ class PackedChunk:
 
 
 def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s: float) -> list[PackedChunk]:
-    """Cut a track's stretches of speech into chunks of at most `longest_s`, long silences between them cut short."""
+    """Pack a track's stretches of speech into chunks of at most `longest_s`, with long silences between them shortened."""
     groups: list[list[tuple[float, float]]] = []
     length = 0.0
     for start, end in _pieces(speech, number, longest_s):
@@ -49,7 +49,7 @@ def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s
 
 
 def uncovered(chunk: PackedChunk, words: Sequence[Word], dropped: Sequence[Finding]) -> list[Interval]:
-    """Speech of a chunk that no word covers: Whisper ends a chunk early now and then, or leaps over a sentence."""
+    """Speech of a chunk that no word covers: Whisper sometimes ends a chunk early or skips a sentence."""
     heard = [(w.start_s - WORD_REACH_S, w.end_s + WORD_REACH_S) for w in words if w.track == chunk.track]
     heard = union([*heard, *((f.start_s, f.end_s) for f in dropped)])
     gaps = []
@@ -65,12 +65,12 @@ def uncovered(chunk: PackedChunk, words: Sequence[Word], dropped: Sequence[Findi
 
 
 def piece_at(chunk: PackedChunk, moment_s: float) -> ChunkPart:
-    """The piece that a moment of the chunk lies in, or the nearest one where it lies in a shortened silence."""
+    """The piece at a time of the chunk, or the nearest one within a shortened silence."""
     return min(chunk.pieces, key=lambda p: max(p.chunk_start_s - moment_s, moment_s - p.chunk_start_s - (p.end_s - p.start_s)))
 
 
 def _pieces(speech: Iterable[Interval], track: int, longest_s: float) -> list[tuple[float, float]]:
-    """The track's stretches; one longer than a chunk is cut into equal parts."""
+    """The track's stretches; one longer than a chunk is split into equal parts."""
     pieces = []
     for i in speech:
         if i.track == track:

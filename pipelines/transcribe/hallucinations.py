@@ -1,7 +1,7 @@
-"""What the engine invents: words that nobody said.
+"""Removes hallucinations of the recogniser: words that nobody said.
 
-Whisper learned from subtitles: over noise it gives credits and thanks for watching, a sound that it cannot make out it may turn into the same
-words over and over, and a tone or a click into a word that it hardly believes itself.
+Whisper was trained on subtitles: over noise it outputs credits and thanks for watching, for unintelligible sound it may repeat the same
+words over and over, and for a tone or a click it may output a word with very low confidence.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from statistics import fmean
 
 from pipelines.core.records import Word
 
-LEAST_BELIEF = 0.25  # real speech in the development calls is believed 0.27 at least, Hungarian that is hardly understood included
+LEAST_BELIEF = 0.25  # real speech in the development calls has a confidence of at least 0.27, including Hungarian that is hardly recognised
 LOOP_WORDS, LOOP_TIMES = 6, 4  # a loop: up to 6 words, said 4 times in a row
-# What Whisper learned from subtitles and says over noise; nobody says it on the telephone.
+# Phrases that Whisper learned from subtitles and outputs over noise; nobody says them on the telephone.
 CREDITS = re.compile(
     r"(субтитр\w* (сделал|делал|создавал|подготовил|подогнал|предоставил)\w* ?)?dimatorzok|amara\.? ?org|"
     r"субтитр\w* (сделал|делал|создавал|подготовил|подогнал|предоставил)\w*( \w+)?|"
@@ -29,9 +29,9 @@ CREDITS = re.compile(
 def keep_said(
     words: Sequence[Word], is_doubtful: bool = False, pieces: Sequence[tuple[float, float]] = ()
 ) -> tuple[list[Word], list[tuple[Sequence[Word], str]]]:
-    """Take out what nobody said: all of a doubtful chunk, subtitle credits, loops, and pieces of speech [start, end) with no believed word.
+    """Remove hallucinated words: doubtful chunks, subtitle credits, loops, and pieces of speech [start, end) without a confident word.
 
-    Returns the words kept, and each stretch taken out with the reason: silence, credits, loop or unsure.
+    Returns the remaining words, and each removed stretch with the reason: silence, credits, loop or unsure.
     """
     if is_doubtful and words:
         return [], [(words, "silence")]
@@ -59,7 +59,7 @@ def keep_said(
 
 
 def unbelieved(words: Sequence[Word], pieces: Sequence[tuple[float, float]]) -> list[int]:
-    """The words of those pieces of speech in which the engine believes little; a word said again does not count, a repeat makes it sure."""
+    """The words of the pieces of speech with low confidence; a repeated word is ignored, as repetition raises its confidence."""
     inside: dict[int, list[int]] = {}
     for i, word in enumerate(words):
         middle = (word.start_s + word.end_s) / 2
@@ -77,9 +77,9 @@ def unbelieved(words: Sequence[Word], pieces: Sequence[tuple[float, float]]) -> 
 
 
 def loops(words: Sequence[str]) -> list[tuple[int, int]]:
-    """Stretches [first, last) that say again what was just said; the first two times of a loop are kept.
+    """Stretches [first, last) that repeat what was just said; the first two repetitions of a loop are not included.
 
-    One word may be said four times in a row before it is a loop (digits, "yes yes yes").
+    A single word may occur four times in a row before it is a loop (digits, "yes yes yes").
     """
     found = []
     i = 0

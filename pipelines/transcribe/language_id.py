@@ -1,8 +1,8 @@
-"""Which language each stretch of a call is spoken in, among those that the centre serves.
+"""Identifies the language of each stretch of a call, among those of the centre.
 
-Whisper's own detector tells apart languages that sound different. Russian and Ukrainian it hears by the accent rather than by the words:
-a Russian sentence said by a Ukrainian is Ukrainian to it. Speech in such languages is therefore turned into words in each of them, and
-each stretch keeps the words that the model believes more.
+Whisper's own detector distinguishes languages that sound different. Between Russian and Ukrainian it decides by accent rather than
+words: a Russian sentence said by a Ukrainian is classified as Ukrainian. Speech in such languages is therefore recognised in each of
+them, and each stretch takes the version with the higher model probability.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from pipelines.transcribe.chunks import PackedChunk, pack
 
 Chunks = list[tuple[PackedChunk, tuple[str, ...]]]
 
-RIVALS = (("ru", "uk"),)  # languages that the detector takes for each other
-UNSURE_SHARE = 0.1  # a chunk with this much of an unlike second language is looked at stretch by stretch
-LANGUAGE_STRETCH_S = 2.0  # less speech than this does not tell its language
-SWITCH_PROBABILITY = 0.8  # a stretch is taken for another language than the call's only when this sure
-PRIOR_WORDS = 15  # how many words the whole track weighs when a stretch is judged: people seldom change language for one sentence
-NO_WORDS = log(0.1)  # belief in a language that has no words at all for a stretch
+RIVALS = (("ru", "uk"),)  # languages that the detector confuses
+UNSURE_SHARE = 0.1  # a chunk with this much of a dissimilar second language is examined stretch by stretch
+LANGUAGE_STRETCH_S = 2.0  # less speech than this does not determine its language
+SWITCH_PROBABILITY = 0.8  # a stretch is assigned a language other than the call's only at this probability
+PRIOR_WORDS = 15  # the weight of the whole track, in words, when a stretch is examined: people seldom change language for one sentence
+NO_WORDS = log(0.1)  # the log probability of a language without any words for a stretch
 
 
 def allowed(languages: Sequence[str], logged: str | None) -> tuple[str, ...]:
-    """The centre's languages; the one that the call log names goes first, even if the centre does not list it."""
+    """The centre's languages, with the one in the call log first, even if the centre does not list it."""
     return tuple(dict.fromkeys([*([logged] if logged else []), *languages]))
 
 
 @dataclass(frozen=True, slots=True)
 class CallTracks:
-    """What of a call is heard: its tracks [n, samples], where somebody speaks, and the languages it may be in, the likeliest first."""
+    """The recognition input of a call: its tracks [n, samples], speech stretches, and candidate languages, the likeliest first."""
 
     tracks: Tracks
     speech: tuple[Interval, ...]
@@ -42,9 +42,9 @@ class CallTracks:
 
 
 def pack_by_language(sounds: Sequence[CallTracks], recogniser: engine.Recogniser) -> list[Chunks]:
-    """For each call its chunks with the languages to hear them in, in the order of the tracks and of time.
+    """For each call, its chunks with their candidate languages, in the order of the tracks and of time.
 
-    Where a chunk sounds mixed of unlike languages, its stretches are heard one by one and packed anew by language.
+    Where a chunk seems to mix dissimilar languages, its stretches are examined one by one and repacked by language.
     """
     found: list[Chunks] = [[] for _ in sounds]
     for languages in dict.fromkeys(sound.languages for sound in sounds):
@@ -68,7 +68,7 @@ def pack_by_language(sounds: Sequence[CallTracks], recogniser: engine.Recogniser
 
 
 def choose(chunks: Sequence[PackedChunk], versions: Sequence[dict[str, list[Word]]]) -> list[list[Word]]:
-    """For each chunk its words: of several versions, each stretch's words in the language that the model believes more."""
+    """The words of each chunk: of several versions, each stretch takes the language with the higher model probability."""
     said: dict[tuple[int, str], list[Word]] = {}
     for chunk, version in zip(chunks, versions, strict=True):
         for language, words in version.items():
@@ -99,7 +99,7 @@ def _belief(words: Sequence[Word]) -> float:
 
 
 def _family(language: str, languages: Sequence[str]) -> tuple[str, ...]:
-    """The languages of the centre that the detector takes for this one, itself included."""
+    """The languages of the centre that the detector confuses with this one, including itself."""
     for rivals in RIVALS:
         if language in rivals:
             return tuple(other for other in languages if other in rivals)
@@ -151,7 +151,7 @@ def _sure(probability: dict[tuple[str, ...], float], main: tuple[str, ...]) -> t
 
 
 def _stretches(chunk: PackedChunk) -> list[tuple[float, float]]:
-    """The stretches of a chunk; one too short to tell its language joins its neighbour."""
+    """The stretches of a chunk; one too short to identify its language is merged with its neighbour."""
     stretches: list[tuple[float, float]] = []
     for piece in chunk.pieces:
         if stretches and stretches[-1][1] - stretches[-1][0] < LANGUAGE_STRETCH_S:

@@ -1,8 +1,8 @@
-"""Words with their times, track by track, each stretch in the language it is spoken in.
+"""The transcribe step: words with their times, track by track, each stretch in its own language.
 
-A track's stretches of speech are packed into chunks, with the long silences between them cut short: what Whisper would invent in a silence it
-never hears. The chunks of many calls go to the engine together, because those of one short call would leave its batches nearly empty; while
-they are heard, the next calls are decoded. What is invented all the same is left out and recorded as a finding.
+A track's stretches of speech are packed into chunks, with the long silences between them shortened, so that Whisper has no silence to
+hallucinate in. The chunks of many calls go to the engine together, because those of one short call would leave its batches nearly
+empty; meanwhile the next calls are decoded. Remaining hallucinations are removed and recorded as findings.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from pipelines.transcribe import language_id
 from pipelines.transcribe.chunks import PackedChunk, pack, piece_at, uncovered
 from pipelines.transcribe.hallucinations import keep_said
 
-GROUP_S = 1200.0  # seconds of speech that are in memory at a time: enough for full batches, and as much for a thousand calls as for ten
-LONG_CALL_S = 3600.0  # after a call as long as this the later steps need the memory more than the next batch needs the loaded model
-LEAST_SPEECH_SHARE = 0.25  # of a track: calls with long silences count as if they had this much speech, since all their sound is held
+GROUP_S = 1200.0  # seconds of speech in memory at a time: enough for full batches, and the same for a thousand calls as for ten
+LONG_CALL_S = 3600.0  # after a call of this length, memory is worth more to the later steps than the loaded model is to the next batch
+LEAST_SPEECH_SHARE = 0.25  # of a track: calls with long silences count as if they had this much speech, as all their audio is in memory
 log = logging.getLogger("callgrade")
 
 
 @dataclass(slots=True)
 class CallTranscription:
-    """A call while its words are being found."""
+    """A call during transcription."""
 
     call: Call
     sound: language_id.CallTracks
@@ -46,14 +46,14 @@ class CallTranscription:
 
     @property
     def size_s(self) -> float:
-        """How much of a group it takes: its seconds of speech, or a share of its sound where little is said."""
+        """Its share of a group: its seconds of speech, or a share of its audio where there is little speech."""
         tracks, samples = self.sound.tracks.shape
         speech_s = sum(i.end_s - i.start_s for i in self.sound.speech)
         return float(max(speech_s, LEAST_SPEECH_SHARE * tracks * samples / engine.RATE_HZ))
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write the words of every call, and what was left out of them."""
+    """Write the words of every call, and the stretches that were removed from them."""
     facts = {f.call_id: f for f in batch.read("audio")}
     words: list[Word] = []
     dropped: list[Finding] = []
@@ -78,7 +78,7 @@ def run(batch: Batch, settings: Settings) -> None:
 
 
 def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> CallTranscription:
-    """A call ready to be listened to; arguments and errors are those of `audio.decode`."""
+    """A call ready for recognition; arguments and errors are those of `audio.decode`."""
     from pipelines.centres.profile import load_centre
 
     tracks = audio.decode(call.recording, call.recording_sha256, scratch).tracks
@@ -91,14 +91,14 @@ def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> CallT
 
 
 def listen(group: Sequence[CallTranscription], recogniser: engine.Recogniser) -> None:
-    """Find the words of some calls, each ordered by time, and a `dropped_speech` finding for each stretch that was left out.
+    """Recognise the words of some calls, each ordered by time, with a `dropped_speech` finding for each removed stretch.
 
-    What is found in a call does not depend on the others of its group.
+    The result of a call does not depend on the others of its group.
     """
     for one, chunks in zip(group, language_id.pack_by_language([one.sound for one in group], recogniser), strict=True):
         one.chunks = chunks
     _recognise(group, recogniser)
-    for one in group:  # what no word covers is heard once more
+    for one in group:  # speech that no word covers is recognised once more
         one.chunks = [
             (again, languages)
             for chunk, languages in one.chunks
@@ -113,7 +113,7 @@ def listen(group: Sequence[CallTranscription], recogniser: engine.Recogniser) ->
 
 
 def _recognise(group: Sequence[CallTranscription], recogniser: engine.Recogniser) -> None:
-    """Hear the chunks of all calls at once, and add what was said, or left out, to each."""
+    """Recognise the chunks of all calls at once, and add words and removed stretches to each."""
     chunks = [
         engine.Chunk(chunk.samples, languages, tuple(", ".join(one.sound.terms.get(language, ())) for language in languages))
         for one in group
@@ -135,7 +135,7 @@ def _recognise(group: Sequence[CallTranscription], recogniser: engine.Recogniser
 
 
 def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], rejected: list[Rejection], scratch: Path) -> Iterator[CallTranscription]:
-    """The calls ready to be listened to; those that cannot be decoded are rejected."""
+    """The calls ready for recognition; those that cannot be decoded are rejected."""
     for call in calls:
         try:
             yield prepare(call, facts[call.call_id], scratch)
@@ -144,7 +144,7 @@ def _prepared(calls: Sequence[Call], facts: dict[str, AudioFacts], rejected: lis
 
 
 def _ahead(groups: Iterator[list[CallTranscription]]) -> Iterator[list[CallTranscription]]:
-    """The same groups; each is made ready while the one before it is worked on."""
+    """The same groups; each is prepared while the previous one is processed."""
     with threads(1) as pool:
         coming = pool.submit(next, groups, None)
         while (group := coming.result()) is not None:
@@ -153,7 +153,7 @@ def _ahead(groups: Iterator[list[CallTranscription]]) -> Iterator[list[CallTrans
 
 
 def _word(call_id: str, chunk: PackedChunk, word: engine.ChunkWord, language: str) -> Word:
-    """A word in the recording's time, inside the piece of speech that it lies in."""
+    """A word in the recording's time, inside its piece of speech."""
     inside = piece_at(chunk, (word.start_s + word.end_s) / 2)
     shift = inside.start_s - inside.chunk_start_s
     start = min(max(word.start_s + shift, inside.start_s), inside.end_s)
@@ -169,7 +169,7 @@ def _dropped(call_id: str, words: Sequence[Word], why: str) -> Finding:
         turn_no=None,
         start_s=words[0].start_s,
         end_s=max(w.end_s for w in words),
-        quote=None,  # nobody said it, and what was said in a loop stands in the turn
+        quote=None,  # nobody said it, and the words of a loop are in the turn
         confidence=round(1 - float(np.mean([w.probability for w in words])), 4),
         detector=f"hallucination:{why}",
     )

@@ -1,1 +1,1 @@
-"""The turns step: words and speakers become turns with roles; and what later steps read of a turn."""
+"""The turns step: words and speakers become turns with roles; and the context of turns for later steps."""

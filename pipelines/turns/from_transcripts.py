@@ -1,7 +1,7 @@
-"""Turns from a given transcript: the step that takes the place of audio, transcribe, diarize and turns where there is no recording.
+"""Turns from a given transcript: replaces audio, transcribe, diarize and turns where there is no recording.
 
-It writes what those steps write, so that everything after them runs as for recordings. What needs the sound stays empty: voice levels, raised
-voices, music on hold. A pause in which nobody speaks is a hold under the same rule as in a recording.
+It writes the same outputs as those steps, so that everything after them runs as for recordings. Fields that need audio stay empty:
+voice levels, raised voices, music on hold. A pause in which nobody speaks is a hold under the same rule as in a recording.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from pipelines.turns.roles import decide_roles
 from pipelines.turns.step import build_turns
 
 CODEC = "transcript"
-WORD_PROBABILITY = 0.95  # of a word whose recogniser gave none
+WORD_PROBABILITY = 0.95  # of a word without a probability
 GIVEN_ROLE_CONFIDENCE = 0.99
 
 log = logging.getLogger("callgrade")
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Write `audio`, `spoken_turns` (unmasked, private), `roles` and an empty `dropped` for every call of the batch; reject what cannot be read as a transcript."""
+    """Write `audio`, `spoken_turns` (unmasked, private), `roles` and an empty `dropped` for every call; reject invalid transcripts."""
     calls: list[Call] = batch.calls("audio")
     facts: list[AudioFacts] = []
     turns: list[Turn] = []
@@ -58,10 +58,10 @@ def run(batch: Batch, settings: Settings) -> None:
 
 
 def turns_of_transcript(call: Call, transcript: Transcript) -> tuple[AudioFacts, list[Turn], CallRoles]:
-    """What the steps before redaction would have written for a call: facts without sound, turns with roles, and who is who.
+    """The inputs of redaction for a call: facts without audio, turns with roles, and the role summary.
 
-    Turns that follow one another in the mouth of one speaker become one turn, by the same rule as for recognised words. Roles are taken from
-    the transcript where every turn has one, and otherwise decided from the words.
+    Consecutive turns of one speaker are merged, by the same rule as for recognised words. Roles are taken from the transcript where
+    every turn has one, and otherwise determined from the words.
     """
     given = sorted((turn for turn in transcript.turns if turn.text), key=lambda t: (t.start_s, t.end_s))
     has_roles = all(turn.role for turn in given)
@@ -74,7 +74,7 @@ def turns_of_transcript(call: Call, transcript: Transcript) -> tuple[AudioFacts,
     if has_roles:
         of_track: dict[int, Role] = {track: voice for voice, track in track_of.items()}  # type: ignore[misc]
         named = [replace(turn, role=of_track[turn.track], role_confidence=GIVEN_ROLE_CONFIDENCE) for turn in turns]
-        return audio, named, CallRoles(call.call_id, GIVEN_ROLE_CONFIDENCE, "The transcript names the roles.", False)
+        return audio, named, CallRoles(call.call_id, GIVEN_ROLE_CONFIDENCE, "The transcript gives the roles.", False)
     decided = decide_roles(replace(call, operator_channel=None), turns, stereo=len(track_of) > 1)
     named = [replace(turn, role=decided.of[turn.speaker][0], role_confidence=decided.of[turn.speaker][1]) for turn in turns]
     return audio, named, decided.summary
@@ -90,7 +90,7 @@ def _facts(call: Call, given: Sequence[TranscriptTurn], tracks: Sequence[int]) -
         sample_rate_hz=0,
         codec=CODEC,
         channels=0,
-        tracks=max(2, len(set(tracks))),  # each voice is known apart, as on a stereo recording
+        tracks=max(2, len(set(tracks))),  # each voice is separate, as on a stereo recording
         speech=speech,
         holds=tuple(voice_activity.find_holds(speech, silence, LEVEL_HOP_S, duration_s)),
         level_hop_s=LEVEL_HOP_S,
@@ -99,7 +99,7 @@ def _facts(call: Call, given: Sequence[TranscriptTurn], tracks: Sequence[int]) -
 
 
 def _words(call_id: str, turn: TranscriptTurn, track: int, language: str) -> list[Word]:
-    """The words of a turn with the times given, or with the turn's time divided in proportion to their letters."""
+    """The words of a turn with the given times, or with the turn's time divided in proportion to their letters."""
     language = turn.lang or _written_language(turn.text, language)
     words = [w for w in turn.words if w.text]
     if words and " ".join(w.text for w in words).split() == turn.text.split():
@@ -125,6 +125,6 @@ def _main_language(call: Call, given: Sequence[TranscriptTurn]) -> str:
 
 
 def _written_language(text: str, main: str) -> str:
-    """The main language of the call, unless the turn is written in the letters of other languages."""
+    """The main language of the call, unless the turn is in the script of other languages."""
     votes = Counter(language for word in words_of(text) for language in languages_of_script(word))
     return main if not votes or votes[main] else votes.most_common(1)[0][0]

@@ -1,7 +1,7 @@
-"""What the turn model makes of a call: `redact` asks it for personal data, `score` for all else.
+"""Runs the turn model on calls: `redact` uses its personal data, `score` everything else.
 
-The model reads what no list of phrases foresees, and errs where a phrase would not. What it reads is a probability, never a verdict: `acts`, `abuse`
-and `topic` combine it with phrases and lexicons. Nobody's feelings are read from a voice.
+The model covers wordings that no list of phrases has, and makes errors that a phrase would not. Its output is a probability, never a
+verdict: `speech_acts`, `abuse` and `topic` combine it with phrases and lexicons. No emotion is inferred from a voice.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipelines.core.records import Turn
 
 @dataclass(frozen=True, slots=True)
 class ModelReading:
-    """What was read in a call; empty where nothing read it."""
+    """The model's output for a call; empty where it did not run."""
 
     turns: Mapping[int, TurnReading] = field(default_factory=dict)  # by turn number
     client_type: Mapping[str, float] = field(default_factory=dict)
@@ -37,14 +37,14 @@ def read_calls(
     models_dir: Path | None = None,
     topic_examples: Sequence[TopicExamples] | None = None,
 ) -> list[ModelReading]:
-    """What the turn model of a profile makes of each call; calls are best read together. `topic_examples`: see `read_with`."""
+    """The output of a profile's turn model for each call; faster for many calls together. `topic_examples`: see `read_with`."""
     return read_with(get_turn_model(profile, models_dir or MODELS_DIR), calls, topic_examples)
 
 
 def read_with(
     model: TurnModel, calls: Sequence[Sequence[Turn]], topic_examples: Sequence[TopicExamples] | None = None
 ) -> list[ModelReading]:
-    """What a given model makes of each call; `topic_examples` are those of the centre of each call, if any."""
+    """The output of a given model for each call; `topic_examples` are those of the centre of each call, if any."""
     found = model.read([texts_of(turns) for turns in calls])
     prototypes: dict[int, Prototypes] = {}
     readings = []
@@ -60,5 +60,5 @@ def read_with(
 
 
 def texts_of(turns: Sequence[Turn]) -> list[TurnText]:
-    """The turns of a call as the model reads them."""
+    """The turns of a call as model input."""
     return [TurnText(tuple(token.text for token in turn.tokens), turn.role) for turn in turns]

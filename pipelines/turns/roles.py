@@ -1,9 +1,9 @@
-"""Who is the operator and who the client: small pieces of evidence, added up to a confidence; unknown rather than guessed.
+"""Role assignment: operator, client or unknown, from small pieces of evidence added up to a confidence.
 
-Each speaker gets log odds of being an operator from what he says and when he speaks (`WEIGHTS`); the odds of all ways to give out the two
-roles, with at least one operator and one client, make each speaker's confidence. So a call with three voices (a transfer, a helper in
-the background) needs no other rule. In a stereo recording the call log names the operator's channel: strong evidence, but words that
-clearly say the opposite are heard, and the mapping is reported as suspect.
+Each speaker gets log odds of being an operator from their words and the time when they speak (`WEIGHTS`); the odds of all assignments
+of the two roles, with at least one operator and one client, give each speaker's confidence. So a call with three voices (a transfer, a
+helper in the background) needs no other rule. In a stereo recording the call log gives the operator's channel: strong evidence, but
+words that clearly contradict it take precedence, and the mapping is reported as suspect.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ OPERATOR_ACTS = (
 # Log odds of being the operator, per unit of each feature (see `features`). Fitted by logistic regression with a strong prior on the
 # reference transcripts of the development calls, plain and with simulated recognition errors, checked by leaving calls out, then rounded.
 WEIGHTS: Mapping[str, float] = {
-    "company": 0.8,  # says the company's name in his first two turns
-    "own_name": 0.5,  # says a first name in his first turn
+    "company": 0.8,  # says the company's name in their first two turns
+    "own_name": 0.5,  # says a first name in their first turn
     "acts": 0.5,  # different acts of an operator, at most 6
     "service": 0.5,  # different phrases of each kind in models/languages/roles, at most 4
     "offer": 0.7,
@@ -43,28 +43,29 @@ WEIGHTS: Mapping[str, float] = {
     "need": -0.7,
     "address": -0.7,
     "reaction": -0.7,
-    "first": 0.7,  # spoke first and was called
-    "first_callee": -0.5,  # spoke first and was the one called up (outbound, call back)
+    "first": 0.7,  # spoke first and received the call
+    "first_callee": -0.5,  # spoke first and was the one called (outbound, callback)
     "numbers": -0.5,  # dictates a number of six digits or more
 }
-# The prior keeps the weights small, so that their sum is too modest. Over 546 speakers of the development calls, whole, mixed to one channel
-# and cut to 15 to 30 s, a logistic fit of the true role on the sum has slope 2.1 and offset 0.0; without one centre at a time 1.9 to 2.4.
+# The prior keeps the weights small, so that their sum is too modest. Over 546 speakers of the development calls, whole, mixed to one
+# channel and cut to 15 to 30 s, a logistic fit of the true role on the sum has slope 2.1 and offset 0.0; without one centre at a time 1.9
+# to 2.4.
 EVIDENCE_SCALE = 2.0
 LEAST_CONFIDENCE = 0.9  # below it a speaker's role is unknown; in those pieces of 15 to 30 s 1.4 % of the roles given were wrong
-CHANNEL_LOG_ODDS = 4.0  # the log names the right channel in about 98 of 100 recordings
-SUSPECT_LOG_ODDS = -3.0  # the words alone speak this strongly against the log: about 95 to 5
+CHANNEL_LOG_ODDS = 4.0  # the log has the right channel in about 98 of 100 recordings
+SUSPECT_LOG_ODDS = -3.0  # the words alone contradict the log this strongly: about 95 to 5
 
 
-# A sentence whose words speak this strongly for the other role was given to the wrong voice by the diarization. Of the 1,700 sentences of
+# A sentence whose words indicate the other role this strongly was assigned to the wrong voice by the diarization. Of the 1,700 sentences of
 # the development calls, spoken and recognised, none of a client reaches the first and none of an operator the second.
 OPERATOR_SENTENCE_LOG_ODDS = 1.6
 CLIENT_SENTENCE_LOG_ODDS = -1.5
-SURE = 0.988  # roles must be this sure before sentences are moved
+SURE = 0.988  # the roles must have this confidence before sentences are moved
 
 
 @dataclass(frozen=True, slots=True)
 class StraySentence:
-    """A sentence that belongs to another speaker than the diarization heard."""
+    """A sentence of another speaker than the diarization assigned."""
 
     call_id: str
     start_s: float
@@ -92,7 +93,8 @@ def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> RoleDecisio
         if len(set(sign.values())) == 2:
             is_suspect = _difference(said, sign) < SUSPECT_LOG_ODDS
             odds = {s: said[s] + sign[s] * CHANNEL_LOG_ODDS / 2 for s in speakers}
-    chance = operator_chances(odds) if stereo or len(speakers) > 1 else dict.fromkeys(speakers, 0.5)  # one voice in mono is two, unparted
+        # one voice in a mono recording is two that were not separated
+    chance = operator_chances(odds) if stereo or len(speakers) > 1 else dict.fromkeys(speakers, 0.5)
     of: dict[str, tuple[Role, float]] = {}
     for speaker, p in chance.items():
         confidence = max(p, 1 - p)
@@ -105,7 +107,7 @@ def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> RoleDecisio
 
 
 def mistaken_stretches(call: Call, turns: Sequence[Turn], decided: RoleDecision) -> list[StraySentence]:
-    """The sentences of a mono call that clearly belong to the other side: what only an operator says from the client's mouth, or the reverse."""
+    """The sentences of a mono call that clearly belong to the other side: operator phrases in a client's turn, or the reverse."""
     talk = {s: sum(t.end_s - t.start_s for t in turns if t.speaker == s) for s in decided.of}
     sides = {role: [s for s, (r, sure) in decided.of.items() if r == role and sure >= SURE] for role in ("operator", "client")}
     if not sides["operator"] or not sides["client"]:
@@ -143,7 +145,7 @@ def _sentence_odds(call: Call, said: Turn) -> float:
 
 
 def operator_chances(odds: Mapping[str, float]) -> dict[str, float]:
-    """The chance of each speaker to be an operator, given that somebody is and somebody is not (when there are two or more)."""
+    """The probability of each speaker to be an operator, given that (with two or more) at least one is and one is not."""
     names = list(odds)[:12]
     if len(names) < 2:
         return {name: _sigmoid(odds[name]) for name in names}
@@ -159,7 +161,7 @@ def operator_chances(odds: Mapping[str, float]) -> dict[str, float]:
 
 
 def features(call: Call, turns: Sequence[Turn], speaker: str) -> dict[str, float]:
-    """The evidence about one speaker: how much of each feature of `WEIGHTS` was seen."""
+    """The evidence about one speaker: the value of each feature of `WEIGHTS`."""
     own = [t for t in turns if t.speaker == speaker]
     spoken = [(languages.words_of(t.text), t.language) for t in own if t.language in languages.LANGUAGES]
     found: dict[str, set[str]] = {kind: set() for kind in KINDS}
@@ -196,7 +198,7 @@ def _names_company(centre_id: str, words: Sequence[str], code: str) -> bool:
 
 @cache
 def _company_names(centre_id: str) -> Mapping[str, Sequence[str]]:
-    """By language; none of a centre that has no profile."""
+    """By language; empty for a centre without a profile."""
     from pipelines.centres.profile import centre_ids, load_centre
 
     return load_centre(centre_id).company_names if centre_id in centre_ids() else {}
@@ -223,11 +225,11 @@ def _difference(said: Mapping[str, float], sign: Mapping[str, float]) -> float:
 
 def _explain(seen: Mapping[str, Mapping[str, float]], chance: Mapping[str, float], named: bool, is_suspect: bool) -> str:
     if is_suspect:
-        return "The words say that the operator is on the other channel than the call log names."
-    parts = ["the call log names the operator's channel"] if named else []
+        return "The words indicate that the operator is not on the channel given in the call log."
+    parts = ["the call log gives the operator's channel"] if named else []
     top = max(chance, key=lambda s: chance[s])
     parts += [name for name, value in seen[top].items() if value * WEIGHTS[name] > 0]
-    return ("Operator by: " + ", ".join(p.replace("_", " ") for p in parts)) if parts else "Nothing in the words tells the roles apart."
+    return ("Operator by: " + ", ".join(p.replace("_", " ") for p in parts)) if parts else "Nothing in the words distinguishes the roles."
 
 
 def _sigmoid(x: float) -> float:

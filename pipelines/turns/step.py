@@ -1,7 +1,7 @@
-"""Words and diarization become turns: who said what, when, how loud, and over whom.
+"""The turns step: combines words and diarization into turns with speaker, time, level and overlap.
 
-A mono recording has one stream of words and diarized speakers; each word goes to a speaker by the cheapest path through the words
-(`assign_speakers`). In a stereo recording a track is a speaker. Roles (operator, client) come from `roles`.
+A mono recording has one stream of words and diarized speakers; each word is assigned to a speaker by a minimum-cost path through the
+words (`assign_speakers`). In a stereo recording a track is a speaker. Roles (operator, client) come from `roles`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logging.getLogger("callgrade")
 
 PHRASE_GAP_S = 0.6  # a longer pause inside one speaker's words ends a phrase; another speaker may take the floor there
 SILENCE_SPLIT_S = 4.0  # the same speaker after a longer silence starts a new turn
-RAISED_DB = 4.0  # this far above the speaker's own median counts as a raised voice; a level, never a feeling
+RAISED_DB = 4.0  # this far above the speaker's median counts as a raised voice; a level, never an emotion
 MIN_LEVEL_FRAMES = 5
 LATE_INTERRUPTION_S = 0.25  # less than this before the end of the other's words is ordinary turn-taking, not an interruption
-YIELD_S = 1.5  # who is interrupted stops within this time, otherwise nobody took the floor
+YIELD_S = 1.5  # an interrupted speaker stops within this time, otherwise nobody took the floor
 
 # Costs of the path through the words of a mono recording, in arbitrary units where 1 is a change of speaker inside a sentence.
 OUTSIDE_COST = 0.35  # a word outside every segment of its speaker, plus its distance in seconds up to MAX_DISTANCE_S
@@ -70,7 +70,7 @@ def run(batch: Batch, settings: Settings) -> None:
 
 
 def turns_of_call(call: Call, audio: AudioFacts, words: Sequence[Word], segments: Sequence[Segment]) -> tuple[list[Turn], CallRoles]:
-    """The turns of one call with their roles, and who is who.
+    """The turns of one call with their roles, and the role summary.
 
     Raises BadRecordingError (unscoreable) when there are no words.
     """
@@ -88,7 +88,7 @@ def turns_of_call(call: Call, audio: AudioFacts, words: Sequence[Word], segments
 
 
 def build_turns(call_id: str, audio: AudioFacts, words: Sequence[Word], segments: Sequence[Segment]) -> list[Turn]:
-    """Turns in order of their start, every word in exactly one of them; roles still unknown."""
+    """Turns in order of their start, every word in exactly one of them; roles are still unknown."""
     ordered = sorted(words, key=lambda w: (w.start_s, w.end_s, w.track))
     stereo = audio.tracks > 1
     speakers = [f"track{w.track}" for w in ordered] if stereo else assign_speakers(ordered, segments)
@@ -100,7 +100,7 @@ def build_turns(call_id: str, audio: AudioFacts, words: Sequence[Word], segments
 
 
 def hand_over(segments: Sequence[Segment], stretches: Sequence[StraySentence]) -> list[Segment]:
-    """The segments with each stretch taken from all who were heard there and given to its speaker."""
+    """The segments, with each stretch reassigned from all its diarized speakers to its actual speaker."""
     out = list(segments)
     for stretch in stretches:
         kept: list[Segment] = []
@@ -117,10 +117,10 @@ def hand_over(segments: Sequence[Segment], stretches: Sequence[StraySentence]) -
 
 
 def assign_speakers(words: Sequence[Word], segments: Sequence[Segment]) -> list[str]:
-    """The speaker of each word (sorted by time) of a mono recording: the cheapest path through the words.
+    """The speaker of each word (sorted by time) of a mono recording: a minimum-cost path through the words.
 
-    A word wants to lie in a segment of its speaker; a change of speaker wants a pause or the end of a sentence. So a single word that
-    the diarization tore out of a phrase goes back, and a sentence keeps its speaker.
+    A word should be in a segment of its speaker; a change of speaker should be at a pause or the end of a sentence. So a single word
+    that the diarization separated from its phrase is put back, and a sentence stays with one speaker.
     """
     names = sorted({s.speaker for s in segments})
     if len(names) < 2:
@@ -166,7 +166,7 @@ def _phrases(words: Sequence[Word], speakers: Sequence[str], stereo: bool) -> li
 
 
 def _take_floor(phrases: Sequence[tuple[str, list[Word]]], holds: Sequence[tuple[float, float]]) -> list[tuple[str, list[Word]]]:
-    """Join a speaker's phrases until the other has the floor, a hold comes, or it is silent for long."""
+    """Join a speaker's phrases until the other takes the floor, a hold starts, or the speaker is silent for long."""
     groups: list[tuple[str, list[Word]]] = []
     for speaker, words in phrases:
         if groups and groups[-1][0] == speaker:
@@ -204,9 +204,9 @@ def _draft(call_id: str, turn_no: int, speaker: str, words: Sequence[Word]) -> T
 
 
 def _with_overlaps(turns: Sequence[Turn], segments: Sequence[Segment]) -> list[Turn]:
-    """Add how long each turn runs over others' speech, and whether it took the floor from somebody.
+    """Add each turn's overlap with others' speech, and whether it took the floor.
 
-    Speech is where the diarization heard the speaker, or where his words lie when it heard nothing.
+    Speech is a diarized segment of the speaker, or the span of the words where there is none.
     """
     from pyannote.core import Segment as Span
     from pyannote.core import Timeline
@@ -217,7 +217,7 @@ def _with_overlaps(turns: Sequence[Turn], segments: Sequence[Segment]) -> list[T
         for token in turn.tokens:
             if token.end_s > token.start_s:
                 speech[turn.speaker].add(Span(token.start_s, token.end_s))
-    if len(tracks) == 1:  # words of a mono stream never overlap; only the diarization knows
+    if len(tracks) == 1:  # words of a mono stream never overlap; only the diarization has overlaps
         for s in segments:
             if s.speaker in speech and s.end_s > s.start_s:
                 speech[s.speaker].add(Span(s.start_s, s.end_s))
@@ -244,7 +244,7 @@ def _interrupts(turn: Turn, speech: Mapping[str, Timeline]) -> bool:
 
 
 def _with_levels(turns: Sequence[Turn], audio: AudioFacts) -> list[Turn]:
-    """Add each turn's level against the median of its own speaker, and whether that is a raised voice."""
+    """Add each turn's level relative to its speaker's median, and whether that is a raised voice."""
     levels: dict[int, list[float]] = {}
     for turn in turns:
         frames = audio.level_db[turn.track] if turn.track < len(audio.level_db) else ()

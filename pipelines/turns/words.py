@@ -1,4 +1,4 @@
-"""The words that personal data is asked for and said with, by language, from `models/languages/personal`; and each token's plain facts."""
+"""The context of turns for redaction: cue words of personal data by language (`models/languages/personal`), and token features."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CUES = ("account", "phone", "card", "passport", "code_word", "birth_date", "name
 PARTS = {"Name", "Surn", "Patr", "Geox", "Anum"}
 ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "ул", "д", "кв", "г", "вул", "буд", "им"}  # their full stop ends no sentence
 ANSWERS = 3  # turns in which a question may still be answered
-SHORT_REQUEST = 6  # words: "Номер договора и фамилия." asks though nothing in it says so
-LISTED = 3  # so many words for what may be asked ask in a longer sentence too: "Фамилия, имя, серия с номером паспорта" whose question mark was not heard
+SHORT_REQUEST = 6  # words: "Номер договора и фамилия." is a request although no word in it says so
+LISTED = 3  # this many kinds make a longer sentence a request too: "Фамилия, имя, серия с номером паспорта" without its question mark
 LONGEST_LIST = 12
 _EDGES = re.compile(r"^[^\w\[+*#@]+|[^\w\]*#@]+$")
 _CYRILLIC = re.compile(r"[а-яіїєґ]")
@@ -34,7 +34,7 @@ _CYRILLIC = re.compile(r"[а-яіїєґ]")
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words of one or more languages that a turn may be spoken in."""
+    """The cue words of one or more languages of a turn."""
 
     codes: tuple[str, ...]
     lists: Mapping[str, re.Pattern[str]]
@@ -42,20 +42,20 @@ class Vocabulary:
     number_words: Mapping[str, int]
 
     def has(self, name: str, word: str) -> bool:
-        """Whether the word stands in the list of that name."""
+        """Whether the word is in the list of that name."""
         return self.lists[name].fullmatch(word) is not None
 
     def cues_of(self, word: str) -> set[str]:
-        """The kinds of personal data that the word speaks of."""
+        """The kinds of personal data that the word refers to."""
         return {kind for kind, pattern in self.cues.items() if pattern.fullmatch(word)}
 
 
 @dataclass(frozen=True, slots=True)
 class TokenContext:
-    """One token of a turn as the recognizers see it."""
+    """One token of a turn with its features."""
 
     text: str  # as recognised
-    word: str  # lower-cased, bare
+    word: str  # lower-cased, without punctuation
     is_capital: bool
     starts_sentence: bool
     ends_sentence: bool
@@ -65,16 +65,16 @@ class TokenContext:
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
-    """One turn as the recognizers see it: its words, and what the other person had asked for before it."""
+    """One turn with its context: its tokens, and what the other person requested before it."""
 
     role: Role
     items: list[TokenContext]
     vocabulary: Vocabulary
     asked: frozenset[str]
-    is_answer_of_client: bool  # the client asked who is speaking: an employee's name is no secret
+    is_answer_of_client: bool  # the client asked who is speaking: an employee's name is not personal data
 
     def near(self, first: int, reach: int = 6) -> set[str]:
-        """The kinds that the words just before item `first` speak of, within the sentence or the one before it."""
+        """The kinds that the words just before item `first` refer to, within the sentence or the one before it."""
         found: set[str] = set()
         for item in self.items[max(0, first - reach) : first]:
             found |= self.vocabulary.cues_of(item.word)
@@ -82,7 +82,7 @@ class TurnContext:
 
 
 def contexts_of(turns: Sequence[Turn]) -> list[TurnContext]:
-    """Each turn with its context: which personal data the other person had asked for, and was still waiting for."""
+    """Each turn with its context: the personal data that the other person requested and was still waiting for."""
     out: list[TurnContext] = []
     asked: set[str] = set()
     asker, answers, asker_is_client = "", 0, False
@@ -109,7 +109,7 @@ def contexts_of(turns: Sequence[Turn]) -> list[TurnContext]:
 
 
 def _asks(items: Sequence[TokenContext], vocabulary: Vocabulary) -> set[str]:
-    """What a turn asks for: the cues of each sentence that requests something, or is too short to say more than what is wanted."""
+    """The kinds that a turn requests: the cues of each sentence that is a request, or is too short to be anything else."""
     found: set[str] = set()
     start = 0
     for n, item in enumerate(items, 1):
@@ -126,12 +126,12 @@ def _asks(items: Sequence[TokenContext], vocabulary: Vocabulary) -> set[str]:
 
 
 def _tells_own(sentence: Sequence[TokenContext], at: int, vocabulary: Vocabulary) -> bool:
-    """Whether the word says what somebody himself is called: "my name is ...", "меня зовут ..."; that asks for nothing."""
+    """Whether the word introduces the speaker's own name: "my name is ...", "меня зовут ..."; that is not a request."""
     return vocabulary.has("name_intro", sentence[at].word) and at > 0 and vocabulary.has("own", sentence[at - 1].word)
 
 
 def items_of(texts: list[str]) -> list[TokenContext]:
-    """The tokens of a turn with their place in the sentence."""
+    """The tokens of a turn with their position in the sentence."""
     items: list[TokenContext] = []
     before = "."
     for text in texts:
@@ -163,7 +163,7 @@ def vocabulary_for(items: list[TokenContext], code: str) -> Vocabulary:
 
 @lru_cache(maxsize=100_000)
 def name_parts(word: str, code: str) -> frozenset[str]:
-    """Which of Name, Surn, Patr, Geox, Anum the word's likely readings have; `?` for a word that the dictionary does not know."""
+    """Which of Name, Surn, Patr, Geox, Anum the word's likely parses have; `?` for a word that is not in the dictionary."""
     if code not in ("ru", "uk"):
         unknown = word.isalpha() and not is_known(word, code)
         return frozenset({"Name"} if languages.is_first_name(word, code) else ()) | frozenset({"?"} if unknown else ())

@@ -128,7 +128,7 @@ def test_a_dag_that_fails_says_where_and_why(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert "ERROR Dag pull_calls failed in receive" in done.stdout
-    assert "There is no folder" in done.stdout
+    assert "There is no readable folder" in done.stdout
     assert "run_local.log" in done.stdout
     assert "grade_calls" not in done.stdout
 
