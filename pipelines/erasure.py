@@ -1,7 +1,7 @@
-"""Removes forgotten calls from all that the web application stores: its database, the sounds that it cut or rendered, measurements and regression cases.
+"""Erases forgotten calls from the application's data: its database, clips and renderings, measurements and regression cases.
 
-`forget` is given the calls while the writer's file still holds them, so a run that was killed is done again. `sweep` looks for calls that were
-forgotten earlier and are still named somewhere, by the sha256 of their ids.
+`forget` receives the calls while the warehouse still has them, so an interrupted run can be repeated. `sweep` looks for remaining
+references to calls that were forgotten earlier, by the sha256 of their ids.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from pipelines.warehouse.forgetting import ForgottenCall, call_id_sha256
 
 log = logging.getLogger("callgrade")
 _AT_ONCE = 500
-_OF_CALLS = "subject is not null and action not glob 'account_*'"  # entries of the audit whose subject may name a call
+_OF_CALLS = "subject is not null and action not glob 'account_*'"  # audit entries whose subject may be a call
 
 
 def forget(settings: Settings, calls: Collection[ForgottenCall], *, on_request: bool) -> None:
-    """Remove all that refers to these calls; run again, it finds nothing.
+    """Remove all references to these calls; idempotent.
 
-    On request, regression cases that were made of the calls go as well, and what somebody wrote about a whole pack in which one of them was. Raises
-    TransientError when the database is in use for too long.
+    On request, regression cases based on the calls are removed too, and the notes of packs that contained one of them. Raises
+    TransientError when the database is locked for too long.
     """
     if not calls:
         return
@@ -50,9 +50,10 @@ def forget(settings: Settings, calls: Collection[ForgottenCall], *, on_request: 
 
 
 def sweep(settings: Settings, published: Published, *, with_audit: bool) -> None:
-    """Remove what still refers to calls that were forgotten before and are not in the warehouse, as `published` reads it.
+    """Remove remaining references to calls that were forgotten earlier and are not in the warehouse, according to `published`.
 
-    An older version, or somebody who worked on a call while it was forgotten, can have left such rows. The audit is long, so it is searched only when asked.
+    An older version, or a person who worked on a call while it was forgotten, may have left such rows. The audit log is long, so it is
+    searched only on request.
     """
     if not store_path(settings).exists():
         return
@@ -69,14 +70,14 @@ def sweep(settings: Settings, published: Published, *, with_audit: bool) -> None
     found = sorted(ids)
     for first in range(0, len(found), _AT_ONCE):
         rows = published.of_calls("calls", found[first : first + _AT_ONCE], "call_id", "call_id")
-        ids -= {row["call_id"] for row in rows}  # another recording that bears the id of a forgotten one
+        ids -= {row["call_id"] for row in rows}  # another recording with the id of a forgotten one
     if ids:
         _forget_rows(settings, store, ids, (), on_request=False)
-        log.info("forgotten: what was noted of %d calls that were forgotten earlier", len(ids))
+        log.info("forgotten: remaining data of %d calls that were forgotten earlier", len(ids))
 
 
 def _forget_rows(settings: Settings, store: AppDatabase, ids: set[str], frozen: Iterable[str], *, on_request: bool) -> None:
-    """Remove the rows of calls from the database, and the sounds of moments in packs before the rows that name them."""
+    """Remove the rows of calls from the database, and the audio of pack moments before the rows that refer to it."""
     moments = [
         row
         for row in store.rows("select pack_id, moment_id, call_id from pack_moments order by pack_id, moment_id")
@@ -110,7 +111,7 @@ def _forget_rows(settings: Settings, store: AppDatabase, ids: set[str], frozen: 
 
 
 def _forget_alerts(db: sqlite3.Connection, ids: set[str]) -> None:
-    """Take the calls out of alerts that wait to be sent, and of their number."""
+    """Remove the calls from alerts waiting to be sent, and from their counts."""
     gone = Counter(row[0] for row in db.execute("select alert_id from alerted_calls where is_forgotten(call_id)"))
     for alert_id, body in db.execute("select alert_id, body from alerts where body <> ''").fetchall():
         if alert_id in gone:
@@ -122,13 +123,13 @@ def _forget_alerts(db: sqlite3.Connection, ids: set[str]) -> None:
 
 
 def _cases(store: AppDatabase, ids: set[str]) -> list[str]:
-    """The regression cases that upheld disputes left of these calls."""
+    """The regression cases created by upheld disputes about these calls."""
     disputes = store.rows("select call_id, criterion_id from disputes order by dispute_id")
     return [regression_cases.case_id_of(store.signing_key, d["call_id"], d["criterion_id"]) for d in disputes if d["call_id"] in ids]
 
 
 def _remove_measurements(settings: Settings, ids: set[str]) -> None:
-    """Take the calls out of what `measure_models` wrote: their ids may be those of the centre's own calls."""
+    """Remove the calls from the output of `measure_models`, whose ids may be those of the centre's own calls."""
     file = settings.site / "measures.json"
     if file.exists():
         measures = json.loads(file.read_text(encoding="utf-8"))

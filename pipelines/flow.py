@@ -1,7 +1,7 @@
-"""The steps in their order, said once: what the `callgrade` command and the Dags both run.
+"""The order of the steps, shared by the `callgrade` command and the Dags.
 
-Each step reads the Parquet of the steps before it and writes its own; see `store` for where it lies. The slow ones are not run again
-when their file is there: a batch's id is made from its calls and from the speech models, so the file answers the same question.
+Each step reads the Parquet of the steps before it and writes its own; see `staging` for the files. A slow step is not repeated when its
+file exists: a batch's id is derived from its calls and the speech models, so the file is the answer to the same question.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ LOGGER = logging.getLogger("callgrade")
 
 
 def grade(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> None:
-    """Everything from accepted calls to published pages; what an earlier run finished with the same versions is not done again."""
+    """Run everything from accepted calls to published pages; work that an earlier run finished with the same versions is skipped."""
     for batch in _judged(receive(calls, rejected, settings), settings):
         try:
             load(batch, settings)
@@ -67,9 +67,9 @@ def grade(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settin
 
 
 def receive(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> list[Batch]:
-    """The staged batches of what intake received, without the calls that the warehouse holds already with the same versions.
+    """The staged batches of an intake, without the calls that the warehouse already has with the same versions.
 
-    Calls that were forgotten are rejected, under ids that name nobody.
+    Forgotten calls are rejected, under ids that identify nobody.
     """
     calls, rejected = warehouse.reject_forgotten(settings, calls, rejected)
     done = warehouse.already_graded(settings, calls, scored_by=versions.graded_by(settings.profile))
@@ -79,37 +79,37 @@ def receive(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Sett
 
 
 def load(batch: Batch, settings: Settings) -> bool:
-    """Merge a judged batch into the warehouse; it is no longer pending. True when the warehouse changed."""
+    """Merge a graded batch into the warehouse; it is no longer pending. True when the warehouse changed."""
     changed = warehouse.load(batch, settings)
     _pending_mark(batch.folder).unlink(missing_ok=True)
     return changed
 
 
 def offer(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> list[str]:
-    """Stage what intake received and mark it pending, for a later run to grade; the folders that were marked."""
+    """Stage an intake and mark its batches pending, for a later run to grade; returns their folders."""
     return _mark([batch.folder for batch in receive(calls, rejected, settings)])
 
 
 def pending(settings: Settings) -> list[str]:
-    """The folders of the batches that wait to be graded, those that failed in an earlier run among them."""
+    """The folders of pending batches, including those that failed in an earlier run."""
     return sorted(str(mark.parent) for mark in settings.stage.glob("*/pending"))
 
 
 def offer_again(settings: Settings) -> list[str]:
-    """Mark every staged batch pending, after a rule changed: each step that is out of date is done again, with those after it."""
+    """Mark every staged batch pending, after a rule changed: each stale step runs again, with those after it."""
     return _mark(sorted(file.parent for file in settings.stage.glob("*/calls.parquet")))
 
 
 def recordings(settings: Settings) -> dict[str, Path]:
-    """Where the recording of each staged call lies, by call id; leaves out those that are no longer there."""
+    """The recording of each staged call, by call id, without those that no longer exist."""
     calls = [call for file in sorted(settings.stage.glob("*/calls.parquet")) for call in Batch(file.parent).read("calls")]
     return {call.call_id: Path(call.recording) for call in calls if call.medium == "recording" and Path(call.recording).exists()}
 
 
 def publish(settings: Settings, recordings: dict[str, Path]) -> None:
-    """Check the warehouse, cut clips from what passed, publish both together, then write the pages and remove what nothing refers to any more.
+    """Check the warehouse, cut clips, publish both together, then write the pages and remove unreferenced files.
 
-    Only what was loaded since something was published last is checked, cut and written; what stands in the way of that is done for all calls.
+    Only what was loaded since the last publication is checked, cut and written; where that is not possible, all calls are.
     """
     clips: list[Clip] = []
     try:
@@ -122,9 +122,9 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
 
 
 def erase_client(settings: Settings, client_ref: str) -> None:
-    """Forget a client for good, the pages made anew without; run it again should it be stopped.
+    """Erase a client and rebuild the pages; can be repeated after an interruption.
 
-    The client is found as the intake writes an id now, and as the call log wrote it before ids were normalised.
+    The client is matched by the normalised id, and by the id as the call log wrote it before ids were normalised.
     """
     for ref in dict.fromkeys((client_ref, normalise_id(client_ref))):
         warehouse.erase_client(settings, ref, partial(_forget_elsewhere, settings, on_request=True))
@@ -132,20 +132,20 @@ def erase_client(settings: Settings, client_ref: str) -> None:
 
 
 def forget_old(settings: Settings) -> None:
-    """Forget the calls that are older than `retention_days`, the pages made anew without."""
+    """Delete the calls that are older than `retention_days` and rebuild the pages."""
     day = (now() - timedelta(days=settings.retention_days)).date()
     warehouse.forget_before(settings, day, partial(_forget_elsewhere, settings, on_request=False))
     _finish_forgetting(settings)
 
 
 def _forget_elsewhere(settings: Settings, calls: Sequence[ForgottenCall], *, on_request: bool) -> None:
-    """Remove what the web application stores of these calls, and their pages."""
+    """Remove the data of these calls from the web application, and their pages."""
     static_pages.remove_pages(settings, [call.call_id for call in calls])
     erasure.forget(settings, calls, on_request=on_request)
 
 
 def _finish_forgetting(settings: Settings) -> None:
-    """Remove what an earlier run left, and write the pages anew; those that cannot be written are removed, since they may quote what was forgotten."""
+    """Remove what an earlier run left, and rewrite the pages; those that fail are removed, since they may quote forgotten calls."""
     with warehouse.open_for_reading(settings) as db:
         if db is not None:
             erasure.sweep(settings, Published(db), with_audit=True)
@@ -158,9 +158,9 @@ def _finish_forgetting(settings: Settings) -> None:
 
 
 def plan(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settings) -> list[Batch]:
-    """Cut what intake received into batches of about `batch_audio_min` minutes and stage them; nothing is lost between batches.
+    """Split an intake into batches of about `batch_audio_min` minutes and stage them; every call is in exactly one batch.
 
-    The length of a recording is judged from its size before it is decoded: 16 kB a second at most for telephone sound.
+    The duration of a recording is estimated from its size before it is decoded: 16 kB a second at most for telephone audio.
     """
     lengths_min = {call.call_id: max(call.size_bytes / 16_000 / 60, 0.5) for call in calls}
     most_min = min(settings.batch_audio_min, sum(lengths_min.values()) / settings.workers + 1.0)
@@ -168,13 +168,13 @@ def plan(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Setting
     for medium in ("recording", "transcript"):  # never in one batch: they go through different steps
         some = sorted((call for call in calls if call.medium == medium), key=lambda c: c.call_id)
         batches += [_stage(group, (), settings) for group in in_groups(some, lambda call: lengths_min[call.call_id], most_min)]
-    if rejected:  # a batch of their own: a run that goes on where another was killed must find the others under the same ids
+    if rejected:  # a batch of their own: a run that resumes a killed one must find the others under the same ids
         batches.append(_stage((), rejected, settings))
     return batches
 
 
 def run_step(name: str, batch: Batch, settings: Settings) -> None:
-    """Run one step on a batch where it is due, see `staleness`; what rests on it is then due as well."""
+    """Run one step on a batch where it is due, see `staleness`; everything that depends on it is then due as well."""
     if name == "audio":  # the first one
         batch.repair()
     if any(call.medium == "transcript" for call in batch.read("calls")):  # all of them, rejected ones too; see `plan`
@@ -187,7 +187,7 @@ def run_step(name: str, batch: Batch, settings: Settings) -> None:
 
 
 def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
-    """The same for a batch of transcripts, where one step takes the place of all that need the sound."""
+    """The same for a batch of transcripts, where one step replaces all that need audio."""
     if name == "audio":
         is_made = batch.has("audio") and (batch.has("turns") or batch.has("spoken_turns"))
         if not is_made or (not staleness.is_current("turns", batch, settings.profile) and staleness.has_sound(batch)):
@@ -203,7 +203,7 @@ def _run(name: str, step: Step, batch: Batch, settings: Settings) -> None:
 
 
 def judge(folder: Path, settings: Settings) -> Path:
-    """Run every step up to the verdicts on one staged batch, also one that a killed run left half done."""
+    """Run every step up to the verdicts on one staged batch, also one that a killed run left unfinished."""
     batch = Batch(folder)
     with batch.alone():
         for name in STEPS:
@@ -212,14 +212,14 @@ def judge(folder: Path, settings: Settings) -> Path:
 
 
 def _judged(batches: Sequence[Batch], settings: Settings) -> Iterator[Batch]:
-    """The batches, each as soon as its verdicts are there; side by side in `workers` processes when more than one was asked for."""
+    """The batches, each as soon as its verdicts are there; in parallel in `workers` processes when there is more than one."""
     if settings.workers == 1 or len(batches) < 2:
         for number, batch in enumerate(batches, 1):
             LOGGER.info("batch %d of %d: %d calls", number, len(batches), len(batch.calls()))
             judge(batch.folder, settings)
             yield batch
         return
-    context = multiprocessing.get_context("spawn")  # forking after a model's threads have started is not safe
+    context = multiprocessing.get_context("spawn")  # forking after a model has started threads is not safe
     queue = context.Manager().Queue()
     listener = logging.handlers.QueueListener(queue, *LOGGER.handlers)
     listener.start()
@@ -240,7 +240,7 @@ def _judged(batches: Sequence[Batch], settings: Settings) -> Iterator[Batch]:
 
 
 def _start_worker(queue: object, workers: int) -> None:
-    """Send what is logged to the first process, and leave the other workers their share of the cores."""
+    """Forward log records to the main process, and limit the worker to its share of the cores."""
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // workers)))
     LOGGER.addHandler(logging.handlers.QueueHandler(queue))  # type: ignore[arg-type]
     LOGGER.setLevel(logging.INFO)
@@ -262,7 +262,7 @@ def _stage(calls: Iterable[Call], rejected: Iterable[Rejection], settings: Setti
 
 
 def _identity(call: Call) -> dict[str, object]:
-    """What a batch's id is made of; a batch that was staged before transcripts could be delivered keeps its id."""
+    """The input of a batch's id; a batch that was staged before transcripts were supported keeps its id."""
     return {name: value for name, value in asdict(call).items() if (name, value) != ("medium", "recording")}
 
 

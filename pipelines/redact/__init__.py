@@ -1,1 +1,1 @@
-"""The redact step: personal data in turns is found and masked. One recognizer for each kind."""
+"""The redact step: detects and masks personal data in turns. One recognizer per kind."""

@@ -1,4 +1,4 @@
-"""Finds addresses: streets, houses and flats with their names and numbers, and the places said when an address was asked for."""
+"""Recognizes addresses: streets, houses and flats with their names and numbers, and places given when an address was requested."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TurnContext
 
-_TOLD_WORDS = 3  # "I live at ..." stands no farther before the address
-_ANSWER_WORDS = 6  # a bare answer is no longer
-_STREET_WORDS = 5  # a house is told so soon after its street
+_TOLD_WORDS = 3  # "I live at ..." is at most this far before the address
+_ANSWER_WORDS = 6  # a bare answer is at most this long
+_STREET_WORDS = 5  # a house number follows its street within this distance
 
 
 class AddressRecognizer(Recognizer):
-    """Streets, houses and flats with their names and numbers, and the places said when an address was asked for."""
+    """Streets, houses and flats with their names and numbers, and places given when an address was requested."""
 
     def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _addresses(call.turns, call.taken)
@@ -36,12 +36,12 @@ def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> li
 
 
 def _is_answer_to_address(h: TurnContext, at: int) -> bool:
-    """Whether the client is just saying where he lives."""
+    """Whether the client is stating only their address."""
     return h.role != "operator" and any(h.vocabulary.has("address_told", i.word) for i in h.items[max(0, at - _TOLD_WORDS) : at])
 
 
 def _bare_answer(h: TurnContext) -> tuple[int, int] | None:
-    """The words of a short turn that says a number and a word or more beside those of every day: after the question for an address, that address."""
+    """The words of a short turn with a number and a word or more besides common ones: after the question for an address, that address."""
     words = h.vocabulary
     rest = [k for k, i in enumerate(h.items) if i.word and not words.has("fillers", i.word) and not words.has("common", i.word)]
     if not 1 < len(rest) <= _ANSWER_WORDS or rest[-1] - rest[0] >= _ANSWER_WORDS + 1 or any(i.text.endswith("?") for i in h.items):
@@ -69,7 +69,7 @@ def _is_address_word(h: TurnContext, at: int, asked: bool) -> bool:
         return asked or beside
     if (asked and ("?" in parts or beside)) or (beside and bool(parts & {"Surn", "Name", "Geox", "?"})):
         return True
-    # "провулок тихий одинадцять", "живу на сонячній п'ять": what stands between a street, or where somebody lives, and a number is its name
+    # "провулок тихий одинадцять", "живу на сонячній п'ять": the words between a street (or a place of residence) and a number are its name
     is_placed = beside or (asked and h.role != "operator" and any(is_numeric(h, j) for j in (at + 1, at + 2) if j < len(h.items)))
     near = any(is_numeric(h, j) for j in (at - 2, at - 1, at + 1, at + 2) if 0 <= j < len(h.items))
     near |= any(_is_misheard_number(h, j) for j in range(at + 1, min(at + _STREET_WORDS, len(h.items))))
@@ -121,7 +121,7 @@ def _is_address(h: TurnContext, first: int, last: int, asked: bool) -> bool:
 
 
 def _is_plain_address(h: TurnContext, first: int, last: int) -> bool:
-    """Whether a client says a street, its name and a number, or where he lives with a number, though no capital tells a name."""
+    """Whether a client gives a street, its name and number, or a residence with a number, although no capital letter marks a name."""
     words, run = h.vocabulary, range(first, last)
     if h.role == "operator" or (last < len(h.items) and words.has("units", h.items[last].word)):
         return False
@@ -132,7 +132,7 @@ def _is_plain_address(h: TurnContext, first: int, last: int) -> bool:
 
 
 def _is_misheard_number(h: TurnContext, at: int) -> bool:
-    """Whether an unknown word stands where the number of a house does: "Лесная улица, дом восьм"."""
+    """Whether an unknown word is in the position of a house number: "Лесная улица, дом восьм"."""
     words = h.vocabulary
     before = [i.word for i in h.items[max(0, at - _STREET_WORDS) : at]]
     is_placed = bool(before) and words.has("house", before[-1]) and any(words.has("street", word) for word in before[:-1])

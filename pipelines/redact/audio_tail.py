@@ -1,6 +1,7 @@
-"""Finds how far personal data goes on in the sound where no word of it was recognised: the last digits of a card, cut off by "no, do not dictate it".
+"""Extends personal data in the audio over unrecognised speech: the last digits of a card, cut off by "no, do not dictate it".
 
-What is masked in the text ends with its last word. Speech of the same track that follows at once, and of which nothing was understood, is beeped with it.
+Masked text ends with its last word. Speech of the same track that follows immediately, and of which nothing was recognised, is beeped
+with it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from dataclasses import replace
 
 from pipelines.core.records import AudioFacts, PersonalData, Turn
 
-AT_ONCE_S = 0.5  # a pause of somebody who dictates
-MOST_S = 4.0  # what goes on for longer is something else
-_TOUCHES_S = 0.15  # the edges of speech and of words are not measured better than that
+AT_ONCE_S = 0.5  # the pause of somebody who dictates
+MOST_S = 4.0  # longer speech is something else
+_TOUCHES_S = 0.15  # the measurement error of the edges of speech and of words
 
 
 def with_tails(data: Iterable[PersonalData], turns: Sequence[Turn], audio: AudioFacts) -> list[PersonalData]:
-    """The personal data of one call, each piece until the end of what was said on and not understood."""
+    """The personal data of one call, each extended over the unrecognised speech that follows it."""
     track_of = {turn.turn_no: turn.track for turn in turns}
     words: dict[int, list[tuple[float, float]]] = {}
     for turn in turns:
@@ -31,7 +32,7 @@ def _speech_of(audio: AudioFacts, track: int) -> list[tuple[float, float]]:
 
 
 def _tail_s(piece: PersonalData, words: Iterable[tuple[float, float]], speech: Iterable[tuple[float, float]]) -> float:
-    """Until when the piece is to be covered: over stretches of speech that follow at once, up to the next word on the track."""
+    """The end of the extension: over stretches of speech that follow immediately, up to the next word on the track."""
     next_s = min((start_s for start_s, end_s in words if end_s > piece.end_s + _TOUCHES_S), default=float("inf"))
     end_s = piece.end_s
     for start_s, stop_s in speech:

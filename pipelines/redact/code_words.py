@@ -1,4 +1,4 @@
-"""Finds the code word by which a client proves who he is."""
+"""Recognizes code words by which clients identify themselves."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pipelines.redact.names import is_counted, is_person, is_plain, sentences
 from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.words import TurnContext
 
-_CODE_WORDS = 4  # a code word stands no farther from the words that announce it
+_CODE_WORDS = 4  # a code word is at most this far from the words that announce it
 
 
 class CodeWordRecognizer(Recognizer):
     """The client's code word: what follows its name, or a short answer to the question for it."""
 
-    can_be_ruled_out = False  # its name is said, or it was asked for
+    can_be_ruled_out = False  # it follows its name, or a question
 
     def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _code_words(call.turns, call.taken)
@@ -52,7 +52,7 @@ def _code_word(h: TurnContext, taken: set[int]) -> tuple[int, int] | None:
         start = named[-1] + 1 if named else first
         end = (
             min(last, start + _CODE_WORDS) if named and last - start > 2 * _CODE_WORDS else last
-        )  # recognition wrote no full stop, and the client goes on
+        )  # recognition omitted the full stop, and the client continues
         free = [k for k in range(start, end) if k not in taken and not is_plain(h, k)]
         if named and not free and start == last < len(h.items) and not is_plain(h, last):
             return last, last + 1  # "Кодовое слово. Ромашка."
@@ -64,6 +64,6 @@ def _code_word(h: TurnContext, taken: set[int]) -> tuple[int, int] | None:
 
 
 def _names_code_word(h: TurnContext, at: int, asked: bool) -> bool:
-    """Whether the client speaks of his code word here; "слово" alone counts in an answer, just before the end of the sentence."""
+    """Whether the client mentions the code word here; "слово" alone counts in an answer, just before the end of the sentence."""
     closes = bool(h.asked) and at + 1 < len(h.items) and h.items[at + 1].ends_sentence
     return asked or closes or "code_word" in h.vocabulary.cues_of(h.items[at].word)

@@ -1,4 +1,4 @@
-"""Finds addresses of electronic mail, written or spelled out."""
+"""Recognizes email addresses, written or spelled out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TurnContext
 
-_LEFT, _RIGHT = 6, 6  # words that an address may have before and after the word for @
+_LEFT, _RIGHT = 6, 6  # words of an address before and after the word for @
 
 
 class EmailRecognizer(Recognizer):
-    """Addresses of electronic mail, written with @ or spelled out with the word for it and for the dot."""
+    """Email addresses, written with @ or spelled out with the words for it and for the dot."""
 
     can_be_ruled_out = False  # nothing else is spelled like that
 
@@ -41,7 +41,7 @@ def _emails(contexts: Sequence[TurnContext]) -> list[PersonalSpan]:
 
 
 def _domain_end(h: TurnContext, at: int) -> int:
-    """The end of the domain after the word for @: the word after its last dot, or one word where no dot was heard."""
+    """The end of the domain after the word for @: the word after its last dot, or one word where no dot was recognised."""
     end = at + 2
     for k in range(at + 1, min(at + 1 + _RIGHT, len(h.items))):
         item = h.items[k]

@@ -1,4 +1,4 @@
-"""Formats that prove what a number is: check digits of payment cards, number plans of telephones."""
+"""Validates numbers by format: check digits of payment cards, numbering plans of telephones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PHONE_DIGITS = range(10, 14)  # with the trunk prefix or the country code: short
 
 
 def is_card(digits: str) -> bool:
-    """Whether the digits are as many as a payment card has and end with the right check digit."""
+    """Whether the digits have the length of a payment card and a valid check digit."""
     return len(digits) in CARD_DIGITS and bool(luhn.is_valid(digits))
 
 
 def is_phone(digits: str, languages: Iterable[str]) -> bool:
-    """Whether the digits are a number that can be assigned in a country of one of these languages, as it is dialled there or from abroad."""
+    """Whether the digits are an assignable number in a country of one of these languages, in national or international format."""
     return len(digits) in PHONE_DIGITS and any(
         _is_assigned(digits, region) for language in languages for region in REGIONS.get(language, ())
     )

@@ -1,4 +1,4 @@
-"""Finds personal data by what the turn model learned from labelled dialogues: spoken numbers, names and addresses, in the context of the whole call."""
+"""Recognizes personal data with the turn model: spoken numbers, names and addresses, in the context of the whole call."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pipelines.redact.numbers import NUMERIC, harmless_words
 from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.words import TurnContext
 
-LEAST = 0.5  # chance that a word is personal data, from which it is masked
-LEAST_BESIDE = 0.2  # the same for a word beside one that is masked: the rest of a number, a surname after a name
-LEAST_OF_OPERATOR = 0.8  # of a number that an operator says: sums, hours and tickets are many, and what is read back is found by itself
+LEAST = 0.5  # minimum probability of personal data for masking a word
+LEAST_BESIDE = 0.2  # the same next to a masked word: the rest of a number, a surname after a first name
+LEAST_OF_OPERATOR = 0.8  # of an operator's number: amounts, times and tickets are frequent, and numbers read back are found separately
 
 
 class LearnedRecognizer(Recognizer):
-    """Words that are personal data, as runs of one kind, of all kinds. A number with a unit, or one that counts thousands, is none."""
+    """Words that are personal data, as runs of one kind, of all kinds. A number with a unit, or one that counts thousands, is not."""
 
     can_be_ruled_out = False  # it is the model itself
 
@@ -49,7 +49,7 @@ def _learned(readings: Sequence[TurnReading], contexts: Sequence[TurnContext], t
 
 
 def _meant(personal: NDArray[np.float32], own: Iterable[int]) -> NDArray[np.bool_]:
-    """Which words are personal data: likely ones, and less likely ones beside them or beside what is masked already."""
+    """The words that are personal data: likely ones, and less likely ones next to them or to masked words."""
     chance = 1 - personal[:, 0]
     is_meant = chance >= LEAST
     grown = is_meant.copy()

@@ -1,4 +1,4 @@
-"""Finds the names of people by grammar, dictionaries and what was asked for."""
+"""Recognizes names of people by grammar, dictionaries and the preceding question."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAME_NAME = 85.0  # two spellings of one name, in per cent
 
 
 class NameRecognizer(Recognizer):
-    """Names of people, wherever they are said; only an operator's own name, as given by the operator, stays readable."""
+    """Names of people in any position; only an operator's own name, as given by the operator, stays readable."""
 
     def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _names(call.turns, call.taken, call.public_words)
@@ -86,7 +86,7 @@ def _names_in(h: TurnContext) -> set[int]:
 
 
 def _is_name_without_capital(h: TurnContext, at: int) -> bool:
-    """Whether a word in lower case is nothing but a given name, or may be a family name and stands beside one."""
+    """Whether a lower-case word can only be a given name, or may be a family name next to one."""
     item = h.items[at]
     if item.kind is not None or h.vocabulary.has("common", item.word) or h.vocabulary.has("not_names", item.word):
         return False
@@ -94,18 +94,19 @@ def _is_name_without_capital(h: TurnContext, at: int) -> bool:
         return True
     beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items) and h.items[min(at, j)].text[-1:] not in ",.?!"]
     given = (i for i in beside if i.kind is None and "Name" in parts_of(h, i.word) and _is_clearly_name(h, i))
-    # what an operator joins to a name is his own company or office as often as a family name; what he reads back is found as an echo
+    # a capitalised word next to an operator's name is their company or office as often as a family name; names that they read back are
+    # found by `readback`
     return h.role != "operator" and "Surn" in parts_of(h, item.word) and any(True for _ in given)
 
 
 def _is_pair(items: Sequence[TokenContext], at: int) -> bool:
-    """Whether another capital stands beside it in the sentence: family name and first name."""
+    """Whether another capitalised word is next to it in the sentence: family name and first name."""
     after = at + 1 < len(items) and items[at + 1].is_capital and not items[at].ends_sentence
     return after or (at > 0 and items[at - 1].is_capital and not items[at].starts_sentence)
 
 
 def _bare_answer(h: TurnContext) -> set[int]:
-    """The words of a turn that says one to three words beside those of every day, and no number: after the question for a name, that name."""
+    """The words of a turn with one to three words besides common ones, and no number: after the question for a name, that name."""
     words = h.vocabulary
     rest = [
         k
@@ -119,9 +120,9 @@ def _bare_answer(h: TurnContext) -> set[int]:
 
 
 def _begun_answer(h: TurnContext) -> set[int]:
-    """The words that an answer to the question for a name begins with, where the first is a name or no known word.
+    """The leading words of an answer to the question for a name, where the first is a name or unknown.
 
-    Names are what is misheard most: "Мезенцева Дарья Ильинична" comes as "мединцева, даря и линично".
+    Names are misrecognised most: "Мезенцева Дарья Ильинична" becomes "мединцева, даря и линично".
     """
     words, found = h.vocabulary, list[int]()
     for k, item in enumerate(h.items):
@@ -144,13 +145,13 @@ def _begun_answer(h: TurnContext) -> set[int]:
 
 
 def _is_insult(h: TurnContext, word: str) -> bool:
-    """Whether the word alone is more likely an insult than a family name: a judge must be able to read it."""
+    """Whether the word alone is more likely an insult than a family name: reviewers must be able to read it."""
     lexicon = load_lexicon(*(h.vocabulary.codes if h.vocabulary.codes[0] in _CYRILLIC_CODES else (h.vocabulary.codes[0],)))
     return any(lexicon.has(name, word) for name in ("obscene", "insults", "insults_addressed", "company_insults"))
 
 
 def _whose(contexts: Sequence[TurnContext], marked: Sequence[set[int]]) -> tuple[set[str], set[str]]:
-    """The names of the operator, as he gives them himself in his first two turns or when asked, and all other names."""
+    """The names of the operator, as given in their first two turns or when asked, and all other names."""
     own: set[str] = set()
     others: set[str] = set()
     operator_turns = 0
@@ -173,7 +174,7 @@ def _is_own(h: TurnContext, at: int, own: set[str], others: set[str]) -> bool:
 
 
 def _stands_alone(h: TurnContext, at: int) -> bool:
-    """Whether no family name or patronymic stands beside it."""
+    """Whether no family name or patronymic is next to it."""
     beside = [h.items[j] for j in (at - 1, at + 1) if 0 <= j < len(h.items)]
     return not any(
         "Patr" in parts_of(h, i.word) or (i.is_capital and not i.starts_sentence and "Surn" in parts_of(h, i.word)) for i in beside
@@ -189,18 +190,18 @@ def _is_one_of(h: TurnContext, at: int, names: set[str]) -> bool:
 
 
 def is_numeric(h: TurnContext, at: int) -> bool:
-    """Whether the word is a number, in digits or in words, or a number of order."""
+    """Whether the word is a number, in digits or in words, or an ordinal."""
     item = h.items[at]
     return any(c.isdigit() for c in item.text) or number_of(item.word, h.vocabulary) is not None or "Anum" in parts_of(h, item.word)
 
 
 def parts_of(h: TurnContext, word: str) -> set[str]:
-    """What the word may be by the dictionaries of the turn's languages; unknown only where all of them say so."""
+    """The possible parses of the word in the dictionaries of the turn's languages; unknown only where all of them lack it."""
     each = [name_parts(word, code) for code in h.vocabulary.codes]
     found = set().union(*each)
     if not all("?" in parts for parts in each):
         found.discard("?")
-        for parts in each:  # a guess about an unknown word counts for less than what another dictionary knows
+        for parts in each:  # a guess about an unknown word counts less than another dictionary's entry
             if "?" in parts and len(each) > 1:
                 known = next(p for p in each if "?" not in p)
                 found -= (parts & {"Name", "Surn", "Geox"}) - known
@@ -208,7 +209,7 @@ def parts_of(h: TurnContext, word: str) -> set[str]:
 
 
 def is_person(h: TurnContext, at: int) -> bool:
-    """Whether the word is written and known as a person's name."""
+    """Whether the word is capitalised and in a dictionary as a person's name."""
     return h.items[at].is_capital and bool(_PERSON & parts_of(h, h.items[at].word))
 
 
@@ -217,7 +218,7 @@ def _can_be_name(h: TurnContext, at: int) -> bool:
 
 
 def _is_clearly_name(h: TurnContext, item: TokenContext) -> bool:
-    """Whether the likeliest reading is a name; where a capital says nothing or is missing, all readings of both languages must be."""
+    """Whether the likeliest parse is a name; without an informative capital, all parses of both languages must be."""
     if h.vocabulary.codes[0] not in _CYRILLIC_CODES:
         return item.is_capital and "Name" in parts_of(h, item.word)
     readings = [p for code in h.vocabulary.codes for p in languages.parses(item.word, code) if p.is_known]
@@ -227,13 +228,13 @@ def _is_clearly_name(h: TurnContext, item: TokenContext) -> bool:
 
 
 def is_plain(h: TurnContext, at: int) -> bool:
-    """Whether the word is of every day, or already masked."""
+    """Whether the word is common, or already masked."""
     item, words = h.items[at], h.vocabulary
     return item.kind is not None or not item.word or any(words.has(name, item.word) for name in ("common", "fillers", "code_word", "self"))
 
 
 def is_counted(h: TurnContext, at: int) -> bool:
-    """Whether the word is a number or what is counted."""
+    """Whether the word is a number or a counted thing."""
     return is_numeric(h, at) or h.vocabulary.has("units", h.items[at].word) or h.vocabulary.has("thousands", h.items[at].word)
 
 
@@ -244,7 +245,7 @@ def _same_name(one: str, other: str) -> bool:
 
 
 def sentences(items: Sequence[TokenContext]) -> list[tuple[int, int]]:
-    """Where each sentence begins and ends."""
+    """The start and end of each sentence."""
     ends = [k + 1 for k, item in enumerate(items) if item.ends_sentence]
     if not ends or ends[-1] != len(items):
         ends.append(len(items))

@@ -1,4 +1,4 @@
-"""Finds dictated personal data made of numbers: account, card, phone, passport, birth date."""
+"""Recognizes dictated numbers: account, card, phone, passport, birth date."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import NumberRun, is_ordinal, number_of, number_runs
 from pipelines.turns.words import ANSWERS, TurnContext, Vocabulary
 
-ALWAYS_DIGITS = 6  # a run this long is personal data though nobody asked for it
-NAMED_DIGITS = 4  # long enough when the speaker said what it is
-ASKED_DIGITS = 3  # long enough when somebody asked for it
+ALWAYS_DIGITS = 6  # a run this long is personal data even if nobody requested it
+NAMED_DIGITS = 4  # long enough when the speaker named its kind
+ASKED_DIGITS = 3  # long enough when somebody requested it
 CONTINUED_DIGITS = 2  # the rest of a number that began in the turn before
 CARD_DIGITS = 13
 AMOUNT_DIGITS = 9  # no price and no reading is longer
 NUMERIC = ("account", "card", "phone", "passport")
 _DICTATED = frozenset({*NUMERIC, "number"})
-_FREE_OF_CHARGE = ("0800", "8800")  # nobody's own number
+_FREE_OF_CHARGE = ("0800", "8800")  # these belong to nobody
 
 
 class NumberRecognizer(Recognizer):
@@ -33,7 +33,7 @@ def _numbers(contexts: Sequence[TurnContext]) -> list[PersonalSpan]:
     spans: list[PersonalSpan] = []
     secret: list[str] = []
     readings: set[str] = set()
-    running: tuple[int, str] | None = None  # turn and kind of a number that the next turns may go on with
+    running: tuple[int, str] | None = None  # turn and kind of a number that may continue in the next turns
     for n, (h, own) in enumerate(zip(contexts, runs, strict=True)):
         if h.role == "operator":
             continue
@@ -52,7 +52,7 @@ def _numbers(contexts: Sequence[TurnContext]) -> list[PersonalSpan]:
                 running = (n, kind)
             elif len(run.digits) >= NAMED_DIGITS:
                 readings.add(run.digits)
-    told = -9  # the operator's turn that last gave out a public number; the next ones may go on with it
+    told = -9  # the operator's last turn with a public number, which may continue in the next ones
     for n, (h, own) in enumerate(zip(contexts, runs, strict=True)):
         for run in own if h.role == "operator" else ():
             told = n if run.digits in public else told
@@ -69,7 +69,7 @@ def _span(turn: int, h: TurnContext, run: NumberRun, kind: str) -> PersonalSpan:
 
 
 def harmless_words(h: TurnContext) -> set[int]:
-    """The tokens of prices, readings, percentages and times (numbers with a unit, or that count thousands, no longer than an amount), and of free numbers."""
+    """The tokens of amounts (numbers with a unit or counting thousands, no longer than an amount) and of toll-free numbers."""
     runs = number_runs(h.items, h.vocabulary, bool(h.asked & _DICTATED))
     return {n for run in runs if _is_amount(run) or _is_free_of_charge(run) for n in range(run.first, run.last)}
 
@@ -106,7 +106,7 @@ def _client_kind(h: TurnContext, run: NumberRun, running: str | None, public: se
 
 
 def _is_nothing_else(h: TurnContext, run: NumberRun) -> bool:
-    """Whether a turn says this number and nothing else: the first piece of what was asked for."""
+    """Whether a turn consists of only this number: the first piece of the requested one."""
     rest = [item for k, item in enumerate(h.items) if item.word and not run.first <= k < run.last]
     return all(h.vocabulary.has("fillers", item.word) or h.vocabulary.has("common", item.word) for item in rest)
 
@@ -135,7 +135,7 @@ def _operator_kind(h: TurnContext, run: NumberRun, secret: Sequence[str], known:
 
 
 def _is_public(h: TurnContext, run: NumberRun) -> bool:
-    """Whether the operator gives out a number of a company: a hot line, an emergency service."""
+    """Whether the operator gives a company's number: a hotline, an emergency service."""
     if h.role != "operator" or len(run.digits) < 3:
         return False
     if run.digits.startswith(_FREE_OF_CHARGE):
@@ -148,7 +148,7 @@ def _is_public(h: TurnContext, run: NumberRun) -> bool:
 
 
 def _birth_date(h: TurnContext) -> tuple[int, int] | None:
-    """The words of a date of birth that was asked for or announced: numbers, ordinals, a month, a year."""
+    """The words of a requested or announced date of birth: numbers, ordinals, a month, a year."""
     words = h.vocabulary
     cue = next((k for k, i in enumerate(h.items) if "birth_date" in words.cues_of(i.word)), None)
     if cue is None and "birth_date" not in h.asked:

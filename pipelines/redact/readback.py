@@ -1,6 +1,6 @@
-"""Finds what was masked where it is said again: an operator reads back an address, a date of birth, a code word, a name.
+"""Recognizes repetitions of masked data: an operator reads back an address, a date of birth, a code word, a name.
 
-Read back, such words come without the question that gave them away, often in lower case. What counts is that they are the same words in a row.
+When read back, such words come without the question that identified them, often in lower case. The criterion is the same words in sequence.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pipelines.turns.words import TurnContext
 
 _KINDS = ("name", "address", "birth_date", "code_word", "email")
 _DATE_DIGITS, _DATE_WORDS = 6, 3
-_LEAST_LETTERS = 4  # shorter words are said for many reasons
+_LEAST_LETTERS = 4  # shorter words are repeated for many reasons
 
 
 class ReadbackRecognizer(Recognizer):
-    """Runs of the same words as a piece of personal data: two or more of them with a telling one, the only word that it had, or a neighbour.
+    """Repetitions of masked data: two or more of its words including an informative one, its only word, or a neighbour.
 
-    A neighbour stands beside what is masked as the same already: of "кажевникова анна" the first name was found by itself.
+    A neighbour is next to the same data, already masked: of "кажевникова анна" the first name was found separately.
     """
 
-    can_be_ruled_out = False  # the piece that is read back was believed
+    can_be_ruled_out = False  # the original was already accepted
 
     def recognize(self, call: CallContext) -> list[PersonalSpan]:
         return _readbacks(call.turns, call.spans, call.taken)
@@ -50,7 +50,7 @@ def _readbacks(contexts: Sequence[TurnContext], spans: Iterable[PersonalSpan], t
 
 
 def _dates(contexts: Sequence[TurnContext], spans: Iterable[PersonalSpan], taken: Sequence[set[int]]) -> list[PersonalSpan]:
-    """The digits of a date of birth in another writing: 14031972, 14.03.1972, 14 03 1972."""
+    """The digits of a date of birth in other formats: 14031972, 14.03.1972, 14 03 1972."""
     said = {digits for s in spans if s.kind == "birth_date" and len(digits := _digits(contexts[s.turn], s.first, s.last)) >= _DATE_DIGITS}
     found: list[PersonalSpan] = []
     for n, h in enumerate(contexts if said else ()):
@@ -67,7 +67,7 @@ def _digits(h: TurnContext, first: int, last: int) -> str:
 
 
 def _runs(h: TurnContext, words: frozenset[str], taken: set[int]) -> list[tuple[int, int]]:
-    """Stretches of a turn that hold nothing but these words; a filler between two of them does not part them."""
+    """Runs of a turn with only these words; a filler between two of them does not split a run."""
     runs: list[tuple[int, int]] = []
     for k, item in enumerate(h.items):
         if k in taken or item.kind is not None or item.word not in words:
@@ -84,7 +84,7 @@ def _is_joined(h: TurnContext, end: int, at: int) -> bool:
 
 
 def _is_telling(h: TurnContext, at: int, kind: str) -> bool:
-    """Whether a word says something of the person by itself: no number, no "street", no word of every day; a month of a date of birth does."""
+    """Whether a word is informative by itself: not a number, not "street", not a common word; a month of a date of birth is."""
     word, words = h.items[at].word, h.vocabulary
     if kind == "birth_date":
         return words.has("months", word) or any(c.isdigit() for c in word)

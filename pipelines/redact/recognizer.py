@@ -1,7 +1,7 @@
-"""One interface for everything that finds personal data, and what it is given: the turns of a call, what the turn model made of them, and what was found before.
+"""The recognizer interface, and its input: the turns of a call, the turn model's reading, and earlier findings.
 
-A recognizer finds some kinds of personal data. `step.RECOGNIZERS` lists them in the order in which they look: what an earlier one found is
-taken, and a later one may rest on it.
+A recognizer finds some kinds of personal data. `step.RECOGNIZERS` is their order: what an earlier one found is taken, and a later one
+may depend on it.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from dataclasses import dataclass, field
 from models.text.turn_model import TurnReading
 from pipelines.turns.words import TurnContext
 
-LEAST_TO_KEEP = 0.02  # chance of personal data that the turn model must give to what only phrases take for such
+LEAST_TO_KEEP = 0.02  # minimum probability by the turn model for data that only phrases suggest
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalSpan:
-    """Personal data: tokens first..last-1 of one turn (by its place in the list of turns)."""
+    """Personal data: tokens first..last-1 of one turn (by its index in the list of turns)."""
 
     turn: int
     first: int
     last: int
     kind: str
-    is_certain: bool = False  # a check digit or a format proves it: no model rules it out
+    is_certain: bool = False  # proven by a check digit or a format: the model cannot rule it out
 
 
 @dataclass(slots=True)
 class CallContext:
-    """A call as recognizers see it.
+    """The input of the recognizers for a call.
 
     Attributes:
         turns: its turns, in order.
-        readings: what the turn model made of them, one row of `personal` a token; empty where nothing read the call.
-        public_words: words of companies and products, which are names of no person.
-        taken: token numbers that belong to a span already, for each turn.
-        spans: what was found so far; none overlaps another.
+        readings: the turn model's output, one row of `personal` per token; empty where it did not run.
+        public_words: words of companies and products, which are not personal names.
+        taken: for each turn, the indices of tokens that belong to a span.
+        spans: the spans so far; none overlaps another.
     """
 
     turns: Sequence[TurnContext]
@@ -49,7 +49,7 @@ class CallContext:
         self.taken = [set() for _ in self.turns]
 
     def keep(self, spans: Iterable[PersonalSpan]) -> None:
-        """Take the spans that touch none of those before them."""
+        """Add the spans that do not overlap earlier ones."""
         for span in spans:
             own = set(range(span.first, span.last))
             if not own & self.taken[span.turn]:
@@ -65,10 +65,10 @@ class CallContext:
 
 
 class Recognizer(ABC):
-    """Finds some kinds of personal data in a call."""
+    """The base class of recognizers: finds some kinds of personal data in a call."""
 
     can_be_ruled_out = True  # by the turn model, see `CallContext.believes`
 
     @abstractmethod
     def recognize(self, call: CallContext) -> list[PersonalSpan]:
-        """The personal data of the call that this recognizer knows of; spans that are taken already are dropped afterwards."""
+        """The recognizer's personal data in the call; spans that are already taken are dropped afterwards."""

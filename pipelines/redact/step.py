@@ -1,6 +1,6 @@
-"""Personal data is masked before anything is stored or shown: what a client dictated becomes `[ACCOUNT]`, `[NAME]` and the like.
+"""The redact step: masks personal data before anything is stored or shown, as `[ACCOUNT]`, `[NAME]` and the like.
 
-Each recognizer finds some kinds; docs/personal-data.md says what is masked and what stays. A missed number costs more than a masked
+Each recognizer finds some kinds; docs/personal-data.md lists what is masked and what is not. A missed number costs more than one masked
 word too many.
 """
 
@@ -51,7 +51,7 @@ log = logging.getLogger("callgrade")
 def run(batch: Batch, settings: Settings) -> None:
     """Write `turns` (masked) and `personal_data` of the batch.
 
-    Where the words are gone already, the masked turns are masked once more, so that stricter rules reach them; what was masked stays so.
+    Where the unmasked words are gone, the masked turns are masked again, so that stricter rules apply to them; masks are never removed.
     """
     is_again = not batch.has("spoken_turns")
     centre_of = {call.call_id: call.centre_id for call in batch.calls()}
@@ -70,7 +70,7 @@ def run(batch: Batch, settings: Settings) -> None:
         )
         turns += masked
         found += with_tails(data, masked, audio[call_id]) if call_id in audio else data
-    batch.write("personal_data", dict.fromkeys(found))  # a run that was killed before it wrote the turns found some of them already
+    batch.write("personal_data", dict.fromkeys(found))  # a run that was killed before it wrote the turns had already found some of them
     batch.write("turns", turns)
     batch.write_rejected("redact", [])
 
@@ -84,18 +84,18 @@ def wipe(batch: Batch, settings: Settings) -> None:
 def redact_turns(
     turns: Sequence[Turn], keep_raw: bool = False, centre_id: str = "", readings: Mapping[int, TurnReading] | None = None
 ) -> tuple[list[Turn], list[PersonalData]]:
-    """The turns of one call with each piece of personal data as one token, and where each was said.
+    """The turns of one call with each piece of personal data as one token, and the times of each.
 
     Args:
         turns: the turns of the call.
-        keep_raw: the token also remembers the words that it stands for.
-        centre_id: whose company names and terms are no personal data.
-        readings: what the turn model made of the turns, by turn number; None where nothing read them.
+        keep_raw: whether the token also stores the words that it replaces.
+        centre_id: the centre whose company names and terms are not personal data.
+        readings: the turn model's output, by turn number; None where it did not run.
     """
     public_words = _public_words(centre_id)
     masked = list(turns)
     read = [readings[turn.turn_no] for turn in turns] if readings else []
-    for _ in range(MAX_PASSES):  # what is masked makes the rest plainer; a second pass nearly always finds nothing more
+    for _ in range(MAX_PASSES):  # masking simplifies the rest; a second pass nearly always finds nothing more
         spans: dict[int, list[PersonalSpan]] = defaultdict(list)
         for span in find_spans(masked, public_words, read):
             spans[span.turn].append(span)
@@ -115,7 +115,7 @@ def redact_turns(
 def find_spans(
     turns: Sequence[Turn], public_words: frozenset[str] = frozenset(), readings: Sequence[TurnReading] = ()
 ) -> list[PersonalSpan]:
-    """Every piece of personal data in the turns of one call, none overlapping another; `readings` of the turns in order, if any."""
+    """All personal data in the turns of one call, without overlaps; `readings` of the turns in order, if any."""
     call = CallContext([restore_capitals(turn) for turn in contexts_of(turns)], readings, public_words)
     for recognizer in RECOGNIZERS:
         spans = recognizer.recognize(call)
@@ -124,7 +124,7 @@ def find_spans(
 
 
 def mask_text(text: str, language: str) -> str:
-    """A free text (a note, a line of a log) with its personal data masked; the space between words, line breaks too, stays as it is."""
+    """A free text (a note, a line of a log) with its personal data masked; whitespace, including line breaks, is preserved."""
     tokens = tuple(Token(word, float(n), float(n + 1), 1.0) for n, word in enumerate(text.split()))
     turn = Turn("", 1, 0, "", "unknown", 0.0, 0.0, float(len(tokens)), tokens, language, 1.0, None, False, 0.0, False)
     spaces = [*re.findall(r"\s+", text.strip()), ""]
@@ -154,7 +154,7 @@ def _placeholder(tokens: Sequence[Token], kind: str, keep_raw: bool) -> Token:
 
 @cache
 def _public_words(centre_id: str) -> frozenset[str]:
-    """The words of a centre's company names and terms, which are names of no person."""
+    """The words of a centre's company names and terms, which are not personal names."""
     from pipelines.centres.profile import centre_ids, load_centre
 
     if centre_id not in centre_ids():

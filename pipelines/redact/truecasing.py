@@ -1,6 +1,7 @@
-"""Gives back the capitals that recognition left out: in "my name is margaret o'brien" the names are told from other words by the dictionary.
+"""Restores capitals that recognition omitted, by dictionary: the names in "my name is margaret o'brien".
 
-Only for Hungarian and English, whose names no grammar tells; for Russian and Ukrainian pymorphy3 knows a name without its capital.
+Only for Hungarian and English, whose names have no distinct grammar; for Russian and Ukrainian pymorphy3 recognises a name without its
+capital.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from models.languages.language import is_first_name
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TokenContext, TurnContext, Vocabulary, name_parts
 
-_LETTERS = 3  # shorter words are names of nobody
+_LETTERS = 3  # shorter words are not names
 _BEFORE, _AFTER = 3, 2  # how near an introduction is to the name
 _PLAIN = (
     "common",
@@ -35,7 +36,7 @@ _PLAIN = (
 
 
 def restore_capitals(turn: TurnContext) -> TurnContext:
-    """A turn with `is_capital` where a word can only be a proper noun, and for the rest of a name that is given there."""
+    """A turn with `is_capital` set where a word can only be a proper noun, and for the rest of a name introduced there."""
     items, vocabulary = turn.items, turn.vocabulary
     code = vocabulary.codes[0]
     if code not in ("hu", "en"):
@@ -61,7 +62,7 @@ def restore_capitals(turn: TurnContext) -> TurnContext:
 
 @lru_cache(maxsize=50_000)
 def is_proper(word: str, code: str) -> bool:
-    """Whether a dictionary has the word with a capital only: `margaret`, not `grant`."""
+    """Whether a dictionary has the word only with a capital: `margaret`, not `grant`."""
     plain, written = entry(word, code), entry(word.capitalize(), code)
     return (plain is None and written is not None and written[:1].isupper()) or (plain is not None and plain[:1].isupper())
 
@@ -73,12 +74,12 @@ def _can_be_proper(item: TokenContext, vocabulary: Vocabulary) -> bool:
 
 
 def _is_unknown(word: str, code: str) -> bool:
-    """Whether no dictionary knows the word; an apostrophe is no letter of one."""
+    """Whether no dictionary has the word; an apostrophe does not count as a letter."""
     return "?" in name_parts(word.replace("'", "").replace("-", ""), code)
 
 
 def _is_introduced(items: Sequence[TokenContext], vocabulary: Vocabulary, at: int) -> bool:
-    """Whether a name is being given here: "my name is ...", "... vagyok", "this is ..."."""
+    """Whether a name is introduced here: "my name is ...", "... vagyok", "this is ..."."""
     before = [i.word for i in items[max(0, at - _BEFORE) : at]]
     if any(vocabulary.has("name_intro", word) for word in before):
         return True

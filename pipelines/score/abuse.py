@@ -1,10 +1,11 @@
-"""Abuse in a call: what was said, how bad, and to whom. A lexicon with grammar around it: a bad word is not yet abuse.
+"""Abuse detection: what was said, how severe, and against whom, by a lexicon with grammar and the turn model.
 
-A word list alone misfires on quoted insults, on look-alikes and on words said about nobody, so each hit is read in its sentence: who is
-addressed (ты, вы, te, you, a verb in the second person, a name called between pauses), who is spoken about, and who reports whose words.
+A word list alone misfires on quoted insults, on look-alikes and on words directed at nobody, so each hit is interpreted in its
+sentence: the addressee (ты, вы, te, you, a verb in the second person, a name between pauses), the person spoken about, and whose words
+are reported.
 
-The turn model reads the call beside the lexicon, and `combination` says how likely abuse is from both. An operator is never accused of words that
-no lexicon has, nor of words that the model takes for harmless.
+The turn model reads the call beside the lexicon, and `combination` computes the probability of abuse from both. An operator is never
+accused of words that are not in a lexicon, nor of words that the model considers harmless.
 """
 
 from __future__ import annotations
@@ -38,16 +39,19 @@ from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 DETECTOR = "abuse-lexicon-1"
 MODEL_DETECTOR = "abuse-model-1"
-TORN_S, NO_PAUSE_S = 1.0, 0.1  # words so near a change of voice with hardly a pause may have been torn from the other's sentence
-LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a person's time
-ACCUSED_HEARD = 0.6  # an operator's words that recognition was less sure of accuse nobody: they stay under what decides (those that were really said: 0.69 and more),
-BESIDE_HEARD = 2  # and so do those it was sure of among words that it was not (median of so many on each side): "Crate Hotel, a con." was "Kredo Telecom. Goodbye!"
+TORN_S, NO_PAUSE_S = 1.0, 0.1  # words this close to a change of voice without a pause may belong to the other's sentence
+LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a reviewer's time
+# An operator's words below this recognition probability accuse nobody: they stay below the decision threshold (words that were really said:
+# 0.69 and more). So do confident words among unsure ones (median of `BESIDE_HEARD` on each side): "Crate Hotel, a con." was "Kredo Telecom.
+# Goodbye!"
+ACCUSED_HEARD = 0.6
+BESIDE_HEARD = 2
 _GROUPS: tuple[tuple[str, ...], ...] = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
-_MISHEARD = 0.85  # how much less a word counts that recognition wrote in another way
+_MISHEARD = 0.85  # factor for the confidence of a word that recognition spelled differently
 
 
 class Languages(Protocol):
-    """What this module needs of a centre."""
+    """The part of a centre that this module needs."""
 
     @property
     def languages(self) -> Sequence[str]: ...
@@ -60,16 +64,16 @@ class _Hit:
     severity: str
     target: str
     confidence: float
-    weight: int  # which of two hits of one severity is the stronger
+    weight: int  # decides between two hits of one severity
 
 
 def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: ModelReading = NOTHING_READ) -> list[Finding]:
-    """The abuse in the turns of one call, in order: at most one finding a turn and severity, the strongest.
+    """The abuse in the turns of one call, in order: at most one finding per turn and severity, the strongest.
 
     Args:
-        turns: the turns, in the language each one says; personal data may be masked.
-        centre: its languages are looked through as well; None for those of the turns only.
-        reading: what the turn model made of the turns; without it the lexicon decides alone.
+        turns: the turns, each in its own language; personal data may be masked.
+        centre: its languages are searched as well; None for those of the turns only.
+        reading: the turn model's output; without it the lexicon decides alone.
 
     Returns:
         Findings of kind `abuse` with severity profanity, insult or threat, target operator, company, client or other, the quoted words,
@@ -84,7 +88,7 @@ def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: 
 
 
 def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[Finding]:
-    """The abuse of a turn as likely as lexicon and model make it together; in the lexicon's words where it has some."""
+    """The abuse of a turn with the combined probability of lexicon and model, quoting the lexicon's words where it has some."""
     lexicon = max((f.confidence for f in found), default=0.0)
     if turn.role == "operator":
         chance = load_combination().operator_abuse.chance(abuse_features(read.acts["operator_abuse"], lexicon))
@@ -107,9 +111,9 @@ def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[F
 
 
 def _is_torn(finding: Finding, turns: Sequence[Turn]) -> bool:
-    """Whether the words may be the other person's: a voice of a mono recording that changes without a pause, right beside them."""
+    """Whether the words may be the other person's: right at a change of voice without a pause, in a mono recording."""
     if len({turn.track for turn in turns}) > 1:
-        return False  # a channel for each: nobody's words stray
+        return False  # one channel each: no words stray
     own = next(turn for turn in turns if turn.turn_no == finding.turn_no)
     others = [turn for turn in turns if turn.speaker != own.speaker]
     from_before = finding.start_s - own.start_s < TORN_S and any(0 <= own.start_s - t.end_s < NO_PAUSE_S for t in others)
@@ -123,7 +127,7 @@ def _nobodys(finding: Finding) -> Finding:
 
 
 def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Finding]:
-    """The findings of one turn, one a severity; see `find_abuse`."""
+    """The findings of one turn, one per severity; see `find_abuse`."""
     words = words_of_turn(turn)
     best: dict[str, _Hit] = {}
     for codes in _lexicons(turn.language, other_languages):
@@ -135,7 +139,7 @@ def abuse_in_turn(turn: Turn, other_languages: Iterable[str] = ()) -> list[Findi
 
 
 def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
-    """The lexicons to look through: the turn's and the centre's; all of them when the turn's language is not known."""
+    """The lexicons to search: the turn's and the centre's; all of them when the turn's language is unknown."""
     wanted = {language, *others}
     groups: list[tuple[str, ...]] = [group for group in _GROUPS if wanted & set(group)]
     return groups if any(language in group for group in groups) else [*_GROUPS]
@@ -144,7 +148,7 @@ def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
 def _finding(turn: Turn, words: Sequence[LexiconWord], hit: _Hit) -> Finding:
     first, last = words[hit.first].token, words[hit.last].token + 1
     heard = min(t.probability for t in turn.tokens[first:last])
-    # a word that the recogniser half guessed is half a proof
+    # a word with low recognition probability is weaker evidence
     confidence = hit.confidence * (1.0 if heard >= 0.4 else 0.85) * (0.85 if turn.role == "unknown" else 1.0)
     if turn.role == "operator":
         around = median(t.probability for t in turn.tokens[max(0, first - BESIDE_HEARD) : last + BESIDE_HEARD])
@@ -166,10 +170,10 @@ def _finding(turn: Turn, words: Sequence[LexiconWord], hit: _Hit) -> Finding:
 
 
 def _all_hits(words: Sequence[LexiconWord], lexicon: AbuseLexicon, turn: Turn) -> list[_Hit]:
-    """The hits of the words as written, and those of the words as they may have been meant, which are less sure."""
+    """The hits of the words as written, and those of their likely corrections, which are less certain."""
     found = _hits(words, lexicon, turn)
     if turn.role == "operator":
-        return found  # nobody is accused by what recognition may have got wrong
+        return found  # nobody is accused because of a possible recognition error
     meant, spans = _as_meant(words, lexicon, turn.language)
     for hit in _hits(meant, lexicon, turn) if spans else []:
         if hit.first in spans and hit.first == hit.last:
@@ -178,12 +182,12 @@ def _all_hits(words: Sequence[LexiconWord], lexicon: AbuseLexicon, turn: Turn) -
 
 
 def _as_meant(words: Sequence[LexiconWord], lexicon: AbuseLexicon, language: str) -> tuple[list[LexiconWord], dict[int, int]]:
-    """The words with misheard insults put right, and where: first → last word of each."""
+    """The words with misrecognised insults corrected, and their positions: first → last word of each."""
     meant: list[LexiconWord] = list(words)
     spans: dict[int, int] = {}
     for i, word in enumerate(words):
         if (i - 1 in spans and spans[i - 1] == i) or lexicon.has("insults", word.text):
-            continue  # eaten by the word before, or an insult as it stands
+            continue  # joined with the word before, or an insult as it is
         if better := lexicon.as_meant(word.text, language):
             meant[i], spans[i] = replace(word, text=better), i
         elif i + 1 < len(words) and not word.pause_after and (better := lexicon.as_joined(word.text, words[i + 1].text, language)):

@@ -1,4 +1,4 @@
-"""How likely a criterion is asked of a call: its conditions, each with the chance that it holds."""
+"""The probability that a criterion applies to a call: its conditions, each with the probability that it holds."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from pipelines.score.topic import Ranking
 
 _UPSETTING_TOPICS = ("complaint", "outage")
 _ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
-# How often a turn is negative that was read as so: a share of the reader's confidence where it says negative, of its doubt where it says otherwise.
+# The probability that a turn is negative: a share of the classifier's confidence where it says negative, of its doubt where it says
+# otherwise.
 _ABUSIVE = 0.93
 _NEGATIVE_READ = 0.6
 _OTHER_READ = {"neutral": 0.4, "positive": 0.2}
 _NOT_READ = 0.15
-_CUE_ODDS = 2.0  # a phrase of upset clients makes it so much likelier
-_ENDED_UNHEARD = 0.25  # a badly heard call that the client did not end may have ended over abuse that nobody recognised
+_CUE_ODDS = 2.0  # the odds ratio of a phrase of upset clients
+_ENDED_UNHEARD = 0.25  # a badly recognised call that the client did not end may have ended over abuse that was not recognised
 _CUE_SCORE = 0.75
 _UPSET_WORDS = ("complainer", "venting", "opinionated")
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """The chance (0 to 1) that a criterion is asked, and the condition that decides most."""
+    """The probability (0 to 1) that a criterion applies, and the condition that decides most."""
 
     probability: float
     because: Explanation
@@ -43,7 +44,7 @@ def how_likely(
     findings: Iterable[Finding],
     procedure: Procedure,
 ) -> Likely:
-    """The chance that all conditions hold together, and the least likely of them in words."""
+    """The probability that all conditions hold together, and the least likely of them in words."""
     sentiments, findings = list(sentiments), list(findings)
     chances: list[tuple[float, Explanation]] = []
     if applies.topics:
@@ -85,7 +86,7 @@ def how_likely(
 
 
 def _off_topic(topic: Ranking, wanted: tuple[str, ...]) -> Explanation:
-    """Why a criterion of some topics may not be asked: another topic, or one of them that is not sure."""
+    """The reason why a criterion for certain topics may not apply: another topic, or one of them with low confidence."""
     if topic.best in wanted:
         return why("because_topic_is_doubtful", topic=topic.best)
     return why("because_of_topic", topic=topic.best, topics=wanted)
@@ -104,7 +105,7 @@ def _upset(turns: Sequence[Turn], topic: Ranking, sentiments: Iterable[TurnSenti
 
 
 def _several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
-    """The chance that at least two of the client's turns are negative, each turn by itself."""
+    """The probability that at least two of the client's turns are negative, assuming independent turns."""
     abusive = {f.turn_no for f in findings if f.kind == "abuse" and f.role == "client" and f.confidence >= 0.5}
     read = {s.turn_no: s for s in sentiments}
     none, one = 1.0, 0.0
@@ -117,7 +118,7 @@ def _several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment]
 
 
 def _negative(turn: Turn, read: TurnSentiment | None) -> float:
-    """The chance that a turn without abuse is negative."""
+    """The probability that a turn without abuse is negative."""
     if not turn.tokens:
         return 0.0
     if read is None:

@@ -1,9 +1,9 @@
-"""How certain a verdict is, as a chance that was measured, and how certain it must be to be decided without a person.
+"""Calibration: measured confidence of verdicts, and the thresholds for deciding without a person.
 
-`thresholds.yaml` holds both; `python -m pipelines.quality.fit_thresholds` makes it from verdicts whose right answer is known. The evidence of a verdict has a
-strength; how often evidence of that kind and strength is right is its confidence, a little corrected by criterion and language. A criterion
-in a language needs the confidence at which its verdicts were right as often as is wanted; where few were measured, what holds for the
-criterion everywhere counts, and then what holds for all.
+`thresholds.yaml` has both; `python -m pipelines.quality.fit_thresholds` creates it from verdicts with known answers. The evidence of a
+verdict has a strength; the share of correct verdicts at that kind and strength is its confidence, slightly corrected by criterion and
+language. A criterion in a language requires the confidence at which its verdicts reached the target precision; where few were measured,
+the threshold of the criterion over all languages counts, and then that of all criteria.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ LogOdds: TypeAlias = Annotated[float, Field(ge=-10, le=10)]
 
 
 class CalibrationLine(FileModel):
-    """Evidence of one kind: its log odds of being right, as a straight line over those of its strength."""
+    """Evidence of one kind: its log odds of being right, as a linear function of those of its strength."""
 
     offset: float = Field(default=0.0, ge=-10, le=10)
     slope: float = Field(default=1.0, ge=0, le=10)
 
 
 class _File(FileModel):
-    """What `thresholds.yaml` says."""
+    """The content of `thresholds.yaml`."""
 
     version: str
     chosen_from: str = ""
@@ -52,33 +52,33 @@ class _File(FileModel):
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Measured chances and the limits that were chosen from them."""
+    """Measured probabilities and the thresholds chosen from them."""
 
     version: str
     kinds: Mapping[str, CalibrationLine] = field(default_factory=dict)
-    criteria: Mapping[str, float] = field(default_factory=dict)  # criterion → what it adds to the log odds
+    criteria: Mapping[str, float] = field(default_factory=dict)  # criterion → its addition to the log odds
     languages: Mapping[str, float] = field(default_factory=dict)
     thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)  # (criterion, language), either may be ANY
     least_to_fail: float = 0.0  # no fail is less certain than this
 
     def confidence(self, kind: str, strength: float, criterion_id: str, language: str) -> float:
-        """The chance (0 to 1) that a verdict is right, from the kind and strength of its evidence."""
+        """The probability (0 to 1) that a verdict is right, from the kind and strength of its evidence."""
         line = self.kinds.get(kind, CalibrationLine())
         odds = line.offset + line.slope * log_odds(strength) + self.criteria.get(criterion_id, 0.0) + self.languages.get(language, 0.0)
         return 1 / (1 + math.exp(-odds))
 
     def threshold(self, criterion_id: str, language: str) -> float:
-        """The confidence from which a criterion is decided in a language."""
+        """The minimum confidence for a decision on a criterion in a language."""
         known = ((criterion_id, language), (criterion_id, ANY), (ANY, language), (ANY, ANY))
         return next((self.thresholds[name] for name in known if name in self.thresholds), 0.0)
 
     def decides(self, verdict: VerdictName, confidence: float, criterion_id: str, language: str) -> bool:
-        """Whether a verdict of this confidence is given without a person."""
+        """Whether a verdict of this confidence is decided without a person."""
         least = self.threshold(criterion_id, language)
         return confidence >= (max(least, self.least_to_fail) if verdict == "fail" else least)
 
 
-OPEN = Calibration("none")  # everything is decided, strengths are taken as they are: what calibration itself is made from
+OPEN = Calibration("none")  # everything is decided, strengths are used as they are: the input of calibration itself
 
 
 def kind_of(verdict: VerdictName, has_quote: bool) -> str:
@@ -91,14 +91,14 @@ def kind_of(verdict: VerdictName, has_quote: bool) -> str:
 
 
 def log_odds(chance: float, nearest: float = _NEAR_0) -> float:
-    """The log odds of a chance; those of a chance nearer to 0 or 1 than `nearest` are those of `nearest`."""
+    """The log odds of a probability, clipped to `nearest` from 0 and 1."""
     held = min(max(chance, nearest), 1 - nearest)
     return math.log(held / (1 - held))
 
 
 @cache
 def load_calibration() -> Calibration:
-    """The calibration that ships. Raises MisconfiguredError with file, line and value where it is written wrongly."""
+    """The shipped calibration. Raises MisconfiguredError with file, line and value where it is invalid."""
     return read_calibration(PATH)
 
 

@@ -1,4 +1,4 @@
-"""What was found in a call for one criterion: the words that answer it, where they were looked for, and how likely they were said unheard."""
+"""The evidence for one criterion in a call: the words that answer it, where they were searched, and the probability of missed speech."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pipelines.score.explanations import Explanation, why
 from pipelines.score.speech_acts import OPENING_TURNS, Act, find_own_phrases
 from pipelines.score.topic import Ranking
 
-HINT = 0.5  # an act found with less than this says nothing
+HINT = 0.5  # an act with a lower confidence is ignored
 ROLE_SURE = 0.6
-_HEARD_WELL = 0.8  # words recognised so well, and voices known so well, leave no doubt of their own
-_GUESSED = 0.3  # a turn that recognition believes less, on average, decides nothing
-MAY_HIDE = 0.5  # a chance that words were said unheard which is no smaller leaves the question to a person
+_HEARD_WELL = 0.8  # words and roles with this confidence leave no doubt of their own
+_GUESSED = 0.3  # a turn with a lower mean recognition probability decides nothing
+MAY_HIDE = 0.5  # with at least this probability of missed words, the question goes to a person
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Everything that is known of one call when it is judged."""
+    """All data of one call for judging it."""
 
     call: Call
     centre: Centre
@@ -35,8 +35,8 @@ class Case:
     topic: Ranking
     client_type: Ranking
     duration_s: float
-    speech: tuple[Interval, ...] = ()  # where somebody speaks, as the sound says
-    language: str = ""  # that most of its words are in
+    speech: tuple[Interval, ...] = ()  # speech intervals from the audio
+    language: str = ""  # the language of most of its words
 
     def turn(self, turn_no: int) -> Turn:
         """One turn by its number."""
@@ -45,9 +45,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What one rule makes of one call: where the evidence points, and how strongly (0 to 1).
+    """The result of one rule for one call: the verdict that the evidence supports, and its strength (0 to 1).
 
-    `unsure` where it points nowhere, or where a fact that decides is missing: no certainty of the other evidence makes up for that.
+    `unsure` where the evidence supports none, or where a deciding fact is missing: no certainty of other evidence makes up for that.
     """
 
     verdict: VerdictName
@@ -58,12 +58,12 @@ class RuleResult:
     turn_no: int | None = None
     start_s: float | None = None
     end_s: float | None = None
-    doubt: Explanation | None = None  # what a person reads when the evidence is not strong enough
+    doubt: Explanation | None = None  # the explanation shown when the evidence is not strong enough
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A stretch of the call in which something was looked for."""
+    """A searched stretch of the call."""
 
     turns: tuple[Turn, ...]
     start_s: float
@@ -71,7 +71,7 @@ class Region:
 
     @property
     def trust(self) -> float:
-        """How well the words there were heard and ascribed, 0 to 1; 0 when the operator says nothing there."""
+        """The reliability of recognition and roles there, 0 to 1; 0 when the operator says nothing there."""
         heard = [t.asr_confidence for t in self.turns if t.role == "operator" for _ in t.tokens]
         if not heard or any(t.role == "unknown" for t in self.turns):
             return 0.0
@@ -79,7 +79,7 @@ class Region:
 
 
 def region(case: Case, where: str) -> Region:
-    """The operator's opening, or all that he said."""
+    """The operator's opening, or all of the operator's turns."""
     turns = [t for t in case.turns if t.role != "client" and t.tokens]
     if where == "opening":
         kept: list[Turn] = []
@@ -92,7 +92,7 @@ def region(case: Case, where: str) -> Region:
 
 
 def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[Act, float]]:
-    """What answers a criterion in some turns, with how sure each is; a later mention of equal strength does not displace an earlier."""
+    """The acts that answer a criterion in some turns, with their confidence; of equal ones the earliest is preferred."""
     numbers = {t.turn_no: t for t in turns}
     acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers]
     if criterion.phrases:
@@ -101,7 +101,7 @@ def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[
 
 
 def look_for(case: Case, criterion: Criterion, where: Region) -> RuleResult:
-    """A pass with its quote, a fail by absence with what was searched, or unsure."""
+    """A pass with its quote, a fail by absence with the searched stretch, or unsure."""
     found = hits(case, criterion, where.turns)
     best = max(found, key=lambda hit: hit[1], default=None)
     if best is not None and best[1] >= HINT:
@@ -112,7 +112,7 @@ def look_for(case: Case, criterion: Criterion, where: Region) -> RuleResult:
 
 
 def uncovered(start_s: float, end_s: float, spoken: Iterable[tuple[float, float]]) -> float:
-    """The longest stretch of an interval that no word covers, in seconds."""
+    """The longest part of an interval that no word covers, in seconds."""
     at, longest = start_s, 0.0
     for since, until in sorted(spoken):
         if until > at and since < end_s:
@@ -122,12 +122,12 @@ def uncovered(start_s: float, end_s: float, spoken: Iterable[tuple[float, float]
 
 
 def not_said(found: Sequence[tuple[Act, float]]) -> float:
-    """The chance (0 to 1) that none of these acts was done."""
+    """The probability (0 to 1) that none of these acts occurred."""
     return prod(1 - chance for _, chance in found)
 
 
 def absent(where: Region, criterion: Criterion, reason: Explanation, hidden: float = 0.0) -> RuleResult:
-    """A fail by absence, as sure as the stretch was heard; `unsure` where it was heard too badly, or where the words may well hide."""
+    """A fail by absence, with the reliability of the stretch; `unsure` where recognition is poor, or the words may have been missed."""
     trust = where.trust
     if trust < criterion.least_trust:
         return searched("unsure", trust, why("badly_heard"), where.start_s, where.end_s)
@@ -138,21 +138,21 @@ def absent(where: Region, criterion: Criterion, reason: Explanation, hidden: flo
 
 
 def believed(trust: float) -> float:
-    """How far words count that were recognised so well, 0 to 1."""
+    """The weight of words with this recognition probability, 0 to 1."""
     return min(1.0, trust / _HEARD_WELL)
 
 
 def searched(
     verdict: VerdictName, confidence: float, reason: Explanation, start_s: float, end_s: float, doubt: Explanation | None = None
 ) -> RuleResult:
-    """An answer whose evidence is the stretch of the call that was searched."""
+    """A result whose evidence is the searched stretch of the call."""
     return RuleResult(verdict, round(confidence, 3), reason, None, "operator", None, round(start_s, 3), round(end_s, 3), doubt)
 
 
 def quoted(
     case: Case, act: Act, verdict: VerdictName, confidence: float, reason: Explanation, doubt: Explanation | None = None
 ) -> RuleResult:
-    """An answer that quotes the words of an act; less sure the worse they were heard."""
+    """A result that quotes the words of an act; weaker with lower recognition probability."""
     turn = case.turn(act.turn_no)
     tokens = turn.tokens[act.first : act.last]
     heard = fmean(t.probability for t in tokens)
@@ -166,7 +166,7 @@ def quoted(
 
 
 def about_finding(finding: Finding, verdict: VerdictName, reason: Explanation) -> RuleResult:
-    """An answer whose evidence is a finding."""
+    """A result whose evidence is a finding."""
     return RuleResult(
         verdict, round(finding.confidence, 3), reason, finding.quote, finding.role, finding.turn_no,
         round(finding.start_s, 3), round(finding.end_s, 3),

@@ -1,6 +1,7 @@
-"""How likely something is, from what the turn model reads, what phrases and lexicons find, and where in the call it stands.
+"""Combines the turn model, phrases and lexicons, and the position in the call into one probability.
 
-One logistic regression each, fitted to dialogues that the model was not fitted to (`pipelines.quality.fit_combination`); `combination.yaml` holds the weights.
+One logistic regression each, fitted to dialogues that the model was not fitted to (`pipelines.quality.fit_combination`);
+`combination.yaml` has the weights.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _NEAR_0 = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class CallPosition:
-    """Where a turn of the operator stands."""
+    """The position of an operator's turn in the call."""
 
     is_opening: bool = False
     is_closing: bool = False
@@ -38,7 +39,7 @@ class LogOdds:
     weights: Mapping[str, float]
 
     def chance(self, features: Mapping[str, float]) -> float:
-        """The chance (0 to 1) for these features."""
+        """The probability (0 to 1) for these features."""
         odds = self.offset + sum(weight * features[name] for name, weight in self.weights.items())
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
 
@@ -50,26 +51,26 @@ class Combination:
     acts: Mapping[str, LogOdds]
     abuse: LogOdds  # of a client's turn
     operator_abuse: LogOdds
-    topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the nearness that the model reads
+    topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the model's similarity
 
     def act(self, act: str, model: float, phrase: float, place: CallPosition) -> float:
-        """How likely a turn does this: `model` is its probability there, `phrase` the score of the best phrase, 0 where there is none."""
+        """The probability of an act in a turn: `model` is the model's own, `phrase` the score of the best phrase, 0 where there is none."""
         return self.acts[act].chance(act_features(model, phrase, place))
 
 
 def act_features(model: float, phrase: float, place: CallPosition) -> dict[str, float]:
-    """What an act is judged from."""
+    """The features of a speech act."""
     return {"model": log_odds(model, _NEAR_0), "phrase": phrase, "opening": float(place.is_opening), "closing": float(place.is_closing)}
 
 
 def abuse_features(model: float, lexicon: float) -> dict[str, float]:
-    """What abuse is judged from: the model's probability of any, and the confidence of the lexicon's best finding, 0 where there is none."""
+    """The features of abuse: the model's probability of any, and the confidence of the lexicon's best finding, 0 where there is none."""
     return {"model": log_odds(model, _NEAR_0), "lexicon": lexicon}
 
 
 @cache
 def load_combination(path: Path = PATH) -> Combination:
-    """The combination that ships."""
+    """The shipped combination."""
     data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     acts = {act: _line(ACT_FEATURES, values) for act, values in data["acts"].items()}
     abuse, by_operator = _line(ABUSE_FEATURES, data["abuse"]), _line(ABUSE_FEATURES, data["operator_abuse"])

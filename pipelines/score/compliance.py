@@ -1,8 +1,8 @@
-"""Whether the operator kept to the script: each criterion of the centre's scorecard asked of one call, answered with its evidence.
+"""Script compliance: a verdict on each criterion of the centre's scorecard for one call, with its evidence.
 
-A wrong fail is the worst thing that can happen here. So a pass needs a quote, a fail by absence needs a stretch of the call that was heard
-well enough to have shown it, and everything between goes to a person as `unsure`. `rules` says where the evidence points, `applicability` how
-likely the criterion is asked at all, `calibration` how often such evidence is right and how certain it must be.
+A wrong fail is the worst error here. So a pass needs a quote, a fail by absence needs a stretch that was recognised well enough to rule
+the words out, and everything between goes to a person as `unsure`. `rules` evaluates the evidence, `applicability` gives the
+probability that the criterion applies, `calibration` how often such evidence is right and the confidence required.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pipelines.score.call_context import Case, RuleResult
 from pipelines.score.explanations import why
 from pipelines.score.rules import RULES
 
-_YES = 0.65  # a condition likelier than this holds
-_YES_TO_FAIL = 0.85  # and before silence is a fail it must be likelier than this
+_YES = 0.65  # a condition with a higher probability holds
+_YES_TO_FAIL = 0.85  # the required probability before silence is a fail
 
 
 def judge(case: Case, calibration: Calibration | None = None) -> list[Verdict]:
-    """The verdict on every criterion of the centre's scorecard, in its order; `calibration` where another than the shipped one counts."""
+    """The verdict on every criterion of the centre's scorecard, in its order; `calibration` replaces the shipped one."""
     measured = calibration or load_calibration()
     return [_verdict(case, criterion, measured) for criterion in case.centre.scorecard.criteria]
 
@@ -51,7 +51,7 @@ def _verdict(case: Case, criterion: Criterion, calibration: Calibration) -> Verd
 
 
 def _asked(criterion: Criterion, answer: RuleResult, likely: Likely) -> RuleResult:
-    """The answer of a rule with the chance that the question is asked of this call at all."""
+    """The result of a rule with the probability that the criterion applies to this call."""
     p = likely.probability
     maybe = why("maybe_not_asked", because=likely.because)
     if answer.verdict == "na" or p <= criterion.na_below:
@@ -68,19 +68,19 @@ def _asked(criterion: Criterion, answer: RuleResult, likely: Likely) -> RuleResu
 
 
 def _decided(case: Case, criterion: Criterion, answer: RuleResult, calibration: Calibration) -> RuleResult:
-    """The answer as a verdict: its confidence as it was measured, and `unsure` where that is less than this criterion needs."""
+    """The result as a verdict: its measured confidence, and `unsure` where that is less than this criterion needs."""
     if answer.verdict == "unsure":
         return answer
     name, language = criterion.criterion_id, case.language
     sure = calibration.confidence(kind_of(answer.verdict, answer.quote is not None), answer.confidence, name, language)
-    # the procedure weighs its own doubts: an outcome that it tells is never half told here
+    # the procedure accounts for its own doubts: an outcome that it reports is not weakened here
     if criterion.rule == "abuse_procedure" or calibration.decides(answer.verdict, sure, name, language):
         return replace(answer, confidence=min(sure, 0.999))
     return replace(answer, verdict="unsure", confidence=sure, reason=answer.doubt or why("half_heard"))
 
 
 def points_of(verdicts: Iterable[Verdict]) -> tuple[float, float, float]:
-    """Points won, points decided, points applicable."""
+    """Points earned, points decided, points applicable."""
     kept = [v for v in verdicts if v.verdict != "na"]
     decided = [v for v in kept if v.verdict != "unsure"]
     return sum(v.points for v in decided), sum(v.max_points for v in decided), sum(v.max_points for v in kept)

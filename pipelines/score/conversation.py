@@ -1,4 +1,4 @@
-"""How the conversation went, without judging anyone: who talked how much, who interrupted, where nobody spoke."""
+"""Conversation metrics without judgement: talk time, interruptions, dead air."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUOTE_TOKENS = 12
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The measures of one conversation; durations in seconds, ratios 0 to 1 of the time that anybody speaks."""
+    """The metrics of one conversation; durations in seconds, ratios 0 to 1 of the time that anybody speaks."""
 
     handling_time_s: float
     operator_talk_ratio: float | None
@@ -35,7 +35,7 @@ class Conversation:
 
 
 def measure(audio: AudioFacts, turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], least_dead_air_s: float = 5.0) -> Conversation:
-    """The measures of one call. Ratios are None when nobody with that role spoke."""
+    """The metrics of one call. Ratios are None when nobody with that role spoke."""
     talk = {role: length_s(union((t.start_s, t.end_s) for t in turns if t.role == role)) for role in ("operator", "client")}
     anyone = length_s(union((t.start_s, t.end_s) for t in turns))
     each = sum(length_s(union((t.start_s, t.end_s) for t in turns if t.speaker == speaker)) for speaker in {t.speaker for t in turns})
@@ -61,7 +61,7 @@ def measure(audio: AudioFacts, turns: Sequence[Turn], sentiments: Iterable[TurnS
 def find_events(audio: AudioFacts, turns: Sequence[Turn], least_dead_air_s: float = 5.0) -> list[Finding]:
     """Raised voices of clients, interruptions, and dead air, in order of time.
 
-    An operator's voice is shown as a level in its turn and is never a finding: nobody's feelings at work are read from the voice.
+    An operator's voice level is shown in its turn and is never a finding: no employee's emotions are inferred from the voice.
     """
     found: list[Finding] = []
     for turn in turns:

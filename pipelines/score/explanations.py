@@ -1,7 +1,7 @@
-"""Why something was judged so: a key and its values, so that everybody reads it in his own language.
+"""Explanations of results: a key and its values, so that each reader gets them in their own language.
 
-The sentences stand under `explanations` in `pipelines/i18n/strings/<language>.yaml`. A stored result keeps the key with its values as JSON, for
-pages, and the English sentence, for analysts.
+The sentences are under `explanations` in `pipelines/i18n/strings/<language>.yaml`. A stored result has the key with its values as JSON,
+for pages, and the English sentence, for analysts.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from pipelines.i18n.wording import wording
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A reason: the key of a sentence, and what fills its places (a data value, a number, a list of data values or another reason)."""
+    """The key of a sentence, and the values of its placeholders (a data value, a number, a list of data values or another explanation)."""
 
     key: str
     values: tuple[tuple[str, str | int | tuple[str, ...] | Explanation], ...] = ()
 
     @property
     def as_json(self) -> str:
-        """The key and the values, as they are stored."""
+        """The key and the values, in stored form."""
         return json.dumps(self._plain(), ensure_ascii=False, separators=(",", ":"))
 
     @property
     def text(self) -> str:
-        """The sentence in English. Raises KeyError for a key that the strings do not have."""
+        """The sentence in English. Raises KeyError for a key that is missing in the strings."""
         text = wording("en").explain(self.as_json)
         if not text:
-            raise KeyError(f"{self.key!r} is no explanation; add it to pipelines/i18n/strings/*.yaml")
+            raise KeyError(f"{self.key!r} is not an explanation; add it to pipelines/i18n/strings/*.yaml")
         return text
 
     def _plain(self) -> dict[str, Any]:
@@ -38,12 +38,12 @@ class Explanation:
 
 
 def why(key: str, **values: str | int | tuple[str, ...] | Explanation) -> Explanation:
-    """The reason of a key with its values."""
+    """The explanation of a key with its values."""
     return Explanation(key, tuple(values.items()))
 
 
 def read_why(explanation_json: str) -> Explanation:
-    """The reason that was stored as JSON. Raises KeyError where none was stored."""
+    """An explanation stored as JSON. Raises KeyError where none was stored."""
     return _built(json.loads(explanation_json))
 
 

@@ -1,4 +1,4 @@
-"""What a call holds besides its verdicts, as rows with their place and their quote: what the operator did with words, and what was found on the way."""
+"""Speech acts and findings of a call as rows with their position and quote."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pipelines.score.quotes import sentences_of
 from pipelines.score.speech_acts import Act
 
 _CLEARLY_FORBIDDEN = 0.84
-_CLEARLY_DONE = 0.8  # above a plain sentence that is only taken for an answer because it does nothing else
+_CLEARLY_DONE = 0.8  # above the score of a plain sentence that only counts as an answer because it does nothing else
 
 
 def speech_acts(turns: Sequence[Turn], acts: Iterable[Act]) -> list[SpeechAct]:
-    """What was clearly done with words, the surest of each turn and act; nothing that would blame somebody."""
+    """The clear speech acts, the most confident of each turn and act; none that would blame somebody."""
     by_no, acts = {turn.turn_no: turn for turn in turns}, list(acts)
     thanked = [act for act in acts if act.act == "hold_thanks"]
     best: dict[tuple[int, str], Act] = {}
     for act in sorted(acts, key=lambda a: (a.confidence, -a.first), reverse=True):
         if act.act == "hold_ask" and any(t.turn_no == act.turn_no and t.first <= act.first and act.last <= t.last for t in thanked):
-            continue  # "thank you for waiting" asks nobody to wait
+            continue  # "thank you for waiting" does not ask anybody to wait
         if act.confidence >= _CLEARLY_DONE and act.act in SPEECH_ACTS:
             best.setdefault((act.turn_no, act.act), act)
     return [_as_row(by_no[turn_no], act) for (turn_no, _), act in sorted(best.items(), key=lambda item: item[0])]
@@ -50,7 +50,7 @@ def forbidden(turns: Sequence[Turn], acts: Iterable[Act]) -> list[Finding]:
 
 
 def personal(turns: Sequence[Turn], personal_data: Iterable[PersonalData]) -> list[Finding]:
-    """Where personal data was said, without what was said."""
+    """The times at which personal data was said, without its content."""
     role_of: dict[int, Role] = {t.turn_no: t.role for t in turns}
     return [
         Finding(
@@ -68,7 +68,7 @@ def personal(turns: Sequence[Turn], personal_data: Iterable[PersonalData]) -> li
 
 
 def suspect_mapping(call: Call, audio: AudioFacts, roles: CallRoles | None) -> list[Finding]:
-    """Over the whole call where its channels seem swapped."""
+    """A finding over the whole call where its channels seem swapped."""
     if roles is None or not roles.is_mapping_suspect:
         return []
     sure = roles.role_confidence
@@ -76,7 +76,7 @@ def suspect_mapping(call: Call, audio: AudioFacts, roles: CallRoles | None) -> l
 
 
 def _as_row(turn: Turn, act: Act) -> SpeechAct:
-    """The act with the sentences that its words stand in: "минуточку" alone is nothing to listen to."""
+    """The act with its full sentences: "минуточку" alone is too short to listen to."""
     around = [(first, last) for first, last in sentences_of(turn) if first < act.last and act.first < last]
     first, last = min([act.first, *(one for one, _ in around)]), max([act.last, *(one for _, one in around)])
     return SpeechAct(

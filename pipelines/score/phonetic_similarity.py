@@ -1,4 +1,4 @@
-"""How alike two stretches of speech sound, by their letters and by their sounds: recognition breaks a name into other words, but keeps its sounds."""
+"""Similarity of two stretches by letters and by sounds: recognition splits names differently, but preserves their sounds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rapidfuzz import fuzz
 from models.languages.phrases import LOADER
 from pipelines.centres import profile
 
-LEAST_LETTERS = 10  # shorter names resemble words of every day
+LEAST_LETTERS = 10  # shorter names resemble common words
 _WORTH_A_LOOK = 0.5
-_SAME_LETTERS = 0.5  # by letters alone the same company is no less alike
+_SAME_LETTERS = 0.5  # by letters alone the same company is at least this similar
 SAME = 0.9  # a company of the list that is the centre's own
 _PAIRS = (("sz", "s"), ("zs", "s"), ("cs", "s"), ("sh", "s"), ("ch", "s"), ("ck", "k"), ("ph", "f"), ("th", "t"), ("x", "ks"))
-# letters that recognition takes for each other: voiced and voiceless, stressed and unstressed vowels, the same sound in two alphabets
+# letters that recognition confuses: voiced and voiceless, stressed and unstressed vowels, the same sound in two alphabets
 _SOUNDS = str.maketrans(
     {
         **dict.fromkeys("бпbp", "p"), **dict.fromkeys("вфvfw", "f"), **dict.fromkeys("гґкgkcq", "k"), **dict.fromkeys("дтdt", "t"),
@@ -27,14 +27,14 @@ _SOUNDS = str.maketrans(
     }
 )  # fmt: skip
 _REPEATED = re.compile(r"(.)\1+")
-_SHORTEST, _LONGEST = 0.6, 1.5  # how long what was heard may be beside the name
-_HEAD, _HEAD_WEIGHT = 0.5, 0.6  # "Телеком", "Energy Services": what a company is called comes first
-_MOST_WORDS = 6  # a name falls into no more words than that
+_SHORTEST, _LONGEST = 0.6, 1.5  # length of the recognised words relative to the name
+_HEAD, _HEAD_WEIGHT = 0.5, 0.6  # "Телеком", "Energy Services": the distinctive part comes first
+_MOST_WORDS = 6  # a name is split into at most this many words
 
 
 @lru_cache(maxsize=50_000)
 def sounds(text: str) -> str:
-    """A word or a name as a rough line of sounds, the same for what is easily taken for each other: "Kyiv" and "Кеев" are `kif`."""
+    """A rough phonetic key of a word or a name, equal for words that are easily confused: "Kyiv" and "Кеев" are `kif`."""
     plain = "".join(c for c in unicodedata.normalize("NFD", text.lower().replace("й", "")) if not unicodedata.combining(c))
     for letters, one in _PAIRS:
         plain = plain.replace(letters, one)
@@ -42,7 +42,7 @@ def sounds(text: str) -> str:
 
 
 def similarity(heard: str, name: str) -> float:
-    """How alike two stretches are, 0 to 1: the better of letters and sounds, joined without spaces; sounds of few letters say less."""
+    """The similarity of two stretches, 0 to 1: the better of letters and sounds, joined without spaces; short sounds count less."""
     one, other = _joined(heard), _joined(name)
     by_letters = fuzz.ratio(one, other) / 100
     first, second = sounds(heard), sounds(name)
@@ -52,7 +52,7 @@ def similarity(heard: str, name: str) -> float:
 
 
 def name_similarity(heard: str, name: str) -> float:
-    """How likely a stretch is a company's name, 0 to 1: its first half counts more, since companies of one kind end alike."""
+    """The probability that a stretch is a company's name, 0 to 1: its first half counts more, since companies of one kind end alike."""
     one, other = _joined(heard), _joined(name)
     half = len(other) * _HEAD
     ends = {round(len(one) * _HEAD) + shift for shift in (-1, 0, 1)} | {round(half)}
@@ -61,7 +61,7 @@ def name_similarity(heard: str, name: str) -> float:
 
 
 def windows(words: Sequence[str], name: str, least_letters: float = 0.0) -> Iterator[tuple[int, int, float]]:
-    """Every run of words (first, last + 1) that is about as long as a name, with its similarity to it; those less alike by their letters alone are left out."""
+    """Runs of words (first, last + 1) of about a name's length, with their similarity to it; those dissimilar by letters are dropped."""
     plain = _joined(name)
     letters = len(plain)
     for first in range(len(words)):
@@ -76,7 +76,7 @@ def windows(words: Sequence[str], name: str, least_letters: float = 0.0) -> Iter
 
 
 def company_similarity(words: Sequence[str], names: Iterable[str]) -> tuple[int, int, float] | None:
-    """The run of words (first, last + 1) that sounds most like one of a company's names, with its similarity; None where all sound like another company."""
+    """The run of words (first, last + 1) most similar to a company's name, and its similarity; None where another company fits better."""
     own = [name for name in names if len(_joined(name)) >= LEAST_LETTERS]
     taken = _named_others(words, own)
     best: tuple[int, int, float] | None = None
@@ -90,7 +90,7 @@ def company_similarity(words: Sequence[str], names: Iterable[str]) -> tuple[int,
 
 
 def is_another(heard: str, name: str, alike: float) -> bool:
-    """Whether words that are so much alike to a company's name are more like the name of another company."""
+    """Whether words with this similarity to a company's name are more similar to another company's."""
     letters = len(_joined(heard))
     others = (other for other in _other_companies() if _SHORTEST * len(_joined(other)) <= letters <= _LONGEST * len(_joined(other)))
     return any(name_similarity(heard, other) > alike for other in others if not _is_of(other, name))
@@ -98,12 +98,12 @@ def is_another(heard: str, name: str, alike: float) -> bool:
 
 @cache
 def _is_of(other: str, name: str) -> bool:
-    """Whether a name of the list is the company's own, or a part of it: "Telekom" of "Kredo Telecom"."""
+    """Whether a listed name is the company's own, or a part of it: "Telekom" of "Kredo Telecom"."""
     return sounds(other) in sounds(name) or name_similarity(other, name) >= SAME
 
 
 def _named_others(words: Sequence[str], own: Sequence[str]) -> set[int]:
-    """The words that name another company, clearly heard."""
+    """The words that clearly name another company."""
     others = [other for other in _other_companies() if not any(_is_of(other, name) for name in own)]
     return {
         n for other in others for first, last, alike in windows(words, other, _SAME_LETTERS) if alike >= SAME for n in range(first, last)

@@ -1,9 +1,9 @@
-"""Whether the operator warned before hanging up on an abusive client: an explicit state machine over one call.
+"""The warn-before-hang-up procedure: an explicit state machine over one call, with probabilities.
 
-The rule of every centre: on abuse the operator first warns; if it goes on, says that the call is being ended; only then hangs up.
-The call is read as a line of events. `STEPS` says how an event moves the call from state to state, `ENDINGS` says what each state
-means by who hung up. Every fact has its chance, so the call has many readings; `chances_of` adds up how likely each outcome is over all of them.
-An outcome that is not likely enough is `cannot_tell`, and one that blames the operator must be nearly certain.
+The rule of every centre: on abuse the operator first warns; if it continues, announces that the call is being ended; only then hangs
+up. The call is a sequence of events. `STEPS` defines the transitions between states, `ENDINGS` the outcome of each state by who hung
+up. Every fact has a probability, so the call has many readings; `chances_of` sums the probability of each outcome over all of them. An
+outcome with too low a probability is `cannot_tell`, and one that blames the operator must be nearly certain.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ OUTCOMES = (
     "tolerated", "client_hung_up", "operator_at_fault", "cannot_tell",
 )  # fmt: skip
 PARTIES = ("operator", "client", "system")
-_SURE = 0.6  # below this a finding is tried both ways
+_SURE = 0.6  # a finding below this is considered both ways
 _SURE_ACT = 0.78  # the same for what the operator did
-_IGNORED = 0.35  # below this a fact is not a fact
-_ACT_IGNORED = 0.05  # the same for what the operator did: a warning is easily said in other words
+_IGNORED = 0.35  # a fact below this is ignored
+_ACT_IGNORED = 0.05  # the same for what the operator did: a warning is easily phrased differently
 _HINT = 0.5  # words that may be a warning or an announced end
-_LEAST_HEARD = 0.65  # mean recognition probability of somebody's words under which abuse or a warning may go by unrecognised
+_LEAST_HEARD = 0.65  # below this mean recognition probability of one side's words, abuse or a warning may have been missed
 _RESTS_ON_A_WARNING = ("calmed", "ended_after_warning", "client_hung_up")
 _RESTS_ON_NO_WARNING = ("ended_without_warning", "ended_without_notice", "tolerated")
-LEAST_TO_BLAME = 0.95  # chance from which an outcome that speaks against the operator is told: on left-out writers no accusation was wrong
+LEAST_TO_BLAME = 0.95  # minimum probability to report an outcome that blames the operator: on held-out writers no accusation was wrong
 LEAST_TO_TELL = 0.8  # the same for all others
 _WORTH_NAMING = 0.05
 
 
 class ActLike(Protocol):
-    """What this module needs of a speech act (see `acts.Act`)."""
+    """The part of a speech act that this module needs (see `speech_acts.Act`)."""
 
     @property
     def act(self) -> str: ...
@@ -50,7 +50,7 @@ class ActLike(Protocol):
 
 
 class ProcedureEvent(StrEnum):
-    """What may happen in a turn, as far as this rule cares."""
+    """An event in a turn that matters for this rule."""
 
     ABUSE = "abuse"  # the client abuses the operator or the company
     CALM = "calm"  # the client speaks without abuse
@@ -61,19 +61,19 @@ class ProcedureEvent(StrEnum):
 
 
 class ProcedureState(StrEnum):
-    """Where the call stands."""
+    """The state of the call."""
 
     QUIET = "quiet"  # no abuse so far
     ABUSED = "abused"  # abuse, and the operator has not spoken since
     ANSWERED = "answered"  # abuse, the operator answered without a warning, the client has not spoken since
-    PASSED = "passed"  # the operator let it pass, the talk went on, the client's last words are abusive
+    PASSED = "passed"  # the operator let it pass, the conversation continued, the client's last words are abusive
     SETTLED = "settled"  # the operator let it pass, the client has just said something without abuse
-    DROPPED = "dropped"  # the operator let it pass, and the talk went on without abuse
+    DROPPED = "dropped"  # the operator let it pass, and the conversation continued without abuse
     CLOSED = "closed"  # the same, and the operator said goodbye
     TOLD = "told"  # the operator announced the end, but never warned
     WARNED = "warned"  # warned, the client has not spoken since
     COOLED = "cooled"  # warned, the client has just said something without abuse
-    CALMED = "calmed"  # warned, and the talk went on without abuse
+    CALMED = "calmed"  # warned, and the conversation continued without abuse
     PARTED = "parted"  # the same, and the operator said goodbye or announced the end
     WENT_ON = "went_on"  # warned, abusive again
     NOTICED = "noticed"  # warned, and the end was announced
@@ -125,7 +125,7 @@ ENDINGS: dict[tuple[ProcedureState, str], str] = {
 
 @dataclass(frozen=True, slots=True)
 class ProcedureRule:
-    """How one centre wants it done; the defaults are the rule that all five share."""
+    """The rule of one centre; the defaults are the rule that all five share."""
 
     warnings: int = 1
     is_notice_required: bool = True
@@ -137,7 +137,7 @@ class ProcedureRule:
     def of(cls, config: object) -> ProcedureRule:
         """The rule in a centre's `procedure` settings: a mapping, an object with the same names, or None for the defaults.
 
-        Raises MisconfiguredError with the name or the value that is not understood.
+        Raises MisconfiguredError with the invalid name or value.
         """
         if isinstance(config, cls):
             return config
@@ -162,7 +162,7 @@ class ProcedureStep:
 
     turn_no: int
     event: ProcedureEvent
-    otherwise: ProcedureEvent | None = None  # what the turn is if the doubtful fact is wrong
+    otherwise: ProcedureEvent | None = None  # the event if the uncertain fact is wrong
     confidence: float = 1.0
     is_threat: bool = False
 
@@ -170,13 +170,13 @@ class ProcedureStep:
 def judge_procedure(
     call: Call, turns: Sequence[Turn], findings: Sequence[Finding], acts: Sequence[ActLike], config: object = None
 ) -> Procedure:
-    """How the warn-before-hang-up rule went: outcome, times in seconds, confidence 0 to 1 and the reason in plain words.
+    """The outcome of the warn-before-hang-up rule: outcome, times in seconds, confidence 0 to 1 and an explanation.
 
     Args:
-        call: gives `disconnect_party`, from the exchange; it is never guessed.
+        call: has `disconnect_party`, from the exchange; it is never guessed.
         turns: the turns of the call.
         findings: of kind `abuse`; other kinds are ignored.
-        acts: what the operator did; `warn_abuse`, `end_notice` and `farewell` matter.
+        acts: of the operator; `warn_abuse`, `end_notice` and `farewell` matter.
         config: the centre's `procedure` settings (see ProcedureRule).
     """
     rule = ProcedureRule.of(config)
@@ -206,13 +206,13 @@ def judge_procedure(
 
 
 def _missed_speech(outcome: str, turns: Sequence[Turn], steps: Sequence[ProcedureStep]) -> Explanation | None:
-    """Why an outcome cannot stand: it rests on what somebody did not say, and too little of his words was recognised to know that."""
+    """The reason why an outcome cannot be reported: it depends on what somebody did not say, and too few of their words were recognised."""
     sure = [s for s in steps if s.confidence >= _SURE]
     abused = min((s.turn_no for s in sure if s.event is ProcedureEvent.ABUSE), default=None)
     warned = min((s.turn_no for s in sure if s.event is ProcedureEvent.WARN), default=None)
     if outcome == "not_needed" and _is_badly_recognised(turns, "client"):
         return why("abuse_may_be_unheard")
-    if outcome in _RESTS_ON_A_WARNING and abused is None and warned is not None:  # the operator's word for it is all there is
+    if outcome in _RESTS_ON_A_WARNING and abused is None and warned is not None:  # the operator's word is the only evidence
         before = [t for t in turns if t.turn_no < warned]
         said_nothing = not any(t.tokens for t in before if t.role != "operator")
         if said_nothing or _is_badly_recognised(before, "client") or _is_badly_recognised(turns, "client"):
@@ -225,13 +225,13 @@ def _missed_speech(outcome: str, turns: Sequence[Turn], steps: Sequence[Procedur
 
 
 def _is_badly_recognised(turns: Iterable[Turn], role: str) -> bool:
-    """Whether there are words of one side, or of nobody known, and recognition believes them too little to say what was not among them."""
+    """Whether the words of one side, or of an unknown speaker, are recognised too poorly to rule anything out."""
     heard = [token.probability for turn in turns if turn.role in (role, "unknown") for token in turn.tokens]
     return bool(heard) and fmean(heard) < _LEAST_HEARD
 
 
 def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[ProcedureStep]:
-    """The events of a call in order, one a turn (an abusive turn of nobody known is doubtful)."""
+    """The events of a call in order, one per turn (an abusive turn of an unknown speaker is uncertain)."""
     worst: dict[int, Finding] = {}
     for f in by_client:
         if f.turn_no is not None and (f.turn_no not in worst or f.confidence > worst[f.turn_no].confidence):
@@ -254,7 +254,7 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
                 ("end_notice", ProcedureEvent.NOTICE),
                 ("farewell", ProcedureEvent.GOODBYE),
             ):
-                # a warning names the end of the call; that is no notice yet, unless nothing came after it
+                # a warning mentions the end of the call; that is not a notice yet, unless nothing came after it
                 is_echo = (
                     event is not ProcedureEvent.WARN
                     and did.get("warn_abuse", 0.0) >= _HINT
@@ -274,7 +274,7 @@ def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Itera
 
 
 def follow(events: Iterable[ProcedureEvent]) -> ProcedureState:
-    """Where a line of events leaves the call."""
+    """The state of a call after a sequence of events."""
     state = ProcedureState.QUIET
     for event in events:
         state = STEPS[state, event]
@@ -282,7 +282,7 @@ def follow(events: Iterable[ProcedureEvent]) -> ProcedureState:
 
 
 def outcome_of(events: Sequence[ProcedureEvent], party: str, rule: ProcedureRule, had_threat: bool = False) -> str:
-    """What one certain reading of a call amounts to, when `party` (operator, client or system) ended it."""
+    """The outcome of one certain reading of a call, when `party` (operator, client or system) ended it."""
     return _outcome_at(follow(events), sum(e is ProcedureEvent.WARN for e in events), had_threat, party, rule)
 
 
@@ -301,7 +301,7 @@ def _outcome_at(state: ProcedureState, warnings: int, had_threat: bool, party: s
 
 
 def chances_of(steps: Iterable[ProcedureStep], party: str, rule: ProcedureRule) -> dict[str, float]:
-    """How likely each outcome is over all readings of the call, each step being what it seems with its own chance."""
+    """The probability of each outcome over all readings of the call, where each step is true with its own probability."""
     at: dict[tuple[ProcedureState, int, bool], float] = {(ProcedureState.QUIET, 0, False): 1.0}
     for step in steps:
         after: defaultdict[tuple[ProcedureState, int, bool], float] = defaultdict(float)
@@ -340,7 +340,7 @@ def _decide(party: str, steps: Sequence[ProcedureStep], rule: ProcedureRule) -> 
 def _without_abuse(
     party: str, steps: Sequence[ProcedureStep], rule: ProcedureRule, warned: Sequence[ProcedureStep]
 ) -> tuple[str, float, Explanation]:
-    """The outcome when no abuse was found: nothing was due, unless the operator's own warning says that there was some."""
+    """The outcome when no abuse was found: nothing was due, unless the operator's own warning suggests that there was some."""
     sure = max((s.confidence for s in warned), default=0.0)
     if sure < _SURE_ACT:
         return "not_needed", 0.9, why("not_needed")

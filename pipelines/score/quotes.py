@@ -1,4 +1,4 @@
-"""The sentences of a turn, and which of them a point is shown with."""
+"""Splits turns into sentences, and selects the sentence to quote for a result."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from pipelines.core.records import Turn
 
-LONGEST_WORDS = 16  # longer sentences are cut: recognition leaves full stops out
+LONGEST_WORDS = 16  # longer sentences are cut: recognition omits full stops
 _STOPS = (".", "?", "!", "…")
 _CLOSERS = "\"'»)”"
 
 
 def sentence_that_does(turn: Turn, logits: NDArray[np.float32], spans: Sequence[tuple[int, int]] = ()) -> tuple[int, int]:
-    """The sentence that a point rests on: first token, last token + 1.
+    """The sentence that supports a result: first token, last token + 1.
 
     Args:
         turn: the turn.
-        logits: how much each token speaks for the point.
-        spans: where phrases for it stand; sentences without one are only taken where there is none.
+        logits: the contribution of each token.
+        spans: positions of matching phrases; sentences without one are used only where there is none.
     """
     sentences = sentences_of(turn) or [(0, len(turn.tokens))]
     named = [s for s in sentences if any(first < s[1] and s[0] < last for first, last in spans)]
@@ -29,7 +29,7 @@ def sentence_that_does(turn: Turn, logits: NDArray[np.float32], spans: Sequence[
 
 
 def sentences_of(turn: Turn) -> list[tuple[int, int]]:
-    """The sentences of a turn: first token, last token + 1; a lone word goes with what follows, a long sentence is cut at a comma."""
+    """The sentences of a turn: first token, last token + 1; a single word is joined with what follows, a long sentence is cut at a comma."""
     bounds = [0]
     for n, token in enumerate(turn.tokens, 1):
         is_end = token.text.rstrip(_CLOSERS).endswith(_STOPS)

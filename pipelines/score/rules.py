@@ -1,4 +1,4 @@
-"""The kinds of rules that a criterion can have: one function each, which says where the evidence of a call points, and how strongly."""
+"""The rules for criteria: one function each, which returns the verdict that the evidence supports, and its strength."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from pipelines.score.explanations import Explanation, read_why, why
 from pipelines.score.speech_acts import SURE, Act
 
 _CLEARLY_FORBIDDEN = 0.84
-_LEAST_HEARD = 0.35  # nobody is blamed for a word less certain
+_LEAST_HEARD = 0.35  # nobody is blamed for a word with a lower probability
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
-_CLOSING_TURNS = 2  # the operator's last turns, where a goodbye is looked for
-_UNHEARD_END_S = 0.3  # speech without words at the end of a turn: a goodbye takes no longer
+_CLOSING_TURNS = 2  # the operator's last turns, which are searched for a goodbye
+_UNHEARD_END_S = 0.3  # speech without words at the end of a turn: a goodbye is no longer
 _PROCEDURE_PASS = ("calmed", "ended_after_warning")
 _PROCEDURE_NA = ("not_needed", "client_hung_up")
 
@@ -68,7 +68,7 @@ def _not_said(case: Case, criterion: Criterion) -> RuleResult:
 
 
 def _identified(case: Case, criterion: Criterion) -> RuleResult:
-    """Fails where account information was given to somebody who had not been asked for anything; passes where he was asked."""
+    """Fails where account information was given to a client without any identification request; passes after one."""
     where = region(case, "anywhere")
     asked = max(hits(case, criterion, where.turns), key=lambda hit: hit[1], default=None)
     told = max((a for a in case.acts if a.act == "discloses"), key=lambda a: a.confidence, default=None)
@@ -106,7 +106,7 @@ def _hold_thanked(case: Case, criterion: Criterion) -> RuleResult:
 
 
 def _every_hold(case: Case, criterion: Criterion, region_of: Callable[[Hold], Region | None]) -> RuleResult:
-    """Asked of every hold: the worst answer is the answer."""
+    """Evaluated for every hold: the worst result counts."""
     if not case.holds:
         return RuleResult("na", 0.95, why("no_hold"))
     answers = [look_for(case, criterion, where) for hold in case.holds if (where := region_of(hold)) is not None]
@@ -160,7 +160,7 @@ def _abuse_procedure(case: Case, criterion: Criterion) -> RuleResult:
 
 
 def _good_impression(case: Case, criterion: Criterion) -> RuleResult:
-    """Asked when the client began upset: how do the client's last words sound?"""
+    """Applies when the client began upset: the sentiment of the client's last words."""
     start, _ = sentiment_trend(case.turns, case.sentiments)
     if start is None or start > -0.3:
         return RuleResult("na", 0.7, why("not_called_upset"))

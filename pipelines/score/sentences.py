@@ -1,4 +1,4 @@
-"""A turn as sentences: who is addressed, spoken about or quoted around a word, as far as its neighbours tell."""
+"""Sentence context of a word: who is addressed, spoken about or quoted, judged from its neighbours."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipelines.core.records import Turn
 _PAUSE = re.compile(r"[,;:—–-]$")
 _STOP = re.compile(r"[.!?…]$")
 _YOU = ("you_one", "you_many", "you_any")
-_NEAR = 3  # words between an address and the word it colours
+_NEAR = 3  # words between an address and the word that it applies to
 
 
 @dataclass(frozen=True, slots=True)
 class LexiconWord:
-    """A word as the lexicons read it, the token it stands in, its sentence, and whether a pause parts it from its neighbours."""
+    """A normalised word with its token, its sentence, and the pauses around it."""
 
     text: str
     token: int
@@ -27,7 +27,7 @@ class LexiconWord:
 
 
 def words_of_turn(turn: Turn) -> list[LexiconWord]:
-    """The words of a turn in order, masks left out."""
+    """The words of a turn in order, without masks."""
     found: list[LexiconWord] = []
     sentence, pause = 0, True
     for number, token in enumerate(turn.tokens):
@@ -47,9 +47,9 @@ def words_of_turn(turn: Turn) -> list[LexiconWord]:
 
 
 def is_third_person(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
-    """Told of somebody who is not there: "what a scoundrel", the word for "what a" behind as Slavic speech has it, and no "you" beside it."""
+    """Whether it is about an absent person: "what a scoundrel", with the word for "what a" behind it in Slavic speech, and no "you"."""
     follows = i + 1 < len(words) and words[i + 1].sentence == words[i].sentence and lexicon.has("what_a", words[i + 1].text)
-    # recognition writes commas for stops: "вот гад какой, прямо из рук вытащил, спасибо вам" thanks somebody else
+    # recognition writes commas for stops: "вот гад какой, прямо из рук вытащил, спасибо вам" thanks another person
     return follows and not any(lexicon.has(name, words[k].text) for k in _clause(words, i) if k != i for name in _YOU)
 
 
@@ -69,12 +69,12 @@ def in_sentence(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, nam
 
 
 def addressed(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
-    """Whether the sentence speaks to somebody."""
+    """Whether the sentence addresses somebody."""
     return any(in_sentence(words, i, lexicon, name) for name in _YOU)
 
 
 def directed(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
-    """Said to somebody, not only in front of somebody: вы, ты, a verb of theirs, or вам with no preposition."""
+    """Whether it is said to somebody, not only in their presence: вы, ты, a verb in the second person, or вам without a preposition."""
     if any(in_sentence(words, i, lexicon, name) for name in ("you_nominative", "you_any")):
         return True
     near = [k for k in range(max(0, i - 4), min(len(words), i + 5)) if words[k].sentence == words[i].sentence]
@@ -85,7 +85,7 @@ def directed(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> boo
 
 
 def is_near(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, name: str, before_only: bool = False) -> bool:
-    """Whether a word of a list stands within reach in the same sentence, a pause between them or none."""
+    """Whether a word of a list is within reach in the same sentence, with or without a pause between."""
     last = i if before_only else min(len(words), i + _NEAR + 1)
     return any(
         words[k].sentence == words[i].sentence and k != i and lexicon.has(name, words[k].text) for k in range(max(0, i - _NEAR), last)
@@ -93,12 +93,12 @@ def is_near(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, name: s
 
 
 def beside(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon, name: str) -> bool:
-    """Whether the word before or behind in the sentence is in a list of the lexicon."""
+    """Whether the previous or next word of the sentence is in a list of the lexicon."""
     return any(0 <= k < len(words) and words[k].sentence == words[i].sentence and lexicon.has(name, words[k].text) for k in (i - 1, i + 1))
 
 
 def is_called(words: Sequence[LexiconWord], i: int) -> bool:
-    """Whether the word, with at most one word beside it, stands between pauses, as a name called does."""
+    """Whether the word, with at most one other word, stands between pauses, like a vocative."""
     if words[i].pause_before and words[i].pause_after:
         return True
     if words[i].pause_before and i + 1 < len(words) and words[i + 1].pause_after:
@@ -117,7 +117,7 @@ def listed(words: Sequence[LexiconWord], i: int) -> bool:
 
 
 def is_reported(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
-    """Whether somebody else's words are told: he called me a fool."""
+    """Whether it is reported speech: he called me a fool."""
     before = [k for k in range(max(0, i - 6), i) if words[k].sentence == words[i].sentence]
     told = [k for k in before if lexicon.has("reporting", words[k].text)]
     # what did you say, idiot: then the speaker is the one who insults
@@ -128,7 +128,7 @@ def is_reported(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> 
 
 
 def is_about_self(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
-    """Whether the speaker says it of himself."""
+    """Whether the speakers refer to themselves."""
     near = [k for k in range(max(0, i - 3), min(len(words), i + 2)) if k != i and words[k].sentence == words[i].sentence]
     return (
         any(lexicon.has("self", words[k].text) for k in near)
@@ -138,7 +138,7 @@ def is_about_self(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -
 
 
 def phrase_spans(words: Sequence[LexiconWord], lexicon: AbuseLexicon, name: str) -> list[tuple[int, int]]:
-    """Spans of word numbers where a phrase of a list stands; phrases do not run over the end of a sentence."""
+    """Spans of word indices that match a phrase of a list; phrases do not cross the end of a sentence."""
     line, starts = "", []
     for word in words:
         starts.append(len(line))

@@ -1,4 +1,4 @@
-"""How the words of each turn sound: negative, neutral or positive, as the turn model reads them. Words only: nobody's feelings are read from a voice."""
+"""Sentiment per turn, negative, neutral or positive, by the turn model. Words only: no emotion is inferred from a voice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 Sentiment = Literal["negative", "neutral", "positive"]
 _ABUSIVE_CONFIDENCE = 0.95
-_ABUSE_SURE = 0.6  # abuse surer than this is negative, whatever the model reads
+_ABUSE_SURE = 0.6  # abuse above this confidence is negative, whatever the model reads
 
 
 def judge_sentiment(turns: Sequence[Turn], reading: ModelReading = NOTHING_READ, abuse: Sequence[Finding] = ()) -> list[TurnSentiment]:
@@ -18,8 +18,8 @@ def judge_sentiment(turns: Sequence[Turn], reading: ModelReading = NOTHING_READ,
 
     Args:
         turns: the turns of the call.
-        reading: what the turn model made of them; a turn without words, or that nothing read, is neutral with no confidence.
-        abuse: what was found in the call; an abusive turn is negative.
+        reading: the turn model's output; a turn without words or output is neutral with no confidence.
+        abuse: findings of the call; an abusive turn is negative.
     """
     abusive = {finding.turn_no for finding in abuse if finding.confidence >= _ABUSE_SURE}
     return [_judged(turn, reading, turn.turn_no in abusive) for turn in turns]

@@ -1,7 +1,8 @@
-"""What the operator did with words: greeted, asked for the account, warned, said goodbye. Speech acts found by phrases on lemmas and by the turn model.
+"""Speech acts of the operator (greets, identifies, warns, says goodbye), by phrases over lemmas and the turn model.
 
-Phrases find words that somebody foresaw, and the names of a centre. The turn model reads the same acts in other words. Neither decides alone: `combination` makes
-one chance of both and of the place in the call, and the sentence that speaks most for the act becomes its quote.
+Phrases match foreseen wordings, and the names of a centre. The turn model recognises the same acts in other words. Neither decides
+alone: `combination` computes one probability from both and the position in the call, and the sentence that contributes most becomes the
+quote.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pipelines.score.phonetic_similarity import SAME, company_similarity, is_ano
 from pipelines.score.quotes import sentence_that_does
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
-SURE = 0.78  # an act found with less than this is doubtful
-OPENING_TURNS = 2  # the operator's turns in which a greeting is looked for
+SURE = 0.78  # an act with a lower confidence is doubtful
+OPENING_TURNS = 2  # the operator's turns that are searched for a greeting
 _SPEAKS = {
     "оператор", "специалист", "консультант", "менеджер", "дежурный", "фахівець", "спеціаліст", "черговий", "operator", "я", "это", "це",
 }  # fmt: skip
@@ -28,20 +29,20 @@ _AFTER_NAME = {
 }  # fmt: skip
 _NOT_NAMES = {"алло", "ало", "альо", "алло-алло", "рада", "рад"}  # forms of names, and what operators say
 _SCORE, _BLAMING_SCORE = 85.0, 96.0
-_BLAMING = ("forbidden", "discloses")  # nobody is blamed for a word that was heard as another
-# a question only half does these
+_BLAMING = ("forbidden", "discloses")  # nobody is blamed for a misrecognised word
+# a question does these only partly
 _QUESTION_HALVES = frozenset({"solution", "self_service", "redirect", "discloses", "end_notice", "night_notice"})
 _CAN = frozenset({"можете", "можна", "можно", "could", "can", "would", "зможете", "сможете", "удобно", "зручно", "знаете", "знаєте"})
-_OVER_A_STOP = 0.75  # a phrase over a full stop is often two things
+_OVER_A_STOP = 0.75  # a phrase that crosses a full stop is often two things
 _WARNINGS = ("warn_abuse", "end_notice")
-_COMPANY_FROM, _COMPANY_MORE = 0.68, 0.1  # likeness from which words are the company's name, and how much surer than that it is
+_COMPANY_FROM, _COMPANY_MORE = 0.68, 0.1  # minimum similarity to the company's name, and what is added to it for the confidence
 CLOSING_TURNS = 2  # the operator's last turns, in which a call is ended
-LEAST_SEEN = 0.03  # an act less likely is none
+LEAST_SEEN = 0.03  # a less likely act is ignored
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One speech act: tokens first..last-1 of a turn did it, with this confidence (0 to 1)."""
+    """One speech act: tokens first..last-1 of a turn, with its confidence (0 to 1)."""
 
     act: str
     turn_no: int
@@ -52,7 +53,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class TurnWords:
-    """The words of one turn, ready for phrases."""
+    """The words of one turn, prepared for phrase matching."""
 
     words: tuple[str, ...]
     token_of: tuple[int, ...]  # word → its token
@@ -85,8 +86,8 @@ def find_acts(turns: Sequence[Turn], centre: Centre, reading: ModelReading = NOT
 
     Args:
         turns: the turns of one call.
-        centre: its company names, and the languages whose phrases are looked for.
-        reading: what the turn model made of the turns; without it phrases decide alone.
+        centre: its company names, and the languages whose phrases are searched.
+        reading: the turn model's output; without it phrases decide alone.
     """
     spoken = [turn for turn in turns if turn.role != "client" and turn.tokens]
     found: list[Act] = []
@@ -99,7 +100,7 @@ def find_acts(turns: Sequence[Turn], centre: Centre, reading: ModelReading = NOT
 
 
 def phrases_of(turn: Turn, centre: Centre, is_opening: bool) -> list[Span]:
-    """What the words of a turn do by the phrases of its languages and by the names of the centre."""
+    """The acts of a turn by the phrases of its languages and the names of the centre."""
     said = read_turn(turn.tokens)
     spans = _by_phrases(said, {code: load(code).acts for code in spoken_languages(turn, centre)})
     spans += _company(said, centre, is_opening)
@@ -113,7 +114,7 @@ def _by_phrases_alone(turn: Turn, spans: Sequence[Span]) -> list[Act]:
 
 
 def _combined(turn: Turn, spans: Sequence[Span], read: TurnReading, place: CallPosition) -> list[Act]:
-    """Each act once a turn, as likely as model, phrases and its place in the call make it together, with the sentence that does it."""
+    """Each act once per turn, with the combined probability of model, phrases and position, and its sentence."""
     found: list[Act] = []
     combination = load_combination()
     for column, act in enumerate(ACTS):
@@ -126,7 +127,7 @@ def _combined(turn: Turn, spans: Sequence[Span], read: TurnReading, place: CallP
 
 
 def find_own_phrases(turns: Iterable[Turn], phrases: Mapping[str, Sequence[str]]) -> list[Act]:
-    """Where the operator says one of a criterion's own phrases."""
+    """Matches of a criterion's own phrases in the operator's turns."""
     found: list[Act] = []
     for turn in turns:
         said = read_turn(turn.tokens)
@@ -136,7 +137,7 @@ def find_own_phrases(turns: Iterable[Turn], phrases: Mapping[str, Sequence[str]]
 
 
 def spoken_languages(turn: Turn, centre: Centre) -> tuple[str, ...]:
-    """The languages whose phrases are looked for in a turn: its own and the centre's."""
+    """The languages whose phrases are searched in a turn: its own and the centre's."""
     return tuple(dict.fromkeys(code for code in (turn.language, *centre.languages) if code in LANGUAGES))
 
 
@@ -187,7 +188,7 @@ def _company(said: TurnWords, centre: Centre, is_opening: bool) -> list[Span]:
 
 
 def _nearly(words: Sequence[str], names: Iterable[str]) -> list[tuple[int, int, float]]:
-    """A long company name that recognition broke into other words, found by how it sounds."""
+    """A long company name that recognition split into other words, found by phonetic similarity."""
     best = company_similarity(words, names)
     if best is None or best[2] < _COMPANY_FROM:
         return []
@@ -195,7 +196,7 @@ def _nearly(words: Sequence[str], names: Iterable[str]) -> list[tuple[int, int, 
 
 
 def _own_name(said: TurnWords, turn: Turn) -> list[Span]:
-    """A given name that stands in the greeting, or the placeholder that hides it."""
+    """A given name in the greeting, or the placeholder that masks it."""
     from models.languages.language import lemma
 
     code = turn.language if turn.language in LANGUAGES else "ru"
@@ -221,7 +222,7 @@ def _own_name(said: TurnWords, turn: Turn) -> list[Span]:
 
 
 def _clean(spans: Sequence[Span]) -> list[Span]:
-    """Spans without the acts that another act explains: a warning is never a forbidden word."""
+    """Spans without the acts that another act implies: a warning is never a forbidden word."""
     warned = [(first, last) for name, first, last, score in spans if name in _WARNINGS and score >= 0.6]
     out = []
     for name, first, last, score in sorted(spans, key=lambda s: (s[1], s[2], s[0])):

@@ -1,4 +1,4 @@
-"""The score step: everything that is judged of a call, joined into one evaluation with its evidence."""
+"""The score step: all judgements of a call, combined into one evaluation with its evidence."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Everything the score step says of one call."""
+    """The results of the score step for one call."""
 
     sentiments: tuple[TurnSentiment, ...]
     acts: tuple[SpeechAct, ...]
@@ -75,20 +75,20 @@ def score_call(
     calibration: Calibration | None = None,
     reading: ModelReading | None = None,
 ) -> Scored:
-    """Judge one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and measures.
+    """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
     Args:
-        call: the call as intake accepted it; its centre says what is asked of it.
-        audio: its sound: duration, speech, holds.
+        call: the call as accepted by intake; its centre determines the scorecard.
+        audio: the audio facts: duration, speech, holds.
         turns: its turns with roles, personal data masked.
-        roles: who is who and how sure that is; None when it is not known.
+        roles: the role summary with its confidence; None when unknown.
         dropped: findings of earlier steps, kept among the findings.
         personal_data: where personal data was masked.
-        sentiments: the sentiment of the turns, when it is known already; read from the words otherwise.
-        profile: which models read the words.
-        models_dir: where their weights lie; None for the project's own.
-        calibration: how certain a verdict must be; None for the shipped one.
-        reading: what the turn model made of the turns, in their order; None for reading them now, or for nothing where sentiments are given.
+        sentiments: the sentiment of the turns, if already known; computed from the words otherwise.
+        profile: the profile of the models.
+        models_dir: the folder of their weights; None for the project's own.
+        calibration: the calibration; None for the shipped one.
+        reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -142,7 +142,7 @@ def score_call(
 
 
 def evaluate(call: Call, centre: Centre, verdicts: Sequence[Verdict], procedure: Procedure, roles: CallRoles | None = None) -> Evaluation:
-    """The scorecard's result: won points of the decided ones, 0 after an auto-fail, None when nothing could be decided."""
+    """The scorecard's result: points earned of those decided, 0 after an auto-fail, None when nothing could be decided."""
     card = centre.scorecard
     criteria = {c.criterion_id: c for c in card.criteria}
     won, decided, applicable = points_of(verdicts)
@@ -170,7 +170,7 @@ def _reason(criterion: Criterion, verdict: Verdict) -> str:
 
 
 def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
-    """The language that most words of a call are in; the log's, or the centre's first, when no turn says."""
+    """The language of most words of a call; the log's, or the centre's first, when no turn has one."""
     words: Counter[str] = Counter()
     for turn in turns:
         if turn.language:
@@ -195,7 +195,7 @@ def run(batch: Batch, settings: Settings) -> None:
 
 
 def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Rejection]]:
-    """What the rules of now say of every call of a batch, and the calls without a recognised word; nothing is written.
+    """The results of the current rules for every call of a batch, and the calls without a recognised word; writes nothing.
 
     Raises MisconfiguredError for a wrong profile of a centre.
     """

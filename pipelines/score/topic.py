@@ -1,4 +1,4 @@
-"""What the call was about and what kind of client called, by phrases, the menu that was chosen, and what was noticed in the call."""
+"""Topic and client type of a call, by phrases, the selected menu item, findings and the turn model."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pipelines.score.speech_acts import OPENING_TURNS, SURE, Act, read_turn, spo
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 _SHARPNESS = 1.1  # how fast a lead in points becomes certainty
-_EARLY = (2.4, 1.8, 1.4, 0.7)  # a client says what it is about in the first turns that say anything
-_LATE = 0.7  # what others say, and later words
-_MENU = 2.2  # points of a menu item that stands for one topic; clients do press the wrong key
+_EARLY = (2.4, 1.8, 1.4, 0.7)  # clients state their topic in their first turns with content
+_LATE = 0.7  # for other speakers, and later words
+_MENU = 2.2  # points of a menu item with a single topic; clients do press the wrong key
 _FIRST_MEANT = 1.2  # a menu item's first topic is the usual one
-_SENT_AWAY = 2.0  # points at most for sending the client to another company, however often it is said
-_MOST_SAID = 4.0  # points at most for the phrases of a client type
-_PLAIN = 1.5  # points of a client who just says what he wants: less than one clear phrase of another type in his first words
-_HOW_TO = ("settings", "portal")  # what people call about because they do not know how
+_SENT_AWAY = 2.0  # maximum points for referring the client to another company, however often it is said
+_MOST_SAID = 4.0  # maximum points for the phrases of a client type
+_PLAIN = 1.5  # points of a client who simply states a request: less than one clear phrase of another type in the first words
+_HOW_TO = ("settings", "portal")  # topics of calls by clients who do not know how to do something
 _OTHER = 0.9  # points of "other": less than one clear phrase
 
 
@@ -41,16 +41,16 @@ class Ranking:
         return round(self.labels[0][1], 3)
 
     def probability(self, is_meant: Callable[[str], bool]) -> float:
-        """How likely the right label is one of those meant."""
+        """The probability that the right label is one of these."""
         return sum(p for label, p in self.labels if is_meant(label))
 
 
 def judge_topic(
     call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = (), reading: ModelReading = NOTHING_READ
 ) -> Ranking:
-    """The topics of this centre by likelihood, for one call, from phrases, the menu and what the turn model reads.
+    """The topics of this centre by probability, for one call, from phrases, the menu and the turn model.
 
-    `acts` tell whether the client was sent to another company.
+    `acts` show whether the client was referred to another company.
     """
     points = topic_points(call, turns, centre, acts)
     known = {topic: reading.topics[topic] for topic in points if topic in reading.topics}
@@ -60,13 +60,13 @@ def judge_topic(
 
 
 def combined(points: Mapping[str, float], known: Mapping[str, float], weights: Mapping[str, float]) -> Ranking:
-    """The topics by phrases and the menu (`points`) and by nearness to what the model knows of them (`known`), with these weights."""
-    unknown = min(known.values())  # a topic without prototype: phrases and the menu speak for it
+    """The topics by phrases and the menu (`points`) and by similarity to the model's prototypes (`known`), with these weights."""
+    unknown = min(known.values())  # a topic without a prototype: only phrases and the menu count
     return _rank({topic: weights["points"] * p + weights["model"] * known.get(topic, unknown) for topic, p in points.items()})
 
 
 def topic_points(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = ()) -> dict[str, float]:
-    """What phrases and the menu say for each topic."""
+    """The points of phrases and the menu for each topic."""
     points = dict.fromkeys(centre.topics, 0.0)
     points["other"] = _OTHER
     for topic in centre.topics:
@@ -89,7 +89,7 @@ def judge_client_type(
     centre: Centre,
     reading: ModelReading = NOTHING_READ,
 ) -> Ranking:
-    """The client types by likelihood, for one call: as the turn model reads them, or by phrases where nothing read the call."""
+    """The client types by probability, for one call: by the turn model, or by phrases where it did not run."""
     if reading.client_type:
         return Ranking(tuple(sorted(reading.client_type.items(), key=lambda x: (-x[1], x[0]))))
     points = dict.fromkeys(CLIENT_TYPES, 0.0)
@@ -115,16 +115,16 @@ def _topic_phrases(topic: str, centre: Centre) -> Mapping[str, Sequence[str]]:
 
 
 def _telling(call: Call, turns: Sequence[Turn]) -> frozenset[int]:
-    """The operator's turns that say what the call is about, because it was he who called: his first two."""
+    """The operator's turns that state the topic when the operator made the call: the first two."""
     if call.direction == "inbound":
         return frozenset()
     return frozenset([t.turn_no for t in turns if t.role == "operator" and t.tokens][:OPENING_TURNS])
 
 
 def _points(turns: Sequence[Turn], phrases: Mapping[str, Sequence[str]], centre: Centre, telling: frozenset[int] = frozenset()) -> float:
-    """What the phrases add up to: early words of the client weigh most, and the same phrase said again adds little.
+    """The sum of the phrases' points: early words of the client weigh most, and repetitions add little.
 
-    `telling` are turns of the operator that weigh as the client's first words do.
+    `telling` are operator's turns that weigh like the client's first words.
     """
     total = 0.0
     best: dict[str, list[float]] = {}

@@ -93,7 +93,7 @@ def decide_roles(call: Call, turns: Sequence[Turn], stereo: bool) -> RoleDecisio
         if len(set(sign.values())) == 2:
             is_suspect = _difference(said, sign) < SUSPECT_LOG_ODDS
             odds = {s: said[s] + sign[s] * CHANNEL_LOG_ODDS / 2 for s in speakers}
-        # one voice in a mono recording is two that were not separated
+    # one voice in a mono recording is two that were not separated
     chance = operator_chances(odds) if stereo or len(speakers) > 1 else dict.fromkeys(speakers, 0.5)
     of: dict[str, tuple[Role, float]] = {}
     for speaker, p in chance.items():

@@ -29,7 +29,7 @@ def test_an_address_says_where_the_catalogue_and_the_rows_are(monkeypatch: pytes
     ("text", "said"),
     [
         ("ducklake:sqlite://calls.db?data=/x", "several writers need PostgreSQL"),
-        ("ducklake:postgresql://host?data=/x", "the name of the database is missing"),
+        ("ducklake:postgresql://host?data=/x", "the database name is missing"),
         ("ducklake:postgresql://host:port/calls?data=/x", "is not a valid address"),
         ("ducklake:postgresql://host/calls", "data is ''"),
         ("ducklake:postgresql://host/calls?data=here", "data is 'here'"),
@@ -44,5 +44,5 @@ def test_a_wrong_address_is_refused_with_what_is_wrong(text: str, said: str, mon
 
 
 def test_a_lake_is_not_named_on_the_command_line() -> None:
-    with pytest.raises(MisconfiguredError, match="by the variable CALLGRADE_WAREHOUSE"):
+    with pytest.raises(MisconfiguredError, match="with the variable CALLGRADE_WAREHOUSE"):
         Settings.from_environment(warehouse=Path("ducklake:postgresql:///calls"))
