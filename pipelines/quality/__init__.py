@@ -1,1 +1,1 @@
-"""How well a site and its rules work: recognition and judgement measured against references, what is fitted to that, and what regrading would change."""
+"""Evaluation: accuracy against references, the fits based on it, and the effects of regrading."""

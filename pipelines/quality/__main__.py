@@ -1,8 +1,8 @@
-"""How well calls are judged, for a folder of calls with references: `python -m pipelines.quality FOLDER [--stage STAGE]`, or `--folds FOLDER`.
+"""Measures grading against references: `python -m pipelines.quality FOLDER [--stage STAGE]`, or `--folds FOLDER`.
 
-Prints Markdown tables. Without `--stage` the reference transcripts are judged, which isolates judgement from recognition; with it, what a run
-of `callgrade grade` recognised and judged (its stage lies beside the warehouse: `FILE.callgrade/stage`). With `--folds`, the labelled dialogues of the
-repository are judged, each by a model that has not seen its writer.
+Prints Markdown tables. Without `--stage` the reference transcripts are graded, which isolates judgement from recognition; with it, the
+results of a `callgrade grade` run (its stage is beside the warehouse: `FILE.callgrade/stage`). With `--folds`, the labelled dialogues
+of the repository are graded, each by a model that has not seen its writer.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from pipelines.quality.tables import criteria, summary
 def main() -> int:
     """Measure one folder; exit status 1 when it has no call with a reference."""
     private_files.apply_umask()
-    parser = argparse.ArgumentParser(prog="python -m pipelines.quality", description="Judgement measured against references.")
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality", description="Measure grading against references.")
     parser.add_argument("folder", type=Path, nargs="?", help="calls.csv and reference/<call_id>.json, or labelled dialogues (*.yaml)")
     parser.add_argument("--stage", type=Path, help="staged batches of a run over these calls, to measure recognised speech")
     parser.add_argument(
-        "--noise", type=float, default=0.0, metavar="SHARE", help="so many of the words misheard or lost, 0 to 1: judged anew"
+        "--noise", type=float, default=0.0, metavar="SHARE", help="share of the words to misrecognise or drop, 0 to 1; grades again"
     )
-    parser.add_argument("--seed", type=int, default=1, help="which words (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed of --noise (default: %(default)s)")
     add_folds(parser, is_required=False)
     arguments = parser.parse_args()
     if (arguments.folder is None) == (arguments.folds is None):
@@ -52,11 +52,11 @@ def main() -> int:
     else:
         judged = list(staged(arguments.folder, arguments.stage))
     if not judged:
-        print(f"No call of {arguments.folder or arguments.folds} with a reference was judged.", file=sys.stderr)
+        print(f"No call of {arguments.folder or arguments.folds} with a reference was graded.", file=sys.stderr)
         return 1
     groups, made = grouped(judged), decisions(judged)
-    heading = ("recognised speech" if arguments.stage else "writers left out" if arguments.folds else "reference transcripts") + (
-        f", {arguments.noise:.0%} more misheard" if arguments.noise else ""
+    heading = ("recognised speech" if arguments.stage else "held-out writers" if arguments.folds else "reference transcripts") + (
+        f", {arguments.noise:.0%} more recognition errors" if arguments.noise else ""
     )
     print(
         f"## {len(judged)} calls, {heading}\n\n{summary(groups)}\n\n### With intervals\n\n{intervals(judged)}\n\nExpected calibration error {groups['all'].calibration_error:.3f}\n\n### By criterion\n\n{criteria(groups['all'])}\n"

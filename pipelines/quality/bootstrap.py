@@ -1,6 +1,7 @@
-"""Bootstrap intervals of the headline figures: how much they would differ over other calls of the same kind.
+"""Bootstrap intervals of the headline figures: their variation over other calls of the same kind.
 
-Calls are drawn with replacement, whole: the verdicts of one call hang together, so that drawing verdicts would promise too much.
+Whole calls are drawn with replacement: the verdicts of one call are correlated, so that drawing verdicts would give intervals that are
+too narrow.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pipelines.quality.replay import JudgedCall
 from pipelines.quality.tables import markdown
 
 DRAWS = 1000
-Sums = Mapping[str, NDArray[np.float64]]  # name of a count → its sum in each draw
+Sums = Mapping[str, NDArray[np.float64]]  # name of a count → its sum in each resample
 
 
 def _share(part: str, whole: str) -> Callable[[Sums], NDArray[np.float64]]:
@@ -52,7 +53,7 @@ HEADLINES: Mapping[str, Callable[[Sums], NDArray[np.float64]]] = {
 
 
 def counts_of(found: Figures) -> Counter[str]:
-    """The counts that the headline figures are made of."""
+    """The counts behind the headline figures."""
     total = found.criteria_sum
     counts = Counter(
         {
@@ -77,7 +78,7 @@ def counts_of(found: Figures) -> Counter[str]:
 
 
 def headlines(judged: Sequence[JudgedCall], seed: int = 1) -> dict[str, tuple[float, float, float]]:
-    """Each headline figure (0 to 1, or not a number where there was nothing to count) with its 95 % interval over calls."""
+    """Each headline figure (0 to 1, or NaN where there was nothing to count) with its 95 % interval over calls."""
     each = [counts_of(figures_of([one])) for one in judged]
     names = sorted({name for counts in each for name in counts})
     table = np.array([[counts[name] for name in names] for counts in each], dtype=np.float64)
@@ -95,7 +96,7 @@ def headlines(judged: Sequence[JudgedCall], seed: int = 1) -> dict[str, tuple[fl
 
 
 class _WithZeros(dict[str, NDArray[np.float64]]):
-    """Sums in which what never occurred is 0."""
+    """Sums with a default of 0."""
 
     def __init__(self, sums: Sums, length: int) -> None:
         super().__init__(sums)

@@ -1,6 +1,6 @@
-"""Whether two warehouses say the same in every view: `python -m pipelines.quality.compare_views BEFORE.duckdb AFTER.duckdb [--ignore COLUMN ...]`.
+"""Compares every view of two warehouses: `python -m pipelines.quality.compare_views BEFORE.duckdb AFTER.duckdb [--ignore COLUMN ...]`.
 
-For changes that must alter nothing: grade the same calls before and after, then compare the published copies.
+For changes that must not alter results: grade the same calls before and after, then compare the published copies.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ IGNORED = (
     "published_at",
     "path",
     "expires_at",
-)  # they say when and by which version, not what
+)  # when and by which version a row was written
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a view differs between two warehouses."""
+    """The difference of a view between two warehouses."""
 
     view: str
     rows: tuple[int, int]  # before, after
     only_before: int
     only_after: int
-    columns: tuple[str, ...]  # those that differ when rows are matched by all others; empty where that is no single column
-    missing: tuple[str, ...]  # columns of one warehouse alone
+    columns: tuple[str, ...]  # those that differ when rows are matched by all others; empty where that is not a single column
+    missing: tuple[str, ...]  # columns in only one warehouse
 
     @property
     def is_equal(self) -> bool:
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print a line for each view; exit status 1 when one differs."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.quality.compare_views", description=__doc__)
     parser.add_argument("before", type=Path, help="a published copy")
-    parser.add_argument("after", type=Path, help="another one, of the same calls")
+    parser.add_argument("after", type=Path, help="another published copy, of the same calls")
     parser.add_argument("--ignore", nargs="*", default=[], metavar="COLUMN", help=f"columns that may differ, besides {', '.join(IGNORED)}")
     given = parser.parse_args(argv)
     found = compare(given.before, given.after, {*IGNORED, *given.ignore})

@@ -1,4 +1,4 @@
-"""What asking for more certainty would cost and bring: accuracy of the decided verdicts at each coverage, by criterion and language."""
+"""Coverage and accuracy trade-off: accuracy of the decided verdicts at each coverage, by criterion and language."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One criterion of one call: how sure the machine was, and whether it was right; None where it left the question to a person."""
+    """One criterion of one call: its confidence, and whether the verdict was right; None where it was left to a person."""
 
     criterion: str
     language: str
@@ -28,7 +28,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A point of a curve: verdicts at least this sure are kept, all others go to a person."""
+    """A point of a curve: verdicts with at least this confidence are decided, all others go to a person."""
 
     threshold: float
     coverage: float
@@ -36,7 +36,7 @@ class CurvePoint:
 
 
 def decisions(judged: Iterable[JudgedCall]) -> list[Decision]:
-    """Every criterion of every call that has a right answer."""
+    """Every criterion of every call with a known answer."""
     found = []
     for one in judged:
         right = right_verdicts(one.reference)
@@ -48,7 +48,7 @@ def decisions(judged: Iterable[JudgedCall]) -> list[Decision]:
 
 
 def curve(some: Sequence[Decision], thresholds: Sequence[float] = THRESHOLDS) -> list[CurvePoint]:
-    """Coverage and accuracy at each threshold of confidence, both 0 to 1. Coverage never grows with the threshold."""
+    """Coverage and accuracy at each confidence threshold, both 0 to 1. Coverage never increases with the threshold."""
     points = []
     for threshold in thresholds:
         kept = [d for d in some if d.is_right is not None and d.confidence >= threshold]
@@ -60,7 +60,7 @@ def curve(some: Sequence[Decision], thresholds: Sequence[float] = THRESHOLDS) ->
 def curves(some: Iterable[Decision]) -> str:
     """The curves of each criterion, over all languages and in each, as a Markdown table: coverage → accuracy at each threshold.
 
-    Groups where everything was decided and right, as sure as one may ask, are only named below it.
+    Groups where everything was decided correctly at the highest threshold are only listed below it.
     """
     groups: dict[tuple[str, str], list[Decision]] = defaultdict(list)
     for decision in some:
@@ -76,7 +76,7 @@ def curves(some: Iterable[Decision]) -> str:
 
 
 def reliability(some: Iterable[Decision], bounds: Sequence[float] = (0.0, 0.6, 0.7, 0.8, 0.9, 1.01)) -> str:
-    """How often verdicts of each confidence are right, as a Markdown table: a calibrated 0.8 is right eight times in ten."""
+    """The accuracy of verdicts by confidence, as a Markdown table: a calibrated 0.8 is right eight times in ten."""
     decided = [d for d in some if d.is_right is not None]
     rows = []
     for low, high in pairwise(bounds):

@@ -1,6 +1,6 @@
-"""Labelled dialogues as a folder of calls: a call log, and a reference for each call with times worked out from the letters.
+"""Converts labelled dialogues to a folder of calls: a call log, and references with times estimated from the number of letters.
 
-So dialogues that were only written, never spoken, are measured by the same command as recordings.
+So dialogues that were written but never spoken are measured by the same command as recordings.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _COLUMNS = (
 
 
 def write_calls(scripts: Path, out: Path, writers: Container[int] | None = None) -> Path:
-    """A folder with `calls.csv` and `reference/CALL_ID.json` for each script (`*.yaml`) below another folder; only of these writers where some are given.
+    """A folder with `calls.csv` and a `reference/CALL_ID.json` for each script (`*.yaml`) below `scripts`, or for those of `writers`.
 
-    Scripts of centres without a profile are left out.
+    Scripts of centres without a profile are skipped.
     """
     (out / "reference").mkdir(parents=True, exist_ok=True)
     with (out / "calls.csv").open("w", encoding="utf-8", newline="") as file:
@@ -44,7 +44,7 @@ def write_calls(scripts: Path, out: Path, writers: Container[int] | None = None)
 
 
 def reference_of(script: dict[str, Any]) -> dict[str, Any]:
-    """The reference of one script, as `pipelines.quality.reference` reads it; times in seconds."""
+    """The reference of one script, in the format of `pipelines.quality.reference`; times in seconds."""
     turns: list[dict[str, Any]] = []
     holds: list[dict[str, Any]] = []
     at_s = START_S

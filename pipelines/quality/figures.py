@@ -1,4 +1,4 @@
-"""What judged calls amount to beside their references: one set of figures, for any selection of calls."""
+"""Quality figures of graded calls compared with their references, for any selection of calls."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pipelines.score.procedure import ACCUSING
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import items_of, vocabulary_for
 
-SLACK_S = 0.5  # a finding this near a turn of the reference belongs to it
+SLACK_S = 0.5  # a finding this close to a turn of the reference belongs to it
 NUMBERS = ("account", "card", "phone", "passport")
 NAMES = ("name", "address")
-MARKS: Mapping[str, frozenset[str]] = {  # criterion → marks of the reference, one of which a passing quote must stand beside
+MARKS: Mapping[str, frozenset[str]] = {  # criterion → marks of the reference, one of which must accompany a passing quote
     "greeting": frozenset({"greeting"}), "company_named": frozenset({"company"}), "operator_named": frozenset({"self_name"}),
     "client_identified": frozenset({"identify"}), "hold_announced": frozenset({"hold_ask"}), "hold_thanked": frozenset({"hold_thanks"}),
     "empathy_shown": frozenset({"empathy"}), "solution_given": frozenset({"solution"}), "self_service_offered": frozenset({"self_service"}),
@@ -31,13 +31,13 @@ MOODS = ("negative", "neutral", "positive")
 
 @dataclass(slots=True)
 class Ratio:
-    """So many of so many."""
+    """A count out of a total."""
 
     part: int = 0
     whole: int = 0
 
     def add(self, counts: bool) -> None:
-        """Count one more."""
+        """Add one observation."""
         self.part += counts
         self.whole += 1
 
@@ -52,26 +52,26 @@ class Ratio:
 
 @dataclass(slots=True)
 class Figures:
-    """What was measured over some calls."""
+    """The figures of some calls."""
 
     calls: int = 0
     criteria: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # n, decided, right, wrong_fail, wrong_pass
     procedure: Ratio = field(default_factory=Ratio)
     procedure_of_abusive: Ratio = field(default_factory=Ratio)
-    abstained: int = 0  # procedures left open that a person could tell
+    abstained: int = 0  # procedures left open that a person could decide
     false_accusations: list[str] = field(default_factory=list)  # call ids
     abuse_found: int = 0
     abuse_missed: int = 0
     abuse_invented: int = 0
-    evidence: Ratio = field(default_factory=Ratio)  # quotes that stand in their turn
+    evidence: Ratio = field(default_factory=Ratio)  # quotes that occur in their turn
     decided_without_evidence: int = 0
-    readable_numbers: Ratio = field(default_factory=Ratio)  # accounts, cards, phones, passports that can still be read
+    readable_numbers: Ratio = field(default_factory=Ratio)  # accounts, cards, phones and passports that remain readable
     readable_names: Ratio = field(default_factory=Ratio)
-    masked_numbers: Ratio = field(default_factory=Ratio)  # of the numbers that are no personal data, those that were masked all the same
-    quotes_marked: Ratio = field(default_factory=Ratio)  # passes whose quote stands in a turn that the reference marks for the criterion
-    abuse_alarms: Ratio = field(default_factory=Ratio)  # of the calls without abuse, those in which some was found
+    masked_numbers: Ratio = field(default_factory=Ratio)  # masked share of the numbers that are not personal data
+    quotes_marked: Ratio = field(default_factory=Ratio)  # passes whose quote is in a turn that the reference marks for the criterion
+    abuse_alarms: Ratio = field(default_factory=Ratio)  # share of the calls without abuse in which some was found
     confidence: Counter[tuple[int, str]] = field(default_factory=Counter)  # decided verdicts: (tenth of confidence, sum of what)
-    moods: Counter[tuple[str, str]] = field(default_factory=Counter)  # the client's turns: (true, read)
+    moods: Counter[tuple[str, str]] = field(default_factory=Counter)  # the client's turns: (true, predicted)
     topic: Ratio = field(default_factory=Ratio)
     client_type: Ratio = field(default_factory=Ratio)
 
@@ -82,12 +82,12 @@ class Figures:
 
     @property
     def right_of_decided(self) -> float:
-        """How many decided criteria are right, 0 to 1."""
+        """The share of decided criteria that are right, 0 to 1."""
         return self.criteria_sum["right"] / max(self.criteria_sum["decided"], 1)
 
     @property
     def coverage(self) -> float:
-        """How many criteria were decided, 0 to 1."""
+        """The share of criteria that were decided, 0 to 1."""
         return self.criteria_sum["decided"] / max(self.criteria_sum["n"], 1)
 
     @property
@@ -115,7 +115,7 @@ class Figures:
 
 
 def figures_of(judged: Iterable[JudgedCall]) -> Figures:
-    """The figures of some judged calls."""
+    """The figures of some graded calls."""
     found = Figures()
     for one in judged:
         found.calls += 1
@@ -218,7 +218,7 @@ def _count_personal_data(found: Figures, one: JudgedCall) -> None:
 
 
 def _harmless_numbers(turn: Reference) -> Iterator[tuple[float, float]]:
-    """When each number of a turn was said that is no personal data: its words in the time of the turn, shared out by letters as in `replay`."""
+    """The time of each number in a turn that is not personal data: its words in the time of the turn, divided by letters as in `replay`."""
     text = turn["text"]
     personal = [(at, at + len(said["text"])) for said in turn["pii"] for at in _places(text, said["text"])]
     letters = sum(len(word) for word in text.split())
@@ -232,7 +232,7 @@ def _harmless_numbers(turn: Reference) -> Iterator[tuple[float, float]]:
 
 
 def is_number(word: str, language: str) -> bool:
-    """Whether a word is a number in digits or in words; one is left out, which most languages use as an article or a pronoun."""
+    """Whether a word is a number in digits or in words; one is excluded, which most languages use as an article or a pronoun."""
     if any(c.isdigit() for c in word):
         return True
     items = items_of([word])
@@ -263,7 +263,7 @@ def _count_confidence(found: Figures, one: JudgedCall) -> None:
 
 
 def _mood(one: JudgedCall, turn: Reference) -> str | None:
-    """The sentiment of the heard client turns that share most of the time of a turn."""
+    """The sentiment of the recognised client turns that overlap most of the turn."""
     of = {s.turn_no: s.sentiment for s in one.scored.sentiments}
     shared: defaultdict[str, float] = defaultdict(float)
     for heard in one.turns:

@@ -1,7 +1,7 @@
-"""Fits how model, phrases and lexicon are combined, on dialogues that the model was not fitted to: `python -m pipelines.quality.fit_combination`.
+"""Fits the combination of model, phrases and lexicon on held-out dialogues: `python -m pipelines.quality.fit_combination`.
 
-Every dialogue of the writers whom a fold's model has not seen (`folds`) is read as it was written and as recognition may give it;
-`pipelines/score/combination.yaml` is written from both.
+Every dialogue of the writers that a fold's model has not seen (`folds`) is read as written and with simulated recognition errors;
+`pipelines/score/combination.yaml` is fitted to both.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from pipelines.turns.model_reading import read_with
 TOPIC_WEIGHTS = {
     "points": (0.5, 0.75, 1.0, 1.25, 1.5),
     "model": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
-}  # of which the likeliest are taken
-_ANY_CENTRE = "irkutsk"  # stands in for a centre that has no profile; its names count for nothing there
-_NEED_A_PROFILE = ("company",)  # acts that are fitting_rows by what a centre is called
+}  # the likeliest values of the grid are chosen
+_ANY_CENTRE = "irkutsk"  # substitute for a centre without a profile, whose names are ignored there
+_NEED_A_PROFILE = ("company",)  # acts that depend on the centre's name
 _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening": 1.5, "closing": 1.5}  # priors: standard deviations
 
 
 @dataclass(frozen=True, slots=True)
 class FittingRow:
-    """Features and whether it was so."""
+    """Features and the true label."""
 
     name: str  # an act, or `abuse` of a client, or abuse `by_operator`
     features: dict[str, float]
@@ -56,7 +56,7 @@ class FittingRow:
 
 
 def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[FittingRow]:
-    """Everything that these dialogues tell of acts and abuse."""
+    """The training rows of these dialogues for acts and abuse."""
     spoil = partial(misheard, rate=noise, draw=random.Random(1))
     references = [reference_of(script) for script in scripts]
     centres = [_centre(script) for script in scripts]
@@ -91,7 +91,7 @@ def _centre(script: dict[str, Any]) -> Centre:
 
 @dataclass(frozen=True, slots=True)
 class TopicFittingRow:
-    """What phrases and the model say of the topics of a call, and the right one."""
+    """The scores of phrases and the model for the topics of a call, and the right one."""
 
     points: dict[str, float]
     known: dict[str, float]
@@ -99,7 +99,7 @@ class TopicFittingRow:
 
 
 def topic_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[TopicFittingRow]:
-    """What these dialogues tell of topics, where the centre has a profile."""
+    """The training rows of these dialogues for topics, where the centre has a profile."""
     with tempfile.TemporaryDirectory() as folder:
         writers = {script["writer"] for script in scripts}
         spoil = partial(misheard, rate=noise, draw=random.Random(1))
@@ -110,7 +110,7 @@ def topic_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float
 
 
 def topic_weights(some: Sequence[TopicFittingRow]) -> dict[str, float]:
-    """The weights of the grid under which the right topics are likeliest."""
+    """The weights of the grid with the highest likelihood of the right topics."""
 
     def unlikeliness(weights: Iterable[float]) -> float:
         named = dict(zip(TOPIC_WEIGHTS, weights, strict=True))
@@ -137,7 +137,7 @@ def fitted(some: Sequence[FittingRow], names: Sequence[str]) -> list[float]:
 def main() -> None:
     """Fit and write the file."""
     parser = argparse.ArgumentParser(
-        prog="python -m pipelines.quality.fit_combination", description="Fit how model, phrases and lexicon are combined."
+        prog="python -m pipelines.quality.fit_combination", description="Fit the combination of model, phrases and lexicon."
     )
     add_folds(parser)
     given = parser.parse_args()

@@ -1,10 +1,10 @@
-"""How well one voice alone is told from two people, and the fit of `models.diarization.voices.APART`.
+"""Fits and evaluates the detection of a single voice, `models.diarization.voices.APART`.
 
     python -m pipelines.quality.fit_single_voice FOLDER [--alone RECORDINGS]
 
-`FOLDER` is a folder of reference calls (audio/, reference/): each call as one channel has two people, each track of a stereo call one. Printed are the
-weights fitted to all of them, whole and cut short, and what is told right with one centre at a time left out of the fit. `RECORDINGS` holds sound files
-with one voice each, which are only measured.
+`FOLDER` is a folder of reference calls (audio/, reference/): each call as one channel has two people, each track of a stereo call one.
+Prints the weights fitted to all of them, whole and cut short, and the accuracy with one centre at a time left out of the fit.
+`RECORDINGS` has sound files with one voice each, which are only evaluated.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from pipelines.core.settings import Settings
 
 CUTS = (3, 4, 6, 8, 12, 16, 24)  # pieces that a shortened example has
 CUTS_EACH = 8
-FEW, FEW_EACH = (2, 3, 4, 6), 4  # pieces that are left of one of two people: a client who hardly speaks
-BLEEDING = 0.55  # cosine of the two groups of a track below which the other side is heard in it as well
+FEW, FEW_EACH = (2, 3, 4, 6), 4  # pieces left of one of two people: a client who hardly speaks
+BLEEDING = 0.55  # cosine of the two groups of a track below which it has bleed from the other side
 SUFFIXES = (".wav", ".mp3", ".ogg", ".flac", ".gsm")
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceExample:
-    """The pieces of one recording, or some of them, in a row."""
+    """Consecutive pieces of one recording."""
 
     centre: str
     is_two: bool
@@ -47,9 +47,11 @@ class VoiceExample:
 
 def main() -> None:
     """Print the weights and the figures."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.fit_single_voice", description="One voice alone, or two people?")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.quality.fit_single_voice", description="Fit the detection of a single voice."
+    )
     parser.add_argument("folder", type=Path, help="calls with references")
-    parser.add_argument("--alone", type=Path, help="recordings of one voice each, only measured")
+    parser.add_argument("--alone", type=Path, help="recordings of one voice each, for evaluation only")
     given = parser.parse_args()
     examples = list(examples_of(sounds_of(given.folder)))
     rows, labels = _rows(examples)
@@ -72,7 +74,7 @@ def main() -> None:
 
 
 def _measure_alone(folder: Path) -> None:
-    """Print in how many recordings one voice is one speaker, and for which share of the time it is."""
+    """Print how many single-voice recordings get one speaker, and that speaker's share of the time."""
     found = _diarizer()
     one = recordings = 0
     own_s = all_s = 0.0
@@ -115,7 +117,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bool, npt.NDArray[np.float32]]]:
 
 
 def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_cut: bool = True) -> Iterator[VoiceExample]:
-    """Each sound as an example, and parts of it; a track in which the other side is heard as well is left out."""
+    """Each recording as an example, and parts of it; a track with bleed from the other side is skipped."""
     found = _diarizer()
     draw = random.Random(1)
     for centre, is_two, samples in sounds:
@@ -145,7 +147,7 @@ def examples_of(sounds: Iterable[tuple[str, bool, npt.NDArray[np.float32]]], is_
 
 
 def _learned(pieces: Any, embeddings: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """The embeddings of length one that shape the voices, and the seconds of their pieces."""
+    """The unit-length embeddings that define the voices, and the seconds of their pieces."""
     chosen = voices.learned_pieces(pieces, embeddings)
     rows = np.array([embeddings[n] / np.linalg.norm(embeddings[n]) for n in chosen])
     return rows, np.array([pieces[n].last - pieces[n].first for n in chosen]) / voices.FRAMES_A_SECOND

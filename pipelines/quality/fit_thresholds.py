@@ -1,12 +1,12 @@
-"""Choose how certain a verdict must be: `python -m pipelines.quality.fit_thresholds --folds FOLDER [--write]`.
+"""Fits calibration and decision thresholds: `python -m pipelines.quality.fit_thresholds --folds FOLDER [--write]`.
 
-Makes `pipelines/score/thresholds.yaml` from verdicts whose right answer is known, on labelled dialogues that the turn model was not fitted to, as they
-were written and as recognition may give them. First the chance
-that evidence is right is fitted on its kind and strength, with small corrections by criterion and language that a prior holds near nothing. Then
-each criterion in each language gets the least confidence at which its verdicts were right as often as is wanted. Few verdicts say little: a
-group's precision is drawn towards that of the criterion in all languages, and this towards that of all criteria, as if `BACK_OFF` verdicts
-had been measured there; and its threshold goes only as far from the wider group's as its own verdicts weigh. Prints what this does to the
-same calls and to calls of a centre that was left out.
+Creates `pipelines/score/thresholds.yaml` from verdicts with known answers, on labelled dialogues that the turn model was not fitted to,
+as written and with simulated recognition errors. First the probability that evidence is right is fitted on its kind and strength, with
+small corrections by criterion and language, shrunk by a prior. Then each criterion in each language gets the minimum confidence at
+which its verdicts reached the target precision. Few verdicts are weak evidence: a group's precision is shrunk towards that of the
+criterion in all languages, and this towards that of all criteria, as if `BACK_OFF` verdicts had been measured there; and its threshold
+departs from the wider group's in proportion to its number of verdicts. Prints the effect on the same calls and on calls of a held-out
+centre.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from pipelines.quality.measured import RECOGNISED, REFERENCE, MeasuredVerdict
 from pipelines.quality.tables import markdown, pct
 from pipelines.score.calibration import ANY, KINDS, PATH, Calibration, CalibrationLine, load_calibration, log_odds
 
-# The one place where it is said how right verdicts must be.
+# The only place that defines the required precision of verdicts.
 WANTED = 0.92  # of the decided verdicts of a criterion in a language
-WANTED_TO_FAIL = 0.92  # of the fails, over all: a wrong fail is worst
-LEAST, LEAST_TO_FAIL = 0.65, 0.85  # no verdict, and no fail, is given that is less certain, however right its group is
-BACK_OFF = 20.0  # so many verdicts of the wider group weigh as much as a group's own
+WANTED_TO_FAIL = 0.92  # of all fails: a wrong fail is the worst error
+LEAST, LEAST_TO_FAIL = 0.65, 0.85  # no verdict, and no fail, is given below this confidence, however precise its group is
+BACK_OFF = 20.0  # the number of verdicts of the wider group that weigh as much as a group's own
 GRID = tuple(round(LEAST + 0.01 * n, 2) for n in range(35))
-_OFFSET_PRIOR, _SLOPE_PRIOR, _GROUP_PRIOR = 1.0, 0.3, 0.5  # standard deviations of what is fitted
+_OFFSET_PRIOR, _SLOPE_PRIOR, _GROUP_PRIOR = 1.0, 0.3, 0.5  # standard deviations of the fitted parameters
 Floats = npt.NDArray[np.float64]
 
 
 def fit(some: Iterable[MeasuredVerdict]) -> Calibration:
-    """The chances as they were measured, without thresholds: logistic regression with normal priors."""
+    """The measured probabilities, without thresholds: logistic regression with normal priors."""
     known = [m for m in some if m.verdict != "unsure"]
     criteria, languages = sorted({m.criterion for m in known}), sorted({m.language for m in known})
     names = [("offset", k) for k in KINDS] + [("slope", k) for k in KINDS] + [("criterion", c) for c in criteria]
@@ -62,7 +62,7 @@ def fit(some: Iterable[MeasuredVerdict]) -> Calibration:
 
 
 def regress(x: Floats, base: Floats, right: Floats, spread: Floats) -> Floats:
-    """What is added to the base log odds per column, by Newton's method with steps that never go too far; the prior of each is normal around nothing."""
+    """The additions to the base log odds per column, by Newton's method with bounded steps; each has a normal prior around zero."""
 
     def loss(some: Floats) -> float:
         odds = base + x @ some
@@ -96,7 +96,7 @@ def choose(some: Sequence[MeasuredVerdict], wanted: float = WANTED, wanted_to_fa
 
 
 def _groups(sure: Sequence[tuple[MeasuredVerdict, float]], criterion: str, language: str) -> list[list[tuple[float, bool]]]:
-    """Confidence and rightness of all verdicts, of the criterion's, and of the criterion's in the language: from the widest group inwards."""
+    """Confidence and correctness of all verdicts, of the criterion's, and of the criterion's in the language: the widest group first."""
     wide: list[Callable[[MeasuredVerdict], bool]] = [lambda m: True]
     if criterion != ANY:
         wide.append(lambda m: m.criterion == criterion)
@@ -106,7 +106,7 @@ def _groups(sure: Sequence[tuple[MeasuredVerdict, float]], criterion: str, langu
 
 
 def _limit(groups: Sequence[Sequence[tuple[float, bool]]], wanted: float) -> float:
-    """The threshold of the last group: that of the wider one, moved towards its own as far as its verdicts weigh."""
+    """The threshold of the last group: that of the wider one, moved towards its own in proportion to its verdicts."""
     limit = _least(groups[:1], wanted)
     for n in range(2, len(groups) + 1):
         weight = len(groups[n - 1]) / (len(groups[n - 1]) + BACK_OFF)
@@ -115,7 +115,7 @@ def _limit(groups: Sequence[Sequence[tuple[float, bool]]], wanted: float) -> flo
 
 
 def _least(groups: Sequence[Sequence[tuple[float, bool]]], wanted: float) -> float:
-    """The least confidence at which verdicts are right as often as wanted, each group drawn towards the wider one before it."""
+    """The minimum confidence with the target precision, each group shrunk towards the wider one before it."""
     for threshold in GRID:
         precision = wanted
         for n, group in enumerate(groups):
@@ -128,13 +128,13 @@ def _least(groups: Sequence[Sequence[tuple[float, bool]]], wanted: float) -> flo
 
 
 def left_out(some: Sequence[MeasuredVerdict], wanted: float = WANTED) -> list[tuple[MeasuredVerdict, Calibration]]:
-    """Each verdict with the calibration that was chosen from the calls of all other centres."""
+    """Each verdict with the calibration chosen from the calls of all other centres."""
     without = {name: choose([m for m in some if m.centre != name], wanted) for name in {m.centre for m in some}}
     return [(m, without[m.centre]) for m in some]
 
 
 def outcome(some: Iterable[tuple[MeasuredVerdict, Calibration]]) -> tuple[int, int, int, int]:
-    """How many verdicts there are, how many are decided, right, and wrong fails."""
+    """The numbers of verdicts, of decided and right ones, and of wrong fails."""
     n = decided = right = wrong_fails = 0
     for m, calibration in some:
         n += 1
@@ -147,7 +147,7 @@ def outcome(some: Iterable[tuple[MeasuredVerdict, Calibration]]) -> tuple[int, i
 
 
 def report(some: Sequence[MeasuredVerdict], chosen: Calibration) -> str:
-    """What the choice does, to the calls that it was made from and to those of a centre that it was not made from."""
+    """The effect of the thresholds on the calls that they were chosen from, and on those of held-out centres."""
     same, other = [(m, chosen) for m in some], left_out(some)
     rows = []
     for source in (RECOGNISED, REFERENCE):
@@ -194,18 +194,16 @@ def _short(value: float) -> float:
 
 
 def main() -> int:
-    """Choose, print what it does, and write the file where that is asked for; exit status 1 when nothing was measured."""
+    """Fit, print the effect, and write the file on request; exit status 1 when nothing was measured."""
     private_files.apply_umask()
-    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.fit_thresholds", description="Choose how certain a verdict must be.")
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.fit_thresholds", description="Fit calibration and thresholds.")
     add_folds(parser)
-    parser.add_argument(
-        "--wanted", type=float, default=WANTED, help="how often a decided verdict must be right, 0 to 1 (default %(default)s)"
-    )
-    parser.add_argument("--write", action="store_true", help=f"write {PATH.name}; otherwise only what it would do is printed")
+    parser.add_argument("--wanted", type=float, default=WANTED, help="required precision of decided verdicts, 0 to 1 (default %(default)s)")
+    parser.add_argument("--write", action="store_true", help=f"write {PATH.name}; without it, only the effect is printed")
     arguments = parser.parse_args()
     some = from_folds(arguments.folds)
     if not some:
-        print("No dialogue of these writers was judged.", file=sys.stderr)
+        print("No dialogue of these writers was graded.", file=sys.stderr)
         return 1
     chosen = choose(some, arguments.wanted)
     print(report(some, chosen))

@@ -1,6 +1,7 @@
-"""Turn models that left writers out of their fit: `python -m pipelines.quality.folds FOLDER` fits those that FOLDER lacks, about half an hour each on two cores.
+"""Cross-validation folds of the turn model by writer: `python -m pipelines.quality.folds FOLDER` fits the missing ones.
 
-Calibration and every figure of writers left out rest on them (`fit_combination`, `fit_thresholds`, and `python -m pipelines.quality --folds FOLDER`).
+Each takes about half an hour on two cores. Calibration and every figure on held-out writers depend on them (`fit_combination`,
+`fit_thresholds`, and `python -m pipelines.quality --folds FOLDER`).
 """
 
 from __future__ import annotations
@@ -24,22 +25,22 @@ from pipelines.quality.noise import misheard
 from pipelines.quality.replay import JudgedCall, replay
 from pipelines.score.calibration import OPEN, Calibration
 
-FOLDS: Mapping[str, frozenset[int]] = {  # the writers of models/training/dialogues whom each model has not seen
+FOLDS: Mapping[str, frozenset[int]] = {  # the writers of models/training/dialogues that each model has not seen
     "a": frozenset({1, 4, 6, 7, 11, 16, 20, 23, *range(30, 38)}),
 }
 EPOCHS = 8  # there are fewer dialogues than in the fit of all writers
-NOISES = (0.0, 0.12)  # shares of the words that are misheard or lost where verdicts are measured
+NOISES = (0.0, 0.12)  # shares of the words with recognition errors in measured dialogues
 
 
 def add_folds(parser: argparse.ArgumentParser, is_required: bool = True) -> None:
     """The option `--folds FOLDER`."""
     parser.add_argument(
-        "--folds", type=Path, required=is_required, metavar="FOLDER", help="where `python -m pipelines.quality.folds` put its models"
+        "--folds", type=Path, required=is_required, metavar="FOLDER", help="folder of the models of `python -m pipelines.quality.folds`"
     )
 
 
 def folds_in(folder: Path) -> Iterator[tuple[TurnModel, frozenset[int]]]:
-    """Each model with the writers whom it has not seen. Raises FileNotFoundError, which names the command, where one is missing."""
+    """Each model with the writers that it has not seen. Raises FileNotFoundError, with the command, where one is missing."""
     for name, writers in FOLDS.items():
         weights = folder / f"{name}.safetensors"
         if not weights.is_file():
@@ -49,12 +50,12 @@ def folds_in(folder: Path) -> Iterator[tuple[TurnModel, frozenset[int]]]:
 
 
 def judged_by_folds(folder: Path, noise: float) -> list[JudgedCall]:
-    """The labelled dialogues of all writers left out of some fit, each judged by the model that has not seen its writer; `noise` is the share of misheard words."""
+    """The labelled dialogues of all held-out writers, each graded by a model that has not seen its writer; `noise` is the error rate."""
     return [one for model, writers in folds_in(folder) for one in _judged(model, writers, noise)]
 
 
 def from_folds(folder: Path) -> list[MeasuredVerdict]:
-    """Their verdicts with nothing held back, at each of `NOISES`."""
+    """Their verdicts without thresholds, at each of `NOISES`."""
     return [
         one
         for model, writers in folds_in(folder)
@@ -70,14 +71,14 @@ def _judged(model: TurnModel, writers: Collection[int], noise: float, calibratio
 
 
 def main() -> int:
-    """Fit what is missing; exit status that of the fit."""
-    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.folds", description="Fit turn models that leave writers out.")
-    parser.add_argument("folder", type=Path, help="where the weights go")
+    """Fit the missing models; the exit status is that of the fit."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.quality.folds", description="Fit turn models with held-out writers.")
+    parser.add_argument("folder", type=Path, help="folder for the weights")
     given = parser.parse_args()
     for name, writers in FOLDS.items():
         out = given.folder / f"{name}.safetensors"
         if out.is_file():
-            print(f"{out} is there already")
+            print(f"{out} exists already")
             continue
         command = [
             sys.executable,
@@ -90,7 +91,7 @@ def main() -> int:
             "--leave-out",
             *map(str, sorted(writers)),
         ]
-        code = subprocess.run(command, check=False).returncode  # a process of its own gives its memory back
+        code = subprocess.run(command, check=False).returncode  # a separate process frees its memory
         if code:
             return code
     return 0

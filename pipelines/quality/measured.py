@@ -1,4 +1,4 @@
-"""Verdicts whose right answer is known, as evidence alone gives them: what confidence is calibrated on and thresholds are chosen from."""
+"""Verdicts with known answers, from evidence alone: the input of calibration and thresholds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _OWN_DOUBTS = ("abuse_procedure",)  # decided by the procedure's own table, not 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredVerdict:
-    """One criterion of one call: where the evidence points, how strongly, and what would be right."""
+    """One criterion of one call: the verdict that the evidence supports, its strength, and the right answer."""
 
     source: str  # reference words or recognised ones
     centre: str
-    language: str  # that most words of the call are in, as they were read or heard
+    language: str  # of most words of the call, as read or recognised
     criterion: str
-    verdict: VerdictName  # `unsure` where the evidence points nowhere
+    verdict: VerdictName  # `unsure` where the evidence supports none
     kind: str
     strength: float
     right: str
@@ -36,12 +36,12 @@ class MeasuredVerdict:
 
 
 def from_references(folder: Path) -> list[MeasuredVerdict]:
-    """The verdicts of the calls of a folder, judged from the words of their references with nothing held back."""
+    """The verdicts of the calls of a folder, graded from the words of their references without thresholds."""
     return measured(replay(folder, calibration=OPEN), REFERENCE)
 
 
 def measured(judged: Iterable[JudgedCall], source: str) -> list[MeasuredVerdict]:
-    """Every verdict of some calls that has a right answer."""
+    """Every verdict with a known answer of some calls."""
     found = []
     for one in judged:
         right = right_verdicts(one.reference)

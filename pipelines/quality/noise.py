@@ -1,7 +1,7 @@
-"""What recognition may have made of turns that were read or recognised, to see how much of a judgement hangs on single words.
+"""Simulates recognition errors in turns, to measure how much a verdict depends on single words.
 
-Other voices and other lines spoil other words: a figure that falls with a few of them changed will not hold for calls that nobody has measured. Words are
-spoilt as in training, by what was learned from recognised calls (`models.training.noise`).
+Other voices and other lines cause errors in other words: a figure that drops with a few changed words will not hold for calls that
+nobody has measured. The errors are those of training, learned from recognised calls (`models.training.noise`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pipelines.core.records import Token, Turn
 
 
 def misheard(turn: Turn, rate: float, draw: random.Random) -> Turn:
-    """The turn with about `rate` of its words lost, misheard, torn or joined, and half as many stops moved; masks stay.
+    """The turn with about `rate` of its words lost, misrecognised, split or joined, and half as many stops moved; masks stay.
 
-    A word that changed is up to half as likely as it was. At least one word stays.
+    A changed word has down to half of its probability. At least one word remains.
     """
     if not rate:
         return turn

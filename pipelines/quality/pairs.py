@@ -1,4 +1,7 @@
-"""Prints what was said beside what was recognised, a JSON line a call, for `models.training.learn_noise`: `python -m pipelines.quality.pairs FOLDER STAGE`."""
+"""Prints pairs of spoken and recognised text for `models.training.learn_noise`, a JSON line per call.
+
+python -m pipelines.quality.pairs FOLDER STAGE
+"""
 
 from __future__ import annotations
 

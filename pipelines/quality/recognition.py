@@ -1,7 +1,7 @@
-"""How well the models hear: calls with a written reference are heard again and compared, word by word and second by second.
+"""Measures recognition: calls with a reference are recognised again and compared, by word error rate and by role over time.
 
-A reference lies in `reference/<call_id>.json` beside the recordings: `{"turns": [{"role", "start_s", "end_s", "text"}, ...]}`. Measuring leaves
-nothing behind but its result, `measures.json` beside the warehouse: the unmasked words live in a temporary folder while it runs.
+A reference is `reference/<call_id>.json` beside the recordings: `{"turns": [{"role", "start_s", "end_s", "text"}, ...]}`. The only
+output is `measures.json` beside the warehouse: the unmasked words are in a temporary folder that is deleted afterwards.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ HEARING = ("audio", "transcribe", "diarize", "turns")
 
 @dataclass(frozen=True, slots=True)
 class RecognitionMeasure:
-    """What one call showed. Ratios 0 to 1, and above 1 for a word error rate with more insertions than words."""
+    """The measures of one call. Ratios 0 to 1, and above 1 for a word error rate with more insertions than words."""
 
     call_id: str
     speech_model: str
     words: int
     word_error_ratio: float
     role_right_ratio: float  # of the seconds where a role was given
-    role_given_ratio: float  # of the seconds where somebody was heard
+    role_given_ratio: float  # of the seconds with recognised speech
 
 
 def measure(folder: Path, settings: Settings) -> list[RecognitionMeasure]:
-    """Hear every call of a folder that has a reference, and write what was measured to `measures.json` beside the warehouse.
+    """Recognise every call of a folder that has a reference, and write the measures to `measures.json` beside the warehouse.
 
     Raises MisconfiguredError when no call of the folder has one.
     """
     preflight.check_models(settings)
     calls = [call for call in read_folder(folder).calls if _reference(folder, call).is_file()]
     if not calls:
-        raise MisconfiguredError(f"No call of {folder} has a reference/<call_id>.json to be measured against; see docs/running.md.")
+        raise MisconfiguredError(f"No call of {folder} has a reference/<call_id>.json to compare with; see docs/running.md.")
     with tempfile.TemporaryDirectory(prefix="callgrade-measure-") as temporary:
         hearing = settings.with_(warehouse=Path(temporary) / "measure.duckdb")
         measures = []
@@ -71,7 +71,7 @@ def measure(folder: Path, settings: Settings) -> list[RecognitionMeasure]:
 
 
 def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]], heard: Sequence[Turn]) -> RecognitionMeasure:
-    """One call's measures: words by edit distance after punctuation and case are taken away, roles by the seconds of each turn."""
+    """One call's measures: words by edit distance without punctuation and case, roles by the seconds of each turn."""
     import jiwer
 
     expected = " ".join(word for turn in sorted(reference, key=lambda t: t["start_s"]) for word in words_of(turn["text"]))

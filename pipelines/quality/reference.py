@@ -1,7 +1,7 @@
-"""What a careful person says of a call whose reference is known: the right verdict of each criterion, and the outcome of the procedure.
+"""Reference answers for calls: the right verdict of each criterion, and the outcome of the procedure.
 
-A reference is a JSON file beside the recordings: turns with role, times, text and marks (what the turn does), the call's topic, its holds, who
-hung up, and how the abuse procedure went. Centres' own criteria have no marks and are not measured.
+A reference is a JSON file beside the recordings: turns with role, times, text and marks (labels of what the turn does), the call's
+topic, its holds, who hung up, and the outcome of the abuse procedure. Centres' own criteria have no marks and are not measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def read_references(folder: Path) -> dict[str, Reference]:
 
 
 def right_verdicts(reference: Reference) -> dict[str, str]:
-    """pass, fail or na for each shared criterion; `unsure` where a fact that decides is missing from the call itself."""
+    """pass, fail or na for each shared criterion; `unsure` where a deciding fact is missing from the call itself."""
     turns, topic = reference["turns"], reference["topic"]
     opening = [m for t in [t for t in turns if t["role"] == "operator"][:2] for m in t["marks"]]
     outcome = reference["truth"]["abuse_procedure"]

@@ -1,7 +1,7 @@
-"""What a changed rule, phrase or model would change: every staged call judged anew from its turns and compared with what is published.
+"""Previews the effect of a changed rule, phrase or model: grades every staged call again and compares with the published results.
 
-Nothing is heard again and neither the stage nor the warehouse is written: the report is there to be read before anything is loaded. A person's
-verdict is never touched by judging again, so only the machine's are compared.
+Nothing is recognised again, and neither the stage nor the warehouse is written: the report is for reading before anything is loaded.
+Human verdicts are never changed by regrading, so only automatic ones are compared.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.score.step import Scored, score_batch
 
-NOBODY = "(none)"  # calls whose log names no operator
+NOBODY = "(none)"  # calls without an operator in the log
 _OUTCOME = "outcome of the abuse procedure"
-_SHOWN = 300  # changes told one by one; the tables count all
+_SHOWN = 300  # number of changes listed one by one; the tables count all
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictChange:
-    """One verdict, or outcome of the procedure, that would be another one."""
+    """A verdict, or outcome of the procedure, that would change."""
 
     call_id: str
     operator_id: str
@@ -42,7 +42,7 @@ class VerdictChange:
 
 @dataclass(frozen=True, slots=True)
 class ScoreChange:
-    """The score of one call as it is published and by the rules of now; None where nothing could be decided."""
+    """The score of one call as published and by the current rules; None where nothing could be decided."""
 
     call_id: str
     operator_id: str
@@ -52,17 +52,17 @@ class ScoreChange:
 
 @dataclass(frozen=True, slots=True)
 class RegradeChanges:
-    """Everything that judging again would change."""
+    """All changes that regrading would make."""
 
     rules_before: tuple[str, ...]
     rules_after: str
-    unpublished: int  # staged calls that nobody has seen graded yet
+    unpublished: int  # staged calls that are not published yet
     changes: tuple[VerdictChange, ...]
     scores: tuple[ScoreChange, ...]  # of every compared call
 
 
 def write_report(settings: Settings) -> Path:
-    """Write what judging again would change to `regrade.md` beside the warehouse, and return its path. Raises as `find_changes`."""
+    """Write the changes that regrading would make to `regrade.md` beside the warehouse, and return its path. Raises as `find_changes`."""
     text = report(find_changes(settings))
     path = settings.site / "regrade.md"
     atomic_files.write(path, text.encode())
@@ -70,9 +70,9 @@ def write_report(settings: Settings) -> Path:
 
 
 def find_changes(settings: Settings) -> RegradeChanges:
-    """Judge every staged call by the rules of now and compare it with the published copy.
+    """Grade every staged call by the current rules and compare it with the published copy.
 
-    Raises MisconfiguredError when nothing is published yet: then there is nothing that could change.
+    Raises MisconfiguredError when nothing is published yet, so that nothing could change.
     """
     with open_published(settings) as published:
         rows = published.rows("select call_id, recording_sha256, scored_by from calls where status = 'graded'")
@@ -81,7 +81,7 @@ def find_changes(settings: Settings) -> RegradeChanges:
         new: set[str] = set()
         for call, scored in _judge_again(settings):
             if call.call_id in known and known[call.call_id]["recording_sha256"] == call.recording_sha256:
-                judged[call.call_id] = call, scored  # of a call in two batches the later counts, as when they are loaded
+                judged[call.call_id] = call, scored  # for a call in two batches the later one counts, as when they are loaded
             else:
                 new.add(call.call_id)
         return RegradeChanges(
@@ -102,7 +102,7 @@ def _judge_again(settings: Settings) -> Iterator[tuple[Call, Scored]]:
 
 
 def _changes(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Iterator[VerdictChange]:
-    """The verdicts and outcomes that differ, by call and criterion; one that one side lacks counts as `not asked`."""
+    """The verdicts and outcomes that differ, by call and criterion; one that is missing on one side counts as `not asked`."""
     before = by_call(
         published.rows("select * from criterion_results where judge = 'machine' and call_id in (select unnest(?))", list(judged))
     )
@@ -134,15 +134,15 @@ def _scores(published: Published, judged: dict[str, tuple[Call, Scored]]) -> Ite
 
 
 def report(found: RegradeChanges) -> str:
-    """The changes as Markdown: how many by criterion, what they mean for each operator, and each with its reason before and after."""
+    """The changes as Markdown: counts by criterion, the effect on each operator, and each change with its reason before and after."""
     calls = {change.call_id for change in found.changes}
     lines = [
-        "# What judging again would change",
+        "# Changes by regrading",
         "",
         f"{len(found.scores)} calls compared, {len(calls)} of them change, {len(found.changes)} verdicts in all. "
         f"Staged and not published, so not compared: {found.unpublished}.",
         f"Rules before: {', '.join(found.rules_before) or 'none'}. Rules now: {found.rules_after}.",
-        "A person's verdict stands whatever the machine says.",
+        "Human verdicts take precedence over automatic ones.",
     ]
     if not found.changes:
         return "\n".join([*lines, "", "Nothing changes."]) + "\n"
@@ -168,14 +168,14 @@ def report(found: RegradeChanges) -> str:
 
 
 def _criteria_table(changes: Iterable[VerdictChange]) -> list[str]:
-    """One row a criterion and kind of change, what takes points away first."""
+    """One row per criterion and kind of change, those that cost points first."""
     counts = Counter((c.what, c.before, c.after) for c in changes)
     ordered = sorted(counts.items(), key=lambda item: (item[0][2] != "fail", -item[1], item[0]))
     return ["| criterion | before | after | calls |", "|---|---|---|---|", *(_row(*names, n) for names, n in ordered)]
 
 
 def _operator_table(found: RegradeChanges) -> list[str]:
-    """One row an operator with a change: how many, how many now fail or fail no more, and the mean score before and after."""
+    """One row per operator with a change: the number of changes, of new and of removed fails, and the mean score before and after."""
     changed = defaultdict(list)
     for change in found.changes:
         changed[change.operator_id].append(change)

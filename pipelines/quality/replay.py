@@ -1,6 +1,6 @@
-"""Reference transcripts judged as if they had been recognised without a mistake: turns, then redact, then score.
+"""Grades reference transcripts as if they had been recognised without errors: turns, then redact, then score.
 
-So judgement is measured apart from recognition. What was recognised is measured in the same way from the staged batches of a run.
+This measures judgement separately from recognition. Recognised speech is measured in the same way from the staged batches of a run.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pipelines.score.calibration import Calibration
 from pipelines.score.step import Scored, score_call
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_with
 
-_HEARD = 0.95  # recognition probability of a word that was read, not heard
+_HEARD = 0.95  # recognition probability of a word of a reference
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedCall:
-    """One call as it was judged, beside what was really said."""
+    """One call as graded, with its reference."""
 
     call: Call
     reference: Reference
@@ -43,14 +43,14 @@ def replay(
     spoil: Callable[[Turn], Turn] = lambda turn: turn,
     model: TurnModel | None = None,
 ) -> list[JudgedCall]:
-    """The calls of a folder that have a reference, judged from its words.
+    """The calls of a folder that have a reference, graded from its words.
 
     Args:
         folder: a call log and references.
-        only: ids of the calls that are wanted; all of them where there are none.
+        only: ids of the requested calls; all when empty.
         calibration: see `score_call`.
-        spoil: makes of each turn what recognition may have made of it.
-        model: reads the calls in place of the one that ships.
+        spoil: adds simulated recognition errors to a turn.
+        model: the turn model; the shipped one by default.
     """
     wanted = set(only)
     references = read_references(folder)
@@ -74,7 +74,7 @@ def replay(
 
 
 def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_raw: bool = False) -> JudgedCall:
-    """One call judged from the words of its reference; `keep_raw` as with `--keep-text raw`."""
+    """One call graded from the words of its reference; `keep_raw` as with `--keep-text raw`."""
     model, spoken = get_turn_model(), turns_of(call.call_id, reference)
     personal: list[PersonalData] = []
     if is_masked:
@@ -99,7 +99,7 @@ def _judged(
 
 
 def staged(folder: Path, stage: Path) -> Iterator[JudgedCall]:
-    """The calls of a folder that have a reference, as the batches under `stage` judged them from recognised speech."""
+    """The calls of a folder that have a reference, as the batches under `stage` graded them from recognised speech."""
     for call, reference, own in _staged(
         folder, stage, ("turns", "sentiments", "speech_acts", "findings", "procedures", "verdicts", "evaluations", "metrics")
     ):
@@ -116,7 +116,7 @@ def staged(folder: Path, stage: Path) -> Iterator[JudgedCall]:
 
 
 def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> Iterator[JudgedCall]:
-    """The same calls judged anew from what `spoil` makes of the turns that were recognised."""
+    """The same calls graded again after `spoil` has been applied to the recognised turns."""
     for call, reference, own in _staged(folder, stage, ("audio", "roles", "turns", "dropped", "personal_data")):
         turns = tuple(spoil(turn) for turn in own["turns"])
         scored = score_call(call, own["audio"][0], turns, next(iter(own["roles"]), None), own["dropped"], own["personal_data"])
@@ -124,7 +124,7 @@ def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> It
 
 
 def _staged(folder: Path, stage: Path, kinds: Sequence[str]) -> Iterator[tuple[Call, Reference, dict[str, tuple[Any, ...]]]]:
-    """Each judged call under `stage` that has a reference, with its own rows of some kinds."""
+    """Each graded call under `stage` that has a reference, with its rows of some kinds."""
     references = read_references(folder)
     for file in sorted(stage.rglob("verdicts.parquet")):
         batch = Batch(file.parent)
@@ -136,12 +136,12 @@ def _staged(folder: Path, stage: Path, kinds: Sequence[str]) -> Iterator[tuple[C
 
 
 def turns_of(call_id: str, reference: Reference) -> list[Turn]:
-    """The turns of a reference as if they had been recognised without a mistake."""
+    """The turns of a reference as if they had been recognised without errors."""
     return [_turn(call_id, n, turn) for n, turn in enumerate(reference["turns"], 1)]
 
 
 def _turn(call_id: str, number: int, turn: Reference) -> Turn:
-    """A turn of the reference with its time shared out to its words by their letters."""
+    """A turn of the reference with its time divided among its words by their letters."""
     words = turn["text"].split()
     letters = sum(len(word) for word in words)
     tokens: list[Token] = []

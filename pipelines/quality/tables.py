@@ -1,4 +1,4 @@
-"""Figures as Markdown tables: what a person reads, and what docs/quality.md keeps."""
+"""Figures as Markdown tables, for people and for docs/quality.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.quality.figures import Figures
 
 
 def summary(groups: Mapping[str, Figures]) -> str:
-    """One row a group of calls: all, each language, each centre."""
+    """One row per group of calls: all, each language, each centre."""
     head = (
         "calls", "n", "criteria right of decided", "decided", "wrong fails", "procedure", "of abusive", "left open", "falsely accused", "abuse F1",
         "sentiment F1", "topic", "client type", "quotes resolve", "numbers readable", "names readable",
@@ -17,7 +17,7 @@ def summary(groups: Mapping[str, Figures]) -> str:
 
 
 def criteria(found: Figures) -> str:
-    """One row a criterion."""
+    """One row per criterion."""
     head = ("criterion", "right of decided", "decided", "unsure", "wrong fails", "wrong passes")
     rows = (
         (name, f"{c['right']}/{c['decided']}", pct(c["decided"] / max(c["n"], 1)), c["n"] - c["decided"], c["wrong_fail"], c["wrong_pass"])
@@ -33,7 +33,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def pct(ratio: float) -> str:
-    """0 to 1 as per cent with one digit."""
+    """A ratio from 0 to 1 as a percentage with one decimal."""
     return f"{100 * ratio:.1f} %"
 
 

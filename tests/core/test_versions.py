@@ -105,7 +105,7 @@ def changed_steps(root: Path) -> set[str]:
     ("file", "old", "new", "steps"),
     [
         ("pipelines/redact/names.py", "from __future__", "# a comment\nfrom __future__", set()),
-        ("pipelines/redact/names.py", '"""Finds the names', '"""Looks for the names', set()),
+        ("pipelines/redact/names.py", '"""Recognizes names', '"""Looks for the names', set()),
         ("pipelines/score/calibration.py", "\n\n\n", "\n\n\n\n", set()),
         ("models/training/network.py", "FROZEN_LAYERS = 4", "FROZEN_LAYERS = 5", set()),
         ("pipelines/redact/names.py", "_SAME_NAME = 85.0", "_SAME_NAME = 80.0", {"redact"}),

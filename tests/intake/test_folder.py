@@ -223,7 +223,7 @@ def test_a_log_elsewhere_is_taken_with_the_folder_at_hand(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("make", "centre", "words"),
     [
-        (lambda p: p / "none", None, "no folder"),
+        (lambda p: p / "none", None, "no readable folder"),
         (lambda p: folder(p / "in", {"day/calls.csv": b"x"}), None, "but there is .*day/calls.csv"),
         (lambda p: folder(p / "in", {}), "kyyiv", "did you mean kyiv"),
     ],

@@ -82,7 +82,7 @@ def test_words_that_clearly_say_the_opposite_of_the_log_are_heard_and_reported()
     wrong = decide_roles(replace(CALL, operator_channel=0), stereo(1), stereo=True)
     assert not right.summary.is_mapping_suspect and right.of["voice-operator"][0] == "operator"
     assert wrong.summary.is_mapping_suspect and wrong.of["voice-operator"][0] in ("operator", "unknown")
-    assert "other channel" in wrong.summary.explanation
+    assert "not on the channel" in wrong.summary.explanation
 
 
 def test_a_wrong_channel_in_the_log_is_noticed_in_the_shipped_calls_and_never_believed(calls_folder: Path) -> None:
