@@ -22,7 +22,7 @@ OWN_WEIGHT = 0.5  # weight of a centre's own examples where the weights have a t
 
 @dataclass(frozen=True, slots=True)
 class Prototypes:
-    """Topics with their directions.
+    """Topic prototypes: names and directions.
 
     Attributes:
         center: mean of the call vectors of training, [width].

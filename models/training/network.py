@@ -67,7 +67,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, slots=True)
 class TrainingWindow:
-    """A window of an example as tensors of ids."""
+    """A window of an example with the indices of its topic and client type."""
 
     example: TrainingExample
     window: Window
@@ -94,7 +94,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def standardise(self, batch: Batch) -> None:
-        """Estimate mean and deviation of the encoder output on a batch: all sentences are close together, so the heads would learn slowly."""
+        """Estimate mean and deviation of the encoder output on a batch: all sentences are close together, so heads would learn slowly."""
         states = self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state[batch["turn"] >= 0]
         self.center, self.spread = states.mean(0), states.std(0)
 

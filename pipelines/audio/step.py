@@ -44,7 +44,7 @@ log = logging.getLogger("callgrade")
 
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:
-    """A decoded recording."""
+    """A decoded recording, folded to its distinct tracks."""
 
     tracks: Tracks  # [1 or 2, samples]
     channels: int  # as in the file

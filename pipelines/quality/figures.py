@@ -52,7 +52,7 @@ class Ratio:
 
 @dataclass(slots=True)
 class Figures:
-    """The figures of some calls."""
+    """The quality figures of some calls."""
 
     calls: int = 0
     criteria: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # n, decided, right, wrong_fail, wrong_pass

@@ -48,7 +48,7 @@ _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening"
 
 @dataclass(frozen=True, slots=True)
 class FittingRow:
-    """Features and the true label."""
+    """A training row of the combination: features and the true label."""
 
     name: str  # an act, or `abuse` of a client, or abuse `by_operator`
     features: dict[str, float]

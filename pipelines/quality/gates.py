@@ -16,7 +16,7 @@ from pipelines.quality.figures import Figures
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A figure with its minimum or maximum."""
+    """A quality figure with its minimum or maximum."""
 
     name: str
     value: Callable[[Figures], float]

@@ -17,7 +17,7 @@ from pipelines.core.records import Token, Turn
 def misheard(turn: Turn, rate: float, draw: random.Random) -> Turn:
     """The turn with about `rate` of its words lost, misrecognised, split or joined, and half as many stops moved; masks stay.
 
-    A changed word has down to half of its probability. At least one word remains.
+    The probability of a changed word is reduced by up to half. At least one word remains.
     """
     if not rate:
         return turn

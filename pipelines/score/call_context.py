@@ -22,7 +22,7 @@ MAY_HIDE = 0.5  # with at least this probability of missed words, the question g
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All data of one call for judging it."""
+    """All data of one call that its criteria are judged from."""
 
     call: Call
     centre: Centre
@@ -63,7 +63,7 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A searched stretch of the call."""
+    """A stretch of the call that was searched."""
 
     turns: tuple[Turn, ...]
     start_s: float

@@ -46,7 +46,7 @@ class LogOdds:
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """The fitted weights."""
+    """The fitted weights that combine the turn model with phrases and lexicons."""
 
     acts: Mapping[str, LogOdds]
     abuse: LogOdds  # of a client's turn

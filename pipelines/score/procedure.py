@@ -50,7 +50,7 @@ class ActLike(Protocol):
 
 
 class ProcedureEvent(StrEnum):
-    """An event in a turn that matters for this rule."""
+    """An event of the warn-before-hang-up procedure in a turn."""
 
     ABUSE = "abuse"  # the client abuses the operator or the company
     CALM = "calm"  # the client speaks without abuse
@@ -61,7 +61,7 @@ class ProcedureEvent(StrEnum):
 
 
 class ProcedureState(StrEnum):
-    """The state of the call."""
+    """The state of a call in the warn-before-hang-up procedure."""
 
     QUIET = "quiet"  # no abuse so far
     ABUSED = "abused"  # abuse, and the operator has not spoken since
@@ -125,7 +125,7 @@ ENDINGS: dict[tuple[ProcedureState, str], str] = {
 
 @dataclass(frozen=True, slots=True)
 class ProcedureRule:
-    """The rule of one centre; the defaults are the rule that all five share."""
+    """The warn-before-hang-up rule of one centre; the defaults are the rule that all five share."""
 
     warnings: int = 1
     is_notice_required: bool = True

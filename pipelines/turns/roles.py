@@ -65,7 +65,7 @@ SURE = 0.988  # the roles must have this confidence before sentences are moved
 
 @dataclass(frozen=True, slots=True)
 class StraySentence:
-    """A sentence of another speaker than the diarization assigned."""
+    """A sentence that the diarization assigned to the wrong speaker."""
 
     call_id: str
     start_s: float

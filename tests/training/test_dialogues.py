@@ -60,7 +60,7 @@ def test_a_whole_writer_is_left_out(fitted: list[Dialogue]) -> None:
 
 @pytest.mark.parametrize(
     ("turn", "words"),
-    [("{who: client, text: Слово, pii: [{kind: name, text: Иванов}]}", "does not stand"), ("{who: client}", "text"), ("7", "")],
+    [("{who: client, text: Слово, pii: [{kind: name, text: Иванов}]}", "does not occur"), ("{who: client}", "text"), ("7", "")],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, turn: str, words: str) -> None:
     path = tmp_path / "x.yaml"
