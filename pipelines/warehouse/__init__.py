@@ -1,4 +1,4 @@
-"""The DuckDB warehouse: migrate, load, check, publish, forget. One writer; people read the published copy."""
+"""The DuckDB warehouse: migrate, load, check, publish and forget. One process writes; readers use the published copy."""
 
 from __future__ import annotations
 

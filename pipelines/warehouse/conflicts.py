@@ -1,6 +1,6 @@
-"""Settles who owns a call id and a recording when a batch meets what the warehouse holds.
+"""Resolves conflicts over call ids and recordings between a batch and the warehouse.
 
-    arrives                                      meets                                   becomes
+    received                                     in the warehouse                        result
     graded call                                  the call graded from another recording  quarantined, id~sha256
     graded call                                  its recording, graded under another id  quarantined, own id
     graded call                                  its id, rejected earlier               graded; the earlier row goes, or moves to id~sha256 if it is
@@ -10,7 +10,7 @@
     rejected                                    its id, rejected, another recording    rejected, id~sha256
     recording without a row in the log           the same file, graded                   nothing: the row was found since
 
-So nothing that was graded is ever overwritten by another recording, nothing received is lost, and halves of a folder may come in any order.
+A graded call is never overwritten by another recording, nothing received is lost, and parts of a folder may be loaded in any order.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import polars as pl
 
 from pipelines.core.rejections import Key, Reason
 
-_NO_ROW = "call_id like 'no-row:%'"  # how intake names a recording that the log does not know
+_NO_ROW = "call_id like 'no-row:%'"  # the id that intake gives to a recording without a row in the log
 
 
 def resolve(db: duckdb.DuckDBPyConnection) -> None:
     """Turn the temporary table `received` into `incoming`, with final call ids and statuses; `staged_id` is the id in the batch.
 
-    Makes two more temporary tables: `moved` (rows of store.calls that get a new id) and `superseded` (ids of rows that go).
+    Also creates the temporary tables `moved` (rows of store.calls that get a new id) and `superseded` (ids of rows to delete).
     """
     db.execute(_CONFLICTING)
     db.register("reasons", _reasons(db))
@@ -39,7 +39,7 @@ def resolve(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _reasons(db: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Why each sound recording that is in conflict is not graded."""
+    """The reason why each conflicting recording is not graded."""
     found = db.execute(
         """select call_id, conflict, graded_as, graded_sha256[:8] from conflicting
            where is_sound and conflict is not null order by call_id"""
@@ -65,7 +65,7 @@ same_sound as (
         coalesce(
             (select min(g.call_id) from store.calls as g
              where g.status = 'graded' and g.recording_sha256 = s.recording_sha256 and g.call_id <> s.call_id),
-            -- Twice in this batch: the first id has it.
+            -- Duplicate within this batch: the first id is graded.
             nullif(min(s.call_id) filter (where s.is_sound and s.graded_sha256 is null) over (partition by s.recording_sha256), s.call_id)
         ) as graded_as,
         {_NO_ROW} and (

@@ -1,6 +1,6 @@
-"""Writes docs/dictionary.md, and the end of docs/warehouse.md, from the comments in sql/, so that they cannot differ.
+"""Writes docs/dictionary.md and the end of docs/warehouse.md from the comments in sql/.
 
-Run `python -m pipelines.warehouse.dictionary` after a view, macro or check changed; a test fails while the page is behind.
+Run `python -m pipelines.warehouse.dictionary` after a change to a view, macro or check; a test fails while the pages are outdated.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MARK = "<!-- From here on made by `python -m pipelines.warehouse.dictionary`; c
 
 
 def pages() -> dict[Path, str]:
-    """The pages as they should be: the dictionary of the views, and the page about the warehouse with its macros and checks."""
+    """The expected text of each page: the dictionary of the views, and the warehouse page with its macros and checks."""
     about = DOCS / "warehouse.md"
-    written = about.read_text(encoding="utf-8").partition(_MARK)[0]  # what people wrote stays
+    written = about.read_text(encoding="utf-8").partition(_MARK)[0]  # the hand-written part is preserved
     made = [_MARK, "", "## Macros", "", *_macros(), "", "## Checks", "", *_checks()]
     return {about: written + "\n".join(made) + "\n", DOCS / "dictionary.md": _dictionary()}
 

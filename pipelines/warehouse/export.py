@@ -1,7 +1,7 @@
-"""A view or the result of a query as an Excel sheet or a Parquet file, from the published copy.
+"""Exports a view or a query result from the published copy to an Excel sheet or a Parquet file.
 
-Excel knows no time zone: moments are written there as the wall clock of the centre that the row belongs to. Parquet keeps them as moments.
-Nothing that somebody said or typed becomes a formula: text is written as text, and keeps being text when its cell is edited.
+Excel has no time zones: timestamps are written there as the local time of the row's centre. Parquet keeps them as timestamps.
+Text is always written as text and stays text when its cell is edited, so transcripts and typed notes never become formulas.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from pipelines.core.spreadsheet import AS_TEXT, cells
 from pipelines.core.sql_text import literal
 
 SUFFIXES = (".xlsx", ".parquet")
-MOST_ROWS = 1_048_575  # of a sheet, below its head
+MOST_ROWS = 1_048_575  # rows of a sheet below its header
 _AT_ONCE = 10_000
 
 
 def export(settings: Settings, what: str, out: Path, most_rows: int = MOST_ROWS) -> int:
-    """Write a view, or the result of the query in a file that ends in .sql, to an .xlsx or .parquet file; returns the number of rows.
+    """Write a view, or the result of the query in a .sql file, to an .xlsx or .parquet file; return the number of rows.
 
-    A file of that name is replaced once the new one is whole. Raises MisconfiguredError when the view, the query or the name of the file is
-    wrong, or the rows do not fit into a sheet; TransientError when the disk fails.
+    An existing file is replaced once the new one is complete. Raises MisconfiguredError when the view, the query or the file name is
+    wrong, or when a sheet cannot hold the rows; TransientError when the disk fails.
     """
     if out.suffix.lower() not in SUFFIXES:
-        raise MisconfiguredError(f"{out}: name the file with one of {', '.join(SUFFIXES)} at its end; that says what is written.")
+        raise MisconfiguredError(f"{out}: the file name must end in one of {', '.join(SUFFIXES)}, which selects the format.")
     if not out.parent.is_dir():
-        raise MisconfiguredError(f"{out}: the folder {out.parent} is not there. Make it first, or correct the path.")
+        raise MisconfiguredError(f"{out}: the folder {out.parent} does not exist. Create it, or correct the path.")
     part = out.with_name(f".{out.name}.part")
     with open_published(settings) as published:
         db = published.connection
@@ -56,7 +56,7 @@ def export(settings: Settings, what: str, out: Path, most_rows: int = MOST_ROWS)
 
 
 def _query(db: duckdb.DuckDBPyConnection, what: str) -> tuple[str, list[tuple[str, str]]]:
-    """The query that is meant, and what its columns mean where that is known."""
+    """The query to export, and the descriptions of its columns where they are known."""
     if what.lower().endswith(".sql"):
         return _query_of_file(db, Path(what)), []
     views = dict(db.execute("select view_name, comment from duckdb_views() where not internal and schema_name = 'main'").fetchall())
@@ -64,7 +64,7 @@ def _query(db: duckdb.DuckDBPyConnection, what: str) -> tuple[str, list[tuple[st
         near = difflib.get_close_matches(what, views, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
         raise MisconfiguredError(
-            f"There is no view {what!r}.{hint} Views are {', '.join(sorted(views))}; a query of your own goes into a file that ends in .sql."
+            f"There is no view {what!r}.{hint} Views are {', '.join(sorted(views))}; put a custom query into a .sql file."
         )
     columns = db.execute(
         "select column_name, comment from duckdb_columns() where schema_name = 'main' and table_name = ? order by column_index", [what]
@@ -82,7 +82,7 @@ def _query_of_file(db: duckdb.DuckDBPyConnection, file: Path) -> str:
     except duckdb.Error as error:
         raise MisconfiguredError(f"{file}: {str(error).strip().splitlines()[0]}") from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise MisconfiguredError(f"{file} must hold one query (select, from or with) and nothing else.")
+        raise MisconfiguredError(f"{file} must contain one query (select, from or with) and nothing else.")
     return statements[0].query.strip().rstrip(";")
 
 
@@ -107,7 +107,7 @@ def _write_sheet(db: duckdb.DuckDBPyConnection, query: str, about: Sequence[tupl
         while found := result.fetchmany(_AT_ONCE):
             if rows + len(found) > most_rows:
                 raise MisconfiguredError(
-                    f"The result has more than the {most_rows:,} rows that a sheet can hold. Narrow it with a query of your own, or export to .parquet."
+                    f"The result has more than the {most_rows:,} rows that a sheet can hold. Narrow it by a query, or export to .parquet."
                 )
             for row in found:
                 rows += 1
@@ -126,7 +126,7 @@ def _write_sheet(db: duckdb.DuckDBPyConnection, query: str, about: Sequence[tupl
 
 
 def _on_the_wall(db: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The query with every moment as the wall clock of the row's centre, and the column's name saying so; UTC where the row tells no centre."""
+    """The query with each timestamp in the local time of the row's centre, named in the column header; UTC for rows without a centre."""
     columns = db.execute(f"describe (\n{query}\n)").fetchall()
     moments = [name for name, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]
     if not moments:

@@ -1,7 +1,7 @@
-"""The writer's DuckDB file: one writer at a time, its tables by migrations, its views and macros from sql/.
+"""The warehouse file: one writer at a time, tables from migrations, views and macros from sql/.
 
-Migrations are append-only: each is applied once, in one transaction, and remembered with its sha256. What `marts` makes is made again
-whenever its text changed. Nobody but the functions of `warehouse` opens this file; people read the published copy.
+Migrations are append-only: each is applied once, in one transaction, and recorded with its sha256. `marts` recreates its views and tables
+whenever their text changes. Only the `warehouse` package opens this file; everything else reads the published copy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pipelines.warehouse.marts import SQL
 LOCK_TIMEOUT_S = 600.0
 _POLL_S = 0.2
 _SAY_AFTER_S = 2.0
-# The rows of store.migrations that remember which macros and views the file has, and from which its tables of the schema `made` were worked out.
+# The rows of store.migrations that record the digest of the macros and views, and that of the queries behind the tables of schema `made`.
 _VIEWS, _MADE = "~views", "~made"
 _OURS = {_VIEWS, _MADE}
 
@@ -39,10 +39,10 @@ log = logging.getLogger("callgrade")
 
 @contextmanager
 def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The writer's file, migrated to this version, held by this process alone while the block runs.
+    """Open the migrated warehouse file; this process holds the write lock while the block runs.
 
-    Raises TransientError when another writer keeps the file for `timeout_s`, or the disk fails; MisconfiguredError when the file was made
-    by a changed or newer version of the migrations.
+    Raises TransientError when another writer holds the lock for `timeout_s` or the disk fails; MisconfiguredError when the file was
+    written with changed or newer migrations.
     """
     with write_lock(settings, timeout_s), writers_connection(settings, timeout_s) as connection, disk_errors_explained(settings.warehouse):
         migrate(connection)
@@ -51,7 +51,7 @@ def open_for_writing(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> I
 
 @contextmanager
 def writers_connection(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The writer's file or the lake in its place, not migrated; the caller holds the write lock of this machine."""
+    """Open the warehouse file, or the lake that replaces it, without migrating; the caller holds this machine's write lock."""
     remove_leftovers(settings.warehouse)
     if settings.lake is not None:
         with lake.open_for_writing(settings.lake, timeout_s) as connection:
@@ -67,7 +67,7 @@ def writers_connection(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
 
 
 def _begin(path: Path) -> None:
-    """An empty file, whole from when it has its name: one whose first 12 kB a full disk cut short could never be opened again."""
+    """Create an empty file, complete before it gets its name. DuckDB cannot open one whose first 12 kB a full disk truncated."""
     fresh = path.with_name(f".{path.name}.fresh")
     connect(fresh).close()
     atomic_files.put_in_place(fresh, path)
@@ -75,7 +75,7 @@ def _begin(path: Path) -> None:
 
 @contextmanager
 def open_for_reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """The writer's tables as they were committed last, of whatever version; None where nothing was ever written."""
+    """Open the tables as last committed, of any version; None where nothing was ever written."""
     if settings.lake is not None:
         try:
             with lake.open_for_reading(settings.lake) as connection:
@@ -96,18 +96,18 @@ def open_for_reading(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection |
 
 @contextmanager
 def disk_errors_explained(path: Path) -> Iterator[None]:
-    """Turn what DuckDB raises when a disk fails, in a statement, a checkpoint or a commit, into a TransientError."""
+    """Turn DuckDB's disk errors, in a statement, a checkpoint or a commit, into a TransientError."""
     try:
         yield
     except (OSError, duckdb.IOException, duckdb.FatalException, duckdb.TransactionException) as error:
         raise TransientError(
-            f"The warehouse {path} could not be written: {_first_line(error)}. What was there before is as it was."
+            f"The warehouse {path} could not be written: {_first_line(error)}. Its previous content is unchanged."
         ) from error
 
 
 @contextmanager
 def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
-    """Hold the right to write; other processes wait, and say so, up to `timeout_s`, then get a TransientError."""
+    """Hold the write lock; other processes log that they wait, up to `timeout_s`, then raise a TransientError."""
     private_files.make_folder(settings.site)
     _tighten(settings)
     with (settings.site / "writer.lock").open("a+", encoding="utf-8") as file:
@@ -127,21 +127,21 @@ def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
                     log.info("waiting: another process (%s) is writing to %s", _holder(file), settings.warehouse.name)
                     said = True
                 time.sleep(_POLL_S)
-        with suppress(OSError):  # a full disk keeps nobody from reading who wrote last
+        with suppress(OSError):  # a full disk must not prevent others from reading who wrote last
             file.truncate(0)
             file.write(f"{os.getpid()} on {socket.gethostname()}")
             file.flush()
-        yield  # closing the file gives the lock back, also when the process dies
+        yield  # closing the file releases the lock, also when the process dies
 
 
 def _tighten(settings: Settings) -> None:
-    """Take what an older version, another umask or a copy left open to other users of this machine away from them."""
+    """Revoke access that an older version, another umask or a copy gave to other users of this machine."""
     local_lake = [Path(settings.lake.data)] if settings.lake is not None and not settings.lake.is_in_bucket else []
     private_files.tighten(settings.site, settings.warehouse, settings.warehouse.with_name(f"{settings.warehouse.name}.wal"), *local_lake)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a killed run may have left beside a DuckDB file: memory moved to disk, copies that were not finished."""
+    """Remove files that a killed run may have left beside a DuckDB file: spilled memory and unfinished copies."""
     shutil.rmtree(f"{path}.tmp", ignore_errors=True)
     for name in (f".{path.name}.part", f".{path.name}.fresh", f".{path.name}.fresh.wal"):
         path.with_name(name).unlink(missing_ok=True)
@@ -153,22 +153,22 @@ def _holder(lock: TextIO) -> str:
 
 
 def connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection that shows moments in UTC. Raises TransientError when another process has the file open."""
+    """A connection with its time zone set to UTC. Raises TransientError when another process has the file open."""
     private_files.make_folder(path.parent)
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
-        hint = " Close the program that has it open; to look at the data, open the published copy." if "lock" in str(error) else ""
+        hint = " Close the program that has it open; to read the data, open the published copy." if "lock" in str(error) else ""
         raise TransientError(f"{path} cannot be opened: {_first_line(error)}.{hint}") from error
     connection.execute("set timezone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")  # which DuckDB shows in a process that was spawned, taking it for a session
+    connection.execute("set enable_progress_bar = false")  # DuckDB takes a spawned process for an interactive session
     return connection
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
-    """Bring tables, macros and views to this version; does nothing where they are.
+    """Migrate tables, macros and views to this version; does nothing when they are current.
 
-    Raises MisconfiguredError when a migration that was applied has since been changed or is not here.
+    Raises MisconfiguredError when an applied migration has since been changed or is missing.
     """
     connection.execute("create schema if not exists store")
     table = (
@@ -180,7 +180,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     missing = sorted(set(applied) - {file.name for file in files} - _OURS)
     if missing:
         raise MisconfiguredError(
-            f"The warehouse was made by a newer version: it knows migration {missing[0]}, which is not in sql/migrations."
+            f"The warehouse was written by a newer version: it has migration {missing[0]}, which is not in sql/migrations."
         )
     for file in files:
         digest = _digest(file)
@@ -188,15 +188,15 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
             later = [name for name in applied if name > file.name and name not in _OURS]
             if later:
                 raise MisconfiguredError(
-                    f"sql/migrations/{file.name} comes before {later[0]}, which is applied already; give it the next number."
+                    f"sql/migrations/{file.name} comes before {later[0]}, which has already been applied; give it the next number."
                 )
             _apply(connection, partial(connection.execute, lake.fitted(connection, file.read_text(encoding="utf-8"))), {file.name: digest})
         elif applied[file.name] != digest:
             raise MisconfiguredError(
-                f"sql/migrations/{file.name} was changed after it was applied. Put it back as it was and add a new migration instead."
+                f"sql/migrations/{file.name} was changed after it was applied. Restore it and add a new migration instead."
             )
     views = marts.digest(sql)
-    if applied.get(_VIEWS) == views:  # as at nearly every opening: nothing can be made of other queries then
+    if applied.get(_VIEWS) == views:  # the usual case: the queries of derived tables cannot have changed then
         return
     made = marts.digest_of_made(sql)
     change = marts.create_views if applied.get(_MADE) == made else marts.create

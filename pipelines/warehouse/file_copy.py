@@ -1,4 +1,4 @@
-"""The read-only copy of a warehouse that is a file."""
+"""The read-only copy of a file-based warehouse."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipelines.core.errors import TransientError
 
 
 def write(source: Path, target: Path) -> None:
-    """Copy a file that nobody writes so that a reader finds the old copy or the new one, whole, whatever happens meanwhile.
+    """Copy a file that is not being written; readers see either the old copy or the new one, complete, whatever happens meanwhile.
 
-    A copy bears the moment of what it copies: only where moment or size differ are the files read, and one that holds the same is left alone. Raises
-    TransientError when the disk fails; the copy of before is still there.
+    A copy has the modification time of its source: the files are compared only where time or size differ, and identical content is not
+    copied again. Raises TransientError when the disk fails; the previous copy is then still in place.
     """
     if target.exists() and filecmp.cmp(source, target):
         return
@@ -32,12 +32,12 @@ def write(source: Path, target: Path) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise TransientError(
-            f"The copy for readers, {target}, could not be written: {error.strerror}. The copy of before is still there."
+            f"The copy for readers, {target}, could not be written: {error.strerror}. The previous copy is unchanged."
         ) from error
 
 
 def _copy_bytes(old: BinaryIO, new: BinaryIO) -> None:
-    """By the file system, which shares the blocks of both files where it can (XFS, Btrfs), or else byte by byte."""
+    """Let the file system copy, which shares blocks where it can (XFS, Btrfs), or copy byte by byte."""
     try:
         while os.copy_file_range(old.fileno(), new.fileno(), 1 << 20):
             pass

@@ -1,9 +1,9 @@
-"""Takes calls out for good: a client who asks for it, and calls whose time is over. Nothing of them is left, and they do not come back.
+"""Erases calls permanently: on a client's request, or when their retention period ends.
 
-What is forgotten leaves the stage, the clips, the published copy, what the caller stores elsewhere and, last of all, the writer's file: a run
-that was killed finds in there what it has still to do. DuckDB leaves deleted rows in free blocks, so both files are written anew without them.
-Kept is the sha256 of each recording, so that one which still lies in the folder is rejected when it is received again, under an id that says
-nothing.
+Forgotten calls are removed from the stage, the clips, the published copy, the caller's other stores and, last, the warehouse file, so
+that a run after one that was killed finds there what is left to do. DuckDB keeps deleted rows in free blocks, so both files are rewritten
+without them. Only the sha256 of each recording stays, so that a recording that is still in the folder is rejected when it is received
+again, under an id that reveals nothing.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from pipelines.warehouse.file import (
     writers_connection,
 )
 
-MARK = ".forgotten"  # beside the published copy: written anew whenever calls were taken out of it, so that a server stops showing the one of before
+MARK = ".forgotten"  # beside the published copy; rewritten whenever calls are removed, so that a server stops serving the previous copy
 ON_REQUEST = "Forgotten on request"
 PAST_ITS_TIME = "Forgotten because its time was over"
-_OF_A_CONFLICT = re.compile(r"~[0-9a-f]{8}$")  # what `conflicts` adds to the id of a call whose id another recording bears
+_OF_A_CONFLICT = re.compile(r"~[0-9a-f]{8}$")  # what `conflicts` appends to the id of a call whose id belongs to another recording
 log = logging.getLogger("callgrade")
 
 
 @dataclass(frozen=True, slots=True)
 class ForgottenCall:
-    """A call that is forgotten; the sha256 of its recording is not known where none was found."""
+    """A forgotten call; the sha256 of its recording is None where it is not known."""
 
     call_id: str
     recording_sha256: str | None
@@ -54,16 +54,16 @@ Elsewhere = Callable[[Sequence[ForgottenCall]], None]
 
 
 def erase_client(settings: Settings, client_ref: str, elsewhere: Elsewhere | None = None) -> list[Path]:
-    """Forget every call of a client, loaded or only staged; returns the clip files that went with them.
+    """Forget every call of a client, loaded or only staged; return the clip files that were removed.
 
-    `elsewhere` is told the loaded calls once readers no longer see them and while the writer's file still holds them; it must remove what else is stored
-    of them, and may be told the same calls again by the run after one that was killed.
+    `elsewhere` is called with the loaded calls when readers no longer see them and the warehouse file still holds them; it must remove
+    whatever else is stored about them, and may get the same calls again from the run after one that was killed.
     """
     return _forget(settings, "client_ref = ?", client_ref, lambda call: call.client_ref == client_ref, ON_REQUEST, elsewhere)
 
 
 def forget_before(settings: Settings, day: date, elsewhere: Elsewhere | None = None) -> list[Path]:
-    """Forget every call that began (or, without a start time, was loaded) before a day in UTC; returns the clip files that went with them.
+    """Forget every call that began (without a start time: was loaded) before a day in UTC; return the clip files that were removed.
 
     For `elsewhere` see `erase_client`.
     """
@@ -80,8 +80,8 @@ def forget_before(settings: Settings, day: date, elsewhere: Elsewhere | None = N
 
 
 def reject_forgotten(settings: Settings, calls: Sequence[Call], rejected: Sequence[Rejection]) -> tuple[list[Call], list[Rejection]]:
-    """What was received without the calls that were forgotten; those are among what was rejected, as rows that name nobody."""
-    with open_for_reading(settings) as db, suppress(duckdb.CatalogException):  # an older version never forgot a recording
+    """Separate forgotten calls from the received ones; they become rejected rows without identifying data."""
+    with open_for_reading(settings) as db, suppress(duckdb.CatalogException):  # an older version has no table of forgotten recordings
         if db is not None:
             return without_forgotten(db, calls, rejected)
     return list(calls), list(rejected)
@@ -90,7 +90,7 @@ def reject_forgotten(settings: Settings, calls: Sequence[Call], rejected: Sequen
 def without_forgotten(
     db: duckdb.DuckDBPyConnection, calls: Sequence[Call], rejected: Sequence[Rejection]
 ) -> tuple[list[Call], list[Rejection]]:
-    """As `reject_forgotten`, asked of an open warehouse."""
+    """`reject_forgotten` on an open warehouse."""
     rows: list[Call | Rejection] = [*calls, *rejected]
     asked = pl.DataFrame(
         {
@@ -116,7 +116,7 @@ def without_forgotten(
 
 
 def forget_in_stage(batch: Batch, calls: Sequence[Call], rejected: Sequence[Rejection]) -> None:
-    """Remove from a batch the rows of calls and of what was rejected, and no others."""
+    """Remove the rows of these calls and rejected rows from a batch, and no others."""
     meant: list[Call | Rejection] = [*calls, *rejected]
     gone = {(row.call_id, row.recording_sha256) for row in meant}
     shas = {sha256 for _, sha256 in gone if sha256}
@@ -142,19 +142,19 @@ def _forget(
             gone = {*loaded, *(ForgottenCall(call.call_id, call.recording_sha256) for call in staged)}
             if not gone:
                 if settings.lake is not None:
-                    lake.leave_nothing_behind(db)  # what a killed run had deleted already
+                    lake.leave_nothing_behind(db)  # rows that a killed run has already deleted
                 return []
-            _remember(db, gone, reason)  # first: whatever stops this run, they cannot come back
-            db.execute("checkpoint")  # no write-ahead log may be left to meet the fresh file
+            _remember(db, gone, reason)  # first: the calls cannot be loaded again, even if this run stops here
+            db.execute("checkpoint")  # no write-ahead log may remain beside the new file
         _remove_fetched(settings, [*(recording for *_, recording in found if recording), *(call.recording for call in staged)])
         calls = [Call(one.call_id, "", "", one.recording_sha256 or "", 0, None) for one in gone]
         missing = [Rejection(one.call_id, "", "quarantined", "") for one in loaded]
         for batch in batches:
             forget_in_stage(batch, calls, missing)
-        ids = {one.call_id for one in loaded}  # an id of the stage alone may be another's in here
+        ids = {one.call_id for one in loaded}  # an id that is only staged may belong to another call here
         _remove_unreadable(settings, ids)
         clips = _remove_clips(settings, ids)
-        for report in settings.site.glob("regrade.*"):  # names calls, theirs perhaps; the command writes it anew
+        for report in settings.site.glob("regrade.*"):  # the report names calls; the command writes it again
             report.unlink(missing_ok=True)
         rewriting.write_anew(settings.snapshot, sorted(ids))
         if settings.snapshot.exists():
@@ -171,7 +171,7 @@ def _forget(
 
 
 def _remove_empty_batches(settings: Settings) -> None:
-    """Remove what a run that was killed while forgetting left of a batch: nobody's rows, and no file that says whose they were."""
+    """Remove batches that a run killed while forgetting left without rows, or without the list that names their calls."""
     for folder in sorted(settings.stage.glob("*/")):
         calls = folder / "calls.parquet"
         if staging.is_whole(calls) if calls.exists() else not any(f.is_file() for f in folder.rglob("*")):
@@ -197,7 +197,7 @@ def _remember(db: duckdb.DuckDBPyConnection, gone: set[ForgottenCall], reason: s
 
 
 def _remove_clips(settings: Settings, ids: set[str]) -> list[Path]:
-    """Remove the clips of these calls with their side-cars, and half-written ones of any call."""
+    """Remove the clips of these calls with their sidecar files, and unfinished clips of any call."""
     sounds = []
     for file in sorted(settings.clips.glob("*")):
         if file.name.startswith("."):
@@ -212,12 +212,12 @@ def _remove_clips(settings: Settings, ids: set[str]) -> list[Path]:
             staging.write_records(rows, Clip, [clip for clip in clips if clip.call_id not in ids])
     for sound in set(sounds):
         sound.unlink(missing_ok=True)
-        sound.with_suffix(".json").unlink(missing_ok=True)  # last: it is what tells a killed run whose sound this is
+        sound.with_suffix(".json").unlink(missing_ok=True)  # last: it tells the run after a killed one which call the sound belongs to
     return sorted(set(sounds))
 
 
 def _remove_fetched(settings: Settings, recordings: Sequence[str]) -> None:
-    """Remove the copies of recordings that were fetched from a source; recordings elsewhere are their keeper's."""
+    """Remove copies of recordings that were fetched from a source; recordings elsewhere belong to their owner."""
     for recording in recordings:
         path = Path(recording).resolve()
         if path.is_relative_to(settings.inbox.resolve()):
@@ -225,7 +225,7 @@ def _remove_fetched(settings: Settings, recordings: Sequence[str]) -> None:
 
 
 def _remove_unreadable(settings: Settings, ids: set[str]) -> None:
-    """Remove what a crash left in the stage and nobody can read by its calls: files of dead writers, and calls of batches whose list is cut short."""
+    """Remove staged files that a crash left unattributable: those of dead writers, and of batches with a truncated list."""
     staging.remove_abandoned(settings.stage)
     for folder in sorted(settings.stage.glob("*/")):
         if (folder / "calls.parquet").exists() and not staging.is_whole(folder / "calls.parquet"):
@@ -233,5 +233,5 @@ def _remove_unreadable(settings: Settings, ids: set[str]) -> None:
 
 
 def call_id_sha256(call_id: str) -> str:
-    """A call's id, as the log had it, in the way in which the warehouse stores it of a call that was forgotten."""
+    """The hash under which the warehouse stores the id, as in the call log, of a forgotten call."""
     return hashlib.sha256(_OF_A_CONFLICT.sub("", call_id).encode()).hexdigest()

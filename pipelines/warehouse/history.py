@@ -1,6 +1,6 @@
-"""Keeps the judgements that are replaced: when a call is judged by other rules or models, what stood before stays readable.
+"""Archives replaced judgements: when a call is judged by other rules or models, the earlier results stay readable.
 
-A verdict that comes again as it was is not kept twice; it stands since it was first given. So is an evaluation by the same versions.
+An unchanged verdict is not archived; it keeps the time when it was first given. The same holds for an evaluation by the same versions.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from datetime import datetime
 
 import duckdb
 
-# The key of a judgement within its call, and when it was given.
+# The key of a judgement within its call, and the column with its time.
 JUDGED_AT = {"verdicts": "judged_at", "evaluations": "evaluated_at"}
 _KEYS = {"verdicts": "call_id, scorecard_id, criterion_id", "evaluations": "call_id, scorecard_id"}
 
 
 def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
-    """Copy the machine's judgements that are about to be replaced into store.past_*; call it while old and new rows are there, and the temporary tables `changed` and, of these, `known`.
+    """Copy the automatic judgements that are about to be replaced into store.past_*.
 
-    Makes the temporary tables `standing_verdicts` and `standing_evaluations`: the keys of what comes again as it was, with its moment.
+    Call it while old and new rows exist, with the temporary tables `changed` and `known` (those of `changed` that were loaded before).
+    Creates the temporary tables `standing_verdicts` and `standing_evaluations`: the keys of unchanged judgements, with their times.
     """
     versions = "m.speech_model, m.scored_by"
     for table, key in _KEYS.items():
@@ -25,7 +26,7 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
         joined, added, met, also = "", "", "", ""
         if table == "evaluations":
             joined, added, also = "left join {}metrics as m on m.call_id = j.call_id", f", {versions}", f", {versions}"
-        else:  # what the rules changed is asked of what was replaced alone, not of all that stands
+        else:  # only replaced rows are asked which rules changed
             met, also = f"left join new_{table} as n on {_same('n', 'j', key)}", ", n.verdict as replaced_by"
         old = f"""from store.{table} as j {joined.format("store.")} {met}
                   where j.judge = 'machine' and j.call_id in (select call_id from known)"""
@@ -45,7 +46,10 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
 
 
 def put_in_place(db: duckdb.DuckDBPyConnection, table: str, moment: datetime) -> None:
-    """Replace the machine's judgements of the changed calls by the new ones; a person's stay. The temporary table `numbers` numbers them."""
+    """Replace the automatic judgements of the changed calls; human ones stay.
+
+    The temporary table `numbers` gives their call numbers.
+    """
     at = JUDGED_AT[table]
     db.execute(f"delete from store.{table} where call_id in (select call_id from known) and judge = 'machine'")
     db.execute(
@@ -68,7 +72,7 @@ def _same(one: str, other: str, key: str) -> str:
 
 
 def _columns_of_both(db: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """A batch that an older version staged lacks the newer columns."""
+    """The columns that both tables have: a batch staged by an older version lacks newer ones."""
     rows = db.execute(
         """select column_name from duckdb_columns() where schema_name = 'store' and table_name = ?
            intersect

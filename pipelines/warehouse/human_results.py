@@ -1,4 +1,4 @@
-"""The rows of judge `human`: what people say of calls, in the warehouse beside the machine's verdicts."""
+"""Rows of judge `human`: human verdicts and evaluations in the warehouse, beside the automatic ones."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pipelines.core.published import Row
 
 
 def replace(db: duckdb.DuckDBPyConnection, call_ids: Sequence[str], verdicts: Sequence[Row], evaluations: Sequence[Row]) -> None:
-    """Make the human verdicts and evaluations of these calls be these, in one transaction.
+    """Set the human verdicts and evaluations of these calls, in one transaction.
 
-    Calls whose rows differ from those before are published anew; where none does, nothing is written.
+    Calls whose rows changed are marked for publication; nothing is written when no row changed.
     """
     db.execute("begin")
     try:
         db.execute("create or replace temp table judged_anew (call_id varchar)")
         _replace(db, "verdicts", call_ids, verdicts, "judged_at")
         _replace(db, "evaluations", call_ids, evaluations, "evaluated_at")
-        db.execute("insert into store.unpublished select distinct call_id from judged_anew")  # what follows from them is made anew
+        db.execute("insert into store.unpublished select distinct call_id from judged_anew")  # derived rows are rebuilt
     except BaseException:
         db.execute("rollback")
         raise

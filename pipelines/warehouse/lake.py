@@ -1,7 +1,7 @@
-"""The warehouse of several machines: the same tables in DuckLake, its catalogue in PostgreSQL, its rows as Parquet where all machines reach them.
+"""The shared warehouse of several machines: DuckLake with its catalogue in PostgreSQL and its rows as Parquet in shared storage.
 
-Whoever writes holds a lock in the catalogue, from whatever machine; it goes with his connection, so that a killed writer keeps nobody waiting.
-What he wrote counts from his commit on, all at once. Readers open a copy of their own, as they do without a lake.
+A writer on any machine holds a lock in the catalogue. The lock ends with its connection, so a killed writer blocks nobody. A write takes
+effect as a whole with its commit. Readers open a local copy, as they do without a lake.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.lake_address import LakeAddress
 from pipelines.core.sql_text import literal
 
-NAME = "lake"  # what the tables' database is called in a connection
-_LOCK = 4_207_116_001  # any number that means nothing to others who use this PostgreSQL database
+NAME = "lake"  # the database with the tables within a connection
+_LOCK = 4_207_116_001  # arbitrary, and unused by other programs in this PostgreSQL database
 _POLL_S = 0.2
 _SAY_AFTER_S = 2.0
-_OLD = "interval 1 day"  # whoever began to read before has ended
+_OLD = "interval 1 day"  # readers that began before have finished
 _PACKAGES = {
     "postgres_scanner": "duckdb-extension-postgres-scanner",
     "ducklake": "duckdb-extension-ducklake",
@@ -48,15 +48,15 @@ log = logging.getLogger("callgrade")
 
 
 class NoLakeError(MisconfiguredError):
-    """The catalogue is there and empty: nobody has written to this lake."""
+    """The catalogue is empty: nothing has been written to this lake."""
 
 
 @contextmanager
 def open_for_writing(address: LakeAddress, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake, held by this process alone among all machines while the block runs; a new lake is begun where the catalogue is empty.
+    """Open the lake; this process holds its write lock among all machines while the block runs. An empty catalogue gets a new lake.
 
-    Raises TransientError when another writer holds it for `timeout_s` or the catalogue cannot be reached, MisconfiguredError when an
-    extension of DuckDB is missing or the rows lie elsewhere than the address says.
+    Raises TransientError when another writer holds the lock for `timeout_s` or the catalogue cannot be reached, MisconfiguredError when an
+    extension of DuckDB is missing or the rows are stored elsewhere than the address says.
     """
     with _connected(address) as db:
         lock = db.cursor()
@@ -68,22 +68,25 @@ def open_for_writing(address: LakeAddress, timeout_s: float) -> Iterator[duckdb.
 
 @contextmanager
 def open_for_reading(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The lake as it was committed last, waiting for nobody. Raises as `open_for_writing`, and NoLakeError where there is none yet."""
+    """Open the lake as last committed, without waiting for writers.
+
+    Raises as `open_for_writing`, and NoLakeError where there is none yet.
+    """
     with _connected(address) as db:
         _attach(db, address, read_only=True)
         yield db
 
 
 def is_lake(db: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the tables of this connection lie in a lake."""
+    """Whether the tables of this connection are in a lake."""
     return db.execute("select type from duckdb_databases() where database_name = current_database()").fetchone() == ("ducklake",)
 
 
 def fitted(db: duckdb.DuckDBPyConnection, text: str) -> str:
-    """The text of a migration, macro, table or view as this database takes it; all that a lake lacks is left out here and nowhere else.
+    """Adapt the SQL of a migration, macro, table or view to this database; the only place that handles what a lake does not support.
 
-    A lake has no keys (checks look for doubles, and one writer at a time settles conflicts) and no comments on the columns of a view (they
-    are in the readers' copy, which is a DuckDB file).
+    A lake has no keys (checks look for duplicates, and a single writer resolves conflicts) and no comments on the columns of a view (the
+    readers' copy, a DuckDB file, has them).
     """
     if not is_lake(db):
         return text
@@ -98,7 +101,7 @@ def version(db: duckdb.DuckDBPyConnection) -> int:
 
 
 def tidy(db: duckdb.DuckDBPyConnection) -> None:
-    """Merge small files, and remove what no reader can still need and what killed writers left. The lake must be held."""
+    """Merge small files, and remove those that no reader can still need or that killed writers left. Needs the write lock."""
     for call in (
         f"ducklake_merge_adjacent_files('{NAME}')",
         f"ducklake_expire_snapshots('{NAME}', older_than => now() - {_OLD})",
@@ -109,9 +112,9 @@ def tidy(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def leave_nothing_behind(db: duckdb.DuckDBPyConnection) -> None:
-    """Write files with deleted rows anew and remove the old ones, so that what was deleted is gone at once. The lake must be held.
+    """Rewrite files with deleted rows and remove the old ones, so that deleted rows are gone at once. Needs the write lock.
 
-    The catalogue also keeps the least and the greatest value that a column ever had; they become those of the rows that are left.
+    The catalogue also stores the minimum and maximum that each column ever had; they are reset to those of the remaining rows.
     """
     for call in (
         f"ducklake_rewrite_data_files('{NAME}', delete_threshold => 0)",
@@ -124,14 +127,14 @@ def leave_nothing_behind(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def extension_file(name: str) -> Path:
-    """The file of a DuckDB extension, as its package brings it for this very version of DuckDB. Raises MisconfiguredError with what to install."""
+    """The file of a DuckDB extension, from the package for this DuckDB version. Raises MisconfiguredError with what to install."""
     package = _PACKAGES[name]
     found = find_spec(package.replace("-", "_"))
     folder = Path(found.origin).parent if found is not None and found.origin else None
     file = folder / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension" if folder else None
     if file is None or not file.exists():
         raise MisconfiguredError(
-            f"A lake needs DuckDB's extension {name} for version {duckdb.__version__}, and {file or f'the package {package}'} is not here. "
+            f"A lake needs DuckDB's extension {name} for version {duckdb.__version__}, but {file or f'the package {package}'} is missing. "
             f"Install it with: pip install {package}=={duckdb.__version__}"
         )
     return file
@@ -139,17 +142,17 @@ def extension_file(name: str) -> Path:
 
 @contextmanager
 def _connected(address: LakeAddress) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the extensions loaded and the catalogue's PostgreSQL attached; nothing is fetched from anywhere."""
+    """A connection with the extensions loaded and the PostgreSQL catalogue attached; nothing is downloaded."""
     db = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
     try:
         for name in ("postgres_scanner", "ducklake", *(["httpfs"] if address.is_in_bucket else [])):
             db.execute(f"load {literal(extension_file(name))}")
         if address.is_in_bucket and os.environ.get("DUCKDB_S3_ENDPOINT"):
-            db.execute("set global s3_url_style = 'path'")  # a store that is not Amazon's has one host name for all its buckets
+            db.execute("set global s3_url_style = 'path'")  # stores other than Amazon S3 use one host name for all buckets
         db.execute("set timezone = 'UTC'")
         try:
             db.execute(f"attach {literal(address.catalogue)} as catalogue (type postgres)")
-        except duckdb.Error as error:  # whose text holds the password: it is no cause to show
+        except duckdb.Error as error:  # its text contains the password, so it must not become the cause
             raise TransientError(f"The catalogue of {address} cannot be reached: {_reason(error, address)}.") from None
         yield db
     finally:
@@ -164,14 +167,14 @@ def _attach(db: duckdb.DuckDBPyConnection, address: LakeAddress, *, read_only: b
     try:
         db.execute(f"attach {literal('ducklake:postgres:' + address.catalogue)} as {NAME} ({asked})")
     except duckdb.InvalidInputException:
-        raise NoLakeError(f"Nothing was written to the lake {address} yet.") from None
+        raise NoLakeError(f"Nothing has been written to the lake {address} yet.") from None
     except duckdb.Error as error:
         raise MisconfiguredError(f"The lake {address} cannot be opened: {_reason(error, address)}.") from None
     db.execute(f"use {NAME}")
 
 
 def _wait_for_lock(lock: duckdb.DuckDBPyConnection, address: LakeAddress, timeout_s: float) -> None:
-    """Take the lock in a transaction of its own, which ends with the connection, however that ends."""
+    """Take the lock in a transaction of its own, which ends with the connection in every case."""
     lock.execute("begin")
     lock.execute("call postgres_execute('catalogue', 'set local idle_in_transaction_session_timeout = 0')")
     started, said = time.monotonic(), False
@@ -197,5 +200,5 @@ def _holder(lock: duckdb.DuckDBPyConnection) -> str:
 
 
 def _reason(error: Exception, address: LakeAddress) -> str:
-    """What DuckDB says, without the connection string, which may hold a password."""
+    """DuckDB's error text without the connection string, which may contain a password."""
     return str(error).splitlines()[0].replace(address.catalogue, str(address)).rstrip(". ")

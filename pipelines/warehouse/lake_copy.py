@@ -1,4 +1,4 @@
-"""The readers' copy of a lake: a DuckDB file like any other, with the views and their comments, on the machine that publishes."""
+"""The readers' copy of a lake: an ordinary DuckDB file with the views and their comments, on the machine that publishes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipelines.warehouse.file import connect, migrate
 
 
 def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Copy every table of an open lake into a fresh file and put it in place; nothing is done where the lake has not changed since.
+    """Copy every table of an open lake into a new file and swap it in; does nothing when the lake has not changed since.
 
-    Raises TransientError when the disk fails; the copy of before is still there then.
+    Raises TransientError when the disk fails; the previous copy is then still in place.
     """
     said = f"commit {lake.version(db)} of the lake"
     if _is_copy(target, said):
@@ -37,16 +37,14 @@ def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
         for schema, table in tables:
             db.execute(f"insert into copy.{schema}.{table} by name from {lake.NAME}.{schema}.{table}")
         db.execute(f"comment on table copy.store.migrations is '{said}'")
-        db.execute("detach copy")  # writes its log into the file
+        db.execute("detach copy")  # flushes its write-ahead log into the file
         atomic_files.put_in_place(fresh, target)
     except (OSError, duckdb.IOException) as error:
-        raise TransientError(
-            f"The copy for readers, {target}, could not be written: {error}. The copy of before is still there."
-        ) from error
+        raise TransientError(f"The copy for readers, {target}, could not be written: {error}. The previous copy is unchanged.") from error
 
 
 def _is_copy(target: Path, said: str) -> bool:
-    """Whether the file is the copy of that commit; one that was written anew without forgotten calls says nothing."""
+    """Whether the file is the copy of that commit; a file rewritten without forgotten calls has no mark."""
     if not target.exists():
         return False
     with connect(target, read_only=True) as copy:

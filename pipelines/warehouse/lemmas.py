@@ -1,4 +1,4 @@
-"""Every form of a word that was said, with its lemma, so that SQL can search for a word in whatever form it was said."""
+"""Maps every spoken word form to its lemma, so that SQL finds a word in all its forms."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ def _read_words(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def create(db: duckdb.DuckDBPyConnection) -> None:
-    """An empty lexicon."""
+    """Create an empty lexicon."""
     db.execute("create table made.lexicon (form varchar, language varchar, lemma varchar)")
     _read_words(db)
 
 
 def learn(db: duckdb.DuckDBPyConnection) -> bool:
-    """Take in the forms that are new in the calls of the temporary table `touched_blocks`; their words are in `touched_words` then, if there are any."""
+    """Add the new word forms of the blocks in the temporary table `touched_blocks`.
+
+    Returns whether the table `touched_words` has words.
+    """
     _read_words(db)
     new = db.execute(
         "select distinct form, language from touched_words where form <> '' except select form, language from made.lexicon order by all"

@@ -1,7 +1,7 @@
-"""A batch goes into the warehouse whole or not at all.
+"""Loads a staged batch into the warehouse, completely or not at all.
 
-`load` merges the staged Parquet of one batch in one transaction. A call's content is compared by its md5: the same content again changes
-nothing, new content of the same recording replaces the old rows of the machine (a person's stay); `conflicts` settles the rest.
+`load` merges the staged Parquet of one batch in one transaction. The content of a call is compared by its md5: identical content changes
+nothing, and new content of the same recording replaces the automatic rows (human ones stay). `conflicts` resolves all other cases.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipelines.core.staging import Batch
 from pipelines.warehouse import conflicts, forgetting, history, marts
 from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
 
-# What is kept of the staged kinds, each of which is a view `staged_<kind>` of the calls that are loaded. Everything is by call, so a call is
+# The columns stored of the staged kinds; each kind is a view `staged_<kind>` of the calls to load. All rows belong to a call, so a call is
 # replaced table by table.
 TABLES = {
     "audio": "select call_id, duration_s, sample_rate_hz, codec, channels, tracks from staged_audio",
@@ -53,7 +53,7 @@ TABLES = {
     "evaluations": "select *, 'machine' as judge from staged_evaluations",
     "metrics": "from staged_metrics",
 }
-_NUMBERED = ("turns", "speech_acts")  # rows that say the number of their call too, and are looked for by it; so do verdicts, see `history`
+_NUMBERED = ("turns", "speech_acts")  # rows with the number of their call, which finds them fast; so do verdicts, see `history`
 KINDS = (  # staged beside the calls themselves
     "audio",
     "roles",
@@ -75,10 +75,10 @@ _REJECTED_COLUMNS = (
 
 
 def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> bool:
-    """Merge everything staged for a batch in one transaction; True when that changed anything.
+    """Merge everything staged for a batch in one transaction; return whether that changed anything.
 
-    Raises TransientError when another writer keeps the file for longer than `timeout_s`, and its kind CutShortError when a staged file breaks
-    off; nothing was written then.
+    Raises TransientError when another writer holds the file for longer than `timeout_s`, and its subclass CutShortError when a staged
+    file is truncated; in both cases nothing was written.
     """
     with open_for_writing(settings, timeout_s) as db:
         db.execute("begin")
@@ -89,18 +89,18 @@ def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
                 marts.refresh_calls(db)
             db.execute("commit" if changed else "rollback")
         except BaseException:
-            with suppress(duckdb.Error):  # a commit that failed has rolled back already
+            with suppress(duckdb.Error):  # a failed commit has already rolled back
                 db.execute("rollback")
             raise
-    if forgotten:  # it was being judged while it was forgotten
+    if forgotten:  # forgotten while the batch was being judged
         forgetting.forget_in_stage(batch, forgotten, ())
     return changed
 
 
 def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: str | None = None, scored_by: str | None = None) -> set[str]:
-    """The ids of those calls that need no new work: the same log row and recording was graded by the same versions, or lost a conflict before.
+    """The ids of unchanged calls: the same log row and recording was graded by the same versions, or lost a conflict before.
 
-    `speech_model` is the version in use when not given; `scored_by` is compared only when given.
+    `speech_model` defaults to the version in use; `scored_by` is compared only when given.
     """
     wanted = list(calls)
     with open_for_reading(settings) if wanted else nullcontext() as db:
@@ -123,16 +123,16 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
                 [settings.keep_text, speech_model or registry.speech_version(settings.profile), scored_by, scored_by],
             ).fetchall()
         except (duckdb.CatalogException, duckdb.BinderException):
-            return set()  # a file that was never loaded, or by an older version only
+            return set()  # a file that was never loaded into, or only by an older version
     return {call_id for (call_id,) in rows}
 
 
 def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
-    """Temporary tables with what is to become of every call of the batch, read from its files once; the calls that were forgotten meanwhile."""
+    """Create temporary tables with the new state of every call of the batch; return the calls that were forgotten meanwhile."""
     broken = [str(file.relative_to(batch.folder)) for file in sorted(batch.folder.rglob("*.parquet")) if not staging.is_whole(file)]
     try:
         if broken:
-            raise staging.CutShortError(f"{', '.join(broken)}: cut short")
+            raise staging.CutShortError(f"{', '.join(broken)}: truncated")
         forgotten = _stage_received(db, batch, settings)
         conflicts.resolve(db)
         for kind in KINDS:
@@ -141,13 +141,13 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
             db.execute(f"create or replace temp table new_{table} as {sql}")
     except (duckdb.InvalidInputException, pl.exceptions.PolarsError, staging.CutShortError) as error:
         raise staging.CutShortError(
-            f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Judge that batch again: what is cut short is made anew."
+            f"A staged file in {batch.folder} cannot be read ({str(error).splitlines()[0]}). Judge that batch again; truncated files are rebuilt."
         ) from error
     return forgotten
 
 
 def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
-    """Temporary table `received`: one row per call, in the columns of store.calls; the forgotten calls."""
+    """Create the temporary table `received`, one row per call in the columns of store.calls; return the forgotten calls."""
     staged: list[Call] = batch.read("calls")
     kept, rejected = forgetting.without_forgotten(db, staged, batch.rejected())
     calls = _frame(kept)
@@ -190,7 +190,7 @@ def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Setti
 
 
 def _stage_kind(db: duckdb.DuckDBPyConnection, batch: Batch, kind: str) -> None:
-    """Temporary view `staged_<kind>`: the rows of the calls that are loaded; empty where the step found none."""
+    """Create the temporary view `staged_<kind>` with the rows of the calls to load; empty where the step found none."""
     if not batch.has(kind):
         empty = pl.DataFrame(schema=staging.schema_of(staging.KINDS[kind]))
         db.register("nothing", empty)
@@ -204,7 +204,7 @@ def _stage_kind(db: duckdb.DuckDBPyConnection, batch: Batch, kind: str) -> None:
 
 
 def _merge(db: duckdb.DuckDBPyConnection) -> bool:
-    """Replace the calls whose content is new, table by table; True when there were any."""
+    """Replace the calls with new content, table by table; return whether there were any."""
     rows = " union all ".join(f"select call_id, '{t}' || hash(r) as line from new_{t} as r" for t in TABLES)
     db.execute(
         f"""create or replace temp table changed as
@@ -220,7 +220,7 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
             left join store.calls as c on c.call_id = d.call_id
             where c.content_md5 is distinct from d.content_md5"""
     )
-    # Also a call that is known gets a new number: its rows are written behind those of all others.
+    # A known call gets a new number too: its rows are written after those of all others.
     db.execute(
         """create or replace temp table numbers as
            select call_id, row_number() over (order by call_id) + (select coalesce(max(call_no), 0) from store.calls) as call_no from changed"""
@@ -234,7 +234,7 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
     db.execute("insert into store.received by name from unseen")
     if _one(db, "select count(*) from changed") == 0:
         return _one(db, "select count(*) from unseen") > 0
-    # Most calls are new: nothing of theirs is looked for among millions of rows.
+    # Most calls are new, so nothing of theirs has to be found among millions of rows.
     db.execute("create or replace temp table known as select call_id from changed semi join store.calls using (call_id)")
     known = _one(db, "select count(*) from known") > 0
     db.execute(
@@ -271,7 +271,10 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
-    """Take in what the files of the batch's centres say; True when that is new. Days and rests of all their calls follow from it."""
+    """Store the facts of the batch's centres; return whether they changed.
+
+    The days and rests of all calls of a centre depend on them.
+    """
     known, is_new = set(centre_ids()), False
     for (centre_id,) in db.execute("select distinct centre_id from received where centre_id is not null").fetchall():
         if centre_id not in known:
@@ -290,7 +293,7 @@ def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _frame(calls: Sequence[Call]) -> pl.DataFrame:
-    """The calls as the warehouse stores them: of the recording only the file name, as `printable` shows it."""
+    """The calls as the warehouse stores them: of the recording's path only the file name, escaped by `printable`."""
     rows = [asdict(call) | {"recording": printable(os.path.basename(call.recording))} for call in calls]
     return pl.DataFrame(rows, schema=staging.schema_of(Call), orient="row")
 
@@ -298,5 +301,5 @@ def _frame(calls: Sequence[Call]) -> pl.DataFrame:
 def _one(db: duckdb.DuckDBPyConnection, sql: str) -> int:
     row = db.execute(sql).fetchone()
     if row is None:
-        raise TransientError("The warehouse gave no answer to a count; try again.")
+        raise TransientError("The warehouse returned no row for a count; try again.")
     return int(row[0])

@@ -1,8 +1,9 @@
-"""Macros, views, and the tables behind the dear ones: made once when something is published, not at every question.
+"""Macros, views, and the tables that precompute expensive views at publication rather than at each query.
 
-`sql/made/<table>.sql` is the query of a table in the schema `made`; its first line says which rows a refresh replaces. A load puts the ids of
-the calls that it changed into store.unpublished. From these follow the centres, months, periods and operators that are touched, and only
-their rows are worked out again. A changed query of such a table, or of a view that it reads, makes all of them anew; another view changes alone.
+`sql/made/<table>.sql` is the query of a table in the schema `made`; its first line says which rows a refresh replaces. A load puts the
+ids of changed calls into store.unpublished. A refresh recomputes only the rows of the centres, months, periods and operators that these
+calls affect. A change to the query of such a table, or to a view that it reads, rebuilds all these tables; any other view is replaced
+alone.
 """
 
 from __future__ import annotations
@@ -20,19 +21,22 @@ from pipelines.warehouse import lake, lemmas
 SQL = ROOT / "sql"
 _REPLACES = re.compile(r"-- replaces, for t in (\w+): (.+)")
 _COMMENTS = re.compile(r"comment on [^;]*? is\s+(?:'[^']*'\s*)+;\s*")
-_OF_CALLS = "calls"  # the one table that is made in the transaction of a load: nobody may see a call without its row
+_OF_CALLS = "calls"  # the only table that is refreshed in the transaction of a load: no call may be visible without its row
 _OF_WORDS = "said"
 _BLOCKS_AT_ONCE = 100  # 50,000 calls
 
 
 def in_order(sql: Path = SQL) -> list[Path]:
-    """The files of sql/made and sql/marts, each after what it reads; in every process in the same order, which their digest depends on."""
+    """The files of sql/made and sql/marts, each after those it reads.
+
+    The digest depends on the order, which is stable across processes.
+    """
     files, reads = _files(sql)
     return [files[name] for name in TopologicalSorter(reads).static_order()]
 
 
 def _files(sql: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
-    """The queries of tables that are made and of views by name, and which of them each reads."""
+    """The queries of derived tables and of views by name, and the names that each reads."""
     files = {f"made.{file.stem}": file for file in sorted((sql / "made").glob("*.sql"))} | {
         file.stem: file for file in sorted((sql / "marts").glob("*.sql"))
     }
@@ -44,13 +48,13 @@ def _files(sql: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
 
 
 def digest(sql: Path = SQL) -> str:
-    """One checksum of the text of all macros, tables that are made, and views."""
+    """One checksum of the text of all macros, derived tables and views."""
     files = [*sorted((sql / "macros").glob("*.sql")), *in_order(sql)]
     return hashlib.sha256("".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files).encode()).hexdigest()
 
 
 def digest_of_made(sql: Path = SQL) -> str:
-    """One checksum of what the rows of the tables that are made follow from: their queries, the views that these read, and the macros; no comments."""
+    """One checksum of what determines the derived rows: their queries, the views these read, and the macros; no comments."""
     files, reads = _files(sql)
     used, waiting = set[str](), {name for name in files if name.startswith("made.")}
     while waiting:
@@ -61,10 +65,10 @@ def digest_of_made(sql: Path = SQL) -> str:
 
 
 def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
-    """Make macros, tables and views from their files, and remove those that no file defines any more; every call is to be published again.
+    """Create macros, tables and views from their files, drop all others, and mark every call for publication.
 
-    Tables are made without rows by `limit 0`, not by inserting none: after an ordered insert of no row, DuckDB 1.5.5 does not see what a larger one (more
-    than 122,880 rows) puts into the same table in the same transaction, until the file is opened again.
+    Tables are created empty by `limit 0`, not by inserting zero rows: after an ordered insert of no row, DuckDB 1.5.5 does not see the
+    rows of a larger insert (more than 122,880) into the same table in the same transaction until the file is opened again.
     """
     _drop_old_views(db, sql)
     db.execute("drop schema if exists made cascade")
@@ -82,7 +86,7 @@ def create(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 
 
 def create_views(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
-    """The macros and views anew, for a version in which no table that is made became another: no call is published again for that."""
+    """Recreate the macros and views, for a version in which no derived table changed; no call is published again."""
     _drop_old_views(db, sql)
     for file in [*sorted((sql / "macros").glob("*.sql")), *in_order(sql)]:
         if file.parent.name != "made":
@@ -97,7 +101,7 @@ def _drop_old_views(db: duckdb.DuckDBPyConnection, sql: Path) -> None:
 
 
 def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
-    """Make the rows of made.calls of all unpublished calls anew; remembers where the calls stood before, for `refresh`."""
+    """Rebuild the rows of made.calls of all unpublished calls; records their earlier centre, operator and month for `refresh`."""
     db.execute(
         """create or replace temp table touched_calls as
            select u.call_id, any_value(c.call_no) as call_no
@@ -123,7 +127,7 @@ def refresh_calls(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 
 
 def refresh(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
-    """Work out again what the unpublished calls touch, as they stand and as they stood."""
+    """Recompute the rows that unpublished calls affect, in their current and earlier state."""
     refresh_calls(db, sql)
     db.execute(_TOUCHED)
     _refresh_said(db, sql)
@@ -133,7 +137,7 @@ def refresh(db: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 
 
 def refresh_without(db: duckdb.DuckDBPyConnection, gone: str, sql: Path = SQL) -> None:
-    """Work out again where calls stood that are gone for good, as the query `gone` tells: centre_id, operator_id, month, started_local, call_no."""
+    """Recompute the rows affected by erased calls; the query `gone` gives their centre_id, operator_id, month, started_local, call_no."""
     waiting = db.execute("select 1 from store.unpublished limit 1").fetchone() is not None
     db.execute(f"insert into store.touched select centre_id, operator_id, month, min(started_local) from ({gone}) group by all")
     db.execute(f"insert into store.touched_blocks select distinct call_block(call_no) from ({gone}) where call_no is not null")
@@ -143,21 +147,21 @@ def refresh_without(db: duckdb.DuckDBPyConnection, gone: str, sql: Path = SQL) -
 
 
 def nothing_waits(db: duckdb.DuckDBPyConnection) -> None:
-    """All that is unpublished has been worked out and is published."""
+    """Clear the unpublished calls once their rows are recomputed and published."""
     db.execute("delete from store.unpublished")
     db.execute("delete from store.touched")
     db.execute("delete from store.touched_blocks")
 
 
 def _refresh_said(db: duckdb.DuckDBPyConnection, sql: Path) -> None:
-    """Some blocks of calls at a time: a new version makes all anew, and the words of millions of calls would not fit into memory."""
+    """Refresh the word index a few blocks at a time: the words of millions of calls would not fit into memory."""
     blocks = [block for (block,) in db.execute("select distinct block from store.touched_blocks order by block").fetchall()]
     for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
         db.execute("create or replace temp table touched_blocks as select unnest(?) as block", [blocks[first : first + _BLOCKS_AT_ONCE]])
         is_anything_said = lemmas.learn(db)
         _replace(
             db, sql / "made" / f"{_OF_WORDS}.sql", with_rows=is_anything_said
-        )  # inserting none would hide those of the next blocks: see `create`
+        )  # inserting none would hide the rows of later blocks: see `create`
         db.execute("drop table touched_words")
 
 
@@ -182,7 +186,7 @@ def _nothing_touched(db: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-# A shift stands as it was when it began before anything changed; from the last such shift on, an operator's shifts are worked out again.
+# A shift that began before the first change is unaffected; from the last such shift on, an operator's shifts are recomputed.
 _TOUCHED = """
 insert into store.touched
 select centre_id, operator_id, month, min(started_local) from made.calls semi join touched_calls using (call_id) group by all

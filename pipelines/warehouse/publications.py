@@ -1,10 +1,10 @@
-"""Which calls each publication brought, changed or removed, for what is written anew only where something changed: clips and pages."""
+"""The calls that each publication added, changed or removed, for clips and pages that are rewritten only where needed."""
 
 from __future__ import annotations
 
 from pipelines.core.published import Published
 
-# The centre and month of a call; calls whose day nobody knows are a month of their own.
+# The centre and month of a call; calls of an unknown day form a month of their own.
 CENTRE_MONTH = "coalesce(centre_id, '') || coalesce(strftime({}, ' %Y-%m'), '')"
 
 
@@ -14,24 +14,24 @@ def last(published: Published) -> int:
 
 
 def next_or_last(published: Published) -> int:
-    """The number of the publication that is being prepared, or of the last one where nothing waits to be published."""
+    """The number of the publication in preparation, or of the last one when nothing is unpublished."""
     return last(published) + (1 if published.rows("select 1 from store.unpublished limit 1") else 0)
 
 
 def identity(published: Published) -> str | None:
-    """What tells this warehouse from another one of the same name, whose publications are numbered anew."""
+    """A value that distinguishes this warehouse from another one of the same name, whose publications are numbered from 1 again."""
     digest: str | None = published.rows("select md5(min(call_id)) as first from store.publications where publication = 1")[0]["first"]
     return digest
 
 
 def calls_since(published: Published, publication: int) -> set[str]:
-    """The calls that came, changed or went after a publication."""
+    """The calls that were added, changed or removed after a publication."""
     rows = published.rows("select distinct call_id from store.publications where publication > ?", publication)
     return {row["call_id"] for row in rows}
 
 
 def months_since(published: Published, publication: int) -> set[str]:
-    """The centres' months (see CENTRE_MONTH) where calls stand or stood that are about to be published, or were since a publication."""
+    """The centre months (see CENTRE_MONTH) with calls that are about to be published or have changed since a publication."""
     rows = published.rows(
         f"""
         select {CENTRE_MONTH.format("month")} as centre_month from store.touched

@@ -1,4 +1,4 @@
-"""What people may read: the checks that guard it, and the read-only copy that is swapped in when they pass."""
+"""Publication: data checks, and the read-only copy that is swapped in when they pass."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _PASSING = (
 
 
 class ChecksFailedError(MisconfiguredError):
-    """The data breaks a promise, so it was not published; readers keep the copy they have."""
+    """The data violates a check, so it was not published; readers keep the previous copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check: how many rows break the rule, and the first of them."""
+    """One check: how many rows violate the rule, and the first of them."""
 
     name: str
     level: str  # fail | warn
@@ -49,7 +49,7 @@ class CheckResult:
 
     @property
     def failed(self) -> bool:
-        """True when this keeps the warehouse from being published."""
+        """True when this blocks publication."""
         return self.level == "fail" and self.offenders > 0
 
     def __str__(self) -> str:
@@ -60,9 +60,9 @@ class CheckResult:
 
 
 def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
-    """The result of every check in sql/checks on the writer's file.
+    """Run every check in sql/checks on the warehouse file.
 
-    Raises MisconfiguredError when there is no warehouse, TransientError when another writer keeps it.
+    Raises MisconfiguredError when there is no warehouse, TransientError when another writer holds it.
     """
     if settings.lake is None and not settings.warehouse.exists():
         raise MisconfiguredError(
@@ -75,12 +75,13 @@ def check(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckRe
 
 
 def publish(settings: Settings, cut: Callable[[Published], object] | None = None, timeout_s: float = LOCK_TIMEOUT_S) -> list[CheckResult]:
-    """Swap in a fresh read-only copy for all readers; returns the checks, of which some may warn.
+    """Swap in a new read-only copy for all readers; return the checks, some of which may warn.
 
-    Checked and worked out again is what was loaded since something was published last; `check` looks at everything. Once the data has passed its checks, and before anybody sees it, `cut` may read it to write the files and rows of its clips; then the checks
-    that read clips run, so that rows, clips and files are published together. Nobody else writes meanwhile.
+    Only calls loaded since the last publication are checked and recomputed; `check` covers everything. When the data has passed its checks,
+    and before it is visible, `cut` may read it to write the files and rows of its clips; then the checks that read clips run, so that rows,
+    clips and files are published together. No other process writes meanwhile.
 
-    Raises ChecksFailedError when a check fails (readers keep the copy they have), TransientError when the disk or the lock fails.
+    Raises ChecksFailedError when a check fails (readers keep the previous copy), TransientError when the disk or the lock fails.
     """
     checks = sorted((SQL / "checks").glob("*.sql"))
     about_clips = [file for file in checks if re.search(r"\bclip(?:s|_files)\b", file.read_text(encoding="utf-8"))]
@@ -100,26 +101,29 @@ def publish(settings: Settings, cut: Callable[[Published], object] | None = None
             lake_copy.write(db, settings.snapshot)
             return sorted(results, key=lambda result: result.name)
         db.execute("checkpoint")
-        db.close()  # the lock is still ours, and the file is whole
+        db.close()  # this process still holds the lock, and the file is complete
         file_copy.write(settings.warehouse, settings.snapshot)
     return sorted(results, key=lambda result: result.name)
 
 
 def _refresh(db: duckdb.DuckDBPyConnection) -> None:
-    """Work out again, in one transaction, what unpublished calls touch; they stay unpublished until all checks have passed."""
+    """Recompute, in one transaction, the rows that unpublished calls affect.
+
+    The calls stay unpublished until all checks have passed.
+    """
     if db.execute("select 1 from store.unpublished limit 1").fetchone():
         db.execute("begin")
         try:
             marts.refresh(db)
             db.execute("commit")
         except BaseException:
-            with suppress(duckdb.Error):  # a commit that failed has rolled back already
+            with suppress(duckdb.Error):  # a failed commit has already rolled back
                 db.execute("rollback")
             raise
 
 
 def all_is_published(db: duckdb.DuckDBPyConnection) -> None:
-    """Nothing waits any more; which calls did is kept under the number of this publication."""
+    """Clear the unpublished calls and record them under the number of this publication."""
     if db.execute("select 1 from store.unpublished union all select 1 from store.touched limit 1").fetchone():
         db.execute("begin")
         db.execute(
@@ -131,9 +135,9 @@ def all_is_published(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _check_unpublished(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> list[CheckResult]:
-    """The checks, each on the calls that are not published yet; one that compares calls with each other says so and is run on all.
+    """Run the checks on the unpublished calls; a check that compares calls with each other is marked so and runs on all.
 
-    A check reads the views by their names. So tables with these names are put before them that hold the unpublished calls alone.
+    Checks read views by name. Temporary tables of the same names shadow the views and hold only the unpublished calls.
     """
     texts = {file: file.read_text(encoding="utf-8") for file in files}
     of_all = [file for file, text in texts.items() if _OF_ALL in text]
@@ -154,7 +158,7 @@ def _check_unpublished(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> 
 
 
 def _keys_of_views(db: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """By what the rows of a call are found in each view that has any: also by its number where there is one, so that no other rows are read."""
+    """The key columns of each view with rows of calls: call_id, and call_no where there is one, so that no other rows are read."""
     rows = db.execute(
         """select table_name, string_agg(column_name, ', ' order by column_name) from duckdb_columns()
            where schema_name = 'main' and column_name in ('call_id', 'call_no') and not internal group by table_name"""
@@ -166,13 +170,13 @@ def _refuse_failed(results: Sequence[CheckResult], settings: Settings) -> None:
     failed = [result for result in results if result.failed]
     if failed:
         raise ChecksFailedError(
-            f"{settings.warehouse.name} was not published, the copy that people read is as before; these checks failed:\n"
+            f"{settings.warehouse.name} was not published; readers keep the previous copy. Failed checks:\n"
             + "\n".join(str(result) for result in failed)
         )
 
 
 def contents(path: Path) -> dict[str, list[str]]:
-    """What a warehouse holds, view by view, as sorted rows without the order and the moments of loading: equal content gives equal values."""
+    """The content of a warehouse by view, as sorted rows without load times: equal content gives equal values."""
     db = connect(path, read_only=True)
     try:
         return {name: sorted(_rows(db, name)) for name in sorted(file.stem for file in (SQL / "marts").glob("*.sql"))}
@@ -192,10 +196,10 @@ def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
 
 
 def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make store.clips what coaching wrote last, without clips whose file or call is gone since."""
+    """Set store.clips to the clips that coaching wrote last, without those whose file or call no longer exists."""
     rows = settings.site / "clips.parquet"
     if not is_whole(rows):
-        return  # nothing was cut yet, or a disk cut it short: the next cutting writes it anew
+        return  # nothing was cut yet, or a full disk truncated the file: the next cut rewrites it
     _register_clip_files(db, settings)
     db.execute(
         """create or replace temp table cut as

@@ -1,4 +1,4 @@
-"""The DuckDB files without some calls: written anew, because DuckDB leaves deleted rows in free blocks; in a lake, deleted in one transaction."""
+"""Removes calls from the warehouse: a new DuckDB file, because free blocks keep deleted rows; one transaction in a lake."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pipelines.warehouse.file import connect, is_current, migrate, remove_leftov
 
 
 def write_anew(path: Path, without: list[str]) -> None:
-    """Copy all but these calls into a fresh file and put it in place, so that no block of theirs is left; the old file is whole until then.
+    """Copy all but these calls into a new file and swap it in, so that none of their blocks remain.
 
-    A file of an older version becomes one of this version. Raises MisconfiguredError when it is of a newer one. Does nothing where there is no file.
+    The old file stays complete until then. A file of an older version is migrated to this version. Raises MisconfiguredError when it is
+    of a newer one. Does nothing when there is no file.
     """
     remove_leftovers(path)
     if not path.exists():
@@ -44,7 +45,7 @@ def write_anew(path: Path, without: list[str]) -> None:
 
 
 def delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
-    """Delete these calls from the tables of a lake, in one transaction; their rows are still in its files and its past then."""
+    """Delete these calls from the tables of a lake, in one transaction; their rows remain in its files and snapshots."""
     db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
     db.execute(
         """create or replace temp table gone as
@@ -59,7 +60,7 @@ def delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
 
 
 def _of_this_version(path: Path) -> Path:
-    """The file itself, or a copy beside it that was brought to this version; readers of an old published copy find it unchanged meanwhile."""
+    """The file itself, or a migrated copy beside it; readers of an old published copy see it unchanged meanwhile."""
     with connect(path, read_only=True) as db:
         if is_current(db):
             return path
@@ -74,7 +75,7 @@ def _of_this_version(path: Path) -> Path:
 
 
 def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str, str]]:
-    """Every table of ours in a database, schema and name, with the condition for rows `t` that stay when the calls of `without_ids` go."""
+    """Schema and name of every table in a database, with the condition for rows `t` that stay without the calls of `without_ids`."""
     tables = db.execute(
         """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
            where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations'
@@ -84,7 +85,7 @@ def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str,
     special = {
         "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
         "said": f"block not in (select call_block(call_no) from {database}.store.calls where call_id in (select call_id from without_ids))",
-        "lexicon": "lemma in (select lemma from made.said)",  # a word that nobody says any more goes too
+        "lexicon": "lemma in (select lemma from made.said)",  # a word that no remaining call contains is removed too
     }
     of_call = "call_id not in (select call_id from without_ids)"
     return [(schema, table, special.get(table, of_call if has_calls else "true")) for schema, table, has_calls in tables]

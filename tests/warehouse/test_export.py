@@ -89,8 +89,8 @@ def test_a_wrong_order_is_told_in_a_sentence(published: Settings, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("select 1; select 2", "must hold one query"),
-        ("drop view calls", "must hold one query"),
+        ("select 1; select 2", "must contain one query"),
+        ("drop view calls", "must contain one query"),
         ("select nothing from calls", "the query fails"),
     ],
 )

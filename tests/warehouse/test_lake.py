@@ -130,7 +130,7 @@ def test_what_is_missing_is_said_without_the_password(monkeypatch: pytest.Monkey
         pass
     assert "cret" not in str(refused.value)
     monkeypatch.setattr(duckdb, "__version__", "9.9.9")
-    with pytest.raises(MisconfiguredError, match=r"v9.9.9/ducklake.duckdb_extension is not here. Install it with: pip install duckdb-ext"):
+    with pytest.raises(MisconfiguredError, match=r"v9.9.9/ducklake.duckdb_extension is missing. Install it with: pip install duckdb-ext"):
         lake.extension_file("ducklake")
 
 

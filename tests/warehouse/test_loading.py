@@ -172,7 +172,7 @@ def test_a_batch_goes_in_whole_or_not_at_all(settings: Settings) -> None:
     batch = stage(settings, "b", [call("b")])
     content = batch.path("metrics").read_bytes()
     batch.path("turns").write_bytes(content[: len(content) // 2])
-    with pytest.raises(staging.CutShortError, match=r"cannot be read \(turns\.parquet: cut short\)"):
+    with pytest.raises(staging.CutShortError, match=r"cannot be read \(turns\.parquet: truncated\)"):
         warehouse.load(batch, settings)
     assert warehouse.contents(settings.warehouse) == before
 
