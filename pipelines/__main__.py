@@ -1,6 +1,6 @@
-"""The `callgrade` command: the same flow as the Dags, without Airflow.
+"""The `callgrade` command: the same steps as the Dags, without Airflow.
 
-Exit status: 0 all calls graded or rejected with a reason, 1 nothing could be done, 2 bad arguments or settings.
+Exit status: 0 every call was graded or rejected with a reason, 1 nothing could be done, 2 wrong arguments or settings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COMMANDS = (
     regrade_report,
     models,
     schema,
-)  # in the order of the help
+)  # the order in the help
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(error)
         return 1
     except KeyboardInterrupt:
-        processes.stop()  # threads that wait for a decoder would keep this process from exiting
-        print("callgrade: stopped; finished work is saved, run the same command again to continue.", file=sys.stderr)
+        processes.stop()  # threads that wait for a decoder would keep this process alive
+        print("callgrade: stopped; finished work is stored, run the same command again to continue.", file=sys.stderr)
         return 130
 
 

@@ -1,4 +1,4 @@
-"""Sums over calls that the pages of centres and operators show, read from the views of the published copy.
+"""Aggregates over calls for the pages of centres and operators, read from the views of the published copy.
 
 Intervals are 90 % intervals; the formulas are the macros that the views operator_scorecards and centre_scorecards use.
 """
@@ -13,7 +13,7 @@ from pipelines.core.published import Published, Row
 _COUNTS = "cast(sum(passed) as bigint) as passed, cast(sum(failed) as bigint) as failed, cast(sum(unsure) as bigint) as unsure, max(max_points) as weight"
 _DECIDED = "sum(passed + failed + unsure) > 0"
 
-# What a list shows of a call; what a person should look at comes first, the newest of it on top.
+# The columns of a list of calls; calls that need a person's attention come first, newest first among them.
 _LISTED = """
     select
         f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s,
@@ -25,7 +25,7 @@ _FIRST_LOOKED_AT = "f.auto_fail desc, f.needs_review desc, f.started_local desc 
 
 
 def centres(published: Published) -> list[Row]:
-    """One row a centre (and one for calls whose centre is not known) with its totals and the days of its first and last call."""
+    """One row per centre (and one for calls of an unknown centre) with its totals and the days of its first and last call."""
     return published.rows(
         """
         with sums as (
@@ -47,10 +47,10 @@ def centres(published: Published) -> list[Row]:
 
 
 def operators(published: Published) -> dict[str, list[Row]]:
-    """By centre one row an operator over everything published, by id: a list to look somebody up in, not a ranking.
+    """One row per operator over all published calls, by centre and ordered by id: a list for look-ups, not a ranking.
 
-    The score is that of the view operator_scores: adjusted for the call mix, and drawn towards the peers where calls are few. All
-    centres at once, because the view is worked out for all of them whoever is asked for.
+    The score is that of the view operator_scores: adjusted for the call mix, and shrunk towards the peers' mean where calls are few. All
+    centres are read at once, because the view computes all of them for any query.
     """
     rows = published.rows(
         """
@@ -74,7 +74,7 @@ def operators(published: Published) -> dict[str, list[Row]]:
 
 
 def criteria(published: Published, centre_id: str) -> list[Row]:
-    """How often each criterion was passed, failed or left to a person at a centre, the heaviest first; a person's verdict counts first."""
+    """Counts of passed, failed and undecided verdicts per criterion of a centre, by weight; a human verdict takes precedence."""
     return published.rows(
         f"""
         select criterion_id, {_COUNTS}
@@ -89,7 +89,7 @@ def criteria(published: Published, centre_id: str) -> list[Row]:
 
 
 def criteria_by_operator(published: Published, centre_id: str) -> dict[str, list[Row]]:
-    """The same for each operator of a centre."""
+    """The same counts for each operator of a centre."""
     rows = published.rows(
         f"""
         select operator_id, criterion_id, {_COUNTS}
@@ -105,7 +105,7 @@ def criteria_by_operator(published: Published, centre_id: str) -> dict[str, list
 
 
 def topics(published: Published, centre_id: str) -> list[Row]:
-    """What the graded calls of a centre were about, the most frequent first."""
+    """The topics of a centre's graded calls, the most frequent first."""
     return published.rows(
         """
         select topic, count(*) as calls, avg(handling_time_s) as aht_s, avg(score_pct) as score_pct
@@ -119,7 +119,7 @@ def topics(published: Published, centre_id: str) -> list[Row]:
 
 
 def calls(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:
-    """The graded calls of a centre (or one operator) as a list shows them: what a person should look at comes first, the newest of it on top."""
+    """The graded calls of a centre (or one operator) for a list; calls that need attention come first, newest first among them."""
     return published.rows(
         f"""{_LISTED}
         where f.centre_id = ? and f.status = 'graded' and (cast(? as varchar) is null or f.operator_id = ?)
@@ -131,7 +131,7 @@ def calls(published: Published, centre_id: str, operator_id: str | None = None, 
 
 
 def calls_by_operator(published: Published, centre_id: str, limit: int) -> dict[str, list[Row]]:
-    """The same for every operator of a centre at once, so many calls each."""
+    """The first `limit` such calls of every operator of a centre."""
     rows = published.rows(
         f"""{_LISTED}
         where f.centre_id = ? and f.status = 'graded' and f.operator_id is not null
@@ -144,7 +144,7 @@ def calls_by_operator(published: Published, centre_id: str, limit: int) -> dict[
 
 
 def clips(published: Published, centre_id: str, operator_id: str | None = None, limit: int | None = None) -> list[Row]:
-    """The coaching clips of a centre (or one operator), good examples and ones to improve in turn."""
+    """The coaching clips of a centre (or one operator), alternating between good examples and moments to improve."""
     return published.rows(
         """
         select k.*, c.operator_id
@@ -159,7 +159,7 @@ def clips(published: Published, centre_id: str, operator_id: str | None = None, 
 
 
 def ledger(published: Published, centre_id: str | None, limit: int) -> list[Row]:
-    """What was received but could not be graded, with its reason; for no centre, what does not even name a known one."""
+    """Received calls that could not be graded, with their reasons; for None, those of no known centre."""
     return published.rows(
         """select call_id, status, status_reason, status_reason_key, status_reason_values from calls
            where centre_id is not distinct from ? and status <> 'graded' order by call_id limit ?""",

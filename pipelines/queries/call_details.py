@@ -1,4 +1,4 @@
-"""What the page of one call shows, put together from its rows of the published copy."""
+"""The content of a call's page, assembled from its rows in the published copy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TONES = {
     "calmed": "pass", "ended_after_warning": "pass", "ended_without_warning": "fail", "ended_without_notice": "fail", "operator_at_fault": "fail",
     "tolerated": "unsure", "cannot_tell": "unsure",
 }  # fmt: skip
-# What each outcome says of the steps warning, client's answer, notice, end: d(one), m(issing), n(ot needed or not reached), u(nknown).
+# The steps (warning, client's answer, notice, end) by outcome: d(one), m(issing), n(ot needed or not reached), u(nknown).
 _STEPS = {
     "calmed": "ddnn", "ended_after_warning": "dddd", "ended_without_warning": "mnnd", "ended_without_notice": "ddmd", "tolerated": "mnnn",
     "client_hung_up": "nnnd", "operator_at_fault": "nnnn", "cannot_tell": "uuuu",
@@ -48,7 +48,7 @@ def read_calls(published: Published, calls: Sequence[Row], batch: int = 200) -> 
 
 
 def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[str, str]) -> dict[str, Any]:
-    """The values of the template call.html for one graded call; `titles` are the criteria's names in the page's language."""
+    """The values of the template call.html for one graded call; `titles` are the names of the criteria in the page's language."""
     turns, findings = rows["turns"], rows["findings"]
     criteria = _criteria(rows["criterion_results"], titles, w)
     evaluation = next(iter(rows["evaluations"]), None)
@@ -79,7 +79,7 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
 
 
 def parts_of(text: str, marked: Sequence[str]) -> list[Row]:
-    """A turn's text in pieces: plain words, words to underline (each quote that stands in it), and placeholders of masked personal data."""
+    """A turn's text in parts: plain words, words to underline (each quote found in it), and placeholders of masked personal data."""
     spans = sorted((at, at + len(quote)) for quote in marked if quote and (at := text.find(quote)) >= 0)
     pieces: list[Row] = []
     done = 0
@@ -100,7 +100,7 @@ def _with_chips(text: str, is_marked: bool) -> list[Row]:
 
 
 def _talk(turns: Sequence[Row], holds: Sequence[Row], findings: Sequence[Row]) -> Iterator[Row]:
-    """Turns and holds in the order they began."""
+    """Turns and holds in the order of their start."""
     said: dict[int, list[str]] = {}
     for finding in findings:
         if finding["kind"] in ("abuse", "forbidden_phrase") and finding["turn_no"] is not None and finding["quote"]:
@@ -113,7 +113,7 @@ def _talk(turns: Sequence[Row], holds: Sequence[Row], findings: Sequence[Row]) -
 
 
 def _criteria(results: Sequence[Row], titles: Mapping[str, str], w: Wording) -> list[Row]:
-    """One row a criterion, failed ones first; a person's verdict stands before the machine's."""
+    """One row per criterion, failed ones first; a human verdict replaces the automatic one."""
     first: dict[tuple[str, str], Row] = {}
     for row in sorted(results, key=lambda r: r["judge"] != "human"):
         first.setdefault((row["scorecard_id"], row["criterion_id"]), row)
@@ -129,7 +129,7 @@ def _criteria(results: Sequence[Row], titles: Mapping[str, str], w: Wording) -> 
 
 
 def _auto_fail(evaluation: Row | None, criteria: Sequence[Row]) -> str:
-    """Why the score is zero: the criterion's name and reason in the page's language, or what the evaluation says."""
+    """The reason for a zero score: the criterion's name and explanation in the page's language, or the text stored with the evaluation."""
     if evaluation is None or not evaluation["auto_fail"]:
         return ""
     cause = next((c for c in criteria if c["criterion_id"] == evaluation["auto_fail_criterion_id"] and c["verdict"] == "fail"), None)

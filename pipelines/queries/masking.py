@@ -1,6 +1,6 @@
-"""Masks the texts of a call that was kept raw (`--keep-text raw`), for readers who may not see personal data: the sound is beeped for them as well.
+"""Masks calls stored with raw text (`--keep-text raw`) for readers without access to personal data (they hear beeped sound).
 
-What people type (notes, titles, reasons) is masked before it is stored.
+Typed text (notes, titles, reasons) is masked before it is stored.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ VIEWS_WITH_QUOTES = ("findings", "criterion_results", "coaching_clips")
 
 
 def mask_typed(text: str) -> str:
-    """A text that somebody typed with its personal data masked, in whichever of our languages it is written."""
+    """A typed text with its personal data masked, in any supported language."""
     for language in LANGUAGES:
         text = mask_text(text, language)
     return text
 
 
 def mask(published: Published, call_id: str, rows: dict[str, list[Row]]) -> None:
-    """Put placeholders in place of personal data, in the rows of one call by view (as `call_page.read_calls` gives them)."""
+    """Replace personal data by placeholders in the rows of one call by view (as `call_details.read_calls` returns them)."""
     personal = published.of_calls("personal_data", [call_id], "start_s", "kind, turn_no, start_s, end_s")
     if not personal:
         return

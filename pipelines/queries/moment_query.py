@@ -1,4 +1,4 @@
-"""What a trainer may look for in calls, and how DuckDB is asked for it: the view that holds such moments, and what must hold of a row and of its call."""
+"""Search criteria for moments, and their translation to SQL: the view to search, and the conditions on a row and on its call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CALL = "call_id, call_no, centre_id, operator_id, topic, client_type, started_lo
 VIEWS = {"criterion": "criterion_results", "act": "speech_acts", "finding": "findings", "turn": "turns"}
 _PLACE = "role, turn_no, start_s, end_s"
 _NO = "cast(null as varchar) as"
-# Of a row of each view: what it is a moment of, its number in the call, where it is, and whether it is a good one.
+# For each view: what the moment shows, its number in the call, its place, and whether it is a good example.
 MOMENT = {
     "criterion": f"""criterion_id, {_NO} act, {_NO} finding_kind, {_NO} severity, criterion_id as number, {_PLACE}, quote,
         if(verdict = 'pass', 'good_example', 'to_improve') as kind""",
@@ -20,16 +20,16 @@ MOMENT = {
         if(role = 'operator', 'to_improve', null) as kind""",
     "turn": f"{_NO} criterion_id, {_NO} act, {_NO} finding_kind, {_NO} severity, cast(turn_no as varchar) as number, {_PLACE}, text as quote, {_NO} kind",
 }
-# Of a person's and the machine's verdict the person's. People judge few calls.
+# A human verdict takes precedence over the automatic one. Few calls have human verdicts.
 _COUNTS = """(judge = 'human' or (call_no, scorecard_id, criterion_id) not in
         (select (call_no, scorecard_id, criterion_id) from criterion_results where judge = 'human'))
     and end_s > start_s"""
-Condition = tuple[str, list[Any]]  # of SQL, with its values
+Condition = tuple[str, list[Any]]  # in SQL, with its parameters
 
 
 @dataclass(frozen=True, slots=True)
 class MomentQuery:
-    """What is looked for; what is None or empty does not matter."""
+    """The search criteria; None or empty means any."""
 
     centres: tuple[str, ...]
     criterion_id: str | None = None
@@ -50,7 +50,7 @@ class MomentQuery:
 
     @property
     def source(self) -> str:
-        """Where the moments come from; of several marks the one that says most closely which words are meant."""
+        """The kind of view to search; with several criteria, the one that identifies the words most precisely."""
         return next(iter(self._marks), "turn" if self.text else "criterion")
 
     @property
@@ -63,16 +63,16 @@ class MomentQuery:
         return [source for source, value in marked.items() if value]
 
     def of_rows(self) -> Condition:
-        """What must hold of a row of the view of these moments."""
+        """The condition on a row of the searched view."""
         return self._of_rows(self.source)
 
     @property
     def is_of_any_call(self) -> bool:
-        """Whether nothing but the centres is asked of a call."""
+        """Whether the centre is the only condition on a call."""
         return not (self.topic or self.client_type or self.operator_id or self.outcome)
 
     def of_calls(self) -> Condition:
-        """What must hold of a call c itself."""
+        """The condition on the call `c` itself."""
         where, values = ["c.status = 'graded'", "list_contains(?, c.centre_id)"], list[Any]([list(self.centres)])
         for column in ("topic", "client_type", "operator_id"):
             if getattr(self, column):
@@ -84,9 +84,9 @@ class MomentQuery:
         return " and ".join(where), values
 
     def of_their_calls(self, numbers: Condition | None = None) -> Condition:
-        """What must hold of a row's call beyond that: with several marks, each stands in it somewhere; `numbers` asks for the calls in question."""
+        """Further conditions on a row's call: with several criteria, each must occur in it; `numbers` selects the calls in question."""
         where, values = ["true"], list[Any]()
-        for source in self._marks[1:]:  # never findings, which know no numbers of calls
+        for source in self._marks[1:]:  # never findings, which have no call numbers
             held, more = self._of_rows(source)
             near, of_near = (f"call_no in ({numbers[0]}) and ", numbers[1]) if numbers else ("", [])
             where.append(f"call_id in (select call_id from {VIEWS[source]} where {near}{held})")
@@ -108,7 +108,7 @@ class MomentQuery:
 
 
 def points(criterion_id: str | None, verdict: str | None = None) -> Condition:
-    """What must hold of a verdict that counts; without one that is wanted, any that was decided."""
+    """The condition on a verdict that counts; without a requested verdict, any decided one."""
     chosen = {"criterion_id": criterion_id, "verdict": verdict}
     equal = [f"{name} = ?" for name, value in chosen.items() if value]
     decided = [] if verdict else ["verdict in ('pass', 'fail')"]

@@ -1,4 +1,4 @@
-"""Moments of calls that a trainer looks for: points of the scorecard, things done or noticed, and words that were said; what is shown is masked."""
+"""Search for moments of calls by scorecard points, acts, findings and spoken words; the results are masked."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from pipelines.queries.moment_query import CALL, MOMENT, VIEWS, Condition, Momen
 from pipelines.queries.quotes import quoted, texts
 
 MOST_SHOWN = 60
-_LOOKED_AT_FIRST = 100  # calls that are looked through for any point that was judged so, the newest, before all are
-_LOOKED_AT = 1500  # the same for one criterion or act, and for words: there then the newest that hold them in some form
-_READ_FIRST = 80  # turns of which it is compared first whether the words may be read there; then twice as many
+_LOOKED_AT_FIRST = 100  # calls searched first for such a point, the newest, before all calls are searched
+_LOOKED_AT = 1500  # the same for one criterion or act, and for words: there the newest calls that contain them in any form
+_READ_FIRST = 80  # turns checked first for readable words; twice as many each time after that
 _BY_NUMBER = (
     "criterion",
     "act",
-)  # their views lie in the order of calls, so that those of the newest calls are found without reading the others
+)  # views in the order of calls, so that rows of the newest calls are found without reading the others
 KINDS = ("good_example", "to_improve")
 
 
 def search(published: Published, wanted: MomentQuery, *, hears_personal_data: bool = False) -> list[Row]:
-    """The moments that fit everything wanted, the newest first, at most `MOST_SHOWN`; each with its key and its quote as it may be read.
+    """The moments that match all criteria, newest first, at most `MOST_SHOWN`; each with its key and its readable quote.
 
-    The newest calls are looked through first, because in most searches they hold enough; of words, at the most the newest few thousand calls that hold them.
+    The newest calls are searched first, because most searches find enough there; for words, at most the newest few thousand calls that
+    contain them are searched.
     """
     said = words_of(wanted.text)
     if wanted.text and not said:
@@ -40,7 +41,7 @@ def search(published: Published, wanted: MomentQuery, *, hears_personal_data: bo
 
 
 def _by_marks(published: Published, wanted: MomentQuery) -> list[Row]:
-    """What was judged or done, in the newest calls if they hold enough, or noticed; else from one look through all."""
+    """Moments by verdict, act or finding: from the newest calls if they have enough, else from one scan of all calls."""
     if wanted.source in _BY_NUMBER:
         size = _LOOKED_AT if wanted.criterion_id or wanted.act else _LOOKED_AT_FIRST
         calls = _newest(published, wanted)[:size]
@@ -51,7 +52,10 @@ def _by_marks(published: Published, wanted: MomentQuery) -> list[Row]:
 
 
 def _by_words(published: Published, wanted: MomentQuery, said: list[str], hears_personal_data: bool) -> list[Row]:
-    """What was said, in the newest calls that hold all words in some form; the view lemmas finds their turns without reading them."""
+    """Moments by spoken words, in the newest calls that contain all of them in any form.
+
+    The view lemmas finds the turns without reading them.
+    """
     wanted_forms = [_lemmas(part) for word in said for part in word.split("-")]
     rows = published.rows("from lemmas_said(?)", sorted(frozenset[str]().union(*wanted_forms)))
     ever_said = {row["lemma"] for row in rows}
@@ -73,7 +77,7 @@ def _said_in(
     said: list[str],
     hears_personal_data: bool,
 ) -> list[Row]:
-    """The moments of these calls where the words stand, as far as a reader may see them; no more turns are read than are shown."""
+    """The moments of these calls that contain the words, as far as the reader may see them; reads no more turns than are displayed."""
     turns = _with_words(published, calls, forms)
     calls = [call for call in calls if call["call_id"] in turns]
     found: list[Row] = []
@@ -92,20 +96,20 @@ def _said_in(
 
 
 def _newest(published: Published, wanted: MomentQuery) -> list[Row]:
-    """The newest calls of which what is wanted of calls holds; those of whole centres are looked up once a published copy."""
+    """The newest calls that meet the conditions on calls; for whole centres, cached per published copy."""
     if not wanted.is_of_any_call:
         return _newest_with(published, wanted)
     return published.once(("newest calls", wanted.centres), lambda: _newest_with(published, wanted))
 
 
 def _newest_with(published: Published, wanted: MomentQuery, forms: Sequence[Sequence[str]] = ()) -> list[Row]:
-    """The newest calls that may hold such moments; with `forms` those that hold all words in some form, and every mark."""
+    """The newest calls that may contain such moments; with `forms`, those that contain all words in some form, and every criterion."""
     sql, values = _newest_of(wanted, forms)
     return published.rows(f"select {CALL} {sql}", *values, _LOOKED_AT)
 
 
 def _newest_of(wanted: MomentQuery, forms: Sequence[Sequence[str]] = ()) -> tuple[str, list[Any]]:
-    """The rest of a query for the newest calls, after its columns; what comes last is how many."""
+    """The part of a query for the newest calls after its columns; the last parameter is the limit."""
     held, values = wanted.of_calls()
     where = [held]
     if forms:
@@ -113,17 +117,17 @@ def _newest_of(wanted: MomentQuery, forms: Sequence[Sequence[str]] = ()) -> tupl
         where.append(all_marks)
         values += more
     for one in forms:
-        # each form is looked for by itself, for which DuckDB skips more than for a list of them
+        # each form has its own subquery, for which DuckDB skips more rows than for a list of forms
         where.append(f"call_no in ({' union all '.join(['select call_no from lemmas where lemma = ?'] * len(one))})")
         values += one
     return f"from calls as c where {' and '.join(where)} order by c.started_local desc nulls last, c.call_id limit ?", values
 
 
 def _marked_in(published: Published, wanted: MomentQuery, calls: Sequence[Row], size: int) -> list[Row]:
-    """The marks of the newest calls.
+    """The matching rows of the newest calls.
 
-    Those of whole centres lie together, and DuckDB finds them soonest by a list of their numbers (23 instead of 60 ms). Those of an operator lie
-    everywhere: there it reads less when it finds the calls by itself (80 instead of 300 ms).
+    Calls of whole centres are adjacent, and DuckDB finds them fastest by a list of their numbers (23 instead of 60 ms). Those of one
+    operator are scattered: DuckDB reads less when it selects the calls itself (80 instead of 300 ms).
     """
     if wanted.is_of_any_call:
         numbers: Condition = "select unnest(?)", [[call["call_no"] for call in calls]]
@@ -138,7 +142,7 @@ def _marked_in(published: Published, wanted: MomentQuery, calls: Sequence[Row], 
 
 
 def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequence[str]]) -> dict[str, set[int]]:
-    """In which turns of the calls all words stand in some form, by call; those without such a turn are left out."""
+    """By call, the turns that contain all words in some form; calls without such a turn are left out."""
     turns_of: dict[str, dict[int, set[int]]] = defaultdict(dict)
     wanted = sorted({form for one in forms for form in one})
     for row in published.rows("from lemmas_in_calls(?, ?)", wanted, [call["call_no"] for call in calls]):
@@ -154,7 +158,7 @@ def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequ
 def _within_calls(
     published: Published, wanted: MomentQuery, calls: Sequence[Row], turns: Mapping[str, set[int]] | None = None
 ) -> list[Row]:
-    """The moments of some calls that fit but for the words, in the order of the calls; with `turns` only those in these turns."""
+    """The moments of some calls that match all criteria but the words, in the order of the calls; `turns` limits them to these turns."""
     held, values = wanted.of_rows()
     also, others = wanted.of_their_calls(("select unnest(?)", [[call["call_no"] for call in calls]]))
     more, values = f"{held} and {also}", [*values, *others]
@@ -167,13 +171,13 @@ def _within_calls(
 
 
 def _of(calls: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
-    """The rows, each with what is known of its call, in the order of the calls."""
+    """The rows with the columns of their calls, in the order of the calls."""
     found = by_call(rows)
     return [call | row for call in calls for row in found[call["call_id"]]]
 
 
 def _with_marks(published: Published, wanted: MomentQuery) -> list[Row]:
-    """The newest calls that hold such moments, as many as are shown."""
+    """The newest calls that contain such moments, as many as are displayed."""
     where, values = wanted.of_calls()
     held, of_rows = wanted.of_rows()
     also, of_others = wanted.of_their_calls()
@@ -183,12 +187,12 @@ def _with_marks(published: Published, wanted: MomentQuery) -> list[Row]:
 
 
 def key_of(source: str, row: Row) -> str:
-    """What a form sends to name a moment; it is looked up again, and says nothing about what may be seen."""
+    """The form value that names a moment. It grants no access: the moment is looked up again."""
     return f"{source}:{row['number']}:{row['call_id']}"
 
 
 def call_of(key: str) -> str:
-    """The call that a key names; empty for what is no key."""
+    """The call that a key names; empty for an invalid key."""
     return key.split(":", 2)[2] if key.count(":") >= 2 else ""
 
 
@@ -215,7 +219,7 @@ def found(published: Published, key: str) -> Row | None:
 
 
 def _really_said(published: Published, rows: list[Row], said: list[str], wanted: MomentQuery, hears_personal_data: bool) -> list[Row]:
-    """The first rows whose turn holds every word; what a reader may not see is not found either."""
+    """The first rows whose turn contains every word; words that a reader may not see do not match."""
     forms_of = [_lemmas(word) for word in said]
     is_text = wanted.source == "turn" and (hears_personal_data or all(row["text_kept"] != "raw" for row in rows))
     readable = {} if is_text else texts(published, rows, hears_personal_data)

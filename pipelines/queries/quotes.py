@@ -1,4 +1,4 @@
-"""What was said in pieces of calls, as somebody may read it: personal data masked, also where the words of a call were kept raw."""
+"""Transcript excerpts as a reader may see them: personal data masked, also in calls stored with raw text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.queries.masking import masked
 
 
 def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bool = False) -> list[Row]:
-    """The rows with personal data masked in their quotes, where the words of the call were kept raw."""
+    """The rows with personal data masked in their quotes, where the call was stored with raw text."""
     raw = [] if hears_personal_data else _raw_calls(rows)
     if not raw:
         return list(rows)
@@ -24,12 +24,12 @@ def quoted(published: Published, rows: Sequence[Row], *, hears_personal_data: bo
 
 
 def context(published: Published, call_id: str, start_s: float, end_s: float) -> list[Row]:
-    """The turns of a piece of a call, each with the words that can be heard in it, personal data masked whoever reads it."""
+    """The turns in a stretch of a call, each with the words audible in it; personal data is masked for every reader."""
     return contexts(published, {call_id: [(start_s, end_s)]})[call_id, start_s, end_s]
 
 
 def contexts(published: Published, pieces: Mapping[str, Sequence[tuple[float, float]]]) -> dict[tuple[str, float, float], list[Row]]:
-    """The same for pieces of several calls at once, by call, start and end."""
+    """The same for stretches of several calls, by call, start and end."""
     ids = list(pieces)
     said, personal = _words(published, ids), _personal(published, ids)
     turns = by_call(published.of_calls("turns", ids, "call_id, start_s, turn_no", "call_id, turn_no, role, start_s, end_s"))
@@ -50,7 +50,7 @@ def contexts(published: Published, pieces: Mapping[str, Sequence[tuple[float, fl
 
 
 def texts(published: Published, rows: Sequence[Row], hears_personal_data: bool) -> dict[tuple[str, int], Row]:
-    """The turns of these rows as they may be read."""
+    """The turns of these rows as the reader may see them."""
     ids, numbers = sorted({row["call_id"] for row in rows}), sorted({row["turn_no"] for row in rows})
     found = published.of_calls("turns", ids, "call_id", "call_id, turn_no, text, language", "list_contains(?, turn_no)", [numbers])
     read = {(turn["call_id"], turn["turn_no"]): turn for turn in found}

@@ -1,7 +1,7 @@
-"""The questions that a centre asks of its calls, answered from the views: one card each, shown where there is something to answer.
+"""A centre's questions about its calls, answered from the views: one card each, displayed where there are calls to answer it.
 
-Night rule, call-backs, wrong company, readings that still reach a person, abuse by shift and operator, client types, sentiment from start to end,
-requests taken, waiting, and the centre's own criteria. Adding a question means one function here and its words in `strings/`.
+Night rule, call-backs, wrong company, readings that still reach a person, abuse by shift and operator, client types, sentiment from start
+to end, handled requests, waiting, and the centre's own criteria. A new question is one function here and its texts in `strings/`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UPSET = -0.15  # mean sentiment of a client's turns, -1 to 1
 
 @dataclass(frozen=True, slots=True)
 class QuestionScope:
-    """What a question may look at: the centre, its graded calls, and its criteria counted."""
+    """The data for a question: the centre, its graded calls, and counts by criterion."""
 
     centre: Centre
     calls: list[Row]
@@ -29,7 +29,7 @@ class QuestionScope:
     w: Wording
 
     def how_often_met(self, criterion_id: str) -> list[tuple[str, str]]:
-        """Lines that say how often a criterion was kept."""
+        """Lines with the share of passed verdicts of a criterion."""
         row = self.criteria.get(criterion_id)
         if not row or not row["passed"] + row["failed"] + row["unsure"]:
             return []
@@ -39,7 +39,7 @@ class QuestionScope:
 
 @dataclass(frozen=True, slots=True)
 class QuestionCard:
-    """One card: the question, its answer in a few characters, and lines below it."""
+    """One card: the question, its answer in a few characters, and the lines below it."""
 
     question: str
     answer: str
@@ -51,7 +51,7 @@ class QuestionCard:
 
 
 def read_graded(published: Published, centre_id: str) -> list[Row]:
-    """The graded calls of a centre with what the questions need."""
+    """The graded calls of a centre with the columns that the questions need."""
     return published.rows(
         """
         select
@@ -73,7 +73,7 @@ def read_graded(published: Published, centre_id: str) -> list[Row]:
 
 
 def answers(asked: QuestionScope) -> list[QuestionCard]:
-    """The cards of a centre, those of its own criteria last; a question without a call to answer it is left out."""
+    """The cards of a centre, its own criteria last; a question without calls to answer it is left out."""
     return [answer for question in QUESTIONS if (answer := question(asked)) is not None]
 
 
@@ -94,7 +94,7 @@ def _exposure(asked: QuestionScope) -> QuestionCard | None:
     lines = [(w("shift_day"), w.number(len(abusive) - len(night))), (w("shift_night"), w.number(len(night)))]
     operators = _counted([c for c in abusive if c["operator_id"]], "operator_id")
     lines += [(f"{w('operator')} {name}", w.number(n)) for name, n in operators[:3]]
-    rest = sorted({c["operator_id"] for c in abusive if c["is_rest_due"]})  # by the centre's own rule
+    rest = sorted({c["operator_id"] for c in abusive if c["is_rest_due"]})  # by the centre's rest rule
     remark = w("q_rest_for", who=", ".join(str(name) for name in rest[:5])) if rest else w("q_rest_none")
     return QuestionCard(w("q_exposure"), clock(sum(c["abuse_exposure_s"] for c in abusive)), lines, remark)
 
@@ -138,7 +138,7 @@ def _readings(asked: QuestionScope) -> QuestionCard | None:
 def _self_service(asked: QuestionScope) -> QuestionCard | None:
     w, kept = asked.w, asked.how_often_met("self_service_offered")
     if not kept or any(c["topic"] == "meter_reading" for c in asked.calls):
-        return None  # the readings say it already
+        return None  # the card of readings covers it
     row = asked.criteria["self_service_offered"]
     return QuestionCard(w("q_self_service"), w.share(row["passed"], row["passed"] + row["failed"]), kept)
 

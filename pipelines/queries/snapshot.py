@@ -1,4 +1,4 @@
-"""The published copy for a server that stays up: one shared reading, opened anew when publishing swaps the file, a cursor for each request."""
+"""The published copy in a server: one shared database, reopened when publishing swaps the file, and a cursor per request."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from pipelines.warehouse.forgetting import MARK
 log = logging.getLogger("callgrade")
 
 LONGEST_QUERY_S = 60.0
-# Who asks right after publishing waits so long for the new copy; after that the one of before is shown until the new one is warm, but no longer than that.
+# Requests wait this long for a new copy; then the previous one is served until the new one is warm, but not longer.
 PATIENCE_S, LONGEST_OLD_S = 2.0, 180.0
-THREADS = 2  # of DuckDB, for all requests together: judging may run on the same machine
-WARMING_THREADS = 1  # of a copy that is made warm while the one of before is read: the thread that does it, and no other
+THREADS = 2  # of DuckDB, for all requests together: grading may run on the same machine
+WARMING_THREADS = 1  # for warming a copy while the previous one is served: the calling thread only
 _CATALOG = "published"
 
 
 class _Generation:
-    """One file that was published, open until the last request that reads it is done."""
+    """One published file, open until the last request that reads it has finished."""
 
     def __init__(self, settings: Settings, mark: tuple[int, ...], threads: int, forgotten: tuple[int, ...]) -> None:
         self.mark = mark
-        self.forgotten = forgotten  # another value once calls were taken out of the published copy
+        self.forgotten = forgotten  # changes when calls are removed from the published copy
         self.kept: dict[Hashable, Any] = {}
         self.making: dict[Hashable, threading.Lock] = {}
         self.lock = threading.Lock()
@@ -43,12 +43,12 @@ class _Generation:
         self.opened_s = time.monotonic()
         self.is_old = False
         try:
-            # Attached to a database in memory, because connecting to the path again would find the file of before, which is still open.
+            # Attached to an in-memory database, because connecting to the path again would return the previous file, which is still open.
             self.connection = duckdb.connect(":memory:", config={"threads": threads})
             self.connection.execute(f"attach {literal(settings.snapshot)} as {_CATALOG} (read_only)")
             self.connection.execute("set enable_external_access = false")
         except duckdb.IOException as error:
-            raise TransientError(f"The published copy {settings.snapshot} cannot be opened now: {error}") from error
+            raise TransientError(f"The published copy {settings.snapshot} cannot be opened: {error}") from error
 
     def close(self) -> None:
         self.connection.close()
@@ -62,11 +62,11 @@ class SnapshotReader(Published):
         self._generation = generation
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, worked out once for each published copy: for sums over all calls, which do not change in between."""
+        """The result of `make`, computed once per published copy: for aggregates over all calls, which do not change in between."""
         generation = self._generation
         with generation.lock:
             making = generation.making.setdefault(key, threading.Lock())
-        with making:  # who asks meanwhile waits for the answer instead of working it out too
+        with making:  # concurrent callers wait for the result instead of computing it too
             if key not in generation.kept:
                 generation.kept[key] = make()
         found: T = generation.kept[key]
@@ -74,7 +74,7 @@ class SnapshotReader(Published):
 
     @property
     def generation(self) -> tuple[int, ...]:
-        """Another value for each published copy."""
+        """A value that differs between published copies."""
         return self._generation.mark
 
 
@@ -89,17 +89,17 @@ class Snapshot:
         self._warm: Callable[[SnapshotReader], object] | None = None
 
     def keep_warm(self, warm: Callable[[SnapshotReader], object]) -> None:
-        """Work out ahead, in the background, what many pages of each published copy will ask for (with `Reading.once`)."""
+        """Precompute in the background what many pages of each published copy need (with `SnapshotReader.once`)."""
         self._warm = warm
         if self._settings.snapshot.exists():
             with self.read():
-                pass  # the first reading starts it
+                pass  # the first read starts it
 
     @contextmanager
     def read(self) -> Iterator[SnapshotReader]:
-        """The copy as it is now, for one request; a query that takes too long is stopped.
+        """The current copy, for one request; a query that takes too long is interrupted.
 
-        Raises MisconfiguredError when nothing is published, TransientError when it cannot be read now.
+        Raises MisconfiguredError when nothing is published, TransientError when the copy cannot be read at the moment.
         """
         generation = self._enter()
         cursor = generation.connection.cursor()
@@ -109,14 +109,14 @@ class Snapshot:
         try:
             yield _reading(cursor, generation)
         except duckdb.InterruptException as error:
-            raise TransientError("The answer took too long and was given up.") from error
+            raise TransientError("The query took too long and was interrupted.") from error
         finally:
             timer.cancel()
             cursor.close()
             self._leave(generation)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._retire(self._next)
             self._retire(self._current)
@@ -144,9 +144,9 @@ class Snapshot:
             return self._current
 
     def _fresh(self, mark: tuple[int, ...]) -> tuple[_Generation | None, bool]:
-        """The copy that was published since, to be read instead of the one of before as soon as its sums are worked out; None where there is none.
+        """A newly published copy, which replaces the previous one when its aggregates are computed; None where there is none.
 
-        Also whether it must be read at once, because calls that the one of before holds were forgotten.
+        Also whether it must replace it at once, because calls in the previous one were forgotten.
         """
         with self._lock:
             if self._current is not None and self._current.mark == mark:
@@ -157,7 +157,7 @@ class Snapshot:
                 self._next = None
             if (
                 self._next is None
-            ):  # one that is being warmed is waited for, even when another was published meanwhile: else none might ever get warm
+            ):  # wait for the copy that is being warmed, even if another was published meanwhile: otherwise none might ever finish
                 fresh = _Generation(self._settings, mark, THREADS if self._current is None else WARMING_THREADS, forgotten)
                 if self._warm is None:
                     fresh.is_warm.set()
@@ -165,7 +165,7 @@ class Snapshot:
                     fresh.readers += 1  # held until it is warm
                     threading.Thread(target=self._warm_up, args=(fresh, self._warm), daemon=True).start()
                 if self._current is None:
-                    self._current = fresh  # there is nothing to read meanwhile
+                    self._current = fresh  # there is no other copy to read meanwhile
                     return None, False
                 self._next = fresh
             return self._next, self._current is not None and self._current.forgotten != forgotten
@@ -187,7 +187,7 @@ class Snapshot:
         try:
             warm(_reading(cursor, generation))
         except (duckdb.Error, CallgradeError) as error:
-            log.debug("warming was given up: %s", error)  # whoever asks for a page works it out then, or is told what is wrong
+            log.debug("warming failed: %s", error)  # the next request for such a page computes it, or gets the error
         finally:
             generation.is_warm.set()
             generation.warming = None

@@ -1,4 +1,4 @@
-"""The time line of a call as shapes: who spoke when and how loud, who talked over whom, holds, findings and the procedure's moments.
+"""The timeline of a call as shapes: turns with their loudness, overlaps, holds, findings and the times of the abuse procedure.
 
 Pure geometry in the units of the drawing (1000 wide); the template turns it into SVG.
 """
@@ -14,11 +14,11 @@ from pipelines.core.intervals import union
 Row = dict[str, Any]
 
 WIDTH = 1000.0
-LABEL = 92.0  # room for the lane's name
+LABEL = 92.0  # width of the lane's name
 MARKS_HEIGHT = 26.0
 LANE_HEIGHT = 54.0
 POINTS_HEIGHT = 22.0  # the strip of criteria, where there are any
-POINT_WIDTH = 17.0  # points that would lie on each other move to the right
+POINT_WIDTH = 17.0  # overlapping points move to the right
 AXIS_HEIGHT = 24.0
 USUAL_HEIGHT = 26.0  # a turn at the speaker's own median level
 PER_DB = 1.9  # how much taller a turn gets for each decibel above it
@@ -30,13 +30,13 @@ MARKED = (
     "dropped_speech",
     "interruption",
     "channel_mapping",
-)  # a raised voice is seen on its turn
+)  # marks a raised voice on its turn
 _TICKS_S = (5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A rectangle (or, for marks and ticks, a place) in the drawing with the data it stands for."""
+    """A rectangle (or, for marks and ticks, a point) in the drawing with the data it represents."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Everything that the drawing shows, from back to front."""
+    """All shapes of the drawing, from back to front."""
 
     length_s: float
     height: float
@@ -70,7 +70,7 @@ def draw(
     moments: Sequence[tuple[str, float]],
     criteria: Sequence[Row] = (),
 ) -> Timeline:
-    """The time line of one call; `moments` are named seconds of the abuse procedure, `criteria` those judged at one place of the call."""
+    """The timeline of one call; `moments` are named times of the abuse procedure in seconds, `criteria` those with a place in the call."""
     length: float = max([duration_s, *(t["end_s"] for t in turns), 1.0])
     roles = [r for r in ("client", "operator", "unknown") if r != "unknown" or any(t["role"] == "unknown" for t in turns)]
     top = {role: MARKS_HEIGHT + n * LANE_HEIGHT for n, role in enumerate(roles)}
@@ -106,7 +106,7 @@ def draw(
 
 
 def _points(placed: Sequence[tuple[float, Row]], y: float) -> tuple[Shape, ...]:
-    """Points side by side where they would cover each other, the last of a crowd at the right end."""
+    """Points moved apart where they would overlap; the last of a group ends at the right edge."""
     xs: list[float] = []
     ordered = sorted(placed, key=lambda pair: pair[0])
     for at, _ in ordered:
@@ -117,7 +117,7 @@ def _points(placed: Sequence[tuple[float, Row]], y: float) -> tuple[Shape, ...]:
 
 
 def overlaps(turns: Sequence[Row]) -> list[tuple[float, float]]:
-    """The stretches where the turns of two roles run over each other, joined, in order."""
+    """The intervals in which turns of two roles overlap, merged, in order."""
     return union(
         (max(a["start_s"], b["start_s"]), min(a["end_s"], b["end_s"]))
         for n, a in enumerate(turns)

@@ -1,4 +1,4 @@
-"""How a centre's weeks compare: the latest week beside the one before, told apart only where chance cannot explain it, and all weeks as a drawing."""
+"""A centre's weekly trends: the latest week against the one before, with changes beyond chance marked, and all weeks as a chart."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pipelines.core.published import Published, Row
 WEEKS_SHOWN = 16
 WIDTH, HEIGHT = 1000.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 16.0, 12.0, 30.0
-# what is counted of a week: the key of its name in the strings, the column, and whether more of it is worse
+# the compared figures: key of the name in the strings, column, and whether a higher value is worse
 COUNTED = (("n_critical", "auto_fails", True), ("n_abusive", "abusive_calls", True), ("n_review", "needs_review", True))
 
 
 @dataclass(frozen=True, slots=True)
 class WeekChange:
-    """One figure of the latest week and of the week before; `told` is better, worse, or same where the difference may be chance."""
+    """One figure of the latest week and the week before; `told` is better, worse, or same where the difference may be chance."""
 
     name: str
     now: float | None
     before: float | None
     told: str
-    counts: tuple[int, int, int, int] | None = None  # of a share: how many of how many, now and before
+    counts: tuple[int, int, int, int] | None = None  # of a share: numerator and denominator, now and before
 
 
 @dataclass(frozen=True, slots=True)
 class WeekPoint:
-    """One week in the drawing."""
+    """One week in the chart."""
 
     x: float
     y: float
@@ -50,7 +50,10 @@ class TrendChart:
 
 
 def weeks(published: Published) -> dict[str, list[Row]]:
-    """By centre its weeks with calls, the oldest first. All centres at once, because the view is worked out for all whoever is asked for."""
+    """The weeks with calls by centre, oldest first.
+
+    All centres are read at once, because the view computes all of them for any query.
+    """
     rows = published.rows(
         """select centre_id, period_start, calls, graded, scored_calls, score_pct, score_low_pct, score_high_pct, abusive_calls, auto_fails, needs_review
            from centre_scorecards
@@ -61,7 +64,7 @@ def weeks(published: Published) -> dict[str, list[Row]]:
 
 
 def changes(now: Row, before: Row) -> list[WeekChange]:
-    """What changed from one week to another."""
+    """The changes from one week to another."""
     told = "same"
     if now["score_low_pct"] is not None and before["score_low_pct"] is not None:
         told = (
@@ -78,7 +81,7 @@ def changes(now: Row, before: Row) -> list[WeekChange]:
 
 
 def criteria_changes(published: Published, centre_id: str, now: date, before: date) -> list[WeekChange]:
-    """The criteria whose passed share differs between two weeks by more than chance, worse ones first."""
+    """The criteria whose pass rate differs between two weeks by more than chance, worse ones first."""
     rows = published.rows(
         """select r.criterion_id,
                   count(*) filter (where c.started_local >= ? and r.verdict = 'pass') as passed_now,
@@ -98,7 +101,7 @@ def criteria_changes(published: Published, centre_id: str, now: date, before: da
 
 
 def draw(shown: Sequence[Row]) -> TrendChart:
-    """Weeks as dots with their intervals, from 0 to 100 per cent, as far apart as they are in time."""
+    """Weeks as dots with their intervals, from 0 to 100 per cent, at distances proportional to time."""
     scored = [w for w in shown if w["score_pct"] is not None]
     if not scored:
         return TrendChart((), (), ())
@@ -130,7 +133,7 @@ def draw(shown: Sequence[Row]) -> TrendChart:
 
 
 def _share(name: str, now: tuple[int, int], before: tuple[int, int], is_worse: bool) -> WeekChange:
-    """A share of two weeks; they differ where their intervals do not meet, which is careful: chance seldom looks like a change."""
+    """A share of two weeks; it counts as changed when the intervals do not overlap, a conservative test."""
     (low, high), (low_before, high_before) = share_interval(*now), share_interval(*before)
     told = "same"
     if low > high_before:
