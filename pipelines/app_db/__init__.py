@@ -1,1 +1,1 @@
-"""The web application's SQLite database: accounts, audit, and the migrations of all its tables."""
+"""The application database (SQLite): accounts, sessions, the audit log, and the migrations of all its tables."""

@@ -1,4 +1,4 @@
-"""Who may come in: accounts with a role, the centres they see, and a password that is kept only as an argon2 hash."""
+"""Accounts: roles, centres, and passwords stored only as argon2 hashes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLES = ("operator", "trainer", "analyst", "manager", "administrator")
 EVERY_CENTRE = "*"
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
 _EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "care", "decide_disputes", "see_audit")
-# What each role may do. Which calls it may do it with is said by the account's centres, and for an operator by his own id.
+# The rights of each role. The account's centres, and for an operator the operator id, determine the calls they apply to.
 RIGHTS: dict[str, frozenset[str]] = {
     "operator": frozenset({"see_calls", "hear", "dispute", "learn"}),
     "trainer": frozenset({"see_calls", "hear", "see_numbers", "coach"}),
@@ -28,14 +28,14 @@ RIGHTS: dict[str, frozenset[str]] = {
     "manager": frozenset(_EVERYTHING),
     "administrator": frozenset({*_EVERYTHING, "manage_accounts"}),
 }
-NAME = re.compile(r"(?:[^\W\u115f\u1160\u3164\uffa0]|[.@+-]){2,64}")  # these four are letters that cannot be seen
-LONGEST_TYPED = 256  # characters of a name as it is typed; a longer one is refused, not cut
+NAME = re.compile(r"(?:[^\W\u115f\u1160\u3164\uffa0]|[.@+-]){2,64}")  # these four letters are invisible
+LONGEST_TYPED = 256  # characters of a name as typed; a longer one is refused, not truncated
 _HASHER = PasswordHasher()
-_HASHING = threading.BoundedSemaphore(2)  # each hash takes 64 MiB on purpose; many at once must not exhaust the machine
+_HASHING = threading.BoundedSemaphore(2)  # each hash uses 64 MiB on purpose; many concurrent ones must not exhaust the memory
 
 
 class AccountError(MisconfiguredError):
-    """What was asked for an account does not fit; `key` and `values` are those of the same sentence in the strings, for who reads another language."""
+    """Invalid input for an account; `key` and `values` select the same message in the strings, for readers of other languages."""
 
     def __init__(self, key: str, said: str, **values: object) -> None:
         super().__init__(said)
@@ -44,7 +44,7 @@ class AccountError(MisconfiguredError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One person's way in."""
+    """An account of the web application."""
 
     account_id: int
     name: str
@@ -54,34 +54,37 @@ class Account:
     hears_personal_data: bool = False
     is_active: bool = True
     language: str | None = None
-    is_openid: bool = False  # signs in through the provider, which gives role and centres; there is no password here
+    is_openid: bool = False  # signs in through the OpenID provider, which determines role and centres; has no password here
 
     def may(self, right: str) -> bool:
-        """Whether the role gives a right."""
+        """Whether the role has a right."""
         return right in RIGHTS[self.role]
 
     def sees_centre(self, centre_id: str | None) -> bool:
-        """Whether a centre is one of the account's; calls of no known centre are for those who see every centre."""
+        """Whether the account has access to a centre; calls of no known centre are limited to accounts of every centre."""
         return EVERY_CENTRE in self.centres or (centre_id is not None and centre_id in self.centres)
 
     def covers(self, centres: Collection[str]) -> bool:
-        """Whether all of these centres are the account's own. Only an account of every centre covers "every centre", and an empty collection."""
+        """Whether the account has access to all of these centres.
+
+        Only an account of every centre covers "every centre" or an empty collection.
+        """
         return EVERY_CENTRE in self.centres or (bool(centres) and self.centres.issuperset(centres))
 
     def sees_call(self, call: Row) -> bool:
-        """Whether a row of the view calls may be shown: of the account's centres, and for an operator one that he took himself."""
+        """Whether the account may see a row of the view calls: one of its centres, and for an operator an own call."""
         if not self.sees_centre(call["centre_id"]):
             return False
         return self.role != "operator" or (self.operator_id is not None and call["operator_id"] == self.operator_id)
 
 
 def fold(name: str) -> str:
-    """A name in the one spelling in which it is stored and compared; folding it again changes nothing."""
+    """A name in the normal form in which it is stored and compared; folding it again changes nothing."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).strip().casefold())
 
 
 def canonical(name: str) -> str | None:
-    """The folded name by which an account is looked up and by which tries are counted; None for what cannot be the name of an account."""
+    """The folded name for looking up an account and counting its attempts; None for what cannot be the name of an account."""
     folded = fold(name) if len(name) <= LONGEST_TYPED else ""
     return folded if NAME.fullmatch(folded) else None
 
@@ -95,9 +98,9 @@ def add(
     operator_id: str | None = None,
     hears_personal_data: bool = False,
 ) -> Account:
-    """A new account.
+    """Add an account.
 
-    Raises AccountError, in a sentence for the person who typed it, when the name is taken or something does not fit.
+    Raises AccountError, with a message for the person who typed it, when the name is taken or a field is invalid.
     """  # fmt: skip
     typed, name = name, canonical(name) or ""
     if not name:
@@ -120,7 +123,7 @@ def add(
 
 
 def check_fields(role: str, centres: Collection[str], operator_id: str | None) -> None:
-    """See that role, centres and operator id of an account fit together. Raises AccountError otherwise."""
+    """Check that role, centres and operator id of an account are consistent. Raises AccountError otherwise."""
     if role not in ROLES:
         raise AccountError("account_role_bad", f"{role[:64]!r} is not a role; it must be one of {', '.join(ROLES)}.")
     if role == "operator" and not operator_id:
@@ -130,7 +133,7 @@ def check_fields(role: str, centres: Collection[str], operator_id: str | None) -
     if not centres:
         raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
     if role == "operator" and EVERY_CENTRE in centres:
-        raise AccountError("account_one_centre", "An operator's id is somebody else at each centre; name the centre (--centre ID).")
+        raise AccountError("account_one_centre", "An operator id means another person at each centre; name the centre (--centre ID).")
 
 
 def everybody(store: AppDatabase) -> list[Account]:
@@ -139,12 +142,12 @@ def everybody(store: AppDatabase) -> list[Account]:
 
 
 def find(store: AppDatabase, account_id: int) -> Account | None:
-    """The account of an id."""
+    """The account with an id."""
     return next(iter(_read(store, "where a.account_id = ?", account_id)), None)
 
 
 def named(store: AppDatabase, name: str) -> Account:
-    """The account of a name. Raises MisconfiguredError when there is none."""
+    """The account with a name. Raises MisconfiguredError when there is none."""
     found = _read(store, "where a.name = ?", canonical(name))
     if not found:
         raise MisconfiguredError(f"There is no account named {fold(name[:LONGEST_TYPED])}. `callgrade accounts list` shows all.")
@@ -152,15 +155,15 @@ def named(store: AppDatabase, name: str) -> Account:
 
 
 def find_in(db: sqlite3.Connection, account_id: int) -> Account | None:
-    """The account of an id, as it is inside a transaction of the store."""
+    """The account with an id, as it is inside a transaction of the database."""
     row = db.execute(f"{_SELECT} where a.account_id = ?", [account_id]).fetchone()
     return _account(dict(row)) if row else None
 
 
 def set_password(store: AppDatabase, account: Account, password: str) -> None:
-    """A new password; the account is signed out everywhere.
+    """Set a new password and end all sessions of the account.
 
-    Raises AccountError for somebody who comes in through an OpenID provider: who is let in there and who is not must hold here.
+    Raises AccountError for an account that signs in through an OpenID provider, where access is controlled.
     """
     hashed = hashed_password(account.name, password)
     with store.writing() as db:
@@ -168,26 +171,26 @@ def set_password(store: AppDatabase, account: Account, password: str) -> None:
 
 
 def hashed_password(name: str, password: str) -> str:
-    """The hash of a password that may be used for a name. Raises MisconfiguredError otherwise."""
+    """The hash of a password that is valid for a name. Raises MisconfiguredError otherwise."""
     return _hash(checked_password(name, password))
 
 
 def set_password_hash(db: sqlite3.Connection, account: Account, hashed: str) -> None:
-    """A new password inside a transaction of the store, from its hash (hashing takes time, and nobody else writes meanwhile)."""
+    """Set a password hash inside a transaction. Hash beforehand: hashing is slow, and the transaction blocks other writers."""
     if db.execute("select 1 from identities where account_id = ?", [account.account_id]).fetchone():
-        raise AccountError("account_openid", f"{account.name} comes in through the OpenID provider and has no password here.")
+        raise AccountError("account_openid", f"{account.name} signs in through the OpenID provider and has no password here.")
     db.execute("update accounts set password_hash = ? where account_id = ?", [hashed, account.account_id])
     db.execute("delete from sessions where account_id = ?", [account.account_id])
 
 
 def set_language(store: AppDatabase, account: Account, language: str | None) -> None:
-    """The language that the pages speak to this person."""
+    """Set the language of the pages for this account."""
     with store.writing() as db:
         db.execute("update accounts set language = ? where account_id = ?", [language, account.account_id])
 
 
 def verified(store: AppDatabase, name: str, password: str) -> Account | None:
-    """The active account of a name and password, or None; it takes as long for a name that does not exist."""
+    """The active account of a name and password, or None; an unknown name takes equally long."""
     rows = store.rows(
         "select account_id, password_hash from accounts where name = ? and is_active and account_id not in (select account_id from identities)",
         canonical(name),
@@ -209,19 +212,19 @@ def verified(store: AppDatabase, name: str, password: str) -> Account | None:
 
 
 def checked_password(name: str, password: str) -> str:
-    """The password, when it is one that may be used. Raises MisconfiguredError otherwise."""
+    """The password, if it is valid for the name. Raises MisconfiguredError otherwise."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         raise MisconfiguredError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; a few unrelated words do well.")
     if fold(name) in fold(password) or len(set(password)) < 5:
-        raise MisconfiguredError("A password must not hold the account's name, and needs at least five different characters.")
+        raise MisconfiguredError("A password must not contain the account's name, and needs at least five different characters.")
     return password
 
 
 def fresh_password(name: str) -> str:
-    """A password for somebody that nobody can guess, in pieces that can be read out."""
+    """A random password that cannot be guessed, in groups that can be read out."""
     while True:
         password = "-".join(secrets.token_hex(2) for _ in range(5))
-        if len(fold(name)) < 2 or fold(name) not in password:  # a name such as "ab" may come up by chance; a shorter one is none
+        if len(fold(name)) < 2 or fold(name) not in password:  # a name such as "ab" may occur by chance; a shorter one is no name
             return password
 
 
@@ -240,7 +243,7 @@ def _nobodys_hash() -> str:
 
 
 def set_centres(db: sqlite3.Connection, account_id: int, centres: Collection[str]) -> None:
-    """The centres of an account, inside a transaction of the store."""
+    """Replace the centres of an account, inside a transaction of the database."""
     db.execute("delete from account_centres where account_id = ?", [account_id])
     kept: Sequence[str] = [EVERY_CENTRE] if EVERY_CENTRE in centres else sorted(set(centres))
     db.executemany("insert into account_centres values (?, ?)", [(account_id, centre_id) for centre_id in kept])

@@ -1,4 +1,4 @@
-"""Which requests count as coming from one place, for limits by address."""
+"""Client networks: the addresses that count as one client in rate limits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ipaddress
 
 
 def network_of(address: str) -> str:
-    """What an address counts as: itself, for IPv6 its /64 network, because whoever has one address there has all of them.
+    """The network an address counts as: itself, or its /64 network for IPv6, because one client usually has a whole /64.
 
-    An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) counts as the IPv4 address. What is no address (a Unix socket) is given back as it is.
+    An IPv4 address written as IPv6 (`::ffff:192.0.2.1`) counts as the IPv4 address. Anything else (a Unix socket) is returned unchanged.
     """
     try:
         found = ipaddress.ip_address(address)

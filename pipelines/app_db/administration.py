@@ -1,7 +1,7 @@
-"""Changing accounts: whose accounts an administrator may change, what may be given, and what the audit says of it.
+"""Account administration: which accounts an administrator may change, what they may grant, and the audit entries for it.
 
-An administrator acts on accounts whose centres are all their own, and gives no centre, role or permission that they do not have. The command line
-(`by=None`) may do everything: whoever uses it owns the files.
+An administrator manages accounts whose centres are all their own, and grants no centre, role or permission that they do not have. The
+command line (`by=None`) has no such limit: its user owns the files.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pipelines.app_db import accounts
 from pipelines.app_db.accounts import EVERY_CENTRE, ROLES, Account, AccountError
 from pipelines.app_db.database import AppDatabase
 
-Change = tuple[str, str]  # an action of the audit and its subject
+Change = tuple[str, str]  # an action and a subject of the audit log
 
 
 class NotAllowedError(AccountError):
-    """An administrator tried to reach an account, or to give something, beyond what they have."""
+    """An administrator tried to reach an account, or to grant something, beyond their own access."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFields:
-    """What can be changed of an account."""
+    """The editable fields of an account."""
 
     role: str
     centres: frozenset[str]
@@ -32,7 +32,7 @@ class AccountFields:
 
     @classmethod
     def of(cls, account: Account) -> AccountFields:
-        """Those of an account as it is."""
+        """The current fields of an account."""
         return cls(account.role, account.centres, account.operator_id, account.hears_personal_data, account.is_active)
 
 
@@ -42,19 +42,19 @@ def may_manage(by: Account | None, account: Account) -> bool:
 
 
 def add(store: AppDatabase, by: Account | None, name: str, fields: AccountFields, password: str) -> Account:
-    """A new account. Raises AccountError when something does not fit, NotAllowedError when it is more than `by` may give."""
+    """Add an account. Raises AccountError when a field is invalid, NotAllowedError when it exceeds what `by` may grant."""
     accounts.check_fields(fields.role, fields.centres, fields.operator_id)
     _check_given(by, None, fields)
     return accounts.add(store, name, fields.role, password, fields.centres, fields.operator_id, fields.hears_personal_data)
 
 
 def edit(store: AppDatabase, by: Account | None, account_id: int, fields: AccountFields) -> tuple[Account, Account]:
-    """Change an account; what it was before and what it is now. Whoever is closed out is signed out everywhere.
+    """Change an account; return it before and after. A closed account is signed out everywhere.
 
-    Raises NotAllowedError when `by` may not change this account or give so much, AccountError when something does not fit or no administrator would
-    be left.
+    Raises NotAllowedError when `by` may not change this account or grant that much, AccountError when a field is invalid or no
+    administrator would remain.
     """
-    with store.writing() as db:  # who may do it is looked at in the transaction that does it
+    with store.writing() as db:  # permissions are checked in the same transaction
         actor, before = _both(db, by, account_id)
         was = AccountFields.of(before)
         if fields.role != "operator":
@@ -66,7 +66,7 @@ def edit(store: AppDatabase, by: Account | None, account_id: int, fields: Accoun
         if before.is_openid and replace(fields, is_active=was.is_active) != was:
             raise AccountError(
                 "account_openid_fields",
-                f"{before.name} signs in through the OpenID provider, whose groups give role and centres; only close and open work here.",
+                f"{before.name} signs in through the OpenID provider, whose groups set role and centres; only close and open work here.",
             )
         db.execute(
             "update accounts set role = ?, operator_id = ?, hears_personal_data = ?, is_active = ? where account_id = ?",
@@ -86,8 +86,8 @@ def edit(store: AppDatabase, by: Account | None, account_id: int, fields: Accoun
 def reset_password(store: AppDatabase, by: Account | None, account_id: int, password: str) -> Account:
     """Give an account a new password; it is signed out everywhere.
 
-    Raises NotAllowedError when `by` may not, AccountError when the account signs in through an OpenID provider. Who learns a password can do what the
-    account can, so an account that hears personal data is out of reach for an administrator who does not.
+    Raises NotAllowedError when `by` may not, AccountError when the account signs in through an OpenID provider. A person who knows the
+    password has the account's access, so an administrator without access to personal data may not reset an account that has it.
     """
     named = accounts.find(store, account_id)
     if named is None:
@@ -95,13 +95,13 @@ def reset_password(store: AppDatabase, by: Account | None, account_id: int, pass
     hashed = accounts.hashed_password(named.name, password)
     with store.writing() as db:
         actor, account = _both(db, by, account_id)
-        accounts.set_password_hash(db, account, hashed)  # first, because it says when there is no password at all
-        _check_given(actor, None, AccountFields.of(account))  # what raises here undoes it
+        accounts.set_password_hash(db, account, hashed)  # first, because it reports an account without a password
+        _check_given(actor, None, AccountFields.of(account))  # an error here rolls it back
     return account
 
 
 def changes(before: Account, after: Account) -> list[Change]:
-    """What changed between two states of an account, each with its old and new value, for the audit."""
+    """The changes between two states of an account, each with its old and new value, for the audit log."""
     name, found = after.name, list[Change]()
     if before.role != after.role:
         found.append(("account_role_changed", f"{name}: {before.role} → {after.role}"))
@@ -117,14 +117,14 @@ def changes(before: Account, after: Account) -> list[Change]:
 
 
 def added(account: Account) -> list[Change]:
-    """What the audit says of a new account: all that it was given."""
+    """The audit entry of a new account: everything it was granted."""
     parts = [account.role, centres_text(account), *([account.operator_id] if account.operator_id else [])]
     given = [("account_unmasked_given", account.name)] if account.hears_personal_data else []
     return [("account_added", f"{account.name}: {', '.join(parts)}"), *given]
 
 
 def centre_of(*states: Account) -> str | None:
-    """The centre under which the audit keeps a change of an account: its only one, before and after; None where there are several."""
+    """The centre of an audit entry about an account: its only centre, before and after; None where there are several."""
     centres = frozenset[str]().union(*(account.centres for account in states))
     return next(iter(centres)) if len(centres) == 1 and EVERY_CENTRE not in centres else None
 
@@ -135,7 +135,10 @@ def centres_text(account: Account) -> str:
 
 
 def _both(db: sqlite3.Connection, by: Account | None, account_id: int) -> tuple[Account | None, Account]:
-    """Who changes an account and the account, as they are inside the transaction. Raises NotAllowedError when the one may not change the other."""
+    """The acting and the changed account inside the transaction.
+
+    Raises NotAllowedError when the first may not change the second.
+    """
     actor = accounts.find_in(db, by.account_id) if by else None
     account = accounts.find_in(db, account_id)
     if account is None or (by and not (actor and actor.is_active and may_manage(actor, account))):
@@ -144,19 +147,19 @@ def _both(db: sqlite3.Connection, by: Account | None, account_id: int) -> tuple[
 
 
 def _not_yours() -> NotAllowedError:
-    return NotAllowedError("account_not_yours", "There is no such account, or it has centres that are not yours.")
+    return NotAllowedError("account_not_yours", "There is no such account, or it has centres outside your own.")
 
 
 def _check_given(by: Account | None, was: AccountFields | None, fields: AccountFields) -> None:
-    """See that nobody gives more than they have; what an account has already may stay."""
+    """Check that an administrator grants no more than they have; what an account already has may stay."""
     if by is None:
         return
     if not by.covers(fields.centres):
-        raise NotAllowedError("account_centres_beyond", "An administrator can give only centres of their own.")
+        raise NotAllowedError("account_centres_beyond", "An administrator can grant only their own centres.")
     if ROLES.index(fields.role) > ROLES.index(by.role):
-        raise NotAllowedError("account_role_beyond", "An administrator can give only roles up to their own.")
+        raise NotAllowedError("account_role_beyond", "An administrator can grant only roles up to their own.")
     if fields.hears_personal_data and not by.hears_personal_data and not (was and was.hears_personal_data):
         raise NotAllowedError(
             "account_unmasked_beyond",
-            "Only an administrator who hears personal data may give that, or the password of an account that has it.",
+            "Only an administrator with access to personal data may grant it, or reset the password of an account that has it.",
         )

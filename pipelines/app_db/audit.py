@@ -1,4 +1,4 @@
-"""The book of who heard what, took what out, and was refused what: written by every room, never rewritten, shown to managers and administrators."""
+"""Append-only audit log: who listened to, exported or was refused what; displayed to managers and administrators."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pipelines.app_db.accounts import EVERY_CENTRE, Account
 from pipelines.app_db.database import AppDatabase, Row, present
 
 LONGEST_SUBJECT = 200
-LONGEST_CHANGE = 2000  # of what an account was and became: both values are there in full
-HEARING_S = 600.0  # a player asks for a recording piece by piece: within that time it is one hearing
+LONGEST_CHANGE = 2000  # of account changes, whose old and new values are stored in full
+HEARING_S = 600.0  # a player requests a recording in ranges: requests within this time count as one
 ACTIONS = (
     "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_clip", "exported", "reviewed", "sent_form", "account_added", "account_changed",
     "account_role_changed", "account_centres_changed", "account_operator_changed", "account_unmasked_given", "account_unmasked_withdrawn",
@@ -23,7 +23,7 @@ ACTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some entries, newest first: how many there are in all, and how many of them are newer than these."""
+    """One page of entries, newest first, with the total number of entries and how many of them are newer."""
 
     rows: list[Row]
     total: int
@@ -43,9 +43,9 @@ def write(
     centre_id: str | None = None,
     outcome: Literal["done", "refused"] = "done",
 ) -> None:
-    """Note that somebody did something, or was not let do it.
+    """Record an action or a refused attempt.
 
-    Of a server only so many refused requests get an entry of their own; the others are counted (`write_counts`).
+    A server limits entries for refused requests; the others are only counted (`write_counts`).
     """
     account_id, name = (account.account_id, account.name) if account else (None, "")
     if outcome == "refused" and store.refusals is not None and not store.refusals.admits(account_id, name, address):
@@ -56,7 +56,7 @@ def write(
 
 
 def write_counts(store: AppDatabase) -> None:
-    """Enter how many requests were refused since this was called last without an entry of their own: one entry for each account or client."""
+    """Record how many refused requests got no entry since the last call: one entry per account or client."""
     counts = store.refusals.take_counts() if store.refusals is not None else []
     now = present()
     _insert(
@@ -65,12 +65,12 @@ def write_counts(store: AppDatabase) -> None:
 
 
 def variant(action: str, *, unmasked: bool) -> str:
-    """The action for hearing, opening or exporting something: one of its own where personal data was not masked."""
+    """The action for listening, opening or exporting; a separate one where personal data was not masked."""
     return f"{action}_unmasked" if unmasked else action
 
 
 def write_listening(store: AppDatabase, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
-    """Note that somebody hears a recording, once for all the pieces that a player asks for."""
+    """Record that an account listens to a recording, once for all ranges that a player requests."""
     sql = "select 1 from audit where account_id = ? and action = ? and subject = ? and outcome = 'done' and at > ? limit 1"
     if not store.rows(sql, account.account_id, action, subject[:LONGEST_SUBJECT], present() - HEARING_S):
         write(store, account, address, action, subject, centre_id)
@@ -85,7 +85,7 @@ def page(
     older_than: int | None = None,
     newer_than: int | None = None,
 ) -> AuditPage:
-    """Entries that a reader may see (of the reader's centres, and those of no centre for who sees them all), a page at a time.
+    """Entries visible to a reader (those of their centres, and those of no centre for readers of all), one page at a time.
 
     The newest ones, or those next to an entry: older or newer than its `audit_id`.
     """
@@ -100,7 +100,7 @@ def page(
     seen = f"from audit where {' and '.join(where)}"
     in_order = seen.replace(
         "centre_id in", "+centre_id in"
-    )  # without the index of centres, which would have all of their entries sorted first
+    )  # without the centre index, which would require sorting all entries of the centres
     if newer_than is not None:
         rows = store.rows(f"select * {in_order} and audit_id > ? order by audit_id limit ?", *values, newer_than, limit)[::-1]
     else:

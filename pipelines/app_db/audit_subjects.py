@@ -1,7 +1,7 @@
-"""The ids of calls in subjects of the audit, and the pseudonyms that take their place when a call is forgotten.
+"""Call ids in audit subjects, and the pseudonyms that replace them when a call is forgotten.
 
-A subject is a call's id, a sentence or a key that holds it ("ID criterion", "evidence of ID", "turn:2:ID"), or a path that was asked for. The pseudonym is
-made with a secret of the site: it shows which entries are about the same call, and not which call that was.
+A subject is a call's id, text or a key that contains it ("ID criterion", "evidence of ID", "turn:2:ID"), or a requested path. The pseudonym
+is derived with a secret of the site: it shows which entries concern the same call, but not which call.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
 _BETWEEN = re.compile(r"[ /:]")
-_LONGEST = 8  # separators that may stand in an id: a subject of nothing but separators must not take long
-_NO_CALL = ("dispute ", "pack ")  # followed by an id of another kind, which may be spelled as that of a call
+_LONGEST = 8  # separators in an id: bounds the time for a subject made only of separators
+_NO_CALL = ("dispute ", "pack ")  # followed by an id of another kind, which may look like a call's
 
 
 def parts(subject: str) -> Iterator[tuple[str, str, str]]:
-    """All that may be a call's id in a subject, each with the text before and after it; the longest first."""
+    """Every substring of a subject that may be a call's id, with the text before and after it; the longest first."""
     if subject.startswith(_NO_CALL):
         return
     found = [match.start() for match in _BETWEEN.finditer(subject)]
@@ -31,7 +31,7 @@ def parts(subject: str) -> Iterator[tuple[str, str, str]]:
 
 
 def pseudonymised(key: bytes, subject: str, call_ids: Collection[str]) -> str:
-    """The subject with a pseudonym in place of one of these calls; as it is where it names none of them."""
+    """The subject with a pseudonym in place of any of these calls; unchanged where it names none of them."""
     for before, call_id, after in parts(subject):
         if call_id in call_ids:
             digest = hmac.new(key, f"audit {call_id}".encode(), hashlib.sha256).hexdigest()

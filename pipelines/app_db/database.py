@@ -1,7 +1,7 @@
-"""What people decide and may do: a small SQLite file beside the warehouse, for accounts, sessions, the audit and what the rooms keep.
+"""The application database: a small SQLite file beside the warehouse for accounts, sessions, the audit log, reviews and packs.
 
-The published warehouse is never written from here. Migrations in `migrations/` are applied in order, once each, and are never changed afterwards.
-A table with a column `call_id` forgets with the warehouse: see `forgetting`.
+Nothing here writes to the published warehouse. Migrations in `migrations/` are applied once each, in order, and never change afterwards.
+Rows of a table with a column `call_id` are forgotten together with the warehouse's: see `forgetting`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Row = dict[str, Any]
 
 
 class AppDatabase:
-    """The people's file of one site. Each block opens it for itself, so threads share nothing."""
+    """The application database of a site. Each block opens its own connection, so threads share nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.refusals: Refusals | None = None  # of a server: which refused requests the audit enters one by one
+        self.refusals: Refusals | None = None  # set by a server: decides which refused requests get audit entries
         self._held: sqlite3.Connection | None = None
         private_files.make_folder(path.parent)
         if not path.exists():
@@ -45,13 +45,13 @@ class AppDatabase:
         self.signing_key: bytes = self.rows("select value from secrets where name = 'signing'")[0]["value"]
 
     def hold(self) -> None:
-        """Keep the file open until `close`, for a server: else each write would end with folding the log of changes into the file."""
+        """Keep a connection open until `close`, for a server: otherwise each write would end with a checkpoint of the write-ahead log."""
         self._held = sqlite3.connect(self.path, check_same_thread=False)
         self._held.execute("pragma secure_delete = on")
         self._held.execute("select count(*) from secrets")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection."""
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -63,7 +63,7 @@ class AppDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that no other writer runs beside: what is read in it is still true when it is written. All or nothing."""
+        """A write transaction that excludes other writers, so that what it reads is still true when it writes. All or nothing."""
         with self._open() as db:
             db.execute("begin immediate")
             try:
@@ -74,15 +74,15 @@ class AppDatabase:
             db.execute("commit")
 
     def purge(self) -> None:
-        """Write the file anew and empty its log of changes, so that neither holds a byte of a row that was deleted or changed.
+        """Rewrite the file and empty its write-ahead log, so that neither contains a deleted or changed row.
 
         Raises TransientError when a reader or writer keeps the log in use for longer than `BUSY_S`.
         """
         with self._open() as db:
-            db.execute("vacuum")  # moving rows between pages leaves copies of them, which `secure_delete` does not know of
+            db.execute("vacuum")  # moving rows between pages leaves copies that `secure_delete` does not reach
             busy, *_ = db.execute("pragma wal_checkpoint(truncate)").fetchone()
         if busy:
-            raise TransientError(f"{self.path} is in use: its log of changes still holds what was deleted. Run it again.")
+            raise TransientError(f"{self.path} is in use: its write-ahead log still contains deleted rows. Run the command again.")
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -91,17 +91,17 @@ class AppDatabase:
                 db.row_factory = sqlite3.Row
                 db.execute("pragma foreign_keys = on")
                 db.execute("pragma synchronous = full")
-                db.execute("pragma secure_delete = on")  # what is deleted is overwritten with zeros
+                db.execute("pragma secure_delete = on")  # overwrite deleted content with zeros
                 yield db
         except sqlite3.OperationalError as error:
-            raise TransientError(f"{self.path} could not be used now: {error}.") from error
+            raise TransientError(f"{self.path} could not be used: {error}.") from error
 
     def _migrate(self, db: sqlite3.Connection) -> None:
         db.execute("begin immediate")
         done = db.execute("pragma user_version").fetchone()[0]
         if done > max(_SCRIPTS):
             raise MisconfiguredError(
-                f"{self.path} was written by a newer Callgrade (its step {done}, ours {max(_SCRIPTS)}). Use that version."
+                f"{self.path} was written by a newer Callgrade (migration {done}, this version has {max(_SCRIPTS)}). Use that version."
             )
         for number, script in _SCRIPTS.items():
             if number > done:
@@ -112,12 +112,12 @@ class AppDatabase:
 
 
 def store_path(settings: Settings) -> Path:
-    """Where the people's file of a site lies."""
+    """The path of a site's application database."""
     return settings.site / "people.sqlite3"
 
 
 def open_store(settings: Settings) -> AppDatabase:
-    """The people's file of a site, made when there is none yet."""
+    """The application database of a site, created if missing."""
     private_files.tighten(settings.site)
     return AppDatabase(store_path(settings))
 
@@ -128,7 +128,7 @@ def present() -> float:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one, so that they run inside our transaction (`executescript` would end it)."""
+    """The statements of a script one by one, to run inside our transaction (`executescript` would end it)."""
     part = ""
     for line in script.splitlines(keepends=True):
         part += line

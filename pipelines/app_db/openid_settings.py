@@ -1,4 +1,7 @@
-"""`openid.yaml`: the OpenID provider that people may come in through, and which of its groups has which role here. Every mistake in it is told with its line."""
+"""`openid.yaml`: the OpenID provider of a site, and the roles of its groups.
+
+Errors in the file are reported with their line.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def _issuer(issuer: str) -> str:
 
 def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
     if "openid" not in scopes:
-        raise wrong("scopes must hold openid")
+        raise wrong("scopes must include openid")
     return scopes
 
 
@@ -37,10 +40,10 @@ def _centres(centres: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class GroupRule(FileModel):
-    """What the members of a group may do here."""
+    """The role and centres of a group's members."""
 
     group: str
-    """The group, as the provider's claim writes it."""
+    """The group, as the provider's claim names it."""
     role: Annotated[str, OneOf(ROLES)]
     """The role of its members."""
     centres: Annotated[tuple[str, ...], AfterValidator(_centres)]
@@ -51,13 +54,13 @@ class GroupRule(FileModel):
     @model_validator(mode="after")
     def _is_somebody(self) -> Self:
         if self.role == "operator" and EVERY_CENTRE in self.centres:
-            raise wrong("an operator's id is somebody else at each centre; name the centres")
+            raise wrong("an operator id belongs to a different person at each centre; name the centres")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class GrantedRole:
-    """What somebody may do here by his groups."""
+    """The role and centres that a user's groups grant."""
 
     role: str
     centres: frozenset[str]
@@ -66,43 +69,43 @@ class GrantedRole:
 
 
 class OpenIdSettings(FileModel):
-    """What `openid.yaml` says."""
+    """The contents of `openid.yaml`."""
 
     issuer: Annotated[str, AfterValidator(_issuer)]
     """The address of the provider, exactly as the provider writes it."""
     client_id: str
-    """What the provider knows this site by."""
+    """The client id of this site at the provider."""
     secret_file: SecretFile | None = None
-    """A file with the client secret in its first line, counted from the folder of this file; or set CALLGRADE_OPENID_SECRET."""
+    """A file with the client secret in its first line, relative to the folder of this file; or set CALLGRADE_OPENID_SECRET."""
     button: str = ""
-    """What the button of the sign-in page says."""
+    """The label of the button on the sign-in page."""
     scopes: Annotated[tuple[str, ...], AfterValidator(_scopes)] = ("openid", "profile", "email")
-    """What the provider is asked for; `openid` is needed."""
+    """The scopes requested from the provider; `openid` is required."""
     name_claim: str = "preferred_username"
-    """The claim with the name that accounts show; a path with dots leads into a claim."""
+    """The claim with the display name of accounts; a path with dots addresses a nested claim."""
     groups_claim: str = "groups"
-    """The claim with somebody's groups; a path with dots leads into a claim."""
+    """The claim with the user's groups; a path with dots addresses a nested claim."""
     operator_claim: str = "operator_id"
     """The claim with the id of an operator, as the call log writes it."""
     let_in: tuple[GroupRule, ...]
-    """Which groups come in, and what they may do; the first that fits counts."""
+    """The groups with access and their roles; the first match counts."""
     _secret: str = PrivateAttr(default="")
 
     @property
     def secret(self) -> str:
-        """What this site proves itself with to the provider."""
+        """The client secret."""
         return self._secret
 
     @model_validator(mode="after")
     def _lets_in(self) -> Self:
         if not self.let_in:
-            raise wrong("let_in names no group, so nobody could come in", "let_in")
+            raise wrong("let_in names no group, so nobody could sign in", "let_in")
         return self
 
     def granted(self, claims: Mapping[str, Any]) -> GrantedRole | None:
-        """What these claims give: the role of the first rule whose group is among them, in the centres of all rules with it; None when no rule fits.
+        """The access that these claims grant: the role of the first rule that matches, in the centres of all matching rules with it.
 
-        An operator without an id of the call log gets nothing: nobody could say which calls are his.
+        None when no rule matches, and for an operator without an id of the call log, whose calls could not be determined.
         """
         groups = claim(claims, self.groups_claim)
         own = {groups} if isinstance(groups, str) else {g for g in groups if isinstance(g, str)} if isinstance(groups, list) else set()
@@ -114,20 +117,20 @@ class OpenIdSettings(FileModel):
         operator_id = claim(claims, self.operator_claim) if role == "operator" else None
         if role == "operator" and not (isinstance(operator_id, str) and operator_id):
             return None
-        operator_id = normalise_id(operator_id) if isinstance(operator_id, str) else None  # as the intake writes it
+        operator_id = normalise_id(operator_id) if isinstance(operator_id, str) else None  # in the form that the intake writes
         centres = frozenset(centre_id for rule in same for centre_id in rule.centres)
         return GrantedRole(role, centres, operator_id, any(rule.hears_personal_data for rule in same))
 
 
 def read_rules(settings: Settings) -> OpenIdSettings | None:
-    """What the file of a site says; None where there is no file, so that nobody comes in this way.
+    """The settings of a site; None where there is no file, so that OpenID sign-in is disabled.
 
-    Raises MisconfiguredError with file, line, value and what is allowed.
+    Raises MisconfiguredError with file, line, value and the allowed values.
     """
     path = settings.openid or settings.site / "openid.yaml"
     if not path.exists():
         if settings.openid:
-            raise MisconfiguredError(f"CALLGRADE_OPENID names {path}, which is not there.")
+            raise MisconfiguredError(f"CALLGRADE_OPENID names {path}, which does not exist.")
         return None
     rules = read_model(path, OpenIdSettings)
     if settings.openid_secret:
@@ -140,7 +143,7 @@ def read_rules(settings: Settings) -> OpenIdSettings | None:
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:
-    """A claim by its name, or by a path with dots such as `realm_access.roles`; None where it is not there."""
+    """A claim by its name, or by a path with dots such as `realm_access.roles`; None where it is missing."""
     if name in claims:
         return claims[name]
     value: Any = claims
@@ -150,7 +153,7 @@ def claim(claims: Mapping[str, Any], name: str) -> Any:
 
 
 def is_safe(url: object) -> bool:
-    """Whether an address may be asked for secrets: over https, or on this machine."""
+    """Whether secrets may be sent to an address: over https, or on this machine."""
     if not isinstance(url, str):
         return False
     parts = urlsplit(url)

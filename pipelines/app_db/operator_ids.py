@@ -1,4 +1,4 @@
-"""The ids of operators that stand in published calls, so that an account or a pack is not made for one who does not exist."""
+"""Operator ids in published calls, so that accounts and packs are not created for operators who do not exist."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pipelines.core.published import Published
 
 LONGEST = 200
 MOST_NEAR = 3
-MOST_OFFERED = 2000  # a longer list would make the page heavy; every id may still be typed
+MOST_OFFERED = 2000  # a longer list would make the page slow; any id may still be typed
 
 
 def known(published: Published) -> dict[str, frozenset[str]]:
-    """The operators of each centre, by the ids that the call log gives them."""
+    """The operators of each centre, by their ids in the call log."""
     return published.once("operator_ids", lambda: _known(published))
 
 
 def check(known: dict[str, frozenset[str]], operator_id: str, centres: Collection[str]) -> None:
-    """See that an id stands in a call of each of these centres. Raises AccountError, with the ids that are most like it, otherwise."""
+    """Check that an id occurs in a call of each of these centres. Raises AccountError, with the most similar ids, otherwise."""
     missing = sorted(centre_id for centre_id in centres if operator_id not in known.get(centre_id, frozenset()))
     if not missing:
         return
@@ -29,13 +29,13 @@ def check(known: dict[str, frozenset[str]], operator_id: str, centres: Collectio
     where, hint = ", ".join(missing), f" Did you mean {', '.join(near)}?" if near else ""
     raise AccountError(
         "operator_unknown_near" if near else "operator_unknown",
-        f"No published call of {where} has the operator {operator_id!r}.{hint} For one who has no call yet, say so (--new-operator).",
+        f"No published call of {where} has the operator {operator_id!r}.{hint} For an operator without calls, add --new-operator.",
         operator=operator_id, centres=where, near=", ".join(near),
     )  # fmt: skip
 
 
 def check_for_pack(known: dict[str, frozenset[str]], accounts: Iterable[Account], operator_id: str, centre_id: str) -> None:
-    """See that a pack is made for somebody who is there: in a call of its centre, or with an account of it. Raises AccountError otherwise."""
+    """Check that a pack's operator occurs in a call, or has an account, of its centre. Raises AccountError otherwise."""
     ids = known.get(centre_id, frozenset()) | {a.operator_id for a in accounts if a.operator_id and a.sees_centre(centre_id)}
     if operator_id not in ids:
         near = nearest(operator_id, ids)
@@ -46,13 +46,13 @@ def check_for_pack(known: dict[str, frozenset[str]], accounts: Iterable[Account]
 
 
 def nearest(operator_id: str, ids: Iterable[str]) -> list[str]:
-    """The ids that are most like this one, in whatever case it is written; the nearest first."""
+    """The ids most similar to this one, ignoring case; the nearest first."""
     by_folded = {one.casefold(): one for one in sorted(ids)}
     return [by_folded[found] for found in difflib.get_close_matches(operator_id.casefold(), by_folded, n=MOST_NEAR)]
 
 
 def offered(known: dict[str, frozenset[str]], centres: Collection[str], accounts: Iterable[Account]) -> list[Row]:
-    """The ids to choose from in some centres, each with its centres and the names of the accounts that have it."""
+    """The ids to choose from in some centres, each with its centres and the names of its accounts."""
     names: dict[str, list[str]] = {}
     for account in accounts:
         if account.operator_id and (account.centres & set(centres)):
@@ -68,7 +68,7 @@ def offered(known: dict[str, frozenset[str]], centres: Collection[str], accounts
 
 
 def own_centres(known: dict[str, frozenset[str]], account: Account) -> list[str]:
-    """The centres with known operators that an account sees."""
+    """The centres with known operators that an account has access to."""
     return sorted(known) if EVERY_CENTRE in account.centres else sorted(account.centres & set(known))
 
 

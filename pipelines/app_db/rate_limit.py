@@ -16,7 +16,7 @@ MOST_KEYS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How often something may happen: `burst` times at once, and `per_s` times a second on average."""
+    """A rate limit: `burst` events at once, and `per_s` per second on average."""
 
     burst: float
     per_s: float
@@ -25,7 +25,7 @@ class Rate:
 class RateLimiter:
     """A token bucket for each key; safe to share between threads.
 
-    It remembers the `most_keys` keys that were used last, so its memory is bounded whoever asks. A key that was dropped starts anew with a full bucket.
+    It stores the `most_keys` most recently used keys, which bounds its memory. A dropped key starts again with a full bucket.
     """
 
     def __init__(self, rate: Rate, most_keys: int = MOST_KEYS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class RateLimiter:
         self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()  # tokens, and when they were counted
 
     def take(self, key: Hashable) -> float:
-        """Take one token: 0 when there was one, else the seconds until there is one; a refused request takes nothing."""
+        """Take one token: 0 on success, else the seconds until one is available; a refused request takes nothing."""
         with self._lock:
             now = self._clock()
             tokens, at = self._buckets.pop(key, (self.rate.burst, now))
@@ -55,14 +55,14 @@ class RateLimiter:
 class Limits:
     """The rate limits of the web application."""
 
-    anonymous: Rate = Rate(burst=400, per_s=10)  # requests without a session, for each client; a whole office may sign in at once
-    exports: Rate = Rate(burst=20, per_s=1 / 30)  # files taken away (workbooks, PDFs, packs, evidence), for each account
-    refusals: Rate = Rate(burst=300, per_s=1 / 10)  # audit entries on refused requests, for each account
-    anonymous_refusals: Rate = Rate(burst=30, per_s=1 / 60)  # the same without a session, for each client
+    anonymous: Rate = Rate(burst=400, per_s=10)  # requests without a session, per client; a whole office may sign in at once
+    exports: Rate = Rate(burst=20, per_s=1 / 30)  # exported files (workbooks, PDFs, packs, evidence), per account
+    refusals: Rate = Rate(burst=300, per_s=1 / 10)  # audit entries for refused requests, per account
+    anonymous_refusals: Rate = Rate(burst=30, per_s=1 / 60)  # the same without a session, per client
     all_anonymous_refusals: Rate = Rate(burst=1000, per_s=1 / 10)  # the same for all clients together
 
 
 @lru_cache(maxsize=4096)
 def client_key(address: str) -> str:
-    """What the limits of a client count by: its network (see `network_of`); of what is no address only the beginning, so that it cannot fill the memory."""
+    """The rate limit key of a client: its network (see `network_of`); of any other value only the beginning, which bounds the memory."""
     return network_of(address)[:64]

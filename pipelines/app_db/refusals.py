@@ -1,4 +1,4 @@
-"""Which refused requests are entered in the audit one by one, and which only as a count: somebody who is refused a thousand times a minute must not fill it."""
+"""Limits audit entries for refused requests: a client that is refused a thousand times a minute must not fill the audit log."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from pipelines.app_db.rate_limit import Limits, RateLimiter, client_key
 
-MOST_COUNTED = 1000  # accounts and clients that are counted apart
-MOST_ENTRIES = 20  # entries that one interval writes with counts
+MOST_COUNTED = 1000  # accounts and clients that are counted separately
+MOST_ENTRIES = 20  # summary entries per interval
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedClient:
-    """Who was refused: an account, or a client without a session; both empty for all that are not counted apart."""
+    """The refused account, or the client without a session; both empty for the total of those not counted separately."""
 
     account_id: int | None = None
     account_name: str = ""
@@ -21,7 +21,7 @@ class RefusedClient:
 
 
 class Refusals:
-    """Lets refused requests into the audit at a bounded rate and counts the others; safe to share between threads."""
+    """Admits refused requests to the audit log at a bounded rate and counts the others; safe to share between threads."""
 
     def __init__(self, limits: Limits) -> None:
         self._accounts = RateLimiter(limits.refusals)
@@ -31,7 +31,7 @@ class Refusals:
         self._counts: dict[RefusedClient, int] = {}
 
     def admits(self, account_id: int | None, account_name: str, address: str) -> bool:
-        """Whether a refused request gets an entry of its own; otherwise it is counted."""
+        """Whether a refused request gets its own audit entry; otherwise it is counted."""
         if account_id is not None:
             who, is_over = RefusedClient(account_id, account_name), self._accounts.take(account_id) > 0
         else:
@@ -44,7 +44,7 @@ class Refusals:
         return not is_over
 
     def take_counts(self) -> list[tuple[RefusedClient, int]]:
-        """The counts since this was called last: the largest ones, and the sum of the others."""
+        """The counts since the last call: the largest ones, and the sum of the others."""
         with self._lock:
             counts, self._counts = self._counts, {}
         rest = counts.pop(RefusedClient(), 0)

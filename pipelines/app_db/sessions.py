@@ -1,6 +1,7 @@
-"""Signing in and staying signed in: sessions that live on the server, limits on guessing, and the tokens that forms carry.
+"""Server-side sessions, limits on sign-in attempts, and CSRF tokens of forms.
 
-The browser holds 256 random bits; the store only their sha256. A session ends after a time without use, at the latest after a working day.
+The browser holds 256 random bits; the database stores only their sha256. A session ends after a period without use, at the latest after a
+working day.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from pipelines.app_db.database import AppDatabase, present
 
 IDLE_S = 2 * 3600.0
 LONGEST_S = 12 * 3600.0
-_SEEN_EVERY_S = 60.0  # a page view within that time writes nothing
+_SEEN_EVERY_S = 60.0  # a page view within this time writes nothing
 WINDOW_S = 15 * 60.0
 TRIES_PER_NAME = 10  # in the window, from one network or one known device
 TRIES_PER_ADDRESS = 40  # for all names together; an office shares one address
-TRIES_BEFORE_ONE_EACH = 100  # for one name from all networks together; after them a network has one try instead of ten
-_DEVICE = "device "  # no address begins so
+TRIES_BEFORE_ONE_EACH = 100  # for one name from all networks together; beyond it a network has one attempt instead of ten
+_DEVICE = "device "  # no address begins with this
 
 
 class TooManySignInsError(Exception):
-    """A name or an address failed too often; nothing was checked."""
+    """Too many failed attempts for a name or an address; the password was not checked."""
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"too many tries, wait {wait_s:.0f} s")
@@ -36,33 +37,33 @@ class TooManySignInsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An open session: whose it is, and the name under which the store keeps it."""
+    """An open session: its account, and its hash in the database."""
 
     account: Account
     session_hash: str
 
 
 def sign_in(store: AppDatabase, name: str, password: str, address: str, device: str | None = None) -> Account | None:
-    """The account when name and password fit, else None. Raises TooManyTriesError without looking at the password.
+    """The account when name and password match, else None. Raises TooManySignInsError without checking the password.
 
-    `device` names a browser in which this account has signed in before, or a session of it: its tries are counted alone, so guesses that others make do
-    not keep its holder out. Unknown names are counted and answered like known ones.
+    `device` identifies a browser in which this account has signed in before, or a session of it: its attempts are counted separately, so
+    that guesses from elsewhere do not lock the account's owner out. Unknown names are counted and answered like known ones.
     """
     counted, now = accounts.canonical(name) or "", present()
     origin = network_of(address) if device is None else _DEVICE + hashlib.sha256(device.encode()).hexdigest()[:32]
-    with store.writing() as db:  # the try is noted before it is made, so that a hundred at once count as a hundred
+    with store.writing() as db:  # record the attempt before the check, so that a hundred concurrent ones count as a hundred
         db.execute("delete from sign_in_attempts where at < ?", [now - WINDOW_S])
         _refuse_too_many(db, counted, origin, now)
         noted = db.execute("insert into sign_in_attempts values (?, ?, ?)", [now, counted, origin]).lastrowid
     account = accounts.verified(store, name, password)
     if account is not None:
-        with store.writing() as db:  # this try only: who knows one password must not get more guesses at another
+        with store.writing() as db:  # this attempt only: knowing one password must not give more guesses at another
             db.execute("delete from sign_in_attempts where rowid = ? and at = ? and name = ?", [noted, now, counted])
     return account
 
 
 def _refuse_too_many(db: sqlite3.Connection, name: str, origin: str, now: float) -> None:
-    """Raise TooManyTriesError when another try for a name from a device or network must wait."""
+    """Raise TooManySignInsError when another attempt for a name from a device or network must wait."""
 
     def tries(where: str, *values: str) -> tuple[int, float]:
         count, first = db.execute(f"select count(*), min(at) from sign_in_attempts where {where}", values).fetchone()
@@ -71,7 +72,7 @@ def _refuse_too_many(db: sqlite3.Connection, name: str, origin: str, now: float)
     is_device = origin.startswith(_DEVICE)
     most = TRIES_PER_NAME
     if not is_device and tries(f"name = ? and address not like '{_DEVICE}%'", name)[0] >= TRIES_BEFORE_ONE_EACH:
-        most = 1  # many networks guess at this name: each gets one try, and whoever owns the name is not kept out by the others
+        most = 1  # many networks guess this name: each gets one attempt, so that the others do not lock its owner out
     count, wait_s = tries("name = ? and address = ?", name, origin)
     if count >= most:
         raise TooManySignInsError(wait_s)
@@ -81,7 +82,7 @@ def _refuse_too_many(db: sqlite3.Connection, name: str, origin: str, now: float)
 
 
 def open_session(store: AppDatabase, account: Account, replaced: str | None = None) -> str:
-    """A new session of an account, and what the browser is to hold of it; the one it replaces ends."""
+    """Open a session for an account and return the token for the browser; the session that it replaces ends."""
     token, now = secrets.token_urlsafe(32), present()
     with store.writing() as db:
         db.execute(
@@ -93,7 +94,7 @@ def open_session(store: AppDatabase, account: Account, replaced: str | None = No
 
 
 def find_session(store: AppDatabase, token: str | None) -> Session | None:
-    """The session that a browser's token opens, unless it has ended or its account was closed."""
+    """The session of a browser's token, unless it has ended or its account was closed."""
     if not token or len(token) > 100:
         return None
     now, hashed = present(), _hash(token)
@@ -113,13 +114,13 @@ def find_session(store: AppDatabase, token: str | None) -> Session | None:
 
 
 def close_session(store: AppDatabase, session: Session) -> None:
-    """End a session for good."""
+    """End a session."""
     with store.writing() as db:
         db.execute("delete from sessions where session_hash = ?", [session.session_hash])
 
 
 def form_token(store: AppDatabase, subject: str) -> str:
-    """What a form must carry to be taken: bound to a session (its hash) or, before signing in, to a random cookie."""
+    """The CSRF token of a form: bound to a session (its hash) or, before signing in, to a random cookie."""
     return hmac.new(store.signing_key, b"form " + subject.encode(), hashlib.sha256).hexdigest()
 
 

@@ -132,7 +132,7 @@ def test_who_lost_a_centre_meanwhile_changes_nothing_in_it(reach: People) -> Non
         lambda: administration.edit(reach.store, actor, near.account_id, replace(AccountFields.of(near), is_active=False)),
         lambda: administration.reset_password(reach.store, actor, near.account_id, PASSWORD),
     ):
-        with pytest.raises(AccountError, match="not yours"):
+        with pytest.raises(AccountError, match="outside your own"):
             change()
     administration.edit(reach.store, None, actor.account_id, AccountFields.of(actor))
 

@@ -348,7 +348,7 @@ def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
         (good.replace("role: trainer", "role: teacher"), r"line 6: role 'teacher' is not known"),
         (good.replace("centres: [all]", "centres: []"), "line 6: centres is empty"),
         (good + "\nsecret: x", "field 'secret' is not known"),
-        (good + "\nscopes: [profile]", "scopes must hold openid"),
+        (good + "\nscopes: [profile]", "scopes must include openid"),
         ("issuer: https://login.example\nclient_id: x\nlet_in: []", "let_in names no group"),
     ):
         with pytest.raises(MisconfiguredError, match=said):
