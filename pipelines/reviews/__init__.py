@@ -1,1 +1,1 @@
-"""What people decide about calls: verdicts, disputes, blind reviews, regression cases, and how they count beside the machine's."""
+"""Human decisions on calls: verdicts, disputes, blind reviews, regression cases, and how they combine with automatic verdicts."""

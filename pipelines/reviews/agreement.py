@@ -1,6 +1,6 @@
-"""How far people agree with each other and with the machine, criterion by criterion, and which criteria may be trusted for it.
+"""Inter-rater agreement between reviewers and with the automatic verdicts by criterion, and the criteria that can be relied on.
 
-Only forms that were filled in blind count. `unsure` is no answer: it neither agrees nor disagrees.
+Only blind evaluations count. `unsure` is no answer: it counts neither as agreement nor as disagreement.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEAST_ALPHA = 0.667  # below it Krippendorff draws no conclusions, not even tent
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far judges agree on one criterion; None where nothing can be said: no call judged twice, or only one answer ever given."""
+    """Agreement on one criterion; None where it is undefined: no call judged twice, or only one answer ever given."""
 
     calls: int
     percent: float | None
@@ -27,13 +27,13 @@ class Agreement:
 
     @property
     def is_enough(self) -> bool:
-        """Whether it reaches both thresholds."""
+        """Whether both thresholds are reached."""
         return self.percent is not None and self.alpha is not None and self.percent >= LEAST_PCT and self.alpha >= LEAST_ALPHA
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """One criterion: whether the machine's verdicts on it may be relied on, and what says so."""
+    """Whether the automatic verdicts on one criterion can be relied on, with the agreement behind it."""
 
     criterion_id: str
     people: Agreement
@@ -41,7 +41,7 @@ class Trust:
 
     @property
     def level(self) -> str:
-        """trusted, not_trusted, unclear (people do not agree either), one_answer (nothing to tell apart), or few (too few calls)."""
+        """trusted, not_trusted, unclear (reviewers do not agree either), one_answer (no variation), or few (too few calls)."""
         if self.people.calls >= LEAST_CALLS and self.people.alpha is not None and not self.people.is_enough:
             return "unclear"
         if self.machine.calls < LEAST_CALLS:
@@ -52,7 +52,7 @@ class Trust:
 
 
 def agreement(calls: Mapping[str, Sequence[Sequence[str]]]) -> Agreement:
-    """How far the answers agree that belong together; each call may have several groups of them."""
+    """The agreement within groups of answers; each call may have several groups."""
     groups = {call_id: [g for g in some if len(g) > 1] for call_id, some in calls.items()}
     groups = {call_id: some for call_id, some in groups.items() if some}
     pairs = coincidences([g for some in groups.values() for g in some])
@@ -62,10 +62,10 @@ def agreement(calls: Mapping[str, Sequence[Sequence[str]]]) -> Agreement:
 
 
 def alpha_of(pairs: Mapping[tuple[str, str], float]) -> float | None:
-    """Krippendorff's alpha for names (nominal data) from a coincidence matrix; None when chance cannot be told because all answers are alike."""
+    """Krippendorff's alpha for nominal data from a coincidence matrix; None when all answers are the same."""
     given: Counter[str] = Counter()
     for (one, _), n in pairs.items():
-        given[one] += n  # type: ignore[assignment]  # a share of a pair
+        given[one] += n  # a share of a pair
     whole = sum(given.values())
     differ = sum(n for (one, other), n in pairs.items() if one != other)
     by_chance = whole * whole - sum(n * n for n in given.values())
@@ -73,7 +73,7 @@ def alpha_of(pairs: Mapping[tuple[str, str], float]) -> float | None:
 
 
 def coincidences(groups: Sequence[Sequence[str]]) -> dict[tuple[str, str], float]:
-    """How often two answers stand side by side: every ordered pair of a group, a group of m answers weighing m in all."""
+    """The coincidence matrix: every ordered pair within a group, where a group of m answers has weight m."""
     found: defaultdict[tuple[str, str], float] = defaultdict(float)
     for group in groups:
         counted = Counter(group)
@@ -85,7 +85,7 @@ def coincidences(groups: Sequence[Sequence[str]]) -> dict[tuple[str, str], float
 
 
 def by_criterion(published: Published, store: AppDatabase, centre_id: str) -> list[Trust]:
-    """Every criterion of a centre that somebody judged blind, by id."""
+    """Every criterion of a centre with blind answers, by id."""
     answers = store.rows(
         """select v.call_id, v.criterion_id, v.account_id, v.verdict, v.machine_verdict
            from people_verdicts as v join people_evaluations as e using (evaluation_id)
@@ -107,11 +107,11 @@ def by_criterion(published: Published, store: AppDatabase, centre_id: str) -> li
 
 
 def trusts(answers: Sequence[Row], machine: Mapping[tuple[str, str], str]) -> list[Trust]:
-    """The same from rows of people's answers; `machine` is what it says now, instead of what it said when a person answered."""
+    """The same from rows of human answers; the verdicts of `machine` replace the automatic ones stored with the answers."""
     people: defaultdict[str, defaultdict[str, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
     beside: dict[tuple[str, str], str] = {}
     for row in answers:
-        people[row["criterion_id"]][row["call_id"]][row["account_id"]] = row["verdict"]  # the later answer of one person counts
+        people[row["criterion_id"]][row["call_id"]][row["account_id"]] = row["verdict"]  # a person's later answer counts
         beside[row["call_id"], row["criterion_id"]] = row["machine_verdict"] or "unsure"
     found = []
     for criterion_id, calls in sorted(people.items()):

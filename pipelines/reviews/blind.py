@@ -1,7 +1,7 @@
-"""Which calls a reviewer has to judge blind, and what lists and files show of them until then. It is decided here and nowhere else.
+"""Blind reviews: the calls a reviewer must judge blind, and the results withheld until then. Only this module decides it.
 
-A reviewer judges the weekly random sample without knowing the machine's result. Until the evaluation is submitted, no page, list, search or export
-that this reviewer can reach shows the score, a verdict, a finding, an undecided criterion or an order that follows from them.
+A reviewer judges the weekly random sample without knowing the automatic result. Until the evaluation is submitted, no page, list, search or
+export available to this reviewer shows the score, a verdict, a finding, an undecided criterion or an order that depends on them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipelines.core.published import Row
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reviews import evaluations, human_verdicts
 
-# What a list or an export holds of the machine's result, and of what other people decided.
+# The columns of lists and exports with automatic results, and with decisions of other people.
 _RESULTS: Row = {
     "score_pct": None, "coverage_pct": None, "auto_fail": None, "needs_review": None, "abusive": None, "is_abusive": None, "outcome": None, "unsure": [],
     "people": [],
@@ -23,10 +23,11 @@ _RESULTS: Row = {
 
 
 def withheld(published: SnapshotReader, store: AppDatabase, account: Account, centres: Iterable[str]) -> frozenset[str]:
-    """The ids of the calls whose results this account must not see yet.
+    """The ids of the calls whose results are withheld from this account.
 
-    These are the calls of the current samples, and those whose evaluation the account began blind, as long as their result was never shown to it:
-    submitting the evaluation shows it, and so does waiving the blind review. Calls with a threat are never withheld, because somebody has to act on them.
+    These are the calls of the current samples, and those whose evaluation the account began blind, as long as it has not seen their
+    result: submitting the evaluation shows it, and so does waiving the blind review. Calls with a threat are never withheld, because they
+    need action.
     """
     if not account.may("review"):
         return frozenset()
@@ -38,7 +39,7 @@ def withheld(published: SnapshotReader, store: AppDatabase, account: Account, ce
 
 
 def sampled(published: SnapshotReader, store: AppDatabase, centre_id: str) -> list[Row]:
-    """The random sample of a centre's latest week, worked out once for each published copy."""
+    """The random sample of a centre's latest week, computed once per published copy."""
     return published.once(("sample", centre_id), partial(evaluations.latest_sample, published, store, centre_id))
 
 
@@ -49,7 +50,7 @@ def warm(published: SnapshotReader, store: AppDatabase) -> None:
 
 
 def conceal(rows: Sequence[Row], hidden: Container[str]) -> list[Row]:
-    """The rows of a list of calls without the results of hidden ones (`is_withheld`), which stand last: their place would tell as much."""
+    """The rows of a list of calls without the results of hidden ones (`is_withheld`), which come last: their place would reveal them."""
     shown = [row | {"is_withheld": False} for row in rows if row["call_id"] not in hidden]
     concealed = [row | _blank(row) | {"is_withheld": True} for row in rows if row["call_id"] in hidden]
     return shown + sorted(concealed, key=lambda row: (str(row.get("started_local") or ""), row["call_id"]), reverse=True)
@@ -66,7 +67,7 @@ def blanked(rows: Iterable[Row], hidden: Container[str]) -> list[Row]:
 
 
 def audited(rows: Iterable[Row], hidden: Container[str]) -> list[Row]:
-    """The rows of the audit; what names a criterion of a hidden call, such as a dispute of a failed one, names the call only."""
+    """Audit entries in which a criterion of a hidden call, such as a dispute of a failed one, is reduced to the call."""
     named = [(row, str(row["subject"] or "").rpartition(" ")[0]) for row in rows]
     return [row | {"subject": call_id} if call_id in hidden else row for row, call_id in named]
 

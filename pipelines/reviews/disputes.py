@@ -1,4 +1,4 @@
-"""Disputes: an operator does not agree with a failed point of an own call, and a manager upholds or rejects it, once, with a reason."""
+"""Disputes: an operator objects to a failed point of an own call, and a manager upholds or rejects it, once, with a reason."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ALL = """
 
 
 class NotDisputableError(Exception):
-    """Why a dispute cannot be opened or decided; its text is the key of a sentence, `field` the field of the form that has to change, if any."""
+    """A dispute cannot be opened or decided; its text is a message key, `field` the form field to correct, if any."""
 
     def __init__(self, key: str, field: str = "") -> None:
         super().__init__(key)
@@ -34,7 +34,7 @@ class NotDisputableError(Exception):
 
 
 def reason_given(text: str) -> str:
-    """The reason, when it is one. Raises NotDisputableError when it is too short or too long."""
+    """The reason, if valid. Raises NotDisputableError when it is too short or too long."""
     if len(text) < SHORTEST_REASON:
         raise NotDisputableError("dispute_reason_short", "reason")
     if len(text) > LONGEST_REASON:
@@ -43,13 +43,13 @@ def reason_given(text: str) -> str:
 
 
 def until(point: Row, evaluated_at: datetime, days: int) -> float:
-    """Until when a point may be disputed: so many days from when what stands was said, by the machine or by a person."""
+    """The deadline for disputing a point: so many days after the current verdict, automatic or human, was given."""
     since = point["at"] if point["judge"] == "human" and point.get("at") else evaluated_at.timestamp()
     return float(since + timedelta(days=days).total_seconds())
 
 
 def mark(store: AppDatabase, account: Account, call: Row, rows: dict[str, list[Row]], days: int) -> dict[str, Row]:
-    """By criterion what this person is shown of disputes: the dispute there is, and whether he may open one and until when."""
+    """By criterion the dispute that this account sees, and whether and until when the account may open one."""
     there = {(d["scorecard_id"], d["criterion_id"]): d for d in store.rows(f"{_ALL} where d.call_id = ?", call["call_id"])}
     judged = {e["scorecard_id"]: e["evaluated_at"] for e in rows["evaluations"] if e["judge"] == "machine"}
     found: dict[str, Row] = {}
@@ -63,12 +63,12 @@ def mark(store: AppDatabase, account: Account, call: Row, rows: dict[str, list[R
 
 
 def standing_points(results: Sequence[Row]) -> list[Row]:
-    """One row a criterion: a person's before the machine's."""
+    """One row per criterion: the human verdict before the automatic one."""
     return list({(r["scorecard_id"], r["criterion_id"]): r for r in sorted(results, key=lambda r: r["judge"] == "human")}.values())
 
 
 def open_dispute(store: AppDatabase, account: Account, call: Row, marked: Row | None, reason: str, turn_no: int | None) -> int:
-    """Keep a dispute; its id. Raises NotDisputableError when the point cannot be disputed (any more)."""
+    """Save a dispute; return its id. Raises NotDisputableError when the point cannot be disputed (any more)."""
     if marked is None or not marked["may_open"]:
         raise NotDisputableError("dispute_not_open")
     point = marked["point"]
@@ -97,9 +97,9 @@ def decide(
     machine_verdict: str | None,
     case: Row | None,
 ) -> None:
-    """Uphold a dispute with the verdict that stands from now on and its frozen case, or reject it (no answer), all in one.
+    """Uphold a dispute with the new verdict and its regression case, or reject it (no answer), in one transaction.
 
-    Raises NotDisputableError when somebody has decided it meanwhile.
+    Raises NotDisputableError when it has been decided meanwhile.
     """
     at = present()
     with store.writing() as db:
@@ -124,32 +124,32 @@ def find(store: AppDatabase, dispute_id: int) -> Row | None:
 
 
 def of_operator(store: AppDatabase, account: Account) -> list[Row]:
-    """Somebody's own disputes, the newest first."""
+    """The disputes of an operator, newest first."""
     return store.rows(f"{_ALL} where d.account_id = ? order by d.at desc limit 200", account.account_id)
 
 
 def of_centres(store: AppDatabase, account: Account) -> list[Row]:
-    """The disputes of the centres that an account sees: those to decide first, the oldest on top, then the decided ones, the newest on top."""
+    """The disputes of an account's centres: open ones first, oldest first, then decided ones, newest first."""
     where, values = _centres(account)
     return store.rows(f"{_ALL} where {where} order by c.at is not null, case when c.at is null then d.at end, c.at desc limit 200", *values)
 
 
 def count_to_decide(store: AppDatabase, account: Account) -> int:
-    """How many disputes wait for a decision at the centres that an account sees."""
+    """The number of open disputes at the centres of an account."""
     where, values = _centres(account)
     sql = f"select count(*) as n from disputes as d where {where} and not exists (select 1 from dispute_decisions as c where c.dispute_id = d.dispute_id)"
     return int(store.rows(sql, *values)[0]["n"])
 
 
 def count_unread(store: AppDatabase, account: Account) -> int:
-    """How many decisions an operator has not read yet."""
+    """The number of decisions that an operator has not read yet."""
     sql = """select count(*) as n from disputes as d join dispute_decisions as c using (dispute_id)
              where d.account_id = ? and not exists (select 1 from read_decisions as r where r.dispute_id = d.dispute_id)"""
     return int(store.rows(sql, account.account_id)[0]["n"])
 
 
 def mark_read(store: AppDatabase, account: Account) -> None:
-    """Keep that an operator was shown all decisions on his disputes."""
+    """Record that an operator has seen all decisions on their disputes."""
     if count_unread(store, account):
         with store.writing() as db:
             db.execute(

@@ -1,7 +1,7 @@
-"""Drafts of evaluations: what a reviewer has filled in so far, saved on the server while it is typed, readable for that account alone.
+"""Drafts of evaluations, saved on the server while a reviewer types, readable for that account alone.
 
-Personal data is masked before a draft is saved, as in everything that people write. A draft is removed when its evaluation is submitted
-(`people_verdicts.keep_evaluation`), when the reviewer discards it, and when the call is forgotten.
+Personal data is masked before a draft is saved, as in all typed text. A draft is removed when its evaluation is submitted
+(`human_verdicts.keep_evaluation`), when the reviewer discards it, and when the call is forgotten.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipelines.queries.masking import mask_typed
 from pipelines.reviews.human_verdicts import LONGEST_NOTE, LONGEST_QUOTE, VERDICTS, stands_in
 
 FIELDS = ("verdict", "turn", "quote", "note")
-CURRENT = "current"  # the criterion that quotes go to
+CURRENT = "current"  # the criterion that receives quotes
 _LONGEST_TURN = 5
 
 
@@ -30,9 +30,9 @@ class Draft:
 
 
 def read_form(given: Callable[[str], str], criteria: Sequence[str], turns: Sequence[Row]) -> dict[str, str]:
-    """The fields of a form that are filled in, as a draft keeps them: cut to what a form takes, personal data masked.
+    """The filled fields of a form as stored in a draft: truncated to the form's limits, personal data masked.
 
-    A quote that stands in its turn stays as it is, because the turns are masked already.
+    A quote that occurs in its turn is unchanged, because the turns are masked already.
     """
     texts = {str(turn["turn_no"]): turn["text"] for turn in turns}
     found: dict[str, str] = {}
@@ -49,7 +49,7 @@ def read_form(given: Callable[[str], str], criteria: Sequence[str], turns: Seque
 
 
 def save(store: AppDatabase, account: Account, call_id: str, answers: Mapping[str, str], *, is_blind: bool) -> float:
-    """Save a draft in place of the one before; when that was. An empty form has no draft. A draft that was begun blind stays so."""
+    """Save a draft, replacing the previous one; return when. An empty form has no draft. A draft that was begun blind stays so."""
     at = present()
     with store.writing() as db:
         if not answers:

@@ -1,4 +1,4 @@
-"""Which calls a person should listen to: those with undecided points, critical failures, and a sample that is drawn by lot."""
+"""Review queues: calls with undecided points, calls with critical failures, and a random sample."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def undecided(published: Published, centre_id: str, limit: int = SHOWN) -> list[
 
 
 def critical(published: Published, centre_id: str, limit: int = SHOWN) -> list[Row]:
-    """Calls with a critical failure, the newest first."""
+    """Calls with a critical failure, newest first."""
     rows = published.rows(
         "select call_id from call_facts where centre_id = ? and status = 'graded' and auto_fail order by started_local desc nulls last, call_id limit ?",
         centre_id, limit,
@@ -48,7 +48,7 @@ def critical(published: Published, centre_id: str, limit: int = SHOWN) -> list[R
 
 
 def sample(published: Published, store: AppDatabase, centre_id: str, week: date, size: int = SAMPLE_A_WEEK) -> list[Row]:
-    """So many calls of a week (from its Monday), drawn by lot: everybody gets the same ones, nobody can draw again, and none can be foreseen."""
+    """A random sample of a week's calls (from its Monday): the same for everyone, not repeatable and not predictable."""
     rows = published.rows(
         "select call_id from calls where centre_id = ? and status = 'graded' and started_local >= ? and started_local < ?",
         centre_id, week, week + timedelta(days=7),
@@ -58,7 +58,7 @@ def sample(published: Published, store: AppDatabase, centre_id: str, week: date,
 
 
 def latest_sample(published: Published, store: AppDatabase, centre_id: str) -> list[Row]:
-    """The sample of the latest week with calls; each row says whether the call holds a threat (`has_threat`)."""
+    """The sample of the latest week with calls; each row says whether the call contains a threat (`has_threat`)."""
     latest = published.rows(
         "select cast(date_trunc('week', max(started_local)) as date) as week from calls where centre_id = ? and status = 'graded'",
         centre_id,
@@ -71,7 +71,7 @@ def latest_sample(published: Published, store: AppDatabase, centre_id: str) -> l
 
 
 def _listed(published: Published, call_ids: list[str]) -> list[Row]:
-    """What a list shows of these calls, in their order."""
+    """The columns of a list for these calls, in their order."""
     if not call_ids:
         return []
     these = ", ".join("?" * len(call_ids))
@@ -93,7 +93,7 @@ def _listed(published: Published, call_ids: list[str]) -> list[Row]:
 
 
 def mark_reviewed(store: AppDatabase, account: Account, call_id: str) -> None:
-    """Mark a call as reviewed by a person, who may have listened to it or read it; `listening` knows who listened."""
+    """Mark a call as reviewed by a person, who may have listened to it or read it; `listening` records who listened."""
     with store.writing() as db:
         db.execute(
             "insert into reviewed_calls values (?, ?, ?) on conflict (call_id, account_id) do update set at = excluded.at",
@@ -102,7 +102,7 @@ def mark_reviewed(store: AppDatabase, account: Account, call_id: str) -> None:
 
 
 def reviews(store: AppDatabase, call_ids: list[str]) -> dict[str, Row]:
-    """Who reviewed each of these calls last, and when."""
+    """The latest reviewer of each of these calls, and when."""
     if not call_ids:
         return {}
     rows = store.rows(

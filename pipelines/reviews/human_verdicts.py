@@ -1,6 +1,6 @@
-"""What people say of a call's criteria: kept beside the machine's verdicts, never rewritten, and standing instead of them.
+"""Human verdicts on criteria: stored beside the automatic ones, append-only, and taking precedence over them.
 
-Of several people's verdicts on one criterion the decision on a dispute stands first, then one that decides before `unsure`, then the latest.
+Among several human verdicts on a criterion, the decision on a dispute comes first, then one that decides before `unsure`, then the latest.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pipelines.app_db.database import AppDatabase, present
 from pipelines.core.published import Row
 
 VERDICTS = ("pass", "fail", "na", "unsure")
-LONGEST_QUOTE, LONGEST_NOTE = 200, 400  # a whole form in Cyrillic letters must stay under the server's 64 kB
+LONGEST_QUOTE, LONGEST_NOTE = 200, 400  # a complete form in Cyrillic letters must stay under the server's 64 kB
 _AT_ONCE = 500
-Standing = dict[tuple[str, str], Row]  # scorecard and criterion → the verdict that stands
+Standing = dict[tuple[str, str], Row]  # scorecard and criterion → the verdict that counts
 
 
 @dataclass(frozen=True, slots=True)
 class HumanVerdict:
-    """One criterion as a person answered it."""
+    """A person's verdict on one criterion."""
 
     criterion_id: str
     verdict: str
@@ -35,7 +35,7 @@ class HumanVerdict:
 
 
 class NoEvidenceError(Exception):
-    """A verdict without what it needs; its text is the key of a sentence, `field` the part of the form that has to change."""
+    """A verdict lacks its evidence; the text is a message key, `field` the form field to correct."""
 
     def __init__(self, key: str, field: str) -> None:
         super().__init__(key)
@@ -43,9 +43,9 @@ class NoEvidenceError(Exception):
 
 
 def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, turns: Sequence[Row], duration_s: float) -> HumanVerdict:
-    """A person's answer as it came in a form, with its evidence looked up in the turns.
+    """A verdict from a submitted form, with its evidence looked up in the turns.
 
-    Raises NoEvidenceError when the turn is none of the call, the quote does not stand in it, or a pass has none.
+    Raises NoEvidenceError when the turn is not in the call, the quote does not occur in it, or a pass has none.
     """
     if verdict not in VERDICTS:
         raise NoEvidenceError("say_verdict", "verdict")
@@ -56,7 +56,7 @@ def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, t
             raise NoEvidenceError("say_turn", "turn")
         if verdict == "pass":
             raise NoEvidenceError("say_quote", "turn")
-        span = (0.0, duration_s) if verdict == "fail" else (None, None)  # what was searched: the whole call
+        span = (0.0, duration_s) if verdict == "fail" else (None, None)  # the searched range: the whole call
         return HumanVerdict(criterion_id, verdict, start_s=span[0], end_s=span[1], note=note)
     turn = next((t for t in turns if str(t["turn_no"]) == turn_no), None)
     if turn is None:
@@ -68,19 +68,19 @@ def said(criterion_id: str, verdict: str, turn_no: str, quote: str, note: str, t
 
 
 def note_seen(store: AppDatabase, account: Account, call_id: str) -> None:
-    """Keep that a person was shown what the machine said of a call."""
+    """Record that a person has seen the automatic results of a call."""
     if not has_seen(store, account, call_id):
         with store.writing() as db:
             db.execute("insert into seen_verdicts values (?, ?, ?) on conflict do nothing", [call_id, account.account_id, present()])
 
 
 def has_seen(store: AppDatabase, account: Account, call_id: str) -> bool:
-    """Whether a person was shown what the machine said of a call."""
+    """Whether a person has seen the automatic results of a call."""
     return bool(store.rows("select 1 from seen_verdicts where call_id = ? and account_id = ?", call_id, account.account_id))
 
 
 def seen_of(store: AppDatabase, account: Account, call_ids: Sequence[str]) -> set[str]:
-    """Those of some calls of which a person was shown what the machine said."""
+    """The calls among these whose automatic results a person has seen."""
     found: set[str] = set()
     for first in range(0, len(call_ids), _AT_ONCE):
         some = call_ids[first : first + _AT_ONCE]
@@ -99,9 +99,9 @@ def keep_evaluation(
     *,
     is_withheld: bool,
 ) -> bool:
-    """Save an evaluation and remove its draft; true when it is blind, that is, the results were withheld from this account until now.
+    """Save an evaluation and remove its draft; true when it is blind, that is, results were withheld from this account until now.
 
-    `scorecard` names what was asked, `machine` is what the machine says now.
+    `scorecard` names the criteria, `machine` holds the current automatic verdicts.
     """
     with store.writing() as db:
         seen = db.execute(
@@ -149,7 +149,7 @@ def add(
     evaluation_id: int | None = None,
     dispute_id: int | None = None,
 ) -> None:
-    """Add one verdict inside a transaction of the store."""
+    """Add one verdict inside a transaction of the database."""
     db.execute(
         """insert into people_verdicts (call_id, evaluation_id, dispute_id, account_id, at, scorecard_id, criterion_id, verdict, quote, role, turn_no,
                                         start_s, end_s, note, machine_verdict)
@@ -160,7 +160,7 @@ def add(
 
 
 def everything(store: AppDatabase, call_ids: Sequence[str] | None = None) -> list[Row]:
-    """All verdicts of people on some calls (None: on all), the oldest first, with who gave them."""
+    """All human verdicts on some calls (None: on all), oldest first, with their reviewers."""
     sql = """select v.*, a.name as person, e.is_blind from people_verdicts as v
              join accounts as a using (account_id) left join people_evaluations as e using (evaluation_id) {} order by v.verdict_id"""
     if call_ids is None:
@@ -173,7 +173,7 @@ def everything(store: AppDatabase, call_ids: Sequence[str] | None = None) -> lis
 
 
 def standing(store: AppDatabase, call_ids: Sequence[str] | None = None) -> dict[str, Standing]:
-    """By call the verdict of a person that stands for each criterion that somebody judged."""
+    """By call the human verdict that counts for each criterion."""
     found: dict[str, Standing] = {}
     for row in sorted(everything(store, call_ids), key=_weight):
         found.setdefault(row["call_id"], {})[row["scorecard_id"], row["criterion_id"]] = row
@@ -181,7 +181,7 @@ def standing(store: AppDatabase, call_ids: Sequence[str] | None = None) -> dict[
 
 
 def count_since(store: AppDatabase, centre_id: str, at: float) -> int:
-    """How many verdicts that stand at a centre came after a moment, such as that of the published copy."""
+    """The number of counting verdicts at a centre after a point in time, such as that of the published copy."""
     rows = store.rows(
         """select distinct v.call_id from people_verdicts as v left join people_evaluations as e using (evaluation_id)
            left join disputes as d on d.dispute_id = v.dispute_id where v.at > ? and coalesce(e.centre_id, d.centre_id) = ?""",
@@ -196,10 +196,10 @@ def _weight(row: Row) -> tuple[bool, bool, int]:
 
 
 def stands_in(quote: str, text: str) -> bool:
-    """Whether the words of a quote stand in a text, whatever their case and punctuation."""
+    """Whether the words of a quote occur in a text, ignoring case and punctuation."""
     return bool(_plain(quote)) and f" {_plain(quote)} " in f" {_plain(text)} "
 
 
 def _plain(text: str) -> str:
-    """Text as quotes are compared: letters and digits in lower case, single spaces."""
+    """Text normalised for comparing quotes: letters and digits in lower case, single spaces."""
     return " ".join(re.sub(r"[^\w']+|_", " ", re.sub("[’ʼ`]", "'", text.lower()).replace("ё", "е")).split())

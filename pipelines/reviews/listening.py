@@ -1,7 +1,7 @@
-"""Who listened to a call: counted when the sound really played, not when a page was opened or sound was fetched ahead.
+"""Records who listened to a call: counted by audible playback, not by opening a page or prefetching sound.
 
-Two things must come together: the server sent the sound to this account, and the player, in a form with the token of the session, reports seconds that
-played audibly. No more seconds are credited than can have passed since the server sent the sound, at the fastest speed of the player.
+Two conditions apply: the server sent the sound to this account, and the player, in a form with the session's token, reports seconds that
+played audibly. At most the seconds that can have passed since the server sent the sound, at the player's fastest speed, are credited.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pipelines.app_db.sessions import LONGEST_S
 from pipelines.core.published import Row
 
 LEAST_S = 10.0  # seconds of the recording that count as listening,
-LEAST_SHARE = 0.8  # or so much of a shorter one
+LEAST_SHARE = 0.8  # or this share of a shorter one
 FASTEST = 2.0  # times the normal speed
 _SLACK_S = 1.0
-_SENT_AGAIN_S = 600.0  # a player asks for a recording in pieces: within that time nothing is written again
+_SENT_AGAIN_S = 600.0  # a player requests a recording in ranges: within this time nothing is written again
 
 
 def least_s(duration_s: float | None) -> float:
-    """How many seconds of a call have to be played to count as listening."""
+    """The seconds of a call that must be played to count as listening."""
     return min(LEAST_S, LEAST_SHARE * duration_s) if duration_s else LEAST_S
 
 
 def note_sent(store: AppDatabase, account: Account, call_id: str) -> None:
-    """Remember that the server sent sound of a call to a reviewer."""
+    """Record that the server sent sound of a call to a reviewer."""
     now = present()
     if store.rows(
         "select 1 from listenings where call_id = ? and account_id = ? and sent_at > ?", call_id, account.account_id, now - _SENT_AGAIN_S
@@ -42,7 +42,10 @@ def note_sent(store: AppDatabase, account: Account, call_id: str) -> None:
 
 
 def report(store: AppDatabase, account: Account, call: Row, seconds: float) -> bool:
-    """Add seconds that a player reports; whether the account has listened to the call by now. Without sound that was sent, nothing is added."""
+    """Add seconds reported by a player; return whether the account has listened to the call.
+
+    Nothing is added without sent sound.
+    """
     if not math.isfinite(seconds) or seconds <= 0:
         return False
     now = present()
@@ -64,7 +67,7 @@ def report(store: AppDatabase, account: Account, call: Row, seconds: float) -> b
 
 
 def latest(store: AppDatabase, call_ids: Sequence[str]) -> dict[str, Row]:
-    """Who listened to each of these calls last (`name`, `at`); calls that nobody listened to are left out."""
+    """The latest listener of each of these calls (`name`, `at`); calls without one are left out."""
     if not call_ids:
         return {}
     rows = store.rows(

@@ -1,7 +1,8 @@
-"""Upheld disputes as frozen cases: what was heard, without anybody in it, and the verdict that the rules must reach from then on.
+"""Regression cases from upheld disputes: the anonymised transcript and the verdict that the rules must reach from then on.
 
-A case holds masked words, their times and the facts of the call that rules read. It has no ids, no sound, no date, and a common name in place of
-the operator's own, so it stays when the call is forgotten. `callgrade cases` writes the cases into a folder and tests the rules against them.
+A case contains masked words, their times and the facts of the call that rules read. It has no ids, no sound, no date, and a common name
+in place of the operator's, so it stays when the call is forgotten. `callgrade cases` writes the cases into a folder and tests the rules
+on them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TURN = ("turn_no", "track", "speaker", "role", "role_confidence", "start_s", "e
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
-    """What the rules of now say of one case."""
+    """The result of the current rules on one case."""
 
     case_id: str
     centre_id: str
@@ -53,7 +54,7 @@ class CaseOutcome:
 
 
 def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expected: str, machine_verdict: str) -> Row:
-    """A call as a case, as the table regression_cases keeps it."""
+    """A call as a case, in the columns of the table regression_cases."""
     call_id = call["call_id"]
     centre = load_centre(call["centre_id"])
     turns = _anonymous(_turns(published, call_id))
@@ -75,12 +76,12 @@ def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expec
 
 
 def case_id_of(key: bytes, call_id: str, criterion_id: str) -> str:
-    """The id of the case of a call and criterion, which only this site can tell."""
+    """The id of the case of a call and criterion, which only this site can compute."""
     return hmac.new(key, f"case {call_id} {criterion_id}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def replay(case: Mapping[str, Any], settings: Settings | None = None) -> CaseOutcome:
-    """What the rules of now say of a case. Raises MisconfiguredError when it is of a centre or criterion that there is no more."""
+    """Run the current rules on a case. Raises MisconfiguredError when its centre or criterion no longer exists."""
     try:
         centre = load_centre(case["centre"])
         case_id, hour = case["case_id"], case["started_hour"]
@@ -101,13 +102,16 @@ def replay(case: Mapping[str, Any], settings: Settings | None = None) -> CaseOut
     verdict = next((v for v in scored.verdicts if v.criterion_id == case["criterion"]), None)
     if verdict is None:
         raise MisconfiguredError(
-            f"The case {case_id} asks {case['criterion']}, which the scorecard of {centre.centre_id} has no more. Remove its file."
+            f"The case {case_id} tests {case['criterion']}, which is no longer in the scorecard of {centre.centre_id}. Remove its file."
         )
     return CaseOutcome(case_id, centre.centre_id, verdict.criterion_id, case["expected"], verdict.verdict, verdict.explanation)
 
 
 def write_new(settings: Settings, folder: Path) -> list[Path]:
-    """Write the cases that were upheld and have no file yet into a folder; the files. One that is there is never written again: it is frozen."""
+    """Write the upheld cases that have no file yet into a folder; return the files.
+
+    An existing file is frozen and never rewritten.
+    """
     private_files.make_folder(folder)
     written = []
     for row in open_store(settings).rows("select * from regression_cases order by case_id"):
@@ -124,19 +128,19 @@ def as_yaml(case: Mapping[str, Any]) -> str:
 
 
 def read_cases(folder: Path) -> Iterator[dict[str, Any]]:
-    """The cases of a folder by name. Raises MisconfiguredError for a file that is none."""
+    """The cases of a folder by name. Raises MisconfiguredError for an invalid file."""
     for file in sorted(folder.glob("*.yaml")):
         try:
             case = yaml.safe_load(file.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
             raise MisconfiguredError(f"{file} is not YAML: {error}") from None
         if not isinstance(case, dict) or case.get("format") != FORMAT:
-            raise MisconfiguredError(f"{file} is no case of format {FORMAT}. Write it again with `callgrade cases`, or remove it.")
+            raise MisconfiguredError(f"{file} is not a case of format {FORMAT}. Write it again with `callgrade cases`, or remove it.")
         yield case
 
 
 def run(settings: Settings, folder: Path | None) -> int:
-    """`callgrade cases`: write what is new, test the rules against every case; 1 when a case is not met."""
+    """`callgrade cases`: write new cases, then test the rules on every case; 1 when a case is not met."""
     preflight.check_models(settings, job="text")
     folder = folder or settings.site / "cases"
     for file in write_new(settings, folder):
@@ -154,7 +158,7 @@ def run(settings: Settings, folder: Path | None) -> int:
 
 
 def _turns(published: Published, call_id: str) -> list[Turn]:
-    """The turns with their words, personal data as placeholders even where it was kept readable."""
+    """The turns with their words, personal data as placeholders even where it was stored readable."""
     personal = published.rows("select turn_no, kind, start_s, end_s from personal_data where call_id = ?", call_id)
     words: dict[int, list[Token]] = {}
     for word in published.rows("select * from words where call_id = ? order by turn_no, word_no", call_id):
@@ -172,9 +176,10 @@ def _turns(published: Published, call_id: str) -> list[Turn]:
 
 
 def _anonymous(turns: Sequence[Turn]) -> list[Turn]:
-    """The turns with a common name in place of operators' own, which stay readable elsewhere.
+    """The turns with a common name in place of operators' own names, which are readable elsewhere.
 
-    What a mask finds when the operator's words are read as a client's is a name, and so is every capital word of his that dictionaries know as one.
+    Masking the operator's words as if they were a client's finds names; every capitalised operator word that a dictionary lists as a name
+    is one too.
     """
     masked, _ = redact_turns([replace(turn, role="client") for turn in turns])
     found = []
@@ -202,7 +207,7 @@ def _is_first_name(text: str, language: str) -> bool:
 
 
 def _end(turn: Turn, token: Token) -> str:
-    """The punctuation that the hidden words end with."""
+    """The punctuation after the hidden words."""
     hidden = [t.text for t in turn.tokens if token.start_s <= t.start_s and t.end_s <= token.end_s]
     return hidden[-1][-1] if hidden and hidden[-1][-1:] in ".,?!" else ""
 

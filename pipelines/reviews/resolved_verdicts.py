@@ -1,4 +1,4 @@
-"""What counts of a call: the machine's verdicts with those of people in their place, and the score that follows by the machine's own formula."""
+"""Resolved verdicts of a call: human verdicts replace automatic ones, and the score follows by the same formula."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.score.step import evaluate
 
 
 def read(published: Published, store: AppDatabase, call: Row, *, is_masked: bool) -> dict[str, list[Row]]:
-    """The rows of one call's page (`call_page.VIEWS`) with people's verdicts in place; masked where they were kept raw and must not be seen."""
+    """The rows of a call's page (`call_details.VIEWS`) with resolved verdicts; raw text is masked for readers who may not see it."""
     _, rows = next(call_details.read_calls(published, [call]))
     if is_masked and call["text_kept"] == "raw":
         masking.mask(published, call["call_id"], rows)
@@ -23,7 +23,7 @@ def read(published: Published, store: AppDatabase, call: Row, *, is_masked: bool
 
 
 def put_in(call: Row, rows: dict[str, list[Row]], people: Standing) -> dict[str, list[Row]]:
-    """The same rows with what people say now; a person's result that was published earlier is replaced by it."""
+    """The same rows with the current human verdicts, which replace earlier published ones."""
     if not people:
         return rows
     results, evaluations = by_people(call, rows, people)
@@ -35,7 +35,7 @@ def put_in(call: Row, rows: dict[str, list[Row]], people: Standing) -> dict[str,
 
 
 def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) -> tuple[list[Row], list[Row]]:
-    """A row of criterion_results for each criterion that a person judged, and one of evaluations for each scorecard with such a criterion."""
+    """A row of criterion_results per criterion with a human verdict, and one of evaluations per scorecard with such a criterion."""
     machine = {(r["scorecard_id"], r["criterion_id"]): r for r in rows["criterion_results"] if r["judge"] == "machine"}
     profile = load_centre(call["centre_id"]) if call["centre_id"] in centre_ids() else None
     results = [_result(machine[key], said, profile) for key, said in people.items() if key in machine]
@@ -50,7 +50,7 @@ def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) ->
 
 
 def of_list(published: Published, store: AppDatabase, listed: Sequence[Row]) -> list[Row]:
-    """Rows of a list of calls whose scores are those that count; `people` names who judged, where somebody did."""
+    """The rows of a list of calls with resolved scores; `people` names the reviewers, if any."""
     people = standing(store, [row["call_id"] for row in listed])
     if not people:
         return [row | {"people": []} for row in listed]
@@ -60,7 +60,7 @@ def of_list(published: Published, store: AppDatabase, listed: Sequence[Row]) -> 
 
 
 def _listed(row: Row, rows: Mapping[str, Sequence[Row]]) -> Row:
-    best = {e["scorecard_id"]: e for e in reversed(rows["evaluations"])}.values()  # people's stand before the machine's
+    best = {e["scorecard_id"]: e for e in reversed(rows["evaluations"])}.values()  # human ones come before automatic ones
     scores = [e["score_pct"] for e in best if e["score_pct"] is not None]
     changed: Row = {
         "score_pct": sum(scores) / len(scores) if scores else None,
@@ -88,10 +88,10 @@ def _result(machine: Row, said: Row, profile: Centre | None) -> Row:
 
 
 def _evaluation(call: Row, rows: Mapping[str, Sequence[Row]], profile: Centre | None, machine: Row, counted: Sequence[Row]) -> Row:
-    """The evaluation that follows from the verdicts that count."""
+    """The evaluation that follows from the resolved verdicts."""
     people = [r for r in counted if r["judge"] == "human"]
     changed: Row = {"judge": "human", "evaluated_at": datetime.fromtimestamp(max(r["at"] for r in people), UTC)}
-    if profile is None:  # nobody can say what its criteria weigh now
+    if profile is None:  # the current weights of its criteria are unknown
         return machine | changed
     outcome = next((p["outcome"] for p in rows["abuse_procedures"]), "not_needed")
     verdicts = [Verdict(**{name: row[name] for name in Verdict.__slots__}) for row in counted]
@@ -109,7 +109,7 @@ def _evaluation(call: Row, rows: Mapping[str, Sequence[Row]], profile: Centre | 
     return machine | changed | {
         "score_pct": found.score_pct, "coverage_pct": found.coverage_pct, "auto_fail": found.is_auto_fail,
         "auto_fail_reason": found.auto_fail_reason, "auto_fail_criterion_id": found.auto_fail_criterion_id,
-        # whoever filled in the form has listened; a decided dispute answers one point only
+        # a submitted form covers the whole call; a decided dispute answers one point only
         "needs_review": not any(r["is_whole"] for r in people) and found.needs_review and not (cause is not None and cause in people),
     }  # fmt: skip
 
@@ -119,7 +119,7 @@ def _criterion(profile: Centre | None, criterion_id: str) -> Criterion | None:
 
 
 def _gone(verdict: Verdict, machine: Row) -> Criterion:
-    """A criterion that the scorecard had when the call was judged and has no more."""
+    """A criterion that the scorecard had when the call was judged, but no longer has."""
     is_cause = machine["auto_fail_criterion_id"] == verdict.criterion_id
     return Criterion.model_construct(
         criterion_id=verdict.criterion_id, rule="said", weight=verdict.max_points, title={}, description={}, is_auto_fail=is_cause

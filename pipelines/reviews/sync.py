@@ -1,4 +1,4 @@
-"""People's verdicts for analysts: what stands in the people's file is brought into the warehouse before each publication, beside the machine's."""
+"""Copies human verdicts from the application database into the warehouse, for analysts, before each publication."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _AT_ONCE = 500
 
 
 def copy_to_warehouse(settings: Settings) -> int:
-    """Make the rows of judge `human` in the warehouse say what people say now; how many verdicts those are.
+    """Synchronise the rows of judge `human` in the warehouse; return the number of verdicts.
 
-    A call that people have judged in the web application has only their rows from here; nothing is written when nothing changed.
-    Raises TransientError when another writer keeps the file.
+    A call judged in the web application has only these human rows; nothing is written when nothing changed.
+    Raises TransientError when another writer holds the file.
     """
     if not store_path(settings).exists() or not (settings.lake or settings.warehouse.exists()):
         return 0
@@ -43,7 +43,7 @@ def copy_to_warehouse(settings: Settings) -> int:
 
 
 def _standing_in_its_turn(row: Row, call: Row, turns: Sequence[Row]) -> Row:
-    """The row with a quote that stands in its turn as the warehouse keeps it: where that is readable, people saw and quoted it masked."""
+    """The row with a quote that occurs in its turn as stored: where the stored turn is readable, people saw and quoted it masked."""
     if row["quote"] is None or call["text_kept"] != "raw":
         return row
     return row | {"quote": next((t["text"] for t in turns if t["turn_no"] == row["turn_no"]), None)}
