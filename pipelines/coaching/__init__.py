@@ -1,1 +1,1 @@
-"""Coaching clips and packs: chosen, cut, with personal data beeped."""
+"""Coaching clips and packs: selection, cutting, and beeping of personal data."""

@@ -1,7 +1,7 @@
-"""A call's sound for a browser: rendered once with personal data beeped, kept beside the warehouse, with the shape of both voices.
+"""A call's sound for a browser: rendered once with personal data beeped, cached beside the warehouse, with both voices' waveforms.
 
-The recording itself is never given out. Who may hear personal data gets a rendering without beeps, kept apart. The file's name follows from the recording's
-sha256 and from what is beeped, so a call that is judged again with other words gets another rendering.
+The recording itself is never served. Accounts with access to personal data get a rendering without beeps, stored separately. The file name
+is derived from the recording's sha256 and the beeped intervals, so a call judged again with other words gets another rendering.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from pipelines.core.settings import Settings
 
 log = logging.getLogger("callgrade")
 
-PEAKS = 1000  # columns of the drawing that is 1000 wide
-LOOK_AGAIN_S = 30.0  # after a recording that is gone was looked for in vain
+PEAKS = 1000  # columns of the drawing, which is 1000 wide
+LOOK_AGAIN_S = 30.0  # after an unsuccessful search for a missing recording
 _RENDERING = threading.BoundedSemaphore(2)  # decoding a long recording takes memory
 
 
 class NoSoundError(Exception):
-    """The recording of this call cannot be played; the text is a key of the strings that says why."""
+    """The recording of this call cannot be played; the text is the message key of the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a browser plays, and what the time line draws."""
+    """The file that a browser plays, and the peaks that the timeline draws."""
 
     sound: Path
     peaks: Path
@@ -49,7 +49,7 @@ class Rendering:
 class CallSounds:
     """The renderings of a site."""
 
-    MOST_WAITING = 16  # requests that wait for a rendering; the server has 40 threads, and the others answer pages
+    MOST_WAITING = 16  # requests that wait for a rendering; the server has 40 threads, and the others serve pages
 
     def __init__(self, settings: Settings) -> None:
         self._places = threading.BoundedSemaphore(self.MOST_WAITING)
@@ -60,18 +60,17 @@ class CallSounds:
         self._staged = Staged(settings)
 
     def rendering(self, call: Row, personal: Sequence[Span], *, whole: bool) -> Rendering:
-        """The sound of a graded call, made now if it never was; `whole` only for who may hear personal data.
+        """The sound of a graded call, rendered if necessary; `whole` only for accounts with access to personal data.
 
-        Raises NoSoundError when the recording is gone, changed, or cannot be decoded, and TransientError when too many wait for theirs already.
+        Raises NoSoundError when the recording is missing, changed, or cannot be decoded, and TransientError when too many requests wait
+        already.
         """
         name = _name(call, () if whole else personal)
         found = Rendering(self.folder / f"{name}.ogg", self.folder / f"{name}.json")
         if found.sound.exists() and found.peaks.exists():
             return found
         if not self._places.acquire(blocking=False):
-            raise TransientError(
-                f"{self.MOST_WAITING} requests wait for recordings that are prepared; the next ones can be asked for soon."
-            )
+            raise TransientError(f"{self.MOST_WAITING} requests are waiting for recordings; try again soon.")
         try:
             with self._lock:
                 making = self._making.setdefault(name, threading.Lock())
@@ -98,7 +97,7 @@ class CallSounds:
             staging.write_whole(target.peaks, json.dumps(peaks).encode())
             atomic_files.put_in_place(part, target.sound)
         except audio.ChangedRecordingError as error:
-            raise NoSoundError("sound_gone") from error  # another file lies there now: its personal data would not be beeped
+            raise NoSoundError("sound_gone") from error  # another file is there now: its personal data would not be beeped
         except BadRecordingError as error:
             log.warning("sound of %s: %s", call["call_id"], error.reason)
             raise NoSoundError("sound_unplayable") from error
@@ -109,7 +108,7 @@ class CallSounds:
 
 
 class Staged:
-    """Where the recordings lie, as the staged batches have it. A batch is read once; whether there are new ones is looked for now and then."""
+    """The paths of recordings from the staged batches. Each batch is read once; new ones are looked for periodically."""
 
     def __init__(self, settings: Settings) -> None:
         self._stage = settings.stage
@@ -119,7 +118,7 @@ class Staged:
         self._looked: tuple[int, float] = (-1, -LOOK_AGAIN_S)
 
     def recording(self, call_id: str) -> Path | None:
-        """Where the recording of a call lies, if it still does."""
+        """The path of a call's recording, if the file still exists."""
         with self._lock:
             if call_id not in self._recordings:
                 self._look()
@@ -127,7 +126,7 @@ class Staged:
         return found if found is not None and found.is_file() else None
 
     def _look(self) -> None:
-        """Read the batches that are new or were written anew. Nothing is looked for while none can have come, or so soon after the last time."""
+        """Read new and rewritten batches; skipped while there can be none, and for a while after the last time."""
         try:
             mark = self._stage.stat().st_mtime_ns
         except FileNotFoundError:
@@ -141,19 +140,19 @@ class Staged:
                     continue
                 rows: list[tuple[Any, ...]] = pl.read_parquet(file, columns=["call_id", "recording"]).rows()
             except (OSError, pl.exceptions.PolarsError):
-                continue  # being written, or cut short: the next run makes it anew
+                continue  # being written, or truncated: the next run rebuilds it
             self._read[file] = (found.st_mtime_ns, found.st_size)
             self._recordings |= {call_id: Path(recording) for call_id, recording in rows}
         self._looked = (mark, time.monotonic())
 
 
 def personal_spans(published: Published, call_id: str) -> list[Span]:
-    """When personal data is said in a call."""
+    """The intervals in which personal data is said in a call."""
     return spans_of_calls(published, "personal_data", [call_id])[call_id]
 
 
 def peaks_of(tracks: audio.Tracks) -> list[list[int]]:
-    """How loud each track is in each of `PEAKS` equal stretches, 0 to 100 of the loudest that is usual in the call."""
+    """The loudness of each track in `PEAKS` equal intervals, 0 to 100 of the call's usual maximum."""
     length = tracks.shape[1]
     edges = np.linspace(0, length, PEAKS + 1).astype(int)[:-1]
     ends = np.append(edges[1:], length)
@@ -163,7 +162,7 @@ def peaks_of(tracks: audio.Tracks) -> list[list[int]]:
 
 
 def remove(settings: Settings, recordings: Collection[str]) -> None:
-    """Remove the renderings of recordings, given by their sha256, also what a stopped server left half written."""
+    """Remove the renderings of recordings, given by their sha256, and those a stopped server left unfinished."""
     parts = {_recording_part(recording_sha256) for recording_sha256 in recordings}
     for file in (settings.site / "sound").glob("*"):
         if file.name.lstrip(".").split("-")[0] in parts:
@@ -171,7 +170,7 @@ def remove(settings: Settings, recordings: Collection[str]) -> None:
 
 
 def remove_others(settings: Settings, published: Published) -> None:
-    """Remove the renderings of recordings that are no longer among the graded calls, and what a stopped server left half written."""
+    """Remove the renderings of recordings that are no longer among the graded calls, and those a stopped server left unfinished."""
     folder = settings.site / "sound"
     if not folder.exists():
         return

@@ -1,7 +1,7 @@
-"""Coaching clips: the moments worth hearing again, cut with context, personal data beeped.
+"""Coaching clips: moments worth listening to again, cut with context, personal data beeped.
 
-Good examples and moments to improve are chosen from decided criteria of the published copy. A clip is an Ogg file with a JSON side-car of the same
-name; its id follows from what is in it, so the same calls and rules give the same clips and a second run cuts nothing.
+Good examples and moments to improve are selected from decided criteria of the published copy. A clip is an Ogg file with a JSON sidecar of
+the same name; its id is derived from its content, so the same calls and rules give the same clips and a second run cuts nothing.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from pipelines.warehouse import publications
 
 log = logging.getLogger("callgrade")
 
-CONTEXT_S = 4.0  # heard before and after the evidence, then widened to where turns begin and end
-SNAP_S = 6.0  # how much a clip may grow to reach the border of a turn
+CONTEXT_S = 4.0  # played before and after the evidence, then extended to turn boundaries
+SNAP_S = 6.0  # how much a clip may grow to reach a turn boundary
 LONGEST_EVIDENCE_S = 30.0  # a longer span (a whole call without a farewell) shows nothing in particular
 LEAST_CONFIDENCE = 0.7
-PER_CALL = 2  # clips of one kind from one call, so that one call does not fill a lesson
+PER_CALL = 2  # clips of one kind from one call, so that one call does not dominate
 PER_CRITERION = 5  # clips of one kind for one criterion, centre and month
 BEEP_MARGIN_S = 0.15  # word times are not exact to the syllable
 
-# What teaches most comes first when a call has more moments than it may give; criteria of a centre's own stand in the middle.
+# The most instructive criteria first, when a call has more moments than its limit; a centre's own criteria are in the middle.
 _TEACHES_MOST = ("abuse_procedure", "empathy_shown", "no_forbidden_words", "redirected", "night_rule", "hold_announced", "solution_given")
 _TEACHES_LEAST = (
     "client_identified",
@@ -57,7 +57,7 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
-    """A clip that has not been cut: its row, what must be beeped (seconds from the start of the call), and of which recording."""
+    """A clip to be cut: its row, the intervals to beep (seconds from the start of the call), and its recording."""
 
     clip: Clip
     beeps: tuple[Span, ...]
@@ -65,11 +65,12 @@ class PlannedClip:
 
 
 def cut(published: Published, settings: Settings, recordings: Mapping[str, Path], *, only_touched: bool = False) -> list[Clip]:
-    """Cut the clips that a reading of the warehouse suggests, and return the rows of those that exist.
+    """Cut the clips that the warehouse suggests, and return the rows of those that exist.
 
-    `recordings` maps call ids to audio files; a clip whose recording is gone is kept when it was cut before and left out otherwise. The rows go to
-    `clips.parquet` beside the warehouse, from where publishing takes them into the view coaching_clips. With `only_touched` the clips of months in
-    which no call is about to be published stay as they are, unless the rules changed or a file is missing.
+    `recordings` maps call ids to audio files; a clip whose recording is missing is kept when it was cut before and left out otherwise.
+    The rows are written to `clips.parquet` beside the warehouse, from where publishing takes them into the view coaching_clips. With
+    `only_touched` the clips of months in which no call is about to be published stay unchanged, unless the rules changed or a file is
+    missing.
     """
     months, kept = _months_to_plan(published, settings) if only_touched else (None, [])
     planned = plan(published, settings.retention_days, now(), months)
@@ -93,7 +94,7 @@ def cut(published: Published, settings: Settings, recordings: Mapping[str, Path]
 
 
 def _months_to_plan(published: Published, settings: Settings) -> tuple[list[str] | None, list[Clip]]:
-    """The months of centres in which clips may be others now, and the clips of all other months; None for all months."""
+    """The centre months whose clips may change, and the clips of all other months; None for all months."""
     rows = settings.site / "clips.parquet"
     try:
         note = json.loads((settings.site / "clips.json").read_text(encoding="utf-8"))
@@ -110,21 +111,21 @@ def _months_to_plan(published: Published, settings: Settings) -> tuple[list[str]
 
 
 def _months_of(published: Published, ids: Iterable[str]) -> dict[str, str]:
-    """The centre and month of each of these calls that is graded."""
+    """The centre and month of each graded call among these."""
     sql = f"select call_id, {publications.CENTRE_MONTH.format('started_local')} as centre_month from calls where status = 'graded' and call_id in (select unnest(?))"
     return {row["call_id"]: row["centre_month"] for row in published.rows(sql, sorted(ids))}
 
 
 def _rules(settings: Settings) -> str:
-    """Another text when the same calls would give other clips."""
+    """A text that changes when the same calls would give other clips."""
     given = json.dumps([_not_worthy(), settings.retention_days])
     return hashlib.sha256(Path(__file__).read_bytes() + given.encode("utf-8")).hexdigest()
 
 
 def _cut_missing(planned: Sequence[PlannedClip], settings: Settings, recordings: Mapping[str, Path]) -> list[Clip]:
-    """The clips of one call that exist after those were cut that do not yet; its recording is read once for all of them.
+    """Cut the missing clips of one call and return all that exist; its recording is read once.
 
-    Nothing is cut from a recording that is not the one that was graded: the beeps would lie elsewhere.
+    Nothing is cut from a recording other than the graded one: the beeps would be at the wrong times.
     """
     site = settings.site
     missing = [wanted for wanted in planned if not _is_cut(site, wanted.clip)]
@@ -132,7 +133,7 @@ def _cut_missing(planned: Sequence[PlannedClip], settings: Settings, recordings:
         call_id = missing[0].clip.call_id
         recording = recordings.get(call_id)
         if recording is None or not recording.exists():
-            log.info("clips: the recording of %s is not here, %d not cut", call_id, len(missing))
+            log.info("clips: the recording of %s is missing, %d not cut", call_id, len(missing))
         else:
             try:
                 sound = audio.channels(recording, missing[0].recording_sha256, settings.stage)
@@ -147,7 +148,7 @@ def _cut_missing(planned: Sequence[PlannedClip], settings: Settings, recordings:
 
 
 def remove_others(settings: Settings, clips: Iterable[Clip]) -> None:
-    """Remove the files of all clips but these: of erased calls, expired ones, changed rules, and what a killed run left half written."""
+    """Remove the files of all other clips: of erased calls, expired ones, changed rules, and unfinished ones of a killed run."""
     keep = {clip.clip_id for clip in clips}
     for file in settings.clips.iterdir():
         if file.name.startswith(".") or (file.suffix in (".ogg", ".json") and file.stem not in keep):
@@ -155,9 +156,10 @@ def remove_others(settings: Settings, clips: Iterable[Clip]) -> None:
 
 
 def plan(published: Published, retention_days: int, at: datetime, months: Sequence[str] | None = None) -> list[PlannedClip]:
-    """The moments worth a clip, in order of call and time: decided points with a short evidence, balanced over calls and criteria.
+    """The moments worth a clip, by call and time: decided points with short evidence, balanced over calls and criteria.
 
-    Clips that would have expired `at` this moment are left out, and with `months` those of all other months of centres. Source: criterion_results, evaluations, turns and personal_data.
+    Clips that would have expired at the time `at` are left out, and with `months` those of other centre months. Source: criterion_results,
+    evaluations, turns and personal_data.
     """
     if months is not None and not months:
         return []
@@ -195,7 +197,7 @@ def plan(published: Published, retention_days: int, at: datetime, months: Sequen
 
 
 def spans_of_calls(published: Published, view: str, call_ids: Sequence[str]) -> dict[str, list[Span]]:
-    """When each of these calls has a row of a view, in order: when somebody speaks, or says personal data."""
+    """The intervals of each of these calls with a row of a view, in order: speech, or personal data."""
     spans: dict[str, list[Span]] = {call_id: [] for call_id in call_ids}
     for row in published.of_calls(view, call_ids, "call_id, start_s, end_s", "call_id, start_s, end_s"):
         spans[row["call_id"]].append((row["start_s"], row["end_s"]))
@@ -203,7 +205,7 @@ def spans_of_calls(published: Published, view: str, call_ids: Sequence[str]) -> 
 
 
 def with_context(evidence: Span, turns: Sequence[Span], duration_s: float) -> Span:
-    """The evidence with a few seconds around it, from where a turn begins to where a turn ends if that is near; within the recording."""
+    """The evidence with a few seconds of context, extended to nearby turn boundaries; within the recording."""
     start_s, end_s = max(evidence[0] - CONTEXT_S, 0.0), min(evidence[1] + CONTEXT_S, duration_s)
     for turn_start, turn_end in turns:
         if turn_start < start_s < turn_end:
@@ -223,7 +225,7 @@ def with_context(evidence: Span, turns: Sequence[Span], duration_s: float) -> Sp
 
 
 def beeps_within(clip: Span, personal: Iterable[Span]) -> tuple[Span, ...]:
-    """The stretches of a clip that must not be heard: personal data with a margin, joined where they touch."""
+    """The intervals of a clip to beep: personal data with a margin, merged where they touch."""
     joined = union((max(s - BEEP_MARGIN_S, clip[0]), min(e + BEEP_MARGIN_S, clip[1])) for s, e in personal)
     return tuple((round(s, 3), round(e, 3)) for s, e in joined)
 
@@ -235,9 +237,9 @@ def export_clips(
     criterion_id: str | None = None,
     kind: Literal["good_example", "to_improve"] | None = None,
 ) -> list[Path]:
-    """Copy the clips that fit all given filters, with their side-cars, into a folder; the audio files that lie there now.
+    """Copy the clips that match all given filters, with their sidecars, into a folder; return the audio files in it.
 
-    Raises MisconfiguredError when no clips were cut yet.
+    Raises MisconfiguredError when no clips have been cut yet.
     """
     rows = settings.site / "clips.parquet"
     if not rows.exists():
@@ -257,7 +259,7 @@ def export_clips(
 
 
 def _not_worthy() -> list[str]:
-    """The criteria that no centre wants to hear clips of, as centre/criterion."""
+    """The criteria that centres exclude from clips, as centre/criterion."""
     return [f"{name}/{c.criterion_id}" for name in centre_ids() for c in load_centre(name).scorecard.criteria if not c.clip_worthy]
 
 
@@ -267,7 +269,7 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
     beeps = beeps_within((start_s, end_s), personal)
     quote = moment["quote"]
     if quote and "[" not in quote and any(s < evidence[1] and e > evidence[0] for s, e in personal):
-        quote = None  # a warehouse with raw words: the sound is beeped, so the words are not repeated beside it
+        quote = None  # a warehouse with raw words: the sound is beeped, so the words must not appear beside it
     content = json.dumps([moment["call_id"], moment["recording_sha256"], moment["criterion_id"], moment["kind"], start_s, end_s, beeps])
     clip_id = hashlib.sha256(content.encode()).hexdigest()[:16]
     expires_at = moment["evaluated_at"] + timedelta(days=retention_days)
@@ -278,7 +280,7 @@ def _planned(moment: Row, turns: list[Span], personal: list[Span], retention_day
 
 
 def _cut(site: Path, planned: PlannedClip, recording: audio.Tracks) -> None:
-    """Write one clip whole or not at all: the side-car comes last and says that the sound is complete."""
+    """Write one clip completely or not at all: the sidecar is written last and marks the sound as complete."""
     sound = site / planned.clip.path
     audio.write_clip(recording, planned.clip.start_s, planned.clip.end_s, planned.beeps, sound)
     _write_side_car(site, planned)

@@ -1,7 +1,7 @@
-"""The sound of a pack's moments: cut from the beeped rendering of the call, with the client's voice disguised where the pack says so.
+"""The sound of a pack's moments: cut from the call's beeped rendering, with the client's voice disguised if the pack says so.
 
-What is cut never comes from the recording itself, so nothing here can give out what the rendering covers. A moment's file lies in a folder of its
-pack, under a name that follows from what is in it, and goes with the pack.
+Clips are never cut from the recording itself, so they cannot expose beeped data. A moment's file is in the folder of its pack, under a name
+derived from its content, and is removed with the pack.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CUTTING = threading.BoundedSemaphore(1)
 
 @dataclass(frozen=True, slots=True)
 class PackClip:
-    """A moment as it is heard: its place in the recording, what is beeped in it, and its file."""
+    """A moment's sound: its interval in the recording, the beeped intervals, and its file."""
 
     span: Span
     beeps: tuple[Span, ...]
@@ -40,12 +40,12 @@ class PackClip:
 
 
 def piece(settings: Settings, published: Published, pack: Row, moment: Row, call: Row) -> PackClip:
-    """Where the sound of a moment lies, or would lie."""
+    """The location of a moment's sound, whether cut yet or not."""
     return pieces(settings, published, pack, [(moment, call)])[0]
 
 
 def pieces(settings: Settings, published: Published, pack: Row, moments: Sequence[tuple[Row, Row]]) -> list[PackClip]:
-    """The same for several moments, each with its call, in two looks at the published copy."""
+    """The same for several moments, each with its call, in two queries of the published copy."""
     ids = sorted({call["call_id"] for _, call in moments})
     turns, personal = spans_of_calls(published, "turns", ids), spans_of_calls(published, "personal_data", ids)
     is_disguised = bool(pack["is_disguised"])
@@ -59,9 +59,9 @@ def pieces(settings: Settings, published: Published, pack: Row, moments: Sequenc
 
 
 def cut(sounds: CallSounds, published: Published, moment: Row, call: Row, wanted: PackClip) -> Path:
-    """The file of a moment, made now if it never was.
+    """The file of a moment, cut if necessary.
 
-    Raises NoSoundError when the recording is gone, is another one than the moment was chosen from, or cannot be decoded.
+    Raises NoSoundError when the recording is missing, differs from the one the moment was selected from, or cannot be decoded.
     """
     if call["recording_sha256"] != moment["recording_sha256"]:
         raise NoSoundError("sound_gone")
@@ -83,7 +83,7 @@ def cut(sounds: CallSounds, published: Published, moment: Row, call: Row, wanted
 
 def _make(whole: Path, turns: Sequence[Row], wanted: PackClip) -> None:
     if not wanted.is_disguised:
-        audio.cut_clip(whole, *wanted.span, wanted.beeps, wanted.file)  # beeped once more: what is covered twice is covered
+        audio.cut_clip(whole, *wanted.span, wanted.beeps, wanted.file)  # beeping the same interval again is harmless
         return
     part = wanted.file.with_name(f"{wanted.file.stem}.part.wav")
     start_s, end_s = wanted.span

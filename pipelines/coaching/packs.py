@@ -1,4 +1,4 @@
-"""Coaching packs: chosen moments in an order, with notes, until a day; after it the pack is gone and so are its files."""
+"""Coaching packs: selected moments in an order, with notes and an expiry date, after which the pack and its files are removed."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ DAYS_KEPT = 30
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How many good examples a pack has beside moments to improve."""
+    """The numbers of good examples and moments to improve in a pack."""
 
     good: int
     to_improve: int
 
     @property
     def is_balanced(self) -> bool:
-        """Both kinds are there, and neither is more than twice the other."""
+        """Whether both kinds are present, and neither is more than twice the other."""
         few, many = sorted((self.good, self.to_improve))
         return few > 0 and many <= 2 * few
 
@@ -48,7 +48,7 @@ def make(
     theme: str | None = None,
     operator_id: str | None = None,
 ) -> str:
-    """A new pack without moments; its id."""  # fmt: skip
+    """Create a pack without moments; return its id."""  # fmt: skip
     pack_id = secrets.token_hex(8)
     with store.writing() as db:
         db.execute(
@@ -59,7 +59,7 @@ def make(
 
 
 def of_account(store: AppDatabase, account: Account) -> list[Row]:
-    """The packs of the account's centres whose time is not over, the newest first, each with its counts of moments."""
+    """The unexpired packs of the account's centres, newest first, each with its counts of moments."""
     centres = sorted(account.centres)
     where = "1" if EVERY_CENTRE in centres else f"p.centre_id in ({', '.join('?' * len(centres))})"
     return store.rows(
@@ -71,13 +71,13 @@ def of_account(store: AppDatabase, account: Account) -> list[Row]:
 
 
 def find(store: AppDatabase, account: Account, pack_id: str) -> Row | None:
-    """A pack that this account may see and whose time is not over."""
+    """An unexpired pack that this account may see."""
     rows = store.rows("select * from packs where pack_id = ? and expires_at > ?", pack_id, present())
     return rows[0] if rows and account.sees_centre(rows[0]["centre_id"]) else None
 
 
 def made_for(store: AppDatabase, account: Account, pack_id: str | None = None) -> list[Row]:
-    """The packs made for the operator of an account (or one of them) whose time is not over, the newest first; none for anybody else."""
+    """The unexpired packs for the operator of an account (or one of them), newest first; none for other accounts."""
     if account.role != "operator" or account.operator_id is None:
         return []
     rows = store.rows(
@@ -95,13 +95,16 @@ def moments_of(store: AppDatabase, pack_id: str) -> list[Row]:
 
 
 def balance(moments: Iterable[Row]) -> Balance:
-    """How many of each kind there are."""
+    """The counts of both kinds."""
     kinds = [m["kind"] for m in moments]
     return Balance(kinds.count("good_example"), kinds.count("to_improve"))
 
 
 def add(store: AppDatabase, pack: Row, found: Sequence[Row]) -> int:
-    """Put moments (rows of `moments.search`) of the pack's centre at its end; how many were added. What is in it already is not added twice."""
+    """Append moments (rows of `moments.search`) of the pack's centre; return how many were added.
+
+    Moments already in it are skipped.
+    """
     added = 0
     with store.writing() as db:
         for moment in found:
@@ -127,12 +130,12 @@ def add(store: AppDatabase, pack: Row, found: Sequence[Row]) -> int:
 
 
 def _kind_of(moment: Row) -> str:
-    """What a moment is put in as: one that only says what an operator did is no mistake until somebody says so."""
+    """The initial kind of a moment: one that only shows an act counts as a good example until somebody changes it."""
     return str(moment["kind"] or ("good_example" if moment["act"] else "to_improve"))
 
 
 def change(store: AppDatabase, pack_id: str, *, title: str, notes: str, operator_id: str | None, is_disguised: bool, expires: date) -> None:
-    """Change what a pack is called and how it is given."""
+    """Change a pack's title and settings."""
     with store.writing() as db:
         db.execute(
             "update packs set title = ?, notes = ?, operator_id = ?, is_disguised = ?, expires_at = ? where pack_id = ?",
@@ -141,7 +144,7 @@ def change(store: AppDatabase, pack_id: str, *, title: str, notes: str, operator
 
 
 def change_moment(store: AppDatabase, pack_id: str, moment_id: str, *, kind: str, notes: str) -> None:
-    """Change what is said of a moment."""
+    """Change a moment's kind and notes."""
     with store.writing() as db:
         db.execute(
             "update pack_moments set kind = ?, notes = ? where pack_id = ? and moment_id = ?",
@@ -160,7 +163,7 @@ def move(store: AppDatabase, pack_id: str, moment_id: str, by: int) -> None:
 
 
 def take_out(store: AppDatabase, pack_id: str, moment_id: str) -> None:
-    """Take a moment out of a pack."""
+    """Remove a moment from a pack."""
     with store.writing() as db:
         db.execute("delete from pack_moments where pack_id = ? and moment_id = ?", [pack_id, moment_id])
         _number(db, pack_id, _ids(db, pack_id))
@@ -174,7 +177,7 @@ def remove(settings: Settings, store: AppDatabase, pack_id: str) -> None:
 
 
 def remove_expired(settings: Settings) -> None:
-    """Remove the packs whose time is over, and all files of moments that are in no pack (any longer)."""
+    """Remove expired packs, and all files of moments that are no longer in a pack."""
     if not store_path(settings).exists():
         return
     store = open_store(settings)
@@ -189,22 +192,22 @@ def remove_expired(settings: Settings) -> None:
             if (lies.name, file.name.split("-")[0]) not in kept:
                 file.unlink(missing_ok=True)
     if gone:
-        log.info("packs: %d whose time was over are removed", gone)
+        log.info("packs: %d expired and were removed", gone)
 
 
 def folder(settings: Settings) -> Path:
-    """Where the sounds of packs lie."""
+    """The folder of the packs' sound files."""
     return settings.site / "packs"
 
 
 def span(turns: Sequence[Span], call: Row, moment: Row) -> Span:
-    """The piece of a recording that shows a moment: its evidence with context, from where a turn begins to where one ends."""
+    """The interval of a recording that shows a moment: its evidence with context, extended to turn boundaries."""
     evidence = (moment["start_s"], min(moment["end_s"], moment["start_s"] + 2 * LONGEST_EVIDENCE_S))
     return with_context(evidence, turns, call["duration_s"] or evidence[1])
 
 
 def last_day(settings: Settings) -> date:
-    """The latest day until which a pack may be kept: it is made of calls, and those are forgotten."""
+    """The latest possible expiry date of a pack: calls are forgotten after their retention period."""
     return datetime.fromtimestamp(present(), UTC).date() + timedelta(days=settings.retention_days)
 
 
@@ -214,7 +217,7 @@ def end_of(day: date) -> float:
 
 
 def day_of(moment: float) -> date:
-    """The last day before a moment."""
+    """The last day before a timestamp."""
     return datetime.fromtimestamp(moment - 1, UTC).date()
 
 

@@ -1,6 +1,6 @@
-"""Packs that Callgrade proposes for each month: one for each operator and one for each theme, as balanced as the month's calls allow.
+"""Proposed packs for each month: one per operator and one per theme, as balanced as the month's calls allow.
 
-Nothing is kept of a proposal until a trainer takes it. The same calls give the same proposals.
+A proposal is not stored until a trainer accepts it. The same calls give the same proposals.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pipelines.core.published import Published, Row
 
 OF_A_KIND = 4  # moments of one kind in a proposed pack
 MONTHS = 3
-# A theme is what somebody trains for: the points that show it. Stress resistance is calm handling of abusive clients, and those points are
-# taken from calls in which the client was abusive; a centre's own points are a theme each.
+# A theme is a training topic: the points that show it. Stress resistance is calm handling of abusive clients, and those points are
+# taken from calls in which the client was abusive; each of a centre's own points is a theme.
 THEMES: Mapping[str, tuple[str, ...]] = {
     "stress_resistance": ("abuse_procedure", "same_attitude", "no_forbidden_words", "empathy_shown", "good_impression"),
     "difficult_calls": ("empathy_shown", "good_impression", "hold_announced", "hold_thanked"),
@@ -34,18 +34,18 @@ _ABUSIVE_ONLY = frozenset({"stress_resistance"})
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A pack that could be made of a month's calls."""
+    """A possible pack from a month's calls."""
 
     centre_id: str
     month: date
     about: str  # operator or theme
     subject: str
     moments: tuple[Row, ...]
-    days: int = 1  # on how many days the calls were
+    days: int = 1  # number of days with its calls
 
     @property
     def key(self) -> str:
-        """What a form sends to take it."""
+        """The form value that accepts it."""
         return f"{self.about}:{self.month:%Y-%m}:{self.subject}"
 
     @property
@@ -54,7 +54,7 @@ class Proposal:
 
 
 def proposed(published: Published, centre_id: str) -> list[Proposal]:
-    """What is proposed for the latest months of a centre, the newest month first, themes before operators."""
+    """The proposals for the latest months of a centre, the newest month first, themes before operators."""
     months: defaultdict[date, list[Row]] = defaultdict(list)
     for row in _decided(published, centre_id):
         months[row["month"]].append(row)
@@ -71,7 +71,7 @@ def proposed(published: Published, centre_id: str) -> list[Proposal]:
 
 
 def chosen(rows: Iterable[Row]) -> list[Row]:
-    """As many good examples as moments to improve, surest first, from different calls and points where there are enough; then in turn."""
+    """As many good examples as moments to improve, by confidence, from different calls and points where possible; alternating."""
     kinds: dict[str, list[Row]] = {"good_example": [], "to_improve": []}
     for row in sorted(rows, key=lambda r: (-r["confidence"], r["call_id"], r["start_s"])):
         kinds[row["kind"]].append(row)
@@ -97,7 +97,7 @@ def _proposal(centre_id: str, month: date, about: str, subject: str, rows: Seque
 
 
 def _own_themes(centre_id: str) -> dict[str, tuple[str, ...]]:
-    """A centre's own points that stand in no theme, by their names."""
+    """A centre's own points that are in no theme, by their names."""
     if centre_id not in centre_ids():
         return {}
     known = {criterion for criteria in THEMES.values() for criterion in criteria}
@@ -105,7 +105,7 @@ def _own_themes(centre_id: str) -> dict[str, tuple[str, ...]]:
 
 
 def _decided(published: Published, centre_id: str) -> list[Row]:
-    """The sure points of a centre's latest months whose evidence is short enough to be heard, as rows of `moments`; a person's verdict first."""
+    """The confident points of a centre's latest months with short evidence, as rows of `moments`; human verdicts take precedence."""
     return published.rows(
         """
         with latest as (select date_trunc('month', max(started_local)) - to_months(?) as first from calls where centre_id = ? and status = 'graded'),

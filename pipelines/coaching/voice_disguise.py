@@ -1,10 +1,10 @@
-"""Makes a client's voice another one in a piece of a call, so that who hears a coaching pack by chance does not recognise an acquaintance.
+"""Disguises the client's voice in a piece of a call, so that a listener does not recognise an acquaintance in a coaching pack.
 
-Two plain changes of the signal: the resonances of the throat are moved (the angles of the poles of a linear prediction are bent, as McAdams
-did), and the pitch with them towards the middle between low and high voices. How far is drawn anew for each piece and kept nowhere.
+Two signal transformations: the formants are shifted (the angles of the poles of a linear prediction are raised to a power, as McAdams
+did), and the pitch is moved towards the middle between low and high voices. The amounts are random for each piece and not stored.
 
-It protects from being recognised by ear. It does not protect from what is said, from a way of speaking, from somebody who has the recording, or
-from a comparison of voices by a machine: see docs/coaching.md for what was measured.
+It protects from being recognised by ear. It does not protect from what is said, from a way of speaking, from somebody who has the
+recording, or from automatic voice comparison: see docs/coaching.md for measurements.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.core.published import Row
 Signal = npt.NDArray[np.float64]
 
 FRAME, HOP, ORDER = 480, 240, 18  # 30 ms of sound; poles of the prediction
-BEND = (0.90, 0.95)  # exponent of the angles: further from 1 the resonances move more, and words are understood less
+BEND = (0.90, 0.95)  # exponent of the angles: further from 1 the formants move more and words are less intelligible
 MIDDLE_HZ = 165.0  # between the usual pitch of men and of women
 LEAST_SHIFT, MOST_SHIFT = 1.16, 1.45
 LOWEST_HZ, HIGHEST_HZ = 70.0, 350.0
@@ -29,10 +29,10 @@ FADE_S = 0.02
 
 
 def disguise_client(tracks: Samples, turns: Sequence[Row], start_s: float, rng: np.random.Generator | None = None) -> Samples:
-    """The tracks with another voice wherever not the operator alone is known to speak.
+    """The tracks with a disguised voice except where only the operator is known to speak.
 
-    In stereo that is the whole of the client's track; in a mixed recording everything outside the operator's turns. `turns` are rows of the view,
-    `start_s` is where the piece begins in the recording.
+    In stereo that is the whole of the client's track; in a mixed recording everything outside the operator's turns. `turns` are rows of
+    the view, `start_s` is the start of the piece in the recording.
     """
     rng = rng or np.random.default_rng()
     changed = tracks.copy()
@@ -51,7 +51,7 @@ def disguise_client(tracks: Samples, turns: Sequence[Row], start_s: float, rng: 
 def disguise(
     samples: npt.NDArray[np.float32], rng: np.random.Generator, where: npt.NDArray[np.bool_] | None = None
 ) -> npt.NDArray[np.float32]:
-    """The same words at the same times in another voice; `where` says where the voice is whose pitch is measured."""
+    """The same words at the same times in another voice; `where` marks the voice whose pitch is measured."""
     signal = samples.astype(np.float64)
     if signal.size < 4 * FRAME:
         return np.zeros_like(samples)
@@ -72,7 +72,7 @@ def _client_track(turns: Sequence[Row]) -> int | None:
 
 
 def _share_of_client(length: int, turns: Sequence[Row], start_s: float) -> Signal:
-    """1 where anybody but the operator may be heard, 0 where only he is, with soft edges inside his turns."""
+    """1 where the client may speak, 0 where only the operator does, with soft edges inside the operator's turns."""
     share = np.ones(length)
     for roles, value in ((("operator",), 0.0), (("client", "unknown"), 1.0)):
         for turn in turns:
@@ -87,7 +87,7 @@ def _share_of_client(length: int, turns: Sequence[Row], start_s: float) -> Signa
 
 
 def _bend(signal: Signal, bend: float) -> Signal:
-    """The signal with its resonances moved: each frame's prediction is kept, but for the angles of its poles."""
+    """The signal with shifted formants: each frame's prediction is kept except for the angles of its poles."""
     from scipy.linalg import solve_toeplitz
     from scipy.signal import lfilter
 
@@ -111,12 +111,12 @@ def _bend(signal: Signal, bend: float) -> Signal:
         filtered = lfilter([1.0], np.real(np.poly(np.minimum(np.abs(roots), 0.985) * np.exp(1j * moved))), lfilter(poles, [1.0], frame))
         loud = np.sqrt(np.sum(filtered**2))
         out[at : at + FRAME] += filtered * window * (np.sqrt(power[0]) / loud if loud > 1e-9 else 0.0)
-    half: Signal = out[FRAME : FRAME + signal.size] / 0.75  # two windows of a frame, half over the next, add up to this
+    half: Signal = out[FRAME : FRAME + signal.size] / 0.75  # the windows of half-overlapping frames add up to this
     return half
 
 
 def _shift(signal: Signal, ratio: float) -> Signal:
-    """The signal with all its frequencies multiplied, as long as before: stretched in time by a phase vocoder, then played faster."""
+    """The signal with all frequencies multiplied, at the same length: stretched by a phase vocoder, then resampled."""
     from scipy.signal import resample_poly
 
     pace = Fraction(ratio).limit_denominator(40)
@@ -148,13 +148,13 @@ def _stretch(signal: Signal, factor: float, size: int = 1024, hop: int = 256) ->
 
 
 def _ratio(pitch_hz: float, rng: np.random.Generator) -> float:
-    """By what the pitch is multiplied: towards the middle, and in any case far enough to be another voice."""
+    """The factor for the pitch: towards the middle, and far enough to be another voice in any case."""
     ratio = float(np.clip(MIDDLE_HZ * rng.uniform(0.95, 1.05) / pitch_hz, 1 / MOST_SHIFT, MOST_SHIFT))
     return max(ratio, LEAST_SHIFT) if ratio >= 1 else min(ratio, 1 / LEAST_SHIFT)
 
 
 def _pitch_hz(signal: Signal) -> float:
-    """The usual pitch of a voice, by autocorrelation; the middle where there is no voice."""
+    """The median pitch of a voice, by autocorrelation; the middle where there is no voice."""
     size = 2 * int(RATE_HZ / LOWEST_HZ)
     shortest, longest = int(RATE_HZ / HIGHEST_HZ), int(RATE_HZ / LOWEST_HZ)
     loud = np.percentile(np.abs(signal), 90) if signal.size else 0.0
