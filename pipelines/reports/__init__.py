@@ -1,1 +1,1 @@
-"""Rendering that the server and files share: templates, presenters, static pages, PDF, Excel, packs."""
+"""Rendering shared by the server and exported files: templates, presenters, static pages, PDF, Excel, packs."""

@@ -1,4 +1,4 @@
-"""What leaves the site as a file: a centre's calls, operators, criteria and ledger as an Excel workbook, and how files are handed over."""
+"""Excel export: a centre's calls, operators, criteria and ledger as a workbook, and the HTTP response of a download."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS = {"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.s
 
 
 def download(content: bytes, name: str) -> Response:
-    """A file for the browser to keep; of its name only what is safe in a header and on every disk."""
+    """A file download; its name is reduced to what is safe in a header and on every file system."""
     stem, _, suffix = name.rpartition(".")
     safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in stem)
     return Response(
@@ -24,7 +24,7 @@ def download(content: bytes, name: str) -> Response:
 
 
 def workbook(sheets: dict[str, tuple[Sequence[str], Sequence[Row]]]) -> bytes:
-    """A workbook of sheets, each with its columns and rows; what people said stays text, whatever it begins with."""
+    """A workbook of sheets, each with its columns and rows; text stays text, whatever it begins with."""
     import xlsxwriter
 
     out = io.BytesIO()

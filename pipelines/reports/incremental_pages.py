@@ -1,4 +1,4 @@
-"""Which calls' pages are behind: a note beside the pages says up to which publication they were written, and by which templates and words."""
+"""Determines outdated call pages: a marker beside the pages records their publication, templates and strings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipelines.core.published import NUMBERED, Published, Row
 from pipelines.queries import call_details
 from pipelines.warehouse import publications
 
-_AT_ONCE = 5000  # calls whose rows are looked for in one go
+_AT_ONCE = 5000  # calls whose rows are read at once
 
 
 class IncrementalPages:
-    """What was written into one folder of pages."""
+    """The state of the pages in one folder."""
 
     def __init__(self, published: Published, folder: Path, language: str | None) -> None:
         self._note = folder / ".written.json"
@@ -28,7 +28,7 @@ class IncrementalPages:
         self._last = publications.last(published)
 
     def behind(self, published: Published) -> set[str] | None:
-        """The calls that came, changed or went since the pages were written; None where that is not known, or all pages would be others now."""
+        """The calls added, changed or removed since the pages were written; None where unknown, or when all pages must be rewritten."""
         try:
             note = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -38,7 +38,7 @@ class IncrementalPages:
         return publications.calls_since(published, note["publication"])
 
     def remember(self) -> None:
-        """All pages of this publication are written."""
+        """Record that all pages of this publication are written."""
         private_files.make_folder(self._note.parent)
         staging.write_whole(self._note, json.dumps({"how": self._how, "publication": self._last}).encode("utf-8"))
 
@@ -46,7 +46,7 @@ class IncrementalPages:
 def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
     """Every graded call, or only these, each with its rows of every view that its page shows.
 
-    The rows of some thousand calls are put beside first: tables with the names of the views, which are read instead of them.
+    Rows are read for some thousand calls at a time, from temporary tables that shadow the views.
     """
     db = published.connection
     wanted = "" if only is None else "and call_id in (select unnest(?))"
@@ -67,7 +67,7 @@ def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tup
 
 @lru_cache(1)
 def _rules() -> str:
-    """Another text when the same rows would give other pages: the code, templates and strings of the pages, and the files of the centres."""
+    """A text that changes when the same rows would give other pages: code, templates, strings and centre files."""
     digest = hashlib.sha256()
     for file in _files(Path(__file__).parent, Path(i18n.__file__).parent, Path(queries.__file__).parent, CENTRES):
         digest.update(file.name.encode() + file.read_bytes())

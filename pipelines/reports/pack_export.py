@@ -1,6 +1,7 @@
-"""A coaching pack as a zip: its sounds, the transcript, a page that opens without server or network, and a side-car for programs.
+"""A coaching pack as a zip: its sounds, the transcript, a self-contained offline page, and a machine-readable sidecar.
 
-Names inside are made here and never from what somebody typed. Who took the calls does not stand in it: a pack teaches, it does not point at somebody.
+File names inside are generated and never come from typed text. The operators of the calls are not named: a pack is for training and must
+not single anybody out.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def archive(pack: Row, moments: Sequence[Row], centre: str, w: Wording) -> bytes
 
 
 def write(book: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
-    """Add a file to a zip, always with the same time and rights."""
+    """Add a file to a zip, always with the same time and permissions."""
     entry = zipfile.ZipInfo(name, _TIME)
     entry.external_attr = 0o600 << 16
     entry.compress_type = how

@@ -1,4 +1,4 @@
-"""What stands on paper: a centre on one page for a director, and an operator's scorecard."""
+"""PDF reports: a centre on one page for a director, and an operator's scorecard."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TONES = {"better": "accent", "worse": "fail"}
 
 
 def centre_page(values: Mapping[str, Any], ledger: Sequence[Row], day: date, w: Wording) -> bytes:
-    """A centre on one page: its score, what changed, what is kept and what is not, what it asks, and what could not be graded.
+    """A centre on one page: its score, changes, criteria by pass rate, questions, and calls that could not be graded.
 
     `values` are those of the page "at a glance".
     """
@@ -51,7 +51,7 @@ def centre_page(values: Mapping[str, Any], ledger: Sequence[Row], day: date, w: 
 
 
 def operator_pages(values: Mapping[str, Any], day: date, w: Wording) -> bytes:
-    """An operator's scorecard: score, criteria, moments with their words, and the calls that stand on the page of the operator."""
+    """An operator's scorecard: score, criteria, moments with their words, and the calls listed on the operator's page."""
     centre, operator = values["centre"], values["operator"]
     name = f"{w('operator')} {operator['operator_id']}"
     facts = [centre["name"], *([w.label("tenures", operator["operator_tenure"])] if operator["operator_tenure"] else []), values["period"]]
@@ -139,7 +139,7 @@ def _trend(drawing: TrendChart, w: Wording) -> list[Flowable]:
 
 
 def _criteria(rows: Sequence[Row], w: Wording) -> list[Flowable]:
-    """Criteria in two columns, the best kept first and those that nobody could decide last."""
+    """Criteria in two columns, by pass rate, those without decided verdicts last."""
     if not rows:
         return []
     ordered = sorted(rows, key=lambda r: -(r["passed"] / (r["passed"] + r["failed"])) if r["passed"] + r["failed"] else 1.0)

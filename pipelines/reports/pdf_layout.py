@@ -1,6 +1,6 @@
-"""A4 pages in the product's own look: type, figures, bars and tables to put a printed page together from.
+"""A4 page layout in the product's design: type, figures, bars and tables.
 
-Colours are those of the light pages (`style.css`); the letters are Source Sans, which writes all four languages and goes into the file.
+Colours are those of the light pages (`style.css`); the font is Source Sans, which covers all four languages and is embedded.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _TONES = {"good": "accent", "bad": "fail", "ask": "person", "": "line"}
 
 
 class ShareBar(Flowable):  # type: ignore[misc]
-    """Shares beside each other, each in a colour of `style.css`, on the whole width."""
+    """Shares side by side over the full width, each in a colour of `style.css`."""
 
     def __init__(self, parts: Sequence[tuple[str, float]], width: float, height: float = 2.4 * mm) -> None:
         super().__init__()
         self.parts, self.width, self.height = [p for p in parts if p[1] > 0], width, height
 
     def draw(self) -> None:
-        """Draw it where the page has put it."""
+        """Draw it at its place on the page."""
         whole, x = sum(v for _, v in self.parts), 0.0
         for name, value in self.parts:
             part = self.width * value / whole
@@ -50,14 +50,14 @@ class ShareBar(Flowable):  # type: ignore[misc]
 
 
 class ScoreInterval(Flowable):  # type: ignore[misc]
-    """A score from 0 to 100 as a point on a line, and between which two it lies as a band."""
+    """A score from 0 to 100 as a point on a line, with its interval as a band."""
 
     def __init__(self, at: float, low: float | None, high: float | None, width: float) -> None:
         super().__init__()
         self.at, self.low, self.high, self.width, self.height = at, low, high, width, 7 * mm
 
     def draw(self) -> None:
-        """Draw it where the page has put it."""
+        """Draw it at its place on the page."""
         c, y = self.canv, 4.6 * mm
         c.setStrokeColor(colour("line"))
         c.line(0, y, self.width, y)
@@ -78,14 +78,14 @@ class ScoreInterval(Flowable):  # type: ignore[misc]
 
 
 class TrendFlowable(Flowable):  # type: ignore[misc]
-    """Weekly scores with their intervals, as `trends.draw` places them."""
+    """Weekly scores with their intervals, as `trends.draw` lays them out."""
 
     def __init__(self, drawing: TrendChart, days: Sequence[tuple[float, str]], width: float, height: float) -> None:
         super().__init__()
         self.drawing, self.days, self.width, self.height = drawing, days, width, height
 
     def draw(self) -> None:
-        """Draw it where the page has put it."""
+        """Draw it at its place on the page."""
         c = self.canv
         bottom, top = self.drawing.lines[0][0], self.drawing.lines[-1][0]
 
@@ -114,12 +114,12 @@ class TrendFlowable(Flowable):  # type: ignore[misc]
 
 
 def text(words: str, style: str = "body", tone: str = "text", align: int = 0) -> Paragraph:
-    """Words as they are, whatever they hold, in a style of this page."""
+    """Escaped text in a style of this page."""
     return Paragraph(_markup(words), _style(style, tone, align))
 
 
 def key(parts: Sequence[tuple[str, str]], after: str) -> Paragraph:
-    """What the colours of a drawing mean, and a sentence behind."""
+    """The legend of a drawing, followed by a sentence."""
     squares = [f'<font color="#{colour(name).hexval()[2:]}">■</font> {_markup(words)}' for name, words in parts]
     return Paragraph(f"{'   '.join(squares)}.   {_markup(after)}", _style("small", "soft", 0))
 
@@ -129,12 +129,12 @@ def _markup(words: str) -> str:
 
 
 def space(height_mm: float) -> Spacer:
-    """An empty line of this height."""
+    """Vertical space of this height."""
     return Spacer(1, height_mm * mm)
 
 
 def figures(rows: Sequence[tuple[str, str, str]], width: float, columns: int) -> Table:
-    """Numbers with what they are and a tone (good, bad, ask, none) as a bar at their left."""
+    """Figures with their labels, and a tone (good, bad, ask, none) as a bar on the left."""
     cells: list[list[Any]] = [
         [[text(value, "figure"), text(what, "small", "soft")] for value, what, _ in rows[n : n + columns]]
         for n in range(0, len(rows), columns)
@@ -154,14 +154,14 @@ def figures(rows: Sequence[tuple[str, str, str]], width: float, columns: int) ->
 
 
 def beside(left: Sequence[Flowable], right: Sequence[Flowable], share: float = 0.5, width: float = WIDTH) -> Table:
-    """Two columns, the left one this share of the width."""
+    """Two columns, the left one with this share of the width."""
     gap = 8 * mm
     widths = [(width - gap) * share, gap, (width - gap) * (1 - share)]
     return grid([[list(left), "", list(right)]], widths, [])
 
 
 def grid(cells: Sequence[Sequence[Any]], widths: Sequence[float], look: Sequence[tuple[Any, ...]], heads: int = 0) -> Table:
-    """A table without padding of its own, its first rows repeated on every page."""
+    """A table without padding, its header rows repeated on every page."""
     nothing = [(side + "PADDING", (0, 0), (-1, -1), 0) for side in ("LEFT", "RIGHT", "TOP", "BOTTOM")]
     return Table(
         cells, colWidths=list(widths), style=[*nothing, ("VALIGN", (0, 0), (-1, -1), "TOP"), *look], hAlign="LEFT", repeatRows=heads
@@ -178,7 +178,7 @@ def lined(cells: Sequence[Sequence[Any]], widths: Sequence[float], heads: int = 
 
 
 def document(title: str, language: str, head: str, foot: str, parts: Sequence[Flowable], *, one_page: bool = False) -> bytes:
-    """The PDF, the same bytes for the same content; with `one_page` it is made a little smaller where it would not fit."""
+    """The PDF, with the same bytes for the same content; `one_page` scales it down slightly if it would not fit."""
     out = io.BytesIO()
     title, head, foot = (printable(words) for words in (title, head, foot))
     _fonts()

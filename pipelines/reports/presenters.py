@@ -1,6 +1,6 @@
-"""Rows as the templates show them: with names and dates in the page's language, and links to where this kind of page lies.
+"""View models for the templates: names and dates in the page's language, and links for this kind of page.
 
-Pages written to files and pages of the server differ only in their `Links` and their layout.
+Static pages and pages of the server differ only in their `Links` and their layout.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipelines.reviews import blind
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where pages and sounds lie, from the root of the pages."""
+    """The locations of pages and sounds, from the root of the pages."""
 
     centre: Callable[[str], str]
     operator: Callable[[str, str], str]
@@ -28,7 +28,7 @@ class Links:
 
 
 class Presenter:
-    """One centre's rows as a page in one language shows them."""
+    """Presents one centre's rows for a page in one language."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class Presenter:
         judged: Callable[[Sequence[Row]], Sequence[Row]] | None = None,
         withheld: Container[str] = frozenset(),
     ) -> None:
-        self.w, self.links, self._judged = w, links, judged  # `judged` puts people's verdicts in place, where they are not published yet
-        self._withheld = withheld  # the calls that the reader has yet to judge blind
+        self.w, self.links, self._judged = w, links, judged  # `judged` resolves human verdicts that are not published yet
+        self._withheld = withheld  # the calls that the reader must still judge blind
         self.profile: Centre | None = load_centre(centre_id) if centre_id in centre_ids() else None
         criteria = self.profile.scorecard.criteria if self.profile else ()
         self.titles: dict[str, str] = {c.criterion_id: title for c in criteria if (title := c.title.get(w.code) or c.title.get("en"))}
@@ -50,7 +50,7 @@ class Presenter:
         }
 
     def title(self, criterion_id: str) -> str:
-        """A criterion's name, as the centre says it or as everybody does."""
+        """A criterion's name, from the centre or else the common one."""
         return self.titles.get(criterion_id) or self.w.label("criteria", criterion_id)
 
     def named(self, rows: Sequence[Row]) -> list[Row]:
@@ -77,7 +77,7 @@ class Presenter:
         return [o | {"href": self.links.operator(str(self.centre["centre_id"]), o["operator_id"])} for o in rows]
 
     def answers(self, published: Published, criteria: Sequence[Row], graded: list[Row] | None = None) -> list[scorecards.QuestionCard]:
-        """The cards of what the centre asks, from its graded calls where they were read already; none for a centre without a profile."""
+        """The cards of a centre's questions, from its graded calls where already read; none for a centre without a profile."""
         if self.profile is None:
             return []
         counted: Mapping[str, Row] = {row["criterion_id"]: row for row in criteria}
@@ -85,7 +85,7 @@ class Presenter:
         return scorecards.answers(scorecards.QuestionScope(self.profile, graded, counted, self.titles, self.w))
 
     def call(self, call: Row, rows: Mapping[str, list[Row]]) -> dict[str, Any]:
-        """The values of call.html for one graded call and its rows of `call_page.VIEWS`."""
+        """The values of call.html for one graded call and its rows of `call_details.VIEWS`."""
         values = call_details.show(call, rows, self.w, self.titles)
         zone = self.profile.timezone if self.profile else ZoneInfo("UTC")
         evaluated = values["evaluation"]["evaluated_at"].astimezone(zone) if values["evaluation"] else None

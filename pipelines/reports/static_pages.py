@@ -1,7 +1,7 @@
-"""Writes the pages people read: an index, one page a centre, an operator and a call, all self-contained and readable offline.
+"""Writes the static pages: an index, and one page per centre, operator and call, all self-contained and readable offline.
 
-Everything comes from the published copy. A page is written whole or not at all, only when it changed, and pages of calls that are gone
-are removed.
+Everything comes from the published copy. A page is written completely or not at all, and only when it changed; pages of calls that no
+longer exist are removed.
 """
 
 from __future__ import annotations
@@ -28,17 +28,16 @@ from pipelines.reports.templating import environment, style_and_script
 
 log = logging.getLogger("callgrade")
 
-CALLS_SHOWN = 200  # on a page of a centre or operator; each call still has a page of its own
+CALLS_SHOWN = 200  # on a page of a centre or operator; each call still has its own page
 CLIPS_SHOWN = 12
 
 
 def publish_pages(settings: Settings, language: str | None = None, *, only_changed: bool = False) -> Path:
     """Write all pages of the published copy into `settings.scorecards` and return the index.
 
-    With `only_changed` the pages of calls that are as they were when all pages were written last are not looked at; a run that was stopped,
-    another language or other templates make that all of them.
-    Pages of a centre speak its main language unless a `language` is given; the index speaks English when its centres differ.
-    Raises MisconfiguredError when nothing is published or the language is unknown.
+    With `only_changed` pages of calls that have not changed since all pages were last written are skipped, unless that run was
+    interrupted or used another language or other templates. Pages of a centre are in its main language unless a `language` is given; the
+    index is in English when its centres differ. Raises MisconfiguredError when nothing is published or the language is unknown.
     """
     with open_published(settings) as published:
         writer = _Writer(settings.scorecards)
@@ -76,12 +75,12 @@ def remove_pages(settings: Settings, call_ids: Iterable[str]) -> None:
 
 
 def remove_all(settings: Settings) -> None:
-    """Remove every page, for when they cannot be written anew without something that nobody may read any more."""
+    """Remove every page, for when they cannot be rewritten without data that must not be readable any more."""
     shutil.rmtree(settings.scorecards, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
-    """A file name for an id: unchanged when it is plain, else its plain letters and a short hash so that two ids never meet."""
+    """A file name for an id: unchanged when it is plain, else its plain characters and a short hash that keeps ids distinct."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".")[:80]
     if plain and plain == name == name.lower():
         return plain
@@ -89,7 +88,7 @@ def safe_name(name: str) -> str:
 
 
 def call_href(call_id: str) -> str:
-    """Where the page of a call lies, from the folder of the index."""
+    """The path of a call's page from the folder of the index."""
     return f"calls/{safe_name(call_id)}.html"
 
 
@@ -102,7 +101,7 @@ LINKS = Links(
 
 
 class _Writer:
-    """Writes pages into one folder and remembers which, so that the others can be removed."""
+    """Writes pages into one folder and records which, so that others can be removed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -133,7 +132,7 @@ class _Writer:
 
 
 def _centre_pages(published: Published, writer: _Writer, total: Row, operators: Sequence[Row], language: str | None) -> Row:
-    """Write the pages of one centre, its operators and its calls; what the index shows of it."""
+    """Write the pages of one centre, its operators and its calls; return its row of the index."""
     centre_id: str = total["centre_id"]
     w = wording(language or _profile_language(centre_id))
     shown = Presenter(centre_id, w, LINKS)
@@ -162,7 +161,7 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, operators: 
 
 
 def _call_pages(published: Published, writer: _Writer, only: set[str] | None, language: str | None) -> None:
-    """Write the pages of all graded calls, or of these; the pages of these that are no graded calls any more are removed."""
+    """Write the pages of all graded calls, or of these; pages of calls that are no longer graded are removed."""
     of_centre: dict[str, Presenter] = {}
     gone = set(only or ())
     for call, rows in calls_with_rows(published, only):

@@ -1,4 +1,4 @@
-"""The templates and the one design, for pages written to files and for pages that the server gives."""
+"""The templates and design shared by static pages and pages of the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.core.printable import printable
 from pipelines.i18n.wording import clock
 
 TEMPLATES = Path(__file__).parent / "templates"
-# What the server gives to anybody, by name: nothing of a folder is served that is not named here.
+# The public assets of the server by name: no other file of a folder is served.
 STATIC = {
     "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css")),
     "page.js": ("text/javascript", ("page.js", "app/app.js", "app/session.js")),
@@ -31,7 +31,7 @@ STATIC = {
 
 @cache
 def environment() -> Environment:
-    """The templates, escaping all that is put into them; a name that is missing is an error."""
+    """The template environment: all values are escaped; a missing name is an error."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -51,7 +51,7 @@ def environment() -> Environment:
 
 
 def _escaped(value: object) -> object:
-    """What a template shows of a value: of a text every character, also one that would be invisible or turn the reading direction around."""
+    """A template value; in text, invisible characters and those that change the reading direction are escaped."""
     return printable(value, keep="\n\r\t") if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -61,7 +61,10 @@ def _moment(seconds: float) -> datetime:
 
 @cache
 def asset(name: str) -> bytes:
-    """A style sheet, script or font of the server's pages. Fonts are the unchanged files of the package, as their licence (OFL) asks."""
+    """A style sheet, script or font of the server's pages.
+
+    Fonts are the package's unchanged files, as their licence (OFL) requires.
+    """
     kind, parts = STATIC[name]
     if kind == "font/otf":
         return (files("font_source_sans_pro") / "files" / parts[0]).read_bytes()
@@ -70,13 +73,13 @@ def asset(name: str) -> bytes:
 
 @cache
 def asset_path(name: str) -> str:
-    """Where a page finds it: another path for another content, so that browsers may keep it for ever."""
+    """The path of an asset, which depends on its content, so that browsers may cache it forever."""
     return f"/static/{hashlib.sha256(asset(name)).hexdigest()[:12]}/{name}"
 
 
 @cache
 def style_and_script() -> tuple[Markup, Markup, str]:
-    """The style sheet and the script for a page that is one file, and the hash by which its policy lets this script run and no other."""
+    """The style sheet and script for a self-contained page, and the hash with which its policy allows only this script."""
     style, script = (environment().get_template(name).render() for name in ("style.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Markup(style), Markup(script), f"sha256-{digest}"

@@ -1,4 +1,7 @@
-"""What says who needs a rest, whom to thank, and what was threatened. Read to care for operators; no score is made of it."""
+"""Operator wellbeing: exposure to abuse and rests due, considerate clients, and threats.
+
+For support only; it affects no score.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from pipelines.reports.pack_export import write
 from pipelines.reports.templating import environment, style_and_script
 
 DAYS = 45
-PAUSE_MIN = 5  # who had as long between two calls could breathe; no rest is recorded anywhere
+PAUSE_MIN = 5  # a gap this long between two calls counts as a pause; rests are not recorded anywhere
 SHIFTS_SHOWN, THANKS_SHOWN, THREATS_SHOWN = 60, 24, 50
 _LATEST = f"(select max(started_local) - interval {DAYS} days from calls where centre_id = ?)"
 
 
 def shifts(published: Published, centre_id: str) -> list[Row]:
-    """The shifts with abuse of the latest weeks, the newest first; each with its calls taken straight on after an abusive one."""
+    """The shifts with abuse in the latest weeks, newest first; each with the calls taken without a pause after an abusive one."""
     rows = published.rows(
         f"""select * from operator_shifts where centre_id = ? and (abusive_calls > 0 or rest_due_local is not null) and shift_start_local >= {_LATEST}
             order by shift_start_local desc, operator_id""",
@@ -40,7 +43,7 @@ def shifts(published: Published, centre_id: str) -> list[Row]:
 
 
 def by_person(rows: list[Row]) -> list[Row]:
-    """Shifts added up by operator, the longest exposure first."""
+    """Shifts summed by operator, the longest exposure first."""
     people: dict[str, Row] = {}
     for row in rows:
         one = people.setdefault(
@@ -58,7 +61,7 @@ def by_person(rows: list[Row]) -> list[Row]:
 
 
 def rule(published: Published, centre_id: str) -> Row | None:
-    """When the centre gives a rest."""
+    """The centre's rule for rests."""
     return next(iter(published.rows("select * from rest_rules where centre_id = ?", centre_id)), None)
 
 
@@ -72,7 +75,7 @@ def hours(published: Published, centre_id: str) -> list[Row]:
 
 
 def considerate(published: Published, centre_id: str) -> list[Row]:
-    """Calls of the latest weeks in which the client left with kind words, the kindest first; each with those words, personal data masked."""
+    """Calls of the latest weeks that the client ended with kind words, the kindest first; each with those words, personal data masked."""
     return quotes.quoted(published, published.rows(
         f"""
         with kind as (
@@ -95,7 +98,7 @@ def considerate(published: Published, centre_id: str) -> list[Row]:
 
 
 def threats(published: Published, centre_id: str) -> list[Row]:
-    """The calls in which a client threatened somebody, the newest first."""
+    """The calls in which a client threatened somebody, newest first."""
     return published.rows(
         """
         select c.call_id, any_value(c.operator_id) as operator_id, any_value(c.started_local) as started_local, count(*) as threats,
@@ -112,7 +115,7 @@ def threats(published: Published, centre_id: str) -> list[Row]:
 
 
 def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> Row:
-    """What was said against somebody in a call, with its times, what came before and after it, and how the call went on."""
+    """The evidence of abuse in a call: its words with times, the context before and after, and the rest of the call."""
     columns = "finding_no, severity, target, role, turn_no, start_s, end_s, quote, confidence"
     found = published.of_calls("findings", [call["call_id"]], "start_s", columns, "kind = 'abuse'")
     quoted = quotes.quoted(
@@ -137,7 +140,7 @@ def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> R
 
 
 def archive(said: Row, sound: Path | None, centre: str, w: Wording, *, is_whole: bool) -> bytes:
-    """The evidence as a zip: a page that opens offline, the same for programs, and the sound where there still is one."""
+    """The evidence as a zip: an offline page, a machine-readable file, and the sound where it still exists."""
     out = io.BytesIO()
     taken_at = datetime.now(UTC)
     values: dict[str, Any] = said | {"is_whole": is_whole, "taken_at": taken_at.isoformat(timespec="seconds")}
@@ -158,7 +161,7 @@ def archive(said: Row, sound: Path | None, centre: str, w: Wording, *, is_whole:
 
 
 def _straight_on(published: Published, centre_id: str) -> list[Row]:
-    """Stretches of work without a pause in which a client was abusive: when that was, and how many calls came after it without a pause."""
+    """Periods of work without a pause in which a client was abusive: their time, and the number of calls after it without a pause."""
     return published.rows(
         f"""
         with work as (
