@@ -1,4 +1,4 @@
-"""How a language writes numbers, percentages, days, hours, lists and plurals: the Unicode locale data (CLDR), read through Babel."""
+"""Numbers, percentages, dates, times, lists and plurals of a language, from the Unicode locale data (CLDR) through Babel."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from babel.dates import DateTimePattern, format_interval, get_datetime_format
 from babel.lists import format_list
 from babel.numbers import NumberPattern
 
-# U+202F and U+2009 are missing in many fonts, and U+202F is escaped on pages as a character that cannot be seen (`printable`).
+# U+202F and U+2009 are missing in many fonts, and pages escape U+202F as an invisible character (`printable`).
 _SPACES = str.maketrans({"\u202f": "\u00a0", "\u2009": " "})
 
 
 class Formats:
-    """The forms of one locale.
+    """The formats of one locale.
 
     Args:
-        locale: as CLDR names it, such as `en_GB`.
+        locale: its CLDR name, such as `en_GB`.
         day: the CLDR skeleton of a date, such as `yMd`.
     """
 
@@ -31,11 +31,11 @@ class Formats:
         self._day = day
 
     def number(self, value: float | Decimal, digits: int = 0) -> str:
-        """A number with so many decimals; below zero with the sign U+2212."""
+        """A number with so many decimals; negative ones with the sign U+2212."""
         return _apply(_exact(self._locale, "decimal", digits), value, self._locale)
 
     def percentage(self, value: float | Decimal, digits: int = 0) -> str:
-        """A number of per cent (0 to 100) with its sign."""
+        """A percentage (0 to 100) with its sign."""
         return _apply(_exact(self._locale, "percent", digits), Decimal(str(value)).scaleb(-2), self._locale)
 
     def date(self, day: dt.date) -> str:
@@ -51,15 +51,15 @@ class Formats:
         return self._joined.format(self.hour(moment), self.date(moment))
 
     def month(self, day: dt.date) -> str:
-        """The month and year that a day is in."""
+        """The month and year of a day."""
         return self._moment("yMMMM", day)
 
     def period(self, first: dt.date, last: dt.date) -> str:
-        """The days from a first to a last one; what both have in common is said once where the language does so."""
+        """The range from a first to a last day, with common parts written once where the language does so."""
         return format_interval(first, last, self._day, locale=self._locale).translate(_SPACES)
 
     def either(self, names: Sequence[str]) -> str:
-        """Names of which one is meant."""
+        """Alternatives, joined by "or"."""
         return format_list(names, "or", self._locale)
 
     def plural(self, count: float) -> str:
@@ -77,7 +77,7 @@ class Formats:
 
 @cache
 def _exact(locale: Locale, kind: str, digits: int) -> NumberPattern:
-    """The locale's pattern with so many decimals; parsed once, because a page holds hundreds of numbers."""
+    """The locale's pattern with so many decimals; cached, because a page contains hundreds of numbers."""
     formats = locale.decimal_formats if kind == "decimal" else locale.percent_formats
     pattern = copy(cast(NumberPattern, formats[None]))
     pattern.frac_prec = (digits, digits)

@@ -1,8 +1,8 @@
-"""What pages say, in the reader's language: strings, and through `formats` numbers, times and dates.
+"""The texts of pages in the reader's language: strings, and through `formats` numbers, times and dates.
 
-One YAML file a language in `strings/`; all have the same keys. What a room of the server says beside it stands in `strings/pages/<page>.yaml`, each key in
-all languages. Values that come from data (a topic, an outcome) are looked up in a
-group and shown with their underscores opened when the file does not know them.
+One YAML file per language in `strings/`; all have the same keys. Texts of one page of the server are in `strings/pages/<page>.yaml`, each
+key in all languages. Data values (a topic, an outcome) are looked up in a group; an unknown value is displayed with spaces for
+underscores.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pipelines.i18n.formats import Formats
 
 FOLDER = Path(__file__).parent / "strings"
 LANGUAGES = ("ru", "uk", "hu", "en")
-# the values of an explanation that are data, and the group of strings that names them
+# the values of an explanation that are data, and the group of strings with their names
 _NAMED_BY = {
     "topic": "topics", "topics": "topics", "direction": "directions", "line": "lines", "mood": "sentiments", "outcomes": "outcomes",
 }  # fmt: skip
 
 
 class Wording:
-    """The strings of one language, and how it writes numbers and dates."""
+    """The strings of one language, and its formats of numbers and dates."""
 
     def __init__(self, code: str, strings: Mapping[str, Any]) -> None:
         self.code = code
@@ -38,9 +38,9 @@ class Wording:
         self._formats = Formats(strings["format"]["locale"], strings["format"]["date"])
 
     def __call__(self, key: str, **values: object) -> str:
-        """The sentence of a key, with its {places} filled, whole numbers as this language writes them. Raises KeyError for a key that no page should use.
+        """The sentence of a key, with its {places} filled and whole numbers formatted. Raises KeyError for an unknown key.
 
-        A key may have a sentence for each plural category (CLDR's one, few, many, other); the value {n} decides.
+        A key may have a sentence for each plural category (CLDR's one, few, many, other); the value {n} selects it.
         """
         said: str | Mapping[str, str] = self._strings["text"][key]
         text = said if isinstance(said, str) else said[self._formats.plural(cast(int, values["n"]))]
@@ -60,9 +60,9 @@ class Wording:
         return value in self._strings[group]
 
     def explain(self, explanation_json: str | None, otherwise: str | None = None) -> str:
-        """Why something was judged so, from its key and values as `score.reasons` keeps them.
+        """The reason for a judgement, from its key and values as `score.explanations` stores them.
 
-        `otherwise` (the text that was stored beside it) where there is no key, as with a person's own words, or none that this version knows.
+        Returns `otherwise` (the text that was stored beside it) where there is no key, as with a person's own words, or an unknown one.
         """
         reason = json.loads(explanation_json or "{}")
         return self._sentence(reason) if reason.get("key") in self._strings["explanations"] else otherwise or ""
@@ -78,14 +78,14 @@ class Wording:
         return self._formats.either(names)
 
     def _quoted(self, name: str, value: Any) -> str:
-        """A data value by its name in quotation marks, so that it fits any sentence without being inflected; a number as it is."""
+        """A data value by its name in quotation marks, so that it fits any sentence without inflection; a number unchanged."""
         group = _NAMED_BY.get(name)
         return str(self._strings["format"]["quote"]).format(self.label(group, value)) if group else str(value)
 
     def rejected(self, key: str | None, values_json: str | None, otherwise: str | None) -> str:
-        """Why something was not graded, from the key and values that are stored.
+        """The reason for a rejection, from the stored key and values.
 
-        `otherwise` (the English sentence that was stored beside them) where an older version stored no key, or a newer one a key unknown here.
+        Returns `otherwise` (the English sentence stored beside them) where an older version stored no key, or a newer one an unknown key.
         """
         with suppress(ValueError):
             if key:
@@ -101,7 +101,7 @@ class Wording:
         return "–" if value is None else self._formats.percentage(value, digits)
 
     def share(self, part: float | None, whole: float | None) -> str:
-        """How many per cent a part is of a whole; a dash when the whole is nothing."""
+        """A part of a whole as a percentage; a dash when the whole is zero."""
         return "–" if not whole or part is None else self.pct(100 * part / whole)
 
     def signed(self, value: float | None, digits: int = 1) -> str:
@@ -109,15 +109,15 @@ class Wording:
         return "–" if value is None else ("+" if value > 0 else "") + self.number(value, digits)
 
     def date(self, moment: dt.date | None) -> str:
-        """The day of a local moment."""
+        """The date of a local timestamp."""
         return self("no_date") if moment is None else self._formats.date(moment)
 
     def time(self, moment: dt.datetime | None) -> str:
-        """The day and hour of a local moment."""
+        """The date and time of a local timestamp."""
         return self("no_date") if moment is None else self._formats.time(moment)
 
     def hour(self, moment: dt.datetime | dt.time) -> str:
-        """The hour and minute of a local moment."""
+        """The time of a local timestamp."""
         return self._formats.hour(moment)
 
     def month(self, day: dt.date) -> str:
@@ -125,12 +125,12 @@ class Wording:
         return self._formats.month(day)
 
     def period(self, first: dt.date | None, last: dt.date | None) -> str:
-        """The days from a first to a last one; both are None where no day is known."""
+        """The range from a first to a last day; both are None where no day is known."""
         return self("no_date") if first is None or last is None else self._formats.period(first, last)
 
 
 def clock(seconds: float | None) -> str:
-    """Seconds of a recording as m:ss (h:mm:ss from an hour on); a dash for none."""
+    """Seconds of a recording as m:ss (h:mm:ss from one hour); a dash for None."""
     if seconds is None:
         return "–"
     whole = int(seconds)
@@ -153,11 +153,11 @@ def wording(language: str) -> Wording:
 
 
 def _join(strings: dict[str, Any], room: Mapping[str, Any], language: str, name: str) -> None:
-    """Add what a room says to the strings of a language. Raises MisconfiguredError when two files use one key."""
+    """Add the strings of a page to those of a language. Raises MisconfiguredError when two files use one key."""
     for group, said in (("text", room.get("text", {})), *room.get("groups", {}).items()):
         known = strings.setdefault(group, {})
         if twice := sorted(set(known) & set(said)):
             raise MisconfiguredError(
-                f"{name} says {', '.join(twice)} of {group}, which another strings file says already. Choose another key."
+                f"{name} defines {', '.join(twice)} of {group}, which another strings file already defines. Choose another key."
             )
         known.update({key: languages[language] for key, languages in said.items()})
