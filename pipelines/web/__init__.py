@@ -1,1 +1,1 @@
-"""The web application: HTTP only."""
+"""The web application: HTTP routes, authentication and request handling."""

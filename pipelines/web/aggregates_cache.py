@@ -1,4 +1,4 @@
-"""Sums over all calls that pages show, each worked out once for each published copy, and ahead of whoever asks."""
+"""Cache of aggregates over all calls for pages: each is computed once per published copy, ahead of the first request."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ LEDGER_SHOWN, CALLS_SHOWN, CLIPS_SHOWN = 50, 20, 6  # on the page of a centre
 
 
 def totals(published: SnapshotReader) -> list[Row]:
-    """The sums of every centre."""
+    """The totals of every centre."""
     return published.once("totals", lambda: [t for t in aggregates.centres(published) if t["centre_id"] is not None])
 
 
 def weeks(published: SnapshotReader, centre_id: str) -> list[Row]:
-    """The latest weeks of a centre with calls, the oldest first."""
+    """The latest weeks of a centre with calls, oldest first."""
     return published.once("weeks", lambda: trends.weeks(published)).get(centre_id, [])[-trends.WEEKS_SHOWN :]
 
 
 def criteria(published: SnapshotReader, centre_id: str) -> list[Row]:
-    """How often each criterion of a centre was passed and failed."""
+    """Counts of passed and failed verdicts per criterion of a centre."""
     return published.once(("criteria", centre_id), partial(aggregates.criteria, published, centre_id))
 
 
 def topics(published: SnapshotReader, centre_id: str) -> list[Row]:
-    """What the calls of a centre were about."""
+    """The topics of a centre's calls."""
     return published.once(("topics", centre_id), partial(aggregates.topics, published, centre_id))
 
 
 def first_calls(published: SnapshotReader, centre_id: str) -> list[Row]:
-    """The calls of a centre that a person should look at first."""
+    """The calls of a centre that most need a person's attention."""
     return published.once(("first calls", centre_id), partial(aggregates.calls, published, centre_id, limit=CALLS_SHOWN))
 
 
 def ledger(published: SnapshotReader, centre_id: str) -> list[Row]:
-    """What of a centre could not be graded."""
+    """The calls of a centre that could not be graded."""
     return published.once(("ledger", centre_id), partial(aggregates.ledger, published, centre_id, LEDGER_SHOWN))
 
 
@@ -52,7 +52,7 @@ def clips(published: SnapshotReader, centre_id: str) -> list[Row]:
 
 
 def answers(published: SnapshotReader, shown: Presenter, graded: list[Row] | None = None) -> list[scorecards.QuestionCard]:
-    """What a centre asks, answered in a language."""
+    """The cards of a centre's questions in a language."""
     centre_id = str(shown.centre["centre_id"])
     return published.once(
         ("answers", centre_id, shown.w.code), lambda: shown.answers(published, shown.named(criteria(published, centre_id)), graded)
@@ -70,7 +70,7 @@ def critical(published: SnapshotReader, centre_id: str) -> list[Row]:
 
 
 def changed(published: SnapshotReader, centre_id: str) -> list[trends.WeekChange]:
-    """The criteria of a centre that changed from one week to the next, where it has two."""
+    """The criteria of a centre that changed between the latest two weeks, if it has two."""
     latest = weeks(published, centre_id)[-2:]
     if len(latest) < 2:
         return []
@@ -81,17 +81,17 @@ def changed(published: SnapshotReader, centre_id: str) -> list[trends.WeekChange
 
 
 def operators(published: SnapshotReader, centre_id: str) -> list[Row]:
-    """The operators of a centre over everything published."""
+    """The operators of a centre over all published calls."""
     return published.once("operators", lambda: aggregates.operators(published))[centre_id]
 
 
 def operators_criteria(published: SnapshotReader, centre_id: str) -> dict[str, list[Row]]:
-    """How often each operator of a centre kept each criterion."""
+    """Counts of verdicts per criterion for each operator of a centre."""
     return published.once(("criteria_by_operator", centre_id), partial(aggregates.criteria_by_operator, published, centre_id))
 
 
 def operators_calls(published: SnapshotReader, centre_id: str, operator_id: str, most: int) -> list[Row]:
-    """The first calls of an operator, those to look at on top."""
+    """The first calls of an operator, those that need attention on top."""
     key = ("calls of an operator", centre_id, operator_id, most)
     return published.once(key, partial(aggregates.calls, published, centre_id, operator_id, most))
 
@@ -103,7 +103,7 @@ def operators_clips(published: SnapshotReader, centre_id: str, operator_id: str)
 
 
 def warm(published: SnapshotReader) -> None:
-    """Work all of it out, but for what is of one operator: what many ask for first."""
+    """Compute everything that is not specific to an operator: the most requested values."""
     for centre_id in centre_ids():
         load_centre(centre_id)
     centres = [str(total["centre_id"]) for total in totals(published)]

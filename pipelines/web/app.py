@@ -1,4 +1,4 @@
-"""The web application: the site that all requests share, the guard around it, its routes, and what is said when something is refused or fails."""
+"""The FastAPI application: the shared site state, the request guard, the routes, and error pages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from pipelines.web.security import RequestGuard
 
 log = logging.getLogger("callgrade")
 
-_COUNTS_EVERY_S = 60.0  # how often refused requests that were only counted are entered in the audit
+_COUNTS_EVERY_S = 60.0  # how often counts of refused requests are written to the audit log
 _SAID = {
     400: "error_form",
     403: "error_not_allowed",
@@ -55,7 +55,7 @@ _LIMITS = Limits()
 
 
 def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = False, limits: Limits = _LIMITS) -> FastAPI:
-    """The application for one site; `hosts` are the names, with port, that browsers may ask it by."""
+    """The application for one site; `hosts` are the accepted host names, with port."""
     navigation = tuple(item for route in ROUTES for item in getattr(route, "NAV", ()))
     rules = read_rules(settings)
     openid = OpenId(rules) if rules else None
@@ -127,19 +127,19 @@ def _write_counts(site: Site) -> None:
 
 @cache
 def _too_many(language: str) -> bytes:
-    """The page for a client that asks too often without having signed in."""
+    """The page for a client without a session that exceeds the rate limit."""
     return _error_text(wording(language), None, "/", "error_too_many").encode()
 
 
 def _static(version: str, name: str) -> Response:
-    """A style sheet or script that `templating.STATIC` names."""
+    """A style sheet or script listed in `templating.STATIC`."""
     if name not in STATIC or f"/static/{version}/{name}" != asset_path(name):
         raise HTTPException(404)
     return Response(asset(name), media_type=STATIC[name][0], headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 async def _sign_in_first(request: Request, error: Exception) -> Response:
-    request.state.account = None  # for the guard: there is no such session
+    request.state.account = None  # tells the guard that there is no such session
     if request.method not in ("GET", "HEAD"):
         try:
             request.state.carried = await pending_forms.of_request(request)
@@ -194,7 +194,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 def _who(request: Request, site: Site) -> Account | None:
-    """Who asked for what no route has; their session was not looked up."""
+    """The account of a request without a matching route; its session was not looked up."""
     session = find_session(site.store, request.cookies.get(site.session_cookie))
     return session.account if session else None
 

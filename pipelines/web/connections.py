@@ -1,12 +1,12 @@
-"""Connections under attack: bounded in number and in time, so that silent, slow and endless clients keep nobody else out.
+"""Connection limits in number and time, so that silent, slow and endless clients do not block others.
 
 uvicorn has no time-out before the first request and counts idle connections as load, so `BoundedProtocol` adds to its HTTP/1.1 protocol:
 
-- a bound on open connections, for each client and in total. A new connection takes the place of the one that has waited longest without a complete
-  request; only where all are being answered is it refused.
-- deadlines for the TLS handshake, the header and the whole request, and for a client that stops reading its answer.
-- a bound on the header, on what is read at a time, and on the rest of a body that was refused. While a request is answered, nothing more is read.
-- new connections of a client that opens too many, or whose connections are cut off again and again, wait before they are read.
+- a limit on open connections, per client and in total. A new connection replaces the one that has waited longest without a complete
+request; it is refused only when all connections are being answered. - deadlines for the TLS handshake, the header and the whole request,
+and for a client that stops reading its answer. - a limit on the header, on each read, and on the rest of a refused body. While a request
+is answered, nothing more is read. - a delay before new connections are read for a client that opens too many, or whose connections are
+repeatedly cut off.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipelines.app_db.rate_limit import Rate, RateLimiter, client_key
 
-_PIECE_BYTES = 1024  # a header is parsed in pieces, so that one read of the socket cannot exceed its bound by much
+_PIECE_BYTES = 1024  # headers are parsed in pieces, so that one socket read cannot exceed the limit by much
 _PROXY = "proxy"
 _NEW, _OFFENCES = Rate(burst=300, per_s=30), Rate(burst=20, per_s=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one client, and all clients together, may hold. Times are in seconds."""
+    """Limits for one client and for all clients together. Times are in seconds."""
 
     per_client: int = 200  # an office may share one address
     total: int = 1000
-    new: Rate = _NEW  # for each client
-    delay_s: float = 1.0  # what a new connection beyond that rate waits before it is read
-    offences: Rate = _OFFENCES  # connections of a client that were cut off, or refused for what was sent
-    offender_delay_s: float = 5.0  # what new connections of a client beyond that rate wait,
-    offender_s: float = 10.0  # for so long after the last one
+    new: Rate = _NEW  # per client
+    delay_s: float = 1.0  # delay of a new connection beyond that rate before it is read
+    offences: Rate = _OFFENCES  # connections of a client that were cut off, or refused for their content
+    offender_delay_s: float = 5.0  # delay of new connections of a client beyond that rate,
+    offender_s: float = 10.0  # for this long after the last offence
     handshake_s: float = 5.0
-    header_s: float = 10.0  # from the connection, or the first byte on one that is kept alive, to the end of the header
+    header_s: float = 10.0  # from the connection, or the first byte on a kept-alive one, to the end of the header
     request_s: float = 30.0  # the same to the end of the body
     stalled_s: float = 60.0  # a client that reads nothing of its answer for so long is cut off
-    evict_stalled_s: float = 5.0  # and makes room for a new connection after so long
-    header_bytes: int = 32 * 1024  # the path of a call with an odd id, and again as the page that led there, take up to 15 kB
-    read_bytes: int = 16 * 1024  # of a connection at a time, so that a flood on one does not delay the others
-    discarded_bytes: int = 256 * 1024  # what is read of a body after its request was refused, so that the client sees the answer
+    evict_stalled_s: float = 5.0  # and may be replaced by a new connection after so long
+    header_bytes: int = 32 * 1024  # the path of a call with an odd id, and again as the Referer, take up to 15 kB
+    read_bytes: int = 16 * 1024  # read from a connection at a time, so that a flood on one does not delay the others
+    discarded_bytes: int = 256 * 1024  # read of a body after its request was refused, so that the client receives the answer
 
 
 class Connections:
     """The open connections of a server by client.
 
-    Where `is_proxied`, connections from this machine are those of the reverse proxy: they count in total only.
+    With `is_proxied`, connections from this machine are those of the reverse proxy: they count only towards the total.
     """
 
     def __init__(self, limits: ConnectionLimits, *, is_proxied: bool = False) -> None:
@@ -59,7 +59,7 @@ class Connections:
         self._is_proxied = is_proxied
         self._rate = RateLimiter(limits.new)
         self._offences = RateLimiter(limits.offences)
-        self._offenders: dict[str, float] = {}  # until when their connections wait
+        self._offenders: dict[str, float] = {}  # until when their connections are delayed
         self._open: dict[str, set[BoundedProtocol]] = {}
         self._total = 0
         self._sweeper: asyncio.TimerHandle | None = None
@@ -68,7 +68,7 @@ class Connections:
         return self._total
 
     def admit(self, connection: BoundedProtocol, address: str) -> float | None:
-        """Count a new connection, closing another where there is no place; the seconds that it must wait, None when it is refused."""
+        """Count a new connection, closing another one if necessary; return its delay in seconds, None when it is refused."""
         client = _PROXY if self._is_proxied and _is_loopback(address) else client_key(address)
         own = self._open.get(client, set())
         if client != _PROXY and len(own) >= self.limits.per_client:
@@ -90,13 +90,13 @@ class Connections:
         return self.limits.delay_s if is_over else 0.0
 
     def blame(self, connection: BoundedProtocol) -> None:
-        """Count an offence of the client of a connection."""
+        """Count an offence of a connection's client."""
         client = connection.client_key
         if client != _PROXY and self._offences.take(client):
             self._offenders[client] = connection.loop.time() + self.limits.offender_s
 
     def remove(self, connection: BoundedProtocol) -> None:
-        """Forget a connection that was closed; one that is not counted changes nothing."""
+        """Remove a closed connection; one that is not counted changes nothing."""
         own = self._open.get(connection.client_key, set())
         if connection in own:
             own.remove(connection)
@@ -105,7 +105,7 @@ class Connections:
                 del self._open[connection.client_key]
 
     def _evict_any(self, now: float) -> bool:
-        """Close one connection of the client that holds most of them."""
+        """Close one connection of the client with most connections."""
         return any(self._evict(own, now) for own in sorted(self._open.values(), key=len, reverse=True))
 
     def _evict(self, own: set[BoundedProtocol], now: float) -> bool:
@@ -124,7 +124,10 @@ class Connections:
 
 
 class BoundedProtocol(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it, within `ConnectionLimits`. TLS is negotiated here, so that a silent handshake counts as a connection too."""
+    """uvicorn's HTTP/1.1 protocol within `ConnectionLimits`.
+
+    It negotiates TLS itself, so that a silent handshake counts as a connection too.
+    """
 
     def __init__(self, open_connections: Connections, tls: ssl.SSLContext | None = None, **given: Any) -> None:
         super().__init__(**given)
@@ -136,7 +139,7 @@ class BoundedProtocol(H11Protocol):
         self._negotiating: asyncio.Task[None] | None = None
         self._is_begun = self._is_lost = False
         self._is_kept_alive = False  # nothing of the next request has arrived
-        self._early = b""  # what arrived before the protocol began
+        self._early = b""  # data received before the protocol began
         self._discarded = 0  # bytes of the body since its request was refused
         self._unsent = 0
         self._unsent_since = 0.0
@@ -178,7 +181,7 @@ class BoundedProtocol(H11Protocol):
             super().data_received(piece)
             if self._is_chunked:
                 self._bounded.blame(self)
-                self.flow.pause_reading()  # the application answers 411; thousands of tiny chunks are not parsed for it
+                self.flow.pause_reading()  # the application answers 411; thousands of tiny chunks are not parsed
                 return
 
     def on_response_complete(self) -> None:
@@ -190,17 +193,17 @@ class BoundedProtocol(H11Protocol):
         super().send_400_response(msg)
 
     def cut_off(self) -> None:
-        """Close the connection for what its client does."""
+        """Close the connection because of an offence."""
         self._bounded.blame(self)
         self.abort()
 
     def abort(self) -> None:
-        """Close the connection at once, whatever is still to be sent."""
+        """Close the connection at once, discarding unsent data."""
         self._bounded.remove(self)
         self.transport.abort()
 
     def is_waiting(self, now: float) -> bool:
-        """Whether a new connection may take the place of this one: it has no complete request, or its client reads nothing of the answer."""
+        """Whether a new connection may replace this one: it has no complete request, or its client does not read the answer."""
         if self._track_unsent(now):
             return now - self._unsent_since > self._limits.evict_stalled_s
         return not self._is_answering
@@ -210,7 +213,7 @@ class BoundedProtocol(H11Protocol):
         if self._track_unsent(now):
             return now - self._unsent_since > self._limits.stalled_s
         if not self._is_begun or self._is_answering or self._is_kept_alive:
-            return False  # the handshake and the connection that is kept alive have timers of their own
+            return False  # the handshake and the kept-alive connection have timers of their own
         allowed_s = self._limits.header_s if self.conn.their_state is h11.IDLE else self._limits.request_s
         return now - self.waiting_since > allowed_s
 
@@ -228,7 +231,7 @@ class BoundedProtocol(H11Protocol):
         return self.conn.their_state is h11.SEND_BODY and any(name == b"transfer-encoding" for name, _ in self.headers)
 
     def _track_unsent(self, now: float) -> int:
-        """The bytes of the answer that the client has not taken yet."""
+        """The bytes of the answer that the client has not read yet."""
         unsent = self.transport.get_write_buffer_size()
         if unsent != self._unsent:
             self._unsent, self._unsent_since = unsent, now
@@ -248,7 +251,7 @@ class BoundedProtocol(H11Protocol):
     async def _negotiate(self, tls: ssl.SSLContext) -> None:
         try:
             secure = await self.loop.start_tls(self.transport, self, tls, server_side=True, ssl_handshake_timeout=self._limits.handshake_s)
-        except (OSError, asyncio.CancelledError):  # no TLS, a time-out, a client that went away
+        except (OSError, asyncio.CancelledError):  # no TLS, a time-out, a disconnected client
             secure = None
         if secure is None or self._is_lost:
             self.abort()

@@ -1,4 +1,4 @@
-"""A bound on log lines that a client can cause: the same message a thousand times a minute helps nobody and fills the disk."""
+"""Rate limit for log lines that a client can cause, so that repeated messages do not fill the disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RATE = Rate(burst=20, per_s=1 / 10)  # lines of one message
 
 
 class RepeatFilter(logging.Filter):
-    """Drops a message that comes too often, whatever its values; the next line of it that is written says how many were left out."""
+    """Drops a message that is repeated too often, whatever its values; its next written line reports how many were dropped."""
 
     def __init__(self, rate: Rate = RATE) -> None:
         super().__init__()
@@ -32,6 +32,6 @@ class RepeatFilter(logging.Filter):
                 return False
             dropped = self._dropped.pop(key, 0)
         if dropped:
-            record.msg = f"{record.getMessage()} ({dropped} more like this were left out)"
+            record.msg = f"{record.getMessage()} ({dropped} more like this were dropped)"
             record.args = ()
         return True

@@ -1,7 +1,7 @@
-"""Forms that were sent after the session had ended: the browser carries them through signing in, and they are sent once the person has.
+"""Forms submitted after the session had ended: the browser carries them through the sign-in, and they are submitted afterwards.
 
-Nothing of such a form is saved for somebody who is not signed in. The sign-in page holds its fields as hidden fields; when the proof of identity comes with
-them, an evaluation becomes a draft of that account, and any other form is offered to be sent again with the token of the new session.
+Nothing of such a form is saved for a client who is not signed in. The sign-in page contains its fields as hidden fields; after a successful
+sign-in, an evaluation becomes a draft of that account, and any other form is offered for submission with the token of the new session.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from starlette.datastructures import FormData
 
 from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD
 
-# Forms in which people write. Passwords are never carried, nor is what changes accounts.
+# Forms with typed text. Passwords and account changes are never carried.
 _PATHS = re.compile(r"/evaluate|/dispute|/disputes/\d{1,18}|/trainer/packs(/[\w-]{1,64}(/moments(/[\w-]{1,64})?)?)?")
 PATH_FIELD = "resend_path"
 PREFIX = "resend."
-_MOST = MOST_FIELDS - 10  # beside those of the sign-in form
+_MOST = MOST_FIELDS - 10  # in addition to those of the sign-in form
 
 
 @dataclass(frozen=True, slots=True)
 class PendingForm:
-    """A form on its way: where it goes, and its fields in their order, without the token of the session that has ended."""
+    """A carried form: its path, and its fields in order, without the token of the ended session."""
 
     path: str
     fields: tuple[tuple[str, str], ...]
@@ -42,7 +42,7 @@ class PendingForm:
 
 
 async def of_request(request: Request) -> PendingForm | None:
-    """What a request without a session sent, where it is a form that can be carried."""
+    """The form that a request without a session sent, if it can be carried."""
     if not _PATHS.fullmatch(request.url.path):
         return None
     form = await request.form(max_files=0, max_fields=MOST_FIELDS)
@@ -50,7 +50,7 @@ async def of_request(request: Request) -> PendingForm | None:
 
 
 def of_sign_in(form: FormData) -> PendingForm | None:
-    """What a sign-in form carries."""
+    """The form that a sign-in form carries."""
     path = form.get(PATH_FIELD)
     return _carried(path, form.multi_items(), PREFIX) if isinstance(path, str) and _PATHS.fullmatch(path) else None
 

@@ -1,7 +1,7 @@
-"""One request as a route sees it: who asks, in what language, what may be looked up, and how an answer is made.
+"""The request context of a route: account, language, access-checked look-ups, and responses.
 
-A route takes a `RequestContext` through `require_permission(right)`: by then the session is checked, the role has the right, and a form carried its token. Routes look calls,
-centres and operators up through the context and never otherwise, so that what an account must not see is refused, and noted, in one place.
+A route takes a `RequestContext` through `require_permission(right)`, which has checked the session, the role's right and a form's token.
+Routes look calls, centres and operators up only through the context, so that access is checked, and refusals are recorded, in one place.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ HOME = (
     "/calls/",
     "/evaluate/",
     "/compared/",
-)  # what is reached from the first page stands under it in the navigation
+)  # pages reached from the first page are below it in the navigation
 
 
 class RefusedError(Exception):
-    """Something that this account must not do or see; answered with an error page and noted in the audit."""
+    """An action or object that this account must not access; answered with an error page and recorded in the audit log."""
 
     def __init__(
         self, status: int, action: str = "opened", subject: str | None = None, centre_id: str | None = None, wait_s: float = 0.0
@@ -55,12 +55,12 @@ class RefusedError(Exception):
 
 
 class SignInFirstError(Exception):
-    """Nobody is signed in; answered with the way to the sign-in page."""
+    """The request has no session; answered with a redirect to the sign-in page."""
 
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """An entry of the navigation: its path, the key of its name in the strings, the right that shows it, and how much waits there."""
+    """An entry of the navigation: its path, the key of its label, the right that shows it, and the number of pending items."""
 
     path: str
     name: str
@@ -72,7 +72,7 @@ class NavItem:
 
 @dataclass(frozen=True)
 class Site:
-    """What all requests share: `request.app.state.site`."""
+    """The state shared by all requests: `request.app.state.site`."""
 
     settings: Settings
     store: AppDatabase
@@ -80,18 +80,18 @@ class Site:
     sounds: CallSounds
     is_https: bool
     navigation: tuple[NavItem, ...] = ()
-    openid: OpenId | None = None  # where people may come in through a provider
+    openid: OpenId | None = None  # set where sign-in through a provider is configured
     exports: RateLimiter = field(default_factory=lambda: RateLimiter(Limits().exports))
 
     @property
     def session_cookie(self) -> str:
-        """The name of the cookie; over https one that a browser takes from this very host only."""
+        """The name of the cookie; over https one with the `__Host-` restrictions."""
         return "__Host-callgrade" if self.is_https else "callgrade"
 
 
 @dataclass
 class RequestContext:
-    """A request of somebody who is signed in and has the right that the route asked for."""
+    """A request of a signed-in account that has the right required by the route."""
 
     request: Request
     site: Site
@@ -109,7 +109,7 @@ class RequestContext:
 
     @property
     def w(self) -> Wording:
-        """The words of the page in this person's language."""
+        """The texts of the page in the account's language."""
         return wording(language_of(self.request, self.account))
 
     @property
@@ -118,39 +118,42 @@ class RequestContext:
 
     @property
     def token(self) -> str:
-        """What every form must carry, in a field named as `TOKEN_FIELD`; templates write it with `forms.token()`."""
+        """The CSRF token of every form, in the field named by `TOKEN_FIELD`; templates write it with `forms.token()`."""
         return form_token(self.store, self.session.session_hash)
 
     def given(self, name: str, longest: int = 2000) -> str:
-        """A field of the form that was sent, trimmed and without control characters; empty when it is not there."""
+        """A field of the submitted form, trimmed and without control characters; empty when it is missing."""
         text = self.form.get(name)
         return "".join(c for c in text if c.isprintable() or c == "\n").strip()[:longest] if isinstance(text, str) else ""
 
     def all_given(self, name: str) -> list[str]:
-        """Every value of a field that may be there several times."""
+        """Every value of a field that may be repeated."""
         return [value for value in self.form.getlist(name) if isinstance(value, str)]
 
     def call(self, call_id: str, action: str = "opened") -> Row:
-        """A graded call's row of the view calls. Raises RefusedError when there is none that this account may see: it cannot tell which."""
+        """A graded call's row of the view calls.
+
+        Raises RefusedError when it does not exist or the account may not see it, without distinction.
+        """
         rows = self.published.of_calls("calls", [call_id], "call_id", more="status = 'graded'")
         if not rows or not self.account.sees_call(rows[0]):
             self.refuse(404, action, call_id, rows[0]["centre_id"] if rows else None)
         return rows[0]
 
     def centre(self, centre_id: str) -> str:
-        """The id of a centre that has calls and that this account sees. Raises RefusedError otherwise."""
+        """The id of a centre that has calls and that this account has access to. Raises RefusedError otherwise."""
         if not self.account.sees_centre(centre_id) or centre_id not in self.centres():
             self.refuse(404, "opened", centre_id, centre_id)
         return centre_id
 
     def operator(self, centre_id: str, operator_id: str) -> str:
-        """The id of a centre whose operator this account may look at. Raises RefusedError otherwise; an operator sees nobody else."""
+        """The id of a centre whose operator this account may see. Raises RefusedError otherwise; an operator sees no other operator."""
         if self.account.role == "operator" and operator_id != self.account.operator_id:
             self.refuse(404, "opened", f"{centre_id}/{operator_id}", centre_id)
         return self.centre(centre_id)
 
     def centres(self) -> list[str]:
-        """The centres with calls that this account sees, by id."""
+        """The centres with calls that this account has access to, by id."""
         found = self.published.once(
             "centres",
             lambda: [r["centre_id"] for r in self.published.rows("select distinct centre_id from calls where centre_id is not null")],
@@ -158,50 +161,50 @@ class RequestContext:
         return sorted(c for c in found if self.account.sees_centre(c))
 
     def unpublished(self, centre_id: str) -> int:
-        """How many verdicts of people came after the published copy: sums over calls are without them."""
+        """The number of human verdicts given after the published copy: aggregates do not include them."""
         return human_verdicts.count_since(self.store, centre_id, self.site.settings.snapshot.stat().st_mtime)
 
     def presenter(self, centre_id: str) -> Presenter:
-        """How a page in this person's language shows the rows of a centre; look the centre up with `centre` first."""
+        """The presenter of a centre's rows in the account's language; look the centre up with `centre` first."""
         return Presenter(centre_id, self.w, LINKS, lambda rows: resolved_verdicts.of_list(self.published, self.store, rows), self.withheld)
 
     @cached_property
     def withheld(self) -> frozenset[str]:
-        """The calls that this person has yet to judge blind: their results are on no page until then."""
+        """The calls that this account must still judge blind: no page shows their results until then."""
         return blind.withheld(self.published, self.store, self.account, self.centres())
 
     def withheld_of(self, centre_id: str) -> int:
-        """How many calls of a centre's sample this person has yet to judge blind."""
+        """The number of calls of a centre's sample that this account must still judge blind."""
         return sum(row["call_id"] in self.withheld for row in blind.sampled(self.published, self.store, centre_id))
 
     def to_blind_form(self, call_id: str) -> RedirectResponse:
-        """On to the evaluation form of a call whose results are withheld, instead of a page that shows them."""
+        """A redirect to the evaluation form of a call whose results are withheld, instead of a page that shows them."""
         return self.go(f"/{evaluate_path(call_id)}")
 
     def note(self, action: str, subject: str | None = None, centre_id: str | None = None) -> None:
-        """Write into the audit what this person did."""
+        """Record an action of this account in the audit log."""
         audit.write(self.store, self.account, self.address, action, subject, centre_id)
 
     def refuse(self, status: int, action: str, subject: str | None = None, centre_id: str | None = None) -> NoReturn:
-        """Answer with an error page (404, 403, 400) and note it."""
+        """Answer with an error page (404, 403, 400) and record it."""
         raise RefusedError(status, action, subject, centre_id)
 
     def limit_exports(self, subject: str, centre_id: str) -> None:
-        """Count a file that is about to be made for this account. Raises RefusedError (429) when there were too many: see `Limits.exports`."""
+        """Count an export of this account. Raises RefusedError (429) when there were too many: see `Limits.exports`."""
         wait_s = self.site.exports.take(self.account.account_id)
         if wait_s:
             raise RefusedError(429, "exported", subject, centre_id, wait_s)
 
     def page(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A page of `templates/`, with all that the layout of the routes needs."""
+        """A page from `templates/`, with the values that the layout needs."""
         return HTMLResponse(render(template, self.w, self.layout() | values), status)
 
     def layout(self) -> dict[str, Any]:
-        """What `layout.html` shows around every page."""
+        """The values of `layout.html` around every page."""
         return {"context": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
 
     def nav(self) -> list[NavItem]:
-        """The pages in the navigation of this account, the open one marked."""
+        """The pages in the navigation of this account, the current one marked."""
         here = self.request.url.path
         items = [item for item in self.site.navigation if self.account.may(item.right)]
         return [
@@ -214,7 +217,7 @@ class RequestContext:
         ]
 
     def go(self, path: str) -> RedirectResponse:
-        """After a form was taken: on to a page, by GET."""
+        """A redirect (GET) after an accepted form."""
         return RedirectResponse(path, 303)
 
 
@@ -224,19 +227,19 @@ def render(template: str, w: Wording, values: Mapping[str, Any]) -> str:
 
 
 def address_of(request: Request) -> str:
-    """Where a request comes from."""
+    """The client address of a request."""
     return request.client.host if request.client else ""
 
 
 def asked_path(request: Request) -> str:
-    """The path and query that a browser asked for, still quoted: the id of a call may hold what would mean something else unquoted."""
+    """The requested path and query, still quoted: an unquoted call id may contain characters with another meaning."""
     raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
     path = raw.partition(b"?")[0].decode("latin-1")
     return f"{path}?{request.url.query}" if request.url.query else path
 
 
 def language_of(request: Request, account: Account | None = None) -> str:
-    """The language of a person: the one chosen, else the first that the browser asks for and we speak, else English."""
+    """The language of the account: the chosen one, else the first supported one that the browser accepts, else English."""
     chosen = account.language if account else request.query_params.get("language")
     if chosen in LANGUAGES:
         return str(chosen)
@@ -245,17 +248,17 @@ def language_of(request: Request, account: Account | None = None) -> str:
 
 
 def call_path(call_id: str) -> str:
-    """Where the page of a call is, without the leading slash."""
+    """The path of a call's page, without the leading slash."""
     return f"calls/{quote(call_id, safe='')}"
 
 
 def evaluate_path(call_id: str) -> str:
-    """Where the evaluation form of a call is, without the leading slash."""
+    """The path of a call's evaluation form, without the leading slash."""
     return f"evaluate/{quote(call_id, safe='')}"
 
 
 def operator_path(centre_id: str, operator_id: str) -> str:
-    """Where the page of an operator is, without the leading slash."""
+    """The path of an operator's page, without the leading slash."""
     return f"operators/{quote(centre_id, safe='')}/{quote(operator_id, safe='')}"
 
 
@@ -268,7 +271,7 @@ LINKS = Links(
 
 
 def require_permission(right: str | None) -> Any:
-    """A dependency that gives a route its `RequestContext` when the person may do this; None asks only that somebody is signed in."""
+    """A dependency that gives a route its `RequestContext` if the account has the right; None only requires a session."""
 
     def context(
         request: Request, session: Annotated[Session, Depends(_session)], form: Annotated[FormData, Depends(_form)]
@@ -287,12 +290,12 @@ async def _session(request: Request) -> Session:
     session = await run_in_threadpool(find_session, site.store, request.cookies.get(site.session_cookie))
     if session is None:
         raise SignInFirstError
-    request.state.account = session.account  # for whoever writes the audit when this is refused
+    request.state.account = session.account  # for the audit entry of a refusal
     return session
 
 
 async def _form(request: Request, session: Annotated[Session, Depends(_session)]) -> FormData:
-    """The form that came with the request, once its token was checked; empty for a request that only reads."""
+    """The form of the request, after its token was checked; empty for a request that only reads."""
     if request.method in ("GET", "HEAD"):
         return FormData()
     form = await request.form(max_files=0, max_fields=MOST_FIELDS)

@@ -1,4 +1,4 @@
-"""The rate limit on requests without a session: whoever has not signed in cannot keep the server busy, and cannot slow down those who have."""
+"""The rate limit on requests without a session, so that anonymous clients cannot slow the server down for signed-in users."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MOST_SESSIONS = 10_000
 
 
 class AnonymousLimit:
-    """Counts the requests of each client that do not belong to a session which was valid when it was used last.
+    """Counts the requests of each client whose session was not valid at its last use.
 
-    Used on the event loop only. The sessions are remembered by the sha256 of the cookie; those that were used longest ago are dropped, and are counted as
+    Used on the event loop only. Sessions are stored by the sha256 of the cookie; the least recently used ones are dropped, and count as
     anonymous once.
     """
 
@@ -29,7 +29,7 @@ class AnonymousLimit:
         return self._limiter.take(client_key(address))
 
     def learn(self, session: str | None, *, is_valid: bool) -> None:
-        """Whether the session of a request that was answered was valid."""
+        """Record whether the session of an answered request was valid."""
         if not session:
             return
         key = _hash(session)

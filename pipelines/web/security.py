@@ -1,4 +1,4 @@
-"""What holds for every request whatever route answers it: headers, the host that was asked for, where a form comes from, the size of bodies, rate limits."""
+"""Checks on every request, whatever route answers it: headers, host, origin of forms, body size and rate limits."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ Refuse = Callable[[str, str, int], None]  # address, what, status; called in a t
 
 
 class RequestGuard:
-    """Refuses what no route should see, and gives every answer its headers.
+    """Refuses invalid requests before any route sees them, and adds security headers to every answer.
 
-    The body is read here, before a route begins, so that a slow one occupies neither a thread nor the published copy. `too_many` gives the page for
-    somebody who asks too often.
+    The body is read here, before a route begins, so that a slow one occupies neither a thread nor the published copy. `too_many` returns
+    the page for a client that exceeds the rate limit.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         if scope["type"] != "http":
-            return  # nothing here speaks WebSocket
+            return  # WebSocket is not supported
         headers = Headers(scope=scope)
         session = cookie_parser(headers.get("cookie", "")).get(self._session_cookie)
         wait_s = self._anonymous.wait_s(_address(scope), session)
@@ -82,7 +82,7 @@ class RequestGuard:
         if headers.get("content-length", "0") != "0":
             body = await _read(receive)
             if body is None:
-                return  # the client went away
+                return  # the client disconnected
             if len(body) > LARGEST_BODY_BYTES:
                 await self._refuse(scope, send, 413)
                 return
@@ -95,15 +95,15 @@ class RequestGuard:
 
         await self._app(scope, receive, with_headers)
         state = scope.get("state", {})
-        if "account" in state:  # somebody looked the session up
+        if "account" in state:  # set when the session was looked up
             self._anonymous.learn(session, is_valid=state["account"] is not None)
 
     def _why_not(self, method: str, headers: Headers) -> int | None:
-        """The status of a request that is refused before any route sees it."""
+        """The status with which a request is refused before any route sees it."""
         if headers.get("host", "").lower() not in self._hosts:
-            return 400  # another name that points here: a page of somebody else asking
+            return 400  # a foreign host name that resolves here (DNS rebinding)
         if "transfer-encoding" in headers:
-            return 411  # no browser sends a form in chunks, and chunks of a byte each are costly to read
+            return 411  # no browser sends a form in chunks, and chunks of one byte are expensive to read
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LARGEST_BODY_BYTES:
             return 413
@@ -139,7 +139,7 @@ def _address(scope: Scope) -> str:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The body, or as much of it as shows that it is too large; None when the client went away before its end."""
+    """The body, or enough of it to show that it is too large; None when the client disconnected before its end."""
     body = bytearray()
     while True:
         message = await receive()
@@ -151,7 +151,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read already, then what comes after it."""
+    """A receive function that returns the body already read, then what follows it."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""Runs the web application of a site: what `callgrade serve` does."""
+"""Runs the web application of a site (`callgrade serve`)."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("callgrade")
 
 HOST, PORT = "127.0.0.1", 8750
-_BACKLOG = 512  # connections that the system keeps waiting
-_FILES, _OTHER_FILES = 4096, 200  # open files that are asked of the system, and those that are not connections
-_TURN_S = 0.0005  # after so long a thread that works out sums ahead lets one that answers go on; Python's own 5 ms are felt, as a page asks many times
+_BACKLOG = 512  # connections that the system queues
+_FILES, _OTHER_FILES = 4096, 200  # the requested limit of open files, and those that are not connections
+_TURN_S = 0.0005  # thread switch interval: precomputing threads yield quickly to requests; Python's default of 5 ms is noticeable
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where the server listens and what browsers call it."""
+    """The address the server listens on, and the one that browsers use."""
 
     host: str = HOST
     port: int = PORT
@@ -54,16 +54,16 @@ class ListenAddress:
         return self.public_url or f"{'https' if self.certificate else 'http'}://{self.host}:{self.port}"
 
     def hosts(self) -> set[str]:
-        """What may stand in the header Host."""
+        """The accepted values of the Host header."""
         named = {f"{name}:{self.port}" for name in (self.host, *(("localhost", HOST) if _is_loopback(self.host) else ()))}
         public = urlsplit(self.public_url or "").netloc
         return named | ({public} if public else set())
 
 
 def serve(settings: Settings, listening: ListenAddress) -> int:
-    """Answer until the user stops it with Ctrl-C; the exit status 0.
+    """Serve until Ctrl-C; return the exit status 0.
 
-    Raises MisconfiguredError when there is nothing to show, the port is taken, or passwords would travel in clear.
+    Raises MisconfiguredError when nothing is published, the port is taken, or passwords would be sent in clear text.
     """
     from pipelines.web.app import make_app
 
@@ -72,10 +72,10 @@ def serve(settings: Settings, listening: ListenAddress) -> int:
     with sock:
         listening = replace(listening, port=int(sock.getsockname()[1]))
         server = make_server(make_app(settings, listening.hosts(), is_https=listening.is_https), listening)
-        sock.listen(_BACKLOG)  # who reads the line below may connect at once: the system keeps them waiting until the server runs
+        sock.listen(_BACKLOG)  # a client may connect as soon as the line below is printed: the system queues it until the server runs
         print(f"Callgrade at {listening.url}/  (Ctrl-C stops)", flush=True)
         if not accounts.everybody(open_store(settings)):
-            print("Nobody can sign in yet: `callgrade accounts add NAME --role administrator` makes the first account.", flush=True)
+            print("Nobody can sign in yet: `callgrade accounts add NAME --role administrator` creates the first account.", flush=True)
         for name in ("callgrade", "uvicorn.error"):
             logging.getLogger(name).addFilter(RepeatFilter())
         try:
@@ -86,7 +86,7 @@ def serve(settings: Settings, listening: ListenAddress) -> int:
 
 
 def make_server(app: ASGIApp, listening: ListenAddress, limits: ConnectionLimits | None = None) -> uvicorn.Server:
-    """A server whose connections are bounded (see `connections`), for a socket that listens already."""
+    """A server with bounded connections (see `connections`), for a listening socket."""
     import uvicorn
 
     from pipelines.web.connections import BoundedProtocol, ConnectionLimits, Connections
@@ -111,7 +111,7 @@ def bind(settings: Settings, listening: ListenAddress) -> socket.socket:
     """The socket to listen on. Raises MisconfiguredError as `serve` does."""
     if not settings.snapshot.exists():
         raise MisconfiguredError(
-            f"There is nothing to show yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
+            f"Nothing is published yet: {settings.snapshot} is missing. Run `callgrade grade FOLDER --warehouse FILE` first."
         )
     if (listening.certificate is None) != (listening.key is None):
         raise MisconfiguredError("--certificate and --key belong together: give both, or neither.")
@@ -122,7 +122,7 @@ def bind(settings: Settings, listening: ListenAddress) -> socket.socket:
         _check_public_url(listening.public_url)
     if not _is_loopback(listening.host) and listening.certificate is None:
         raise MisconfiguredError(
-            f"On {listening.host} passwords would travel in clear. Give --certificate and --key, or leave --host and put a proxy with https in front (--public-url)."
+            f"On {listening.host} passwords would be sent in clear text. Give --certificate and --key, or leave --host and use an https proxy (--public-url)."
         )
     sock = socket.socket(socket.AF_INET6 if ":" in listening.host else socket.AF_INET)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -137,22 +137,22 @@ def bind(settings: Settings, listening: ListenAddress) -> socket.socket:
 
 
 def _check_public_url(url: str) -> None:
-    """Raises MisconfiguredError unless browsers speak https to that address, or do not leave this machine."""
+    """Raise MisconfiguredError unless browsers use https to that address, or do not leave this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # brackets without a valid address
         parts, host = urlsplit(""), ""
     if parts.scheme not in ("http", "https") or not host:
-        raise MisconfiguredError(f"--public-url is {url!r}; it must begin with https:// and name the host that people type.")
+        raise MisconfiguredError(f"--public-url is {url!r}; it must begin with https:// and name the host that browsers use.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise MisconfiguredError(
-            f"--public-url is {url!r}: passwords and recordings would travel in clear. Let the proxy speak https and begin the address with https://."
+            f"--public-url is {url!r}: passwords and recordings would be sent in clear text. Let the proxy use https and begin the address with https://."
         )
 
 
 def _raised_file_limit() -> int:
-    """How many files and connections this process may hold open, after asking the system for `_FILES`."""
+    """The limit of open files and connections of this process, after requesting `_FILES` from the system."""
     try:
         import resource
     except ImportError:  # not a POSIX system

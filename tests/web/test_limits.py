@@ -187,13 +187,13 @@ def test_a_log_line_that_comes_too_often_is_counted() -> None:
     records = [logger.makeRecord(logger.name, logging.WARNING, "", 0, "refused %d", (number,), None) for number in range(9)]
     assert [kept.filter(record) for record in records] == [True] * 3 + [False] * 6
     kept._limiter = RateLimiter(FEW)
-    assert kept.filter(records[0]) and records[0].getMessage() == "refused 0 (6 more like this were left out)"
+    assert kept.filter(records[0]) and records[0].getMessage() == "refused 0 (6 more like this were dropped)"
     assert kept.filter(logger.makeRecord(logger.name, logging.WARNING, "", 0, "something else", (), None))
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
-    [("http://calls.example", "would travel in clear"), ("http://192.0.2.7:8080", "would travel in clear"), ("ftp://calls.example", "must begin with https"),
+    [("http://calls.example", "would be sent in clear text"), ("http://192.0.2.7:8080", "would be sent in clear text"), ("ftp://calls.example", "must begin with https"),
      ("https://", "must begin with https"), ("https://[bad", "must begin with https"), ("calls.example", "must begin with https")],
 )  # fmt: skip
 def test_the_address_that_browsers_ask_for_is_https(site: Settings, url: str, said: str) -> None:

@@ -113,7 +113,7 @@ def test_who_has_no_role_stays_out(sites: People, honest: Provider, caplog: pyte
         assert person.get("/me").status_code == 303
         note = sites.last_note()
         assert note["outcome"] == "refused" and str(note["subject"]).endswith(why), note
-    assert "not let in: name taken" in caplog.text
+    assert "access denied: name taken" in caplog.text
     assert [a.name for a in accounts.everybody(sites.store) if a.name != "olena.k"] == ["chief"]
     honest.person = {"sub": "8", "preferred_username": "op", "operator_id": "op-1", "realm": {"groups": ["operators"]}}
     operator, answer = came_in(sites, honest)

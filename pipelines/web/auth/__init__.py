@@ -1,1 +1,1 @@
-"""Signing in: sessions, known devices, OpenID Connect."""
+"""Authentication: cookies, known devices, OpenID Connect."""

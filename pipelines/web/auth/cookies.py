@@ -1,4 +1,4 @@
-"""Cookies of the web application: each is set and deleted with the same path and flags, because a browser ignores a deletion that differs."""
+"""Cookies of the web application: set and deleted with the same path and flags, because browsers ignore a differing deletion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie: its name, the paths it is sent to, and for how many seconds a browser keeps it (None: until it is closed)."""
+    """One cookie: its name, the paths it is sent to, and its lifetime in seconds (None: until the browser is closed)."""
 
     name: str
     path: str = "/"
@@ -22,7 +22,7 @@ class Cookie:
         return request.cookies.get(self.name, "")
 
     def set(self, answer: Response, value: str, *, is_https: bool) -> None:
-        """Set the cookie with an answer: never readable by scripts, and over https never sent in clear."""
+        """Set the cookie on a response: never readable by scripts, and over https never sent in clear text."""
         answer.set_cookie(
             self.name,
             value,
@@ -34,5 +34,5 @@ class Cookie:
         )
 
     def delete(self, answer: Response, *, is_https: bool) -> None:
-        """Make the browser forget the cookie."""
+        """Delete the cookie in the browser."""
         answer.delete_cookie(self.name, path=self.path, secure=is_https, httponly=True, samesite=self.samesite)

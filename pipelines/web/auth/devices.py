@@ -1,8 +1,8 @@
-"""Devices from which somebody has signed in before: a signed cookie says so, and guesses made elsewhere cannot keep its holder out.
+"""Known devices: a signed cookie marks browsers used to sign in before, so that guesses elsewhere do not lock users out.
 
-The cookie holds a random id and one signature for each account name that signed in with it, so people who share a computer are all recognised. It
-grants nothing by itself: a password is still needed, and each device has a limit of its own. See OWASP, "Slow Down Online Guessing Attacks with
-Device Cookies".
+The cookie contains a random id and one signature for each account name that signed in with it, so several people can share a computer. It
+grants nothing by itself: a password is still needed, and each device has its own limit of attempts. See OWASP, "Slow Down Online Guessing
+Attacks with Device Cookies".
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import secrets
 from pipelines.app_db.database import AppDatabase
 from pipelines.web.auth.cookies import Cookie
 
-COOKIE = Cookie("callgrade_device", path="/sign-in", samesite="strict", max_age_s=400 * 86400.0)  # browsers keep none for longer
-MOST_NAMES = 8  # people at one computer who are recognised; the one who signed in longest ago is dropped
+COOKIE = Cookie("callgrade_device", path="/sign-in", samesite="strict", max_age_s=400 * 86400.0)  # the maximum of browsers
+MOST_NAMES = 8  # recognised accounts per device; the least recently signed in is dropped
 _VALUE = re.compile(rf"[\w-]{{22}}(\.[\w-]{{22}}){{1,{MOST_NAMES}}}", re.ASCII)
 
 
 def known(store: AppDatabase, value: str, name: str) -> str | None:
-    """The id of the device whose cookie this is, when the account of this name (as `accounts.canonical` gives it) signed in there; else None."""
+    """The id of the cookie's device, if the account of this name (as `accounts.canonical` returns it) signed in there; else None."""
     device, signatures = _parts(value)
     wanted = _signature(store, device, name)
     is_known = any([hmac.compare_digest(wanted, one) for one in signatures])
@@ -30,7 +30,7 @@ def known(store: AppDatabase, value: str, name: str) -> str | None:
 
 
 def remember(store: AppDatabase, value: str, name: str) -> str:
-    """The cookie of a device where the account of this name has just signed in: `value` is the one it had."""
+    """The cookie of a device where the account of this name has just signed in: `value` is the previous one."""
     device, signatures = _parts(value)
     device = device or _text(secrets.token_bytes(16))
     latest = _signature(store, device, name)

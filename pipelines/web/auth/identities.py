@@ -1,4 +1,4 @@
-"""Whose account somebody is who came in through an OpenID provider: made the first time, and given anew each time what his groups give."""
+"""Maps OpenID users to accounts: created at the first sign-in, and updated from the user's groups at each one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.app_db.openid_settings import OpenIdSettings, claim
 
 
 class NotLetInError(Exception):
-    """Somebody is who he says, and may not come in; the text says why, for the audit."""
+    """An authenticated user may not sign in; the text is the reason for the audit log."""
 
     def __init__(self, why: str, name: str) -> None:
         super().__init__(why)
@@ -20,9 +20,9 @@ class NotLetInError(Exception):
 
 
 def account_of(store: AppDatabase, rules: OpenIdSettings, claims: Mapping[str, Any]) -> tuple[Account | None, Account]:
-    """The account of who came in, as it was before (None for a new one) and as it is: its role and centres are what the groups give now.
+    """The account of an OpenID user, before (None for a new one) and after applying the role and centres of their current groups.
 
-    Raises NotLetInError for who has no role, is closed out here, or bears the name of somebody else's account.
+    Raises NotLetInError for a user without a role, with a closed account, or with the name of another account.
     """
     granted = rules.granted(claims)
     given = claim(claims, rules.name_claim)
@@ -44,7 +44,7 @@ def account_of(store: AppDatabase, rules: OpenIdSettings, claims: Mapping[str, A
             if not accounts.NAME.fullmatch(name):
                 raise NotLetInError("no name", name)
             if db.execute("select 1 from accounts where name = ?", [name]).fetchone():
-                raise NotLetInError("name taken", name)  # else whoever bears a name there would be somebody else here
+                raise NotLetInError("name taken", name)  # otherwise the provider's user would take over this site's account
             made = db.execute(
                 "insert into accounts (role, operator_id, hears_personal_data, name, password_hash, created_at) values (?, ?, ?, ?, 'none', ?)",
                 [*held, name, present()],

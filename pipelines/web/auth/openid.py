@@ -1,6 +1,6 @@
-"""Coming in through an OpenID provider: authorization code flow with PKCE, a state and a nonce, each good for one sign-in in one browser.
+"""OpenID Connect sign-in: authorization code flow with PKCE, state and nonce, each valid for one sign-in in one browser.
 
-Authlib writes what is asked of the provider; when, how often and for whom it is asked is decided here.
+Authlib builds the requests to the provider; this module decides when, how often and for whom they are sent.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from pipelines.web.auth.id_token import verified_claims
 from pipelines.web.auth.openid_provider import FRESH_S, OpenIdError, Provider
 
 LONGEST_TRY_S = 600.0
-TRIES_PER_ADDRESS = 40  # in that time; an office shares one address
-_AGAIN_S = 60.0  # how soon an unknown key makes us ask for the provider's keys again
+TRIES_PER_ADDRESS = 40  # within that time; an office shares one address
+_AGAIN_S = 60.0  # minimum time between two key requests caused by an unknown key
 
 
 class TooManyRedirectsError(OpenIdError):
-    """An address began too many sign-ins that never came back."""
+    """An address began too many sign-ins without completing them."""
 
 
 class OpenId:
-    """One provider, as this site asks it."""
+    """One provider as configured for this site."""
 
     def __init__(self, rules: OpenIdSettings) -> None:
         self.rules = rules
         self.provider = Provider()
 
     def begin(self, store: AppDatabase, browser: str, redirect_uri: str, next_path: str, address: str) -> str:
-        """Where to send a browser to sign in; what it must come back with is kept. `browser` is the value of its cookie.
+        """Begin a sign-in and return the provider's URL; the expected response is stored. `browser` is the value of its cookie.
 
-        The try is counted before the provider is asked. Raises OpenIdError when there were too many or the provider cannot be asked.
+        The attempt is counted before the provider is contacted. Raises OpenIdError when there were too many or the provider is unavailable.
         """
         state, nonce, verifier, now = secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(64), present()
         with store.writing() as db:
@@ -55,7 +55,7 @@ class OpenId:
         return str(client.create_authorization_url(asked_at, state, verifier, nonce=nonce)[0])
 
     def finish(self, store: AppDatabase, browser: str, redirect_uri: str, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-        """The claims of who came back and where they wanted to be. Raises OpenIdError when anything does not fit."""
+        """The claims of the returning user and the path they requested. Raises OpenIdError when any check fails."""
         tried = self._taken(store, browser, given.get("state", ""))
         try:
             return self._claims_given(tried, redirect_uri, given), str(tried["next"])
@@ -75,7 +75,7 @@ class OpenId:
         return verified_claims(answer.get("id_token"), self._published_keys(), self.rules.issuer, self.rules.client_id, tried["nonce"])
 
     def _taken(self, store: AppDatabase, browser: str, state: str) -> dict[str, Any]:
-        """What was kept of a try, which is gone from then on."""
+        """The stored attempt, which is removed."""
         with store.writing() as db:
             rows = db.execute("delete from openid_tries where state_hash = ? returning *", [_hash(state)]).fetchall()
         if not rows or rows[0]["at"] < present() - LONGEST_TRY_S:
@@ -85,7 +85,7 @@ class OpenId:
         return dict(rows[0])
 
     def _endpoint(self, name: str) -> str:
-        """An address that the provider publishes."""
+        """An endpoint published by the provider."""
         found = self._about().get(name)
         if not is_safe(found):
             raise OpenIdError(f"the provider names no safe {name}")
@@ -98,15 +98,15 @@ class OpenId:
         return about
 
     def _published_keys(self) -> Iterator[dict[str, Any]]:
-        """The key set of the provider as it is kept, then a newer one: a provider that changed its keys publishes them."""
+        """The cached key set of the provider, then a fresh one, because a provider publishes its new keys."""
         for longest_s in (FRESH_S, _AGAIN_S):
             yield self.provider.document(self._endpoint("jwks_uri"), longest_s)
 
     def _exchange(self, code: str, redirect_uri: str, verifier: str) -> dict[str, Any]:
-        """What the provider gives for a code. This site proves itself in the way that the provider takes, in the header where it may choose."""
+        """The provider's response for a code. Authenticates by the provider's supported method, preferring the header."""
         url, name, secret = self._endpoint("token_endpoint"), self.rules.client_id, self.rules.secret
         ways = self._about().get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-        if "client_secret_basic" in ways:  # RFC 6749, 2.3.1 wants both encoded first, which Authlib does not do
+        if "client_secret_basic" in ways:  # RFC 6749, 2.3.1 requires both to be encoded first, which Authlib does not do
             proof = ClientAuth(quote_plus(name), quote_plus(secret), "client_secret_basic")
         else:
             proof = ClientAuth(name, secret, "client_secret_post")

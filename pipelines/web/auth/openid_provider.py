@@ -1,8 +1,8 @@
-"""Asking an OpenID provider, so that a slow or silent one never holds up this site.
+"""Requests to an OpenID provider that do not block this site when the provider is slow or silent.
 
-One thread with an event loop speaks to it, with a deadline for each whole answer. Requests of the site wait for an answer, `MOST_WAITING` at once; the others
-are told immediately that the provider is busy. What the provider publishes is kept: a copy that is old is used while it is fetched anew, by one fetch for all
-who ask. A failure is remembered for a while.
+One thread with an event loop sends them, with a deadline for each whole response. At most `MOST_WAITING` requests of the site wait for a
+response; others get the error that the provider is busy. Published documents are cached: an old copy is served while one request refreshes
+it for all callers. A failure is remembered for a while.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 LONGEST_ANSWER_BYTES = 1_000_000
-DEADLINE_S = 5.0  # for a whole answer
-MOST_WAITING = 8  # requests of the site
-FRESH_S, STALE_S = 3600.0, 24 * 3600.0  # how long a document is used, and how long while it cannot be fetched anew
+DEADLINE_S = 5.0  # for a whole response
+MOST_WAITING = 8  # waiting requests of the site
+FRESH_S, STALE_S = 3600.0, 24 * 3600.0  # how long a document is used, and how long while it cannot be refreshed
 FAILED_S = 30.0  # how long a failure is remembered
 
 
 class OpenIdError(Exception):
-    """Why nobody came in: a few words for the log and the audit; never a token, a code or a secret."""
+    """The reason why a sign-in failed: a few words for the log and the audit log; never a token, a code or a secret."""
 
-    next_path: str | None = None  # where the person wanted to be, once the try is known to be of this browser
+    next_path: str | None = None  # the requested path, once the attempt is known to belong to this browser
 
 
 class UnreachableError(OpenIdError):
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _CachedDocument(Generic[T]):
-    """A document or a failure, and when it came."""
+    """A document or a failure, and when it was received."""
 
     what: T
     at: float
@@ -52,14 +52,14 @@ class Provider:
 
     def __init__(self) -> None:
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
-        self._lock = threading.Lock()  # never held while something is fetched
+        self._lock = threading.Lock()  # never held during a request
         self._loop: asyncio.AbstractEventLoop | None = None
         self._documents: dict[str, _CachedDocument[dict[str, Any]]] = {}
         self._failures: dict[str, _CachedDocument[str]] = {}
         self._fetching: dict[str, Future[dict[str, Any]]] = {}
 
     def document(self, url: str, fresh_s: float = FRESH_S) -> dict[str, Any]:
-        """JSON that the provider publishes, at most `fresh_s` old where that can be had; an older copy of a day at most otherwise.
+        """JSON that the provider publishes, at most `fresh_s` old if available, else a copy of at most one day.
 
         Raises OpenIdError when there is none.
         """
@@ -85,7 +85,7 @@ class Provider:
             return usable
 
     def post(self, url: str, headers: Mapping[str, str], form: str) -> dict[str, Any]:
-        """The JSON that the provider answers to a form, already encoded. Raises OpenIdError when there is none."""
+        """The provider's JSON response to an encoded form. Raises OpenIdError when there is none."""
         with self._lock:
             failure = self._failure(url)
         if failure is not None:
@@ -98,7 +98,7 @@ class Provider:
             raise
 
     def forget(self) -> None:
-        """Drop all copies and failures, so that everything is fetched anew."""
+        """Drop all cached documents and failures."""
         with self._lock:
             self._documents.clear()
             self._failures.clear()
@@ -123,7 +123,7 @@ class Provider:
                 self._fetching.pop(url, None)
 
     def _wait(self, work: Future[dict[str, Any]] | Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
-        """The answer, where there is a place to wait for it."""
+        """The result, if there is a free place to wait for it."""
         if not self._waiting.acquire(blocking=False):
             if isinstance(work, Coroutine):
                 work.close()
@@ -134,12 +134,12 @@ class Provider:
                     work = self._start(work)
             return work.result()  # it ends by its deadline
         except OpenIdError as error:
-            raise type(error)(str(error)) from None  # several may wait for one answer, and each gets an error of its own
+            raise type(error)(str(error)) from None  # several callers may wait for one response, and each gets its own error
         finally:
             self._waiting.release()
 
     def _start(self, work: Coroutine[Any, Any, dict[str, Any]]) -> Future[dict[str, Any]]:
-        """Begin work on the thread of the provider; the lock is held."""
+        """Start work on the provider's thread; the lock is held."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             threading.Thread(target=self._loop.run_forever, name="openid", daemon=True).start()
@@ -147,7 +147,7 @@ class Provider:
 
 
 async def _json(method: str, url: str, headers: Mapping[str, str], form: str | None = None) -> dict[str, Any]:
-    """A JSON object from an address, never from where that leads on to. Raises OpenIdError, without what was said, when there is none."""
+    """A JSON object from an address, without following redirects. Raises OpenIdError, without response text, when there is none."""
     import httpx2
 
     content = bytearray()

@@ -1,4 +1,4 @@
-"""The routes of the web application: one module for each group of pages, with a `router` whose functions take a `RequestContext`. A new module is named here."""
+"""Routes: one module per group of pages, with a `router` whose functions take a `RequestContext`. Register new modules here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in and out, one's own settings, and the audit for managers and administrators."""
+"""Sign-in and sign-out, the user's settings, and the audit log for managers and administrators."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from pipelines.web.routes.session import send_again
 router = APIRouter()
 NAV = (NavItem("/audit", "audit", "see_audit"),)
 
-_FORM_COOKIE = Cookie("callgrade_form", path="/sign-in", samesite="strict")  # what the form of somebody who has no session yet is bound to
-LONGEST_PATH = 4000  # characters of a path to go on to: the id of a call has up to 200, each up to 12 when it is quoted
+_FORM_COOKIE = Cookie("callgrade_form", path="/sign-in", samesite="strict")  # binds the form of a client without a session
+LONGEST_PATH = 4000  # characters of a path to continue to: the id of a call has up to 200, each up to 12 when quoted
 SHOWN = 200
 AuditId = Annotated[int | None, Query(ge=0, lt=2**63)]
 
 
 @router.get("/sign-in")
 def sign_in_page(request: Request) -> HTMLResponse:
-    """The form to sign in with."""
+    """The sign-in form."""
     return sign_in_form(request, 200)
 
 
 @router.post("/sign-in")
 async def sign_in(request: Request) -> Response:
-    """Check name and password, open a session, and go on to where the person wanted to be."""
+    """Check name and password, open a session, and continue to the requested page."""
     site: Site = request.app.state.site
     form = await request.form(max_files=0, max_fields=MOST_FIELDS)
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -73,13 +73,13 @@ def sign_out(context: Annotated[RequestContext, require_permission(None)]) -> Re
 
 @router.get("/me")
 def own_settings(context: Annotated[RequestContext, require_permission(None)]) -> HTMLResponse:
-    """What somebody may see, the language of the pages, and a new password."""
+    """The account's access, the language of the pages, and the password form."""
     return _own_page(context)
 
 
 @router.post("/me/language")
 def choose_language(context: Annotated[RequestContext, require_permission(None)]) -> Response:
-    """Keep the language a person chose and go back."""
+    """Save the chosen language and go back."""
     language = context.given("language")
     accounts.set_language(context.store, context.account, language if language in LANGUAGES else None)
     return context.go(local_path(context.given("back")) or "/")
@@ -87,7 +87,7 @@ def choose_language(context: Annotated[RequestContext, require_permission(None)]
 
 @router.post("/me/password")
 def choose_password(context: Annotated[RequestContext, require_permission(None)]) -> Response:
-    """A new password, against the old one; every other session of the account ends."""
+    """Change the password, given the old one; every other session of the account ends."""
     old, new, again = (str(context.form.get(name) or "") for name in ("old", "new", "again"))
     try:
         known = sessions.sign_in(context.store, context.account.name, old, context.address, device=context.session.session_hash)
@@ -113,7 +113,7 @@ def audit_page(
     older: AuditId = None,
     newer: AuditId = None,
 ) -> HTMLResponse:
-    """Who heard, exported and was refused what, newest first."""
+    """The audit log: who listened to, exported and was refused what, newest first."""
     asked = action if action in audit.ACTIONS else None, accounts.fold(name) or None
     found = audit.page(context.store, context.account, SHOWN, *asked, older, newer)
     query = urlencode({"action": action, "name": name})
@@ -155,13 +155,13 @@ def _sign_in(request: Request, site: Site, fields: dict[str, str]) -> Response:
 
 
 def _form_is_old(request: Request, site: Site, fields: dict[str, str]) -> Response:
-    """The form again for somebody whose page was open since before another sign-in, or whose browser keeps no cookies."""
+    """The form again for a page opened before another sign-in, or a browser without cookies."""
     audit.write(site.store, None, address_of(request), "sent_form", "/sign-in", outcome="refused")
     return sign_in_form(request, 403, wording(language_of(request))("sign_in_old"), fields.get("name", ""), fields.get("next", ""))
 
 
 def _go_on(request: Request, site: Site) -> Response:
-    """Send on what the sign-in form carries, for somebody who signed in in another window."""
+    """Submit what the sign-in form carries, for a user who signed in in another window."""
     session = sessions.find_session(site.store, request.cookies.get(site.session_cookie))
     if session is None or request.state.carried is None:
         return sign_in_form(request, 401, wording(language_of(request))("signed_in_nowhere"))
@@ -169,7 +169,7 @@ def _go_on(request: Request, site: Site) -> Response:
 
 
 def with_session(site: Site, account: accounts.Account, answer: RedirectResponse, replaced: str | None = None) -> RedirectResponse:
-    """An answer that opens a session for an account."""
+    """A response that opens a session for an account."""
     _session_cookie(site).set(answer, sessions.open_session(site.store, account, replaced), is_https=site.is_https)
     return answer
 
@@ -179,7 +179,7 @@ def _session_cookie(site: Site) -> Cookie:
 
 
 def sign_in_form(request: Request, status: int, problem: str = "", name: str = "", next_path: str | None = None) -> HTMLResponse:
-    """The page to sign in on, with what went wrong, the name that was typed, and where to go on to (by default what the address says)."""
+    """The sign-in page, with the error, the typed name, and the path to continue to (by default from the address)."""
     site: Site = request.app.state.site
     cookie = _FORM_COOKIE.read(request)
     cookie = cookie if len(cookie) == 43 else secrets.token_urlsafe(32)
@@ -201,6 +201,6 @@ def _own_page(context: RequestContext, status: int = 200, problem: str = "") -> 
 
 
 def local_path(path: str) -> str | None:
-    """A path of our own to go on to; None for anything that could lead elsewhere."""
+    """A path of this site to continue to; None for anything that could lead elsewhere."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
     return path if is_ours and len(path) <= LONGEST_PATH else None

@@ -1,4 +1,4 @@
-"""Accounts, for administrators: who has one, a new one, and a page for each to correct it."""
+"""Account administration: the list of accounts, a form for a new one, and a page to edit each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAV = (NavItem("/accounts", "accounts", "manage_accounts"),)
 
 @dataclass(frozen=True)
 class FormValues:
-    """What was filled in, so that a form that is refused comes back as it was sent."""
+    """The submitted values, with which a refused form is displayed again."""
 
     name: str = ""
     role: str = accounts.ROLES[0]
@@ -34,13 +34,13 @@ class FormValues:
 
 @router.get("/accounts")
 def account_list(context: Annotated[RequestContext, require_permission("manage_accounts")]) -> HTMLResponse:
-    """The accounts that one may change, and a form for a new one."""
+    """The accounts that the administrator may change, and a form for a new one."""
     return _list_page(context)
 
 
 @router.post("/accounts")
 def add_account(context: Annotated[RequestContext, require_permission("manage_accounts")]) -> Response:
-    """Add an account, with a password that is shown once."""
+    """Add an account, with a password that is displayed once."""
     typed = _typed(context, FormValues(role=""))
     password = accounts.fresh_password(typed.name)
     try:
@@ -54,13 +54,13 @@ def add_account(context: Annotated[RequestContext, require_permission("manage_ac
 
 @router.get("/accounts/{account_id}")
 def account_page(account_id: int, context: Annotated[RequestContext, require_permission("manage_accounts")]) -> HTMLResponse:
-    """An account: role, centres, operator id and permissions, to be corrected."""
+    """An account's page: role, centres, operator id and permissions."""
     return _page(context, _account(context, account_id))
 
 
 @router.post("/accounts/{account_id}")
 def change_account(account_id: int, context: Annotated[RequestContext, require_permission("manage_accounts")]) -> Response:
-    """Correct an account, close it, or give it a new password."""
+    """Change an account, close it, or give it a new password."""
     account = _account(context, account_id)
     if context.given("new_password") == "1":
         password = accounts.fresh_password(account.name)
@@ -80,7 +80,7 @@ def change_account(account_id: int, context: Annotated[RequestContext, require_p
 
 
 def _account(context: RequestContext, account_id: int) -> Account:
-    """An account that this administrator may change. Raises RefusedError otherwise, as for one that there is not."""
+    """An account that this administrator may change. Raises RefusedError otherwise, the same as for a missing one."""
     account = accounts.find(context.store, account_id) if abs(account_id) < 2**62 else None
     if account is None or not administration.may_manage(context.account, account):
         context.refuse(404, "account_changed", str(account_id)[:30])
@@ -88,7 +88,7 @@ def _account(context: RequestContext, account_id: int) -> Account:
 
 
 def _typed(context: RequestContext, otherwise: FormValues) -> FormValues:
-    """What the form says; `otherwise` holds the role and operator id of a form without them."""
+    """The values of the form; `otherwise` provides the role and operator id of a form without them."""
     role, operator_id = ("role" in context.form), ("operator_id" in context.form)
     return FormValues(
         context.given("name", accounts.LONGEST_TYPED + 1), context.given("role", 100) if role else otherwise.role, frozenset(context.all_given("centre")),
@@ -98,7 +98,10 @@ def _typed(context: RequestContext, otherwise: FormValues) -> FormValues:
 
 
 def _fields(context: RequestContext, typed: FormValues, account: Account | None) -> AccountFields:
-    """What an account shall be. Raises AccountError for a centre that does not exist, or an operator who is in no call and not said to be new."""
+    """The requested fields of an account.
+
+    Raises AccountError for an unknown centre, or an operator in no call who is not marked as new.
+    """
     unknown = typed.centres - {*_known_centres(context), EVERY_CENTRE} - (account.centres if account else frozenset())
     if unknown:
         raise AccountError("account_centre_bad", f"There is no centre {min(unknown)[:64]!r}.", centre=min(unknown)[:64])
@@ -116,7 +119,7 @@ def _note(context: RequestContext, changes: list[Change], *states: Account) -> N
 
 
 def _status(context: RequestContext, error: AccountError, action: str, name: str) -> int:
-    """The status of a form that was not taken: 400, or 403 for what is beyond this administrator, which the audit keeps."""
+    """The status of a refused form: 400, or 403 for what exceeds this administrator's access, which the audit log records."""
     if not isinstance(error, NotAllowedError):
         return 400
     audit.write(context.store, context.account, context.address, action, accounts.canonical(name), outcome="refused")
@@ -158,7 +161,7 @@ def _page(
 
 
 def _form(context: RequestContext, error: AccountError | None) -> Row:
-    """What the fields of an account offer, and what was wrong."""
+    """The choices of an account's fields, and the error."""
     account = context.account
     centres = _own_centres(context)
     known = operator_ids.known(context.published)

@@ -1,4 +1,4 @@
-"""Calibration: which criteria may be trusted, from calls that people judged blind, and the calls to judge for it."""
+"""Calibration: the reliability of each criterion from calls judged blind, and the calls to judge for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ORDER = ("trusted", "not_trusted", "unclear", "one_answer", "few")
 
 @router.get("/centres/{centre_id}/calibration")
 def calibration(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
-    """How far people and machine agree at a centre, criterion by criterion."""
+    """The agreement of human and automatic verdicts at a centre by criterion."""
     centre_id = context.centre(centre_id)
     shown = context.presenter(centre_id)
     trusts = sorted(
@@ -35,7 +35,7 @@ def calibration(centre_id: str, context: Annotated[RequestContext, require_permi
 
 
 def _to_judge(context: RequestContext, centre_id: str) -> list[Row]:
-    """This week's sample, drawn by lot, with how many people judged each call blind; what this person may not judge blind any more stands last."""
+    """This week's random sample with the number of blind evaluations of each call; calls this person can no longer judge blind are last."""
     rows = blind.sampled(context.published, context.store, centre_id)
     ids = [row["call_id"] for row in rows]
     judged = context.store.rows(

@@ -1,4 +1,4 @@
-"""One call: its page with both voices on a time line, its sound in ranges, and its clips."""
+"""One call: its page with both voices on a timeline, its sound in ranges, and its clips."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOUND = "audio/ogg"
 
 @router.get("/calls/{call_id:path}")
 def call(call_id: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
-    """The page of a call; for a reviewer who has yet to judge it blind, the form to do so."""
+    """The page of a call; for a reviewer who must still judge it blind, the evaluation form."""
     row = context.call(call_id)
     if call_id in context.withheld:
         return context.to_blind_form(call_id)
@@ -40,7 +40,7 @@ def call(call_id: str, context: Annotated[RequestContext, require_permission("se
 
 @router.get("/peaks/{call_id:path}")
 def peaks(call_id: str, context: Annotated[RequestContext, require_permission("hear")]) -> Response:
-    """How loud each voice is over the call, for the drawing; or why there is no sound."""
+    """The loudness of each voice over the call, for the drawing; or the reason why there is no sound."""
     row = context.call(call_id)
     try:
         found = _rendering(context, row)
@@ -53,7 +53,7 @@ def peaks(call_id: str, context: Annotated[RequestContext, require_permission("h
 
 @router.get("/sound/{call_id:path}")
 def sound(call_id: str, context: Annotated[RequestContext, require_permission("hear")]) -> Response:
-    """The sound of a call, whole or the range that a player asks for; personal data is beeped for who may not hear it."""
+    """The sound of a call, whole or the range that a player requests; personal data is beeped for accounts without access to it."""
     row = context.call(call_id, "heard")
     try:
         found = _rendering(context, row)
@@ -68,7 +68,7 @@ def sound(call_id: str, context: Annotated[RequestContext, require_permission("h
 
 @router.post("/listened")
 def listened(context: Annotated[RequestContext, require_permission("review")]) -> Response:
-    """Count seconds of a call that the player of a reviewer played."""
+    """Count seconds of a call that a reviewer's player played."""
     row = context.call(context.given("call_id"), "heard")
     try:
         seconds = float(context.given("seconds", 20))
@@ -79,7 +79,7 @@ def listened(context: Annotated[RequestContext, require_permission("review")]) -
 
 @router.get("/clips/{clip_id}")
 def clip(clip_id: str, context: Annotated[RequestContext, require_permission("hear")]) -> Response:
-    """A coaching clip of a call that this account sees, until its time is over."""
+    """A coaching clip of a call that this account may see, until it expires."""
     rows = context.published.rows("select * from coaching_clips where clip_id = ?", clip_id)
     if not rows or rows[0]["expires_at"] <= now():
         context.refuse(404, "heard_clip", clip_id)
@@ -98,7 +98,7 @@ def _rendering(context: RequestContext, call: Row) -> Rendering:
 
 
 def _lanes(tracks: list[list[int]], turns: list[Row], duration_s: float) -> dict[str, Any]:
-    """The peaks of each role: its own track in stereo, and in a mixed recording those of the stretches in which it speaks."""
+    """The peaks of each role: its own track in stereo, and in a mixed recording those of the intervals in which it speaks."""
     if len(tracks) == 2:
         spoken = {(t["role"], t["track"]): 0.0 for t in turns}
         for t in turns:

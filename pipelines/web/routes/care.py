@@ -1,4 +1,4 @@
-"""Care for operators: who was exposed to abuse and is due a rest, whom to thank, and what those who must act on a threat need."""
+"""Operator wellbeing: exposure to abuse and rests due, considerate clients, and the evidence of threats."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NAV = (NavItem("/care", "care_room", "care"),)
 
 
 def warm(published: SnapshotReader) -> None:
-    """Work the pages of the centres out, for each published copy ahead of whoever asks."""
+    """Compute the pages of the centres ahead of the first request for each published copy."""
     for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
         _read(published, row["centre_id"])
 
 
 @router.get("/care")
 def start(context: Annotated[RequestContext, require_permission("care")]) -> Response:
-    """The only centre of who sees one, else the first."""
+    """Redirect to the account's only centre, else the first."""
     centres = context.centres()
     return (
         context.go(f"/care/{quote(centres[0], safe='')}")
@@ -41,7 +41,7 @@ def start(context: Annotated[RequestContext, require_permission("care")]) -> Res
 
 @router.get("/care/{centre_id}")
 def care(centre_id: str, context: Annotated[RequestContext, require_permission("care")]) -> HTMLResponse:
-    """A centre: exposure by person and shift with rest advice, threats, and considerate clients."""
+    """A centre: exposure by operator and shift with rest advice, threats, and considerate clients."""
     centre_id = context.centre(centre_id)
     published, shown, w = context.published, context.presenter(centre_id), context.w
     shifts, hours, thanks, threats = _read(published, centre_id)
@@ -72,7 +72,7 @@ def threat(call_id: str, context: Annotated[RequestContext, require_permission("
 
 @router.get("/care/evidence/{call_id:path}")
 def take_evidence(call_id: str, context: Annotated[RequestContext, require_permission("care")]) -> Response:
-    """The evidence to hand over: quotes with their times and the sound, whole only for who may hear personal data."""
+    """The evidence as a download: quotes with their times and the sound, unmasked only for accounts with access to personal data."""
     call = _threatening(context, call_id, "exported")
     context.limit_exports(f"evidence of {call_id}", call["centre_id"])
     is_whole = context.account.hears_personal_data
@@ -90,13 +90,13 @@ def take_evidence(call_id: str, context: Annotated[RequestContext, require_permi
 
 
 def _read(published: SnapshotReader, centre_id: str) -> list[list[Row]]:
-    """Shifts, hours, thanks and threats of a centre, each worked out once for each published copy."""
+    """Shifts, hours, thanks and threats of a centre, each computed once per published copy."""
     readers = (wellbeing.shifts, wellbeing.hours, wellbeing.considerate, wellbeing.threats)
     return [published.once((f"care_{reader.__name__}", centre_id), partial(reader, published, centre_id)) for reader in readers]
 
 
 def _threatening(context: RequestContext, call_id: str, action: str) -> Row:
-    """A call that this account sees and in which somebody was threatened. Raises RefusedError otherwise."""
+    """A call with a threat that this account may see. Raises RefusedError otherwise."""
     call = context.call(call_id, action)
     more = "kind = 'abuse' and severity = 'threat' and role <> 'operator'"
     found = context.published.of_calls("findings", [call_id], "start_s", "finding_no, start_s", more)
@@ -115,7 +115,7 @@ def _shift(context: RequestContext, row: Row) -> Row:
 
 
 def _drawn(hours: list[Row]) -> list[Row]:
-    """The hours of a day as bars: how many of a hundred calls were abusive."""
+    """The hours of a day as bars: the share of abusive calls in per cent."""
     rows = {row["hour"]: row for row in hours}
     shares = {hour: 100 * row["abusive"] / row["calls"] for hour, row in rows.items() if row["calls"]}
     top = max([*shares.values(), 1.0])

@@ -1,4 +1,4 @@
-"""Disputes: for operators those of their own points, for managers those to decide."""
+"""Disputes: an operator's own, and for managers those to decide."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UPHELD_WITH = ("pass", "na")
 
 @router.get("/my-disputes")
 def own(context: Annotated[RequestContext, require_permission("dispute")]) -> HTMLResponse:
-    """An operator's disputes and what became of them."""
+    """An operator's disputes and their decisions."""
     rows = disputes.of_operator(context.store, context.account)
     answer = context.page("app/disputes.html", rows=_listed(context, rows), is_own=True)
     disputes.mark_read(context.store, context.account)
@@ -41,7 +41,7 @@ def dispute_form(criterion_id: str, call_id: str, context: Annotated[RequestCont
 
 @router.post("/dispute")
 def dispute(context: Annotated[RequestContext, require_permission("dispute")]) -> Response:
-    """Keep a dispute."""
+    """Save a dispute."""
     call, criterion_id = context.call(context.given("call_id"), "disputed"), context.given("criterion_id")
     marked = _marked(context, call).get(criterion_id)
     if marked is None:
@@ -59,13 +59,13 @@ def dispute(context: Annotated[RequestContext, require_permission("dispute")]) -
 
 @router.get("/disputes")
 def all_of_them(context: Annotated[RequestContext, require_permission("decide_disputes")]) -> HTMLResponse:
-    """The disputes of the centres that a manager sees, those to decide first."""
+    """The disputes of a manager's centres, open ones first."""
     return context.page("app/disputes.html", rows=_listed(context, disputes.of_centres(context.store, context.account)), is_own=False)
 
 
 @router.get("/disputes/{dispute_id}")
 def one(dispute_id: int, context: Annotated[RequestContext, require_permission("decide_disputes")]) -> Response:
-    """A dispute with what it is about, and the form to decide it; before that, a call of the blind sample has to be judged."""
+    """A dispute with its subject, and the form to decide it; a call of the blind sample must be judged first."""
     found = _found(context, dispute_id)
     return context.to_blind_form(found["call_id"]) if found["call_id"] in context.withheld else _one(context, found)
 
@@ -106,7 +106,7 @@ def _found(context: RequestContext, dispute_id: int) -> Row:
     found = disputes.find(context.store, dispute_id) if dispute_id < 2**62 else None
     if found is None:
         context.refuse(404, "opened", f"dispute {dispute_id}")
-    context.call(found["call_id"])  # of a centre that this person sees
+    context.call(found["call_id"])  # checks access to the call's centre
     return found
 
 

@@ -1,4 +1,4 @@
-"""A reviewer evaluates a call, blind where it belongs to the sample, and compares afterwards; what is filled in is saved as a draft meanwhile."""
+"""Evaluation of a call by a reviewer, blind if it belongs to the sample, with a comparison afterwards and drafts meanwhile."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ router = APIRouter()
 
 @router.get("/evaluate/{call_id:path}")
 def form(call_id: str, context: Annotated[RequestContext, require_permission("review")]) -> HTMLResponse:
-    """The form of a call, with its words and its sound, filled in as the draft has it."""
+    """The form of a call, with its transcript and its sound, filled in from the draft."""
     call = context.call(call_id)
     return _form(context, call, drafts.find(context.store, context.account, call["call_id"]))
 
 
 @router.post("/evaluate")
 def keep(context: Annotated[RequestContext, require_permission("review")]) -> Response:
-    """Save an evaluation and go on to the comparison; what does not fit is told at its field, and nothing that was filled in is lost."""
+    """Save an evaluation and continue to the comparison; errors are displayed at their fields, and all values are preserved."""
     call = context.call(context.given("call_id"), "evaluated")
     machine, turns = _machine(context, call), _turns(context, call)
     answers: list[HumanVerdict] = []
@@ -57,7 +57,7 @@ def keep(context: Annotated[RequestContext, require_permission("review")]) -> Re
 
 @router.post("/evaluate/draft")
 def save_draft(context: Annotated[RequestContext, require_permission("review")]) -> Response:
-    """Save what is filled in so far; the page sends it while somebody fills in the form."""
+    """Save a draft; the page sends it while the reviewer fills in the form."""
     return JSONResponse({"saved_at": keep_draft(context)})
 
 
@@ -71,7 +71,7 @@ def discard_draft(context: Annotated[RequestContext, require_permission("review"
 
 @router.post("/evaluate/waive")
 def waive(context: Annotated[RequestContext, require_permission("review")]) -> Response:
-    """Show the results of a call, or of a centre's whole sample, without judging blind first: from then on no evaluation of it counts as blind."""
+    """Show the results of a call, or of a centre's whole sample, without a blind review: later evaluations of it do not count as blind."""
     if context.given("call_id"):
         calls = [context.call(context.given("call_id"), "blind_waived")]
     else:
@@ -88,7 +88,7 @@ def waive(context: Annotated[RequestContext, require_permission("review")]) -> R
 
 @router.get("/compared/{call_id:path}")
 def compared(call_id: str, context: Annotated[RequestContext, require_permission("review")]) -> Response:
-    """What the machine and each person said of a call, and what counts; for a reviewer who has yet to judge it blind, the form to do so."""
+    """The automatic and human verdicts on a call, and the resolved ones; for a reviewer who must still judge it blind, the form."""
     call = context.call(call_id)
     if call["call_id"] in context.withheld:
         return context.to_blind_form(call["call_id"])
@@ -109,7 +109,10 @@ def compared(call_id: str, context: Annotated[RequestContext, require_permission
 
 
 def keep_draft(context: RequestContext) -> float:
-    """Save the form of a request as the draft of its call; when that was. Raises RefusedError for a call that the account does not see."""
+    """Save the form of a request as the draft of its call; return when.
+
+    Raises RefusedError for a call that the account may not see.
+    """
     call = context.call(context.given("call_id"), "evaluated")
     criteria = [row["criterion_id"] for row in _machine(context, call)]
     answers = drafts.read_form(lambda name: context.given(name, 4000), criteria, _turns(context, call))
@@ -119,7 +122,7 @@ def keep_draft(context: RequestContext) -> float:
 def _form(
     context: RequestContext, call: Row, draft: Draft | None, problems: dict[str, tuple[str, str]] | None = None, status: int = 200
 ) -> HTMLResponse:
-    """The form as a request sent it, or as the draft has it; `problems` are a field and a sentence by criterion."""
+    """The form from a request or from the draft; `problems` are a field and a message by criterion."""
     shown, machine = context.presenter(call["centre_id"]), _machine(context, call)
     is_blind = call["call_id"] in context.withheld
     if not is_blind:
@@ -138,7 +141,7 @@ def _form(
         | {field: filled.get(f"{field}_{row['criterion_id']}", "") for field in FIELDS}
         for row in machine
     ]
-    # quotes go to the first criterion with a problem, else to the one that was worked on last
+    # quotes go to the first criterion with a problem, else to the one edited last
     ids = [row["criterion_id"] for row in machine]
     wrong = [name for name in ids if name in (problems or {})]
     current = wrong[0] if wrong else filled.get(CURRENT) if filled.get(CURRENT) in ids else ids[0]
@@ -154,7 +157,7 @@ def _head(context: RequestContext, shown: Presenter, call: Row) -> dict[str, Any
 
 
 def _machine(context: RequestContext, call: Row) -> list[Row]:
-    """What the machine said of a call's first scorecard, in the order of the scorecard: an order by verdict would tell it."""
+    """The automatic verdicts on a call's first scorecard, in the order of the scorecard: an order by verdict would reveal it."""
     rows = context.published.of_calls("criterion_results", [call["call_id"]], "scorecard_id, criterion_id", more="judge = 'machine'")
     profile = context.presenter(call["centre_id"]).profile
     order = {c.criterion_id: n for n, c in enumerate(profile.scorecard.criteria)} if profile else {}
@@ -165,7 +168,7 @@ def _machine(context: RequestContext, call: Row) -> list[Row]:
 
 
 def _turns(context: RequestContext, call: Row) -> list[Row]:
-    """The turns as they may be quoted: masked for everybody, because quotes are kept."""
+    """The turns for quoting: masked for everybody, because quotes are stored."""
     return resolved_verdicts.read(context.published, context.store, call, is_masked=True)["turns"]
 
 

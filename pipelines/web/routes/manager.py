@@ -1,4 +1,4 @@
-"""What a quality manager works with: the centres, a centre at a glance, the queue of calls to review, operators side by side, and Excel."""
+"""Pages of a quality manager: the centres, a centre at a glance, the review queue, operators side by side, and Excel exports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCORE_COLUMNS = {
 
 @router.get("/")
 def start(context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
-    """The centres that this person sees; an operator's own page, and the only centre of who sees one."""
+    """The centres of this account; redirects an operator to their own page, and an account of one centre to that centre."""
     account = context.account
     if account.role == "operator":
         return context.go("/" + operator_path(sorted(account.centres)[0], account.operator_id or ""))
@@ -54,7 +54,7 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
 
 @router.get("/centres/{centre_id}")
 def centre(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
-    """A centre at a glance: what changed, what needs a person, what the centre asks, trends, and what could not be scored."""
+    """A centre at a glance: changes, calls that need a person, the centre's questions, trends, and calls that could not be graded."""
     values = glance(context, centre_id)
     centre_id, total, shown = values["centre"]["centre_id"], values["total"], context.presenter(centre_id)
     published = context.published
@@ -72,7 +72,7 @@ def centre(centre_id: str, context: Annotated[RequestContext, require_permission
 
 
 def glance(context: RequestContext, centre_id: str) -> dict[str, Any]:
-    """The sums of a centre that this account sees, as the page and the sheet of paper show them. Raises RefusedError otherwise."""
+    """The figures of a centre for its page and its printed sheet. Raises RefusedError for a centre outside the account's access."""
     centre_id = context.centre(centre_id)
     published, shown = context.published, context.presenter(centre_id)
     total = next(t for t in all_totals(context) if t["centre_id"] == centre_id)
@@ -87,7 +87,7 @@ def glance(context: RequestContext, centre_id: str) -> dict[str, Any]:
 
 @router.get("/centres/{centre_id}/queue")
 def queue(centre_id: str, context: Annotated[RequestContext, require_permission("review")], kind: str = "unsure") -> HTMLResponse:
-    """Calls that a person should listen to, of one kind; what was listened to stands last."""
+    """Review queue: calls of one kind that a person should listen to; reviewed ones are last."""
     centre_id = context.centre(centre_id)
     kind = kind if kind in evaluations.KINDS else "unsure"
     sample = blind.sampled(context.published, context.store, centre_id)
@@ -102,7 +102,7 @@ def queue(centre_id: str, context: Annotated[RequestContext, require_permission(
 
 @router.post("/reviewed")
 def reviewed(context: Annotated[RequestContext, require_permission("review")]) -> Response:
-    """Mark a call as reviewed by this person, and go on to the queue."""
+    """Mark a call as reviewed by this person, and continue to the queue."""
     call = context.call(context.given("call_id"), "reviewed")
     evaluations.mark_reviewed(context.store, context.account, call["call_id"])
     context.note("reviewed", call["call_id"], call["centre_id"])
@@ -113,7 +113,7 @@ def reviewed(context: Annotated[RequestContext, require_permission("review")]) -
 def operators(
     centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")], by: str = "all", start: date | None = None
 ) -> HTMLResponse:
-    """Operators side by side in a month or week, in groups that cannot be told apart."""
+    """Operators side by side in a month or week, in groups without a significant difference."""
     centre_id = context.centre(centre_id)
     by = by if by in PERIODS else "all"
     rows = _operator_rows(context, centre_id, by)
@@ -163,19 +163,19 @@ def on_paper(centre_id: str, context: Annotated[RequestContext, require_permissi
 
 
 def warm(published: SnapshotReader) -> None:
-    """What takes long with many calls."""
+    """Compute what takes long with many calls."""
     aggregates_cache.warm(published)
     for by in PERIODS:
         _all_operators(published, by)
 
 
 def all_totals(context: RequestContext) -> list[Row]:
-    """The sums of every centre, worked out once for each published copy."""
+    """The totals of every centre, computed once per published copy."""
     return aggregates_cache.totals(context.published)
 
 
 def _changed(context: RequestContext, shown: Presenter, weeks: list[Row]) -> dict[str, Any] | None:
-    """The latest week with calls beside the one before it; None while there is only one."""
+    """The latest week with calls compared with the one before; None while there is only one."""
     if len(weeks) < 2:
         return None
     now, before = weeks[-1], weeks[-2]
@@ -188,7 +188,7 @@ def _changed(context: RequestContext, shown: Presenter, weeks: list[Row]) -> dic
 
 
 def _queued(context: RequestContext, centre_id: str, kind: str) -> list[Row]:
-    """The calls of one kind that a person should listen to, listened to or not."""
+    """The calls of one kind that a person should listen to, reviewed or not."""
     published = context.published
     if kind == "sample":
         return blind.sampled(published, context.store, centre_id)
@@ -197,7 +197,7 @@ def _queued(context: RequestContext, centre_id: str, kind: str) -> list[Row]:
 
 
 def _listed(context: RequestContext, shown: Presenter, rows: list[Row], kind: str) -> list[Row]:
-    """Rows of the queue as it shows them, without those in which a person has decided what they stand there for."""
+    """The displayed rows of the queue, without those whose open points a person has decided."""
     ids = [row["call_id"] for row in rows]
     done, heard = evaluations.reviews(context.store, ids), listening.latest(context.store, ids)
     return [
@@ -215,13 +215,13 @@ def _waits(row: Row, kind: str) -> bool:
 
 
 def _operator_rows(context: RequestContext, centre_id: str, by: str) -> list[Row]:
-    """A centre's operators in every month or week, or over everything published."""
+    """A centre's operators in every month or week, or over all published calls."""
     return [row for row in _all_operators(context.published, by) if row["centre_id"] == centre_id]
 
 
 def _all_operators(published: SnapshotReader, by: str) -> list[Row]:
-    """The operators of all centres at once, because the views are worked out for all whoever is asked for."""
-    if by == "all":  # the view of scorecards has no such period
+    """The operators of all centres at once, because the views compute all of them for any query."""
+    if by == "all":  # the scorecard view has no such period
         columns = ", ".join(c if c in SCORE_COLUMNS else f"null as {c}" for c in OPERATOR_COLUMNS)
         sql = f"select centre_id, {columns} from operator_scores where period = ? order by operator_id"
     else:

@@ -1,4 +1,4 @@
-"""Coming in through an OpenID provider, where `openid.yaml` names one: off to it, and back."""
+"""Sign-in through an OpenID provider, where `openid.yaml` names one: the redirect to it, and the callback."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ log = logging.getLogger("callgrade")
 router = APIRouter()
 BACK = "/sign-in/openid/back"
 _PATH = "/sign-in/openid"
-COOKIE = Cookie("callgrade_openid", path=_PATH, max_age_s=LONGEST_TRY_S)  # ties what comes back to the browser that was sent
+COOKIE = Cookie("callgrade_openid", path=_PATH, max_age_s=LONGEST_TRY_S)  # binds the callback to the browser that was redirected
 
 
 @router.get(_PATH)
 def begin(request: Request, next: str = "") -> Response:
-    """Send the browser to the provider."""
+    """Redirect the browser to the provider."""
     site: Site = request.app.state.site
     openid = _openid(site)
     held = COOKIE.read(request)
@@ -45,7 +45,7 @@ def begin(request: Request, next: str = "") -> Response:
 
 @router.get(BACK)
 def back(request: Request) -> Response:
-    """Take somebody in whom the provider vouches for and whose groups have a role."""
+    """Sign in a user whom the provider authenticated and whose groups have a role."""
     site: Site = request.app.state.site
     openid = _openid(site)
     address = address_of(request)
@@ -55,7 +55,7 @@ def back(request: Request) -> Response:
     except OpenIdError as error:
         return _failed(request, site, error)
     except NotLetInError as error:
-        log.warning("OpenID: somebody was not let in: %s", error)
+        log.warning("OpenID: access denied: %s", error)
         audit.write(site.store, None, address, "sign_in", f"{error.name[:64]} by OpenID: {error}", outcome="refused")
         return sign_in_form(request, 403, wording(language_of(request))("openid_no_role"), next_path=next_path)
     changes = administration.changes(before, account) if before else administration.added(account)
@@ -78,12 +78,12 @@ def _not_there() -> NoReturn:
 
 
 def _back(request: Request, site: Site) -> str:
-    """Where the provider sends people back to; the guard has seen to it that the host is ours."""
+    """The redirect URI; the guard has checked that the host is ours."""
     return f"{'https' if site.is_https else 'http'}://{request.headers['host']}{BACK}"
 
 
 def _failed(request: Request, site: Site, error: OpenIdError) -> Response:
-    log.warning("OpenID: a sign-in was refused: %s", error)
+    log.warning("OpenID: sign-in failed: %s", error)
     audit.write(site.store, None, address_of(request), "sign_in", f"by OpenID: {error}", outcome="refused")
     status = 429 if isinstance(error, TooManyRedirectsError) else 401
     return sign_in_form(request, status, wording(language_of(request))("openid_failed"), next_path=error.next_path)

@@ -1,4 +1,4 @@
-"""An operator's page: for the operator own calls and criteria, for others those of somebody at one of their centres."""
+"""An operator's page: own calls and criteria for the operator, and for others those of an operator at one of their centres."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def operator(centre_id: str, operator_id: str, context: Annotated[RequestContext
 
 @router.get("/scorecards/{centre_id}/{operator_id:path}")
 def scorecard(centre_id: str, operator_id: str, context: Annotated[RequestContext, require_permission("export")]) -> Response:
-    """An operator's scorecard on paper."""
+    """An operator's scorecard as PDF."""
     centre_id = context.operator(centre_id, operator_id)
     context.limit_exports(f"{centre_id}/{operator_id}.pdf", centre_id)
     content = pdf.operator_pages(_page_values(context, centre_id, operator_id, CALLS_ON_PAPER), now().date(), context.w)
@@ -44,7 +44,7 @@ def _page_values(context: RequestContext, centre_id: str, operator_id: str, most
         context.refuse(404, "opened", operator_id, centre_id)
     by_operator = aggregates_cache.operators_criteria(published, centre_id)
     calls = blind.without(aggregates_cache.operators_calls(published, centre_id, operator_id, most), context.withheld)
-    if context.withheld:  # all of them, so that which ones are listed tells nothing
+    if context.withheld:  # all of them, so that the selection reveals nothing
         calls += [
             c
             for c in blind.sampled(published, context.store, centre_id)

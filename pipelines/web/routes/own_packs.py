@@ -1,4 +1,4 @@
-"""The packs that a trainer made for an operator, for that operator: to be played, not to be taken along or changed."""
+"""The coaching packs made for an operator, for playback by that operator: no download, no changes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NAV = (NavItem("/my-packs", "my_packs", "learn"),)
 
 @router.get("/my-packs")
 def own(context: Annotated[RequestContext, require_permission("learn")]) -> HTMLResponse:
-    """The packs made for this operator whose time is not over."""
+    """The unexpired packs made for this operator."""
     rows = packs.made_for(context.store, context.account)
     return context.page("app/own_packs.html", packs=[row | {"until": packs.day_of(row["expires_at"])} for row in rows])
 
 
 @router.get("/my-packs/{pack_id}")
 def one(pack_id: str, context: Annotated[RequestContext, require_permission("learn")]) -> HTMLResponse:
-    """A pack: played one moment after another. Calls of other operators bear no id here."""
+    """A pack: its moments are played one after another. Calls of other operators have no id here."""
     pack = _pack(context, pack_id)
     shown = context.presenter(pack["centre_id"])
     moments = moment_rows(context, shown, pack, packs.moments_of(context.store, pack_id))
@@ -37,7 +37,7 @@ def one(pack_id: str, context: Annotated[RequestContext, require_permission("lea
 
 @router.get("/my-packs/{pack_id}/sound/{moment_id}")
 def sound(pack_id: str, moment_id: str, context: Annotated[RequestContext, require_permission("learn")]) -> Response:
-    """The sound of a moment, beeped; each hearing is noted."""
+    """The sound of a moment, beeped; each playback is recorded."""
     pack = _pack(context, pack_id)
     moment = next((m for m in packs.moments_of(context.store, pack_id) if m["moment_id"] == moment_id), None)
     call = calls_of(context, pack, [moment]).get(moment_id) if moment else None
@@ -47,7 +47,7 @@ def sound(pack_id: str, moment_id: str, context: Annotated[RequestContext, requi
 
 
 def _pack(context: RequestContext, pack_id: str) -> Row:
-    """A pack made for this operator. Raises RefusedError for any other, as for one that there is not."""
+    """A pack made for this operator. Raises RefusedError for any other, the same as for a missing one."""
     found = packs.made_for(context.store, context.account, pack_id)
     if not found:
         context.refuse(404, "opened", f"pack {pack_id}")

@@ -1,4 +1,4 @@
-"""Signing in again without losing what is filled in: how a page learns that its session has ended, and what becomes of a form that was sent without one."""
+"""Signing in again without losing form data: detection of an ended session, and forms submitted without one."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ router = APIRouter()
 
 @router.get("/sign-in/session")
 def session_state(context: Annotated[RequestContext, require_permission(None)]) -> Response:
-    """Whose session the browser holds, and the token that its forms carry; without a session the browser is led to the sign-in page."""
+    """The account of the browser's session, and the token of its forms; without a session, a redirect to the sign-in page."""
     return JSONResponse({"account": context.account.name, "token": context.token})
 
 
 @router.get("/sign-in/done")
 def signed_in(context: Annotated[RequestContext, require_permission(None)]) -> HTMLResponse:
-    """Where a window ends in which somebody signed in for another one."""
+    """The final page of a window opened to sign in again."""
     return context.page("app/error.html", context=None, said=context.w("signed_in_window"), hint=context.w("signed_in_window_hint"))
 
 
 def send_again(request: Request, site: Site, session: Session, carried: PendingForm) -> Response:
-    """After signing in: an evaluation becomes a draft of the account and its form is opened; any other form is shown to be sent."""
+    """After signing in: an evaluation becomes a draft of the account and its form is opened; any other form is displayed for submission."""
     if carried.path == "/evaluate":
         with site.snapshot.read() as published:
             context = RequestContext(request, site, session, published, carried.form)
@@ -38,7 +38,7 @@ def send_again(request: Request, site: Site, session: Session, carried: PendingF
                 evaluate.keep_draft(context)
                 return context.go(f"/{evaluate_path(context.given('call_id'))}")
             except RefusedError:
-                pass  # a call that this account does not see: sending the form again says so, and notes it
+                pass  # a call that this account may not see: submitting the form again reports and records it
     w = wording(language_of(request, session.account))
     values = {
         "context": None, "account": session.account, "here": "/sign-in", "token": sessions.form_token(site.store, session.session_hash), "carried": carried,

@@ -1,4 +1,4 @@
-"""What a trainer works with: moments to look for and hear, coaching packs made of them, and packs proposed for each month."""
+"""Pages of a trainer: search for moments, coaching packs, and packs proposed for each month."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ LONGEST_SEARCH = 100
 
 
 def warm(published: SnapshotReader) -> None:
-    """Work out what is proposed, for each published copy ahead of whoever asks."""
+    """Compute the proposals ahead of the first request for each published copy."""
     for row in published.rows("select distinct centre_id from calls where centre_id is not null"):
         _proposed(published, row["centre_id"])
 
 
 @router.get("/trainer")
 def start(context: Annotated[RequestContext, require_permission("coach")]) -> HTMLResponse:
-    """The packs of one's centres, and those proposed for the latest months."""
+    """The packs of the account's centres, and those proposed for the latest months."""
     rows = packs.of_account(context.store, context.account)
     names = {centre_id: context.presenter(centre_id) for centre_id in context.centres()}
     proposed = [p for centre_id in names for p in _proposed(context.published, centre_id)]
@@ -58,7 +58,7 @@ def search(
     context: Annotated[RequestContext, require_permission("coach")], centre: str = "", criterion: str = "", verdict: str = "", act: str = "", finding: str = "",
     severity: str = "", outcome: str = "", topic: str = "", client_type: str = "", operator: str = "", text: str = "", exact: str = "", pack: str = "",
 ) -> HTMLResponse:  # fmt: skip
-    """Moments that fit what was asked, each to be heard, read in its call, or put into a pack."""
+    """Moments that match the search, each to be played, read in its call, or added to a pack."""
     chosen = context.centre(centre) if centre else None
     wanted = MomentQuery(
         (chosen,) if chosen else tuple(context.centres()), criterion[:100] or None, verdict if verdict in ("pass", "fail") else None,
@@ -78,7 +78,7 @@ def search(
 
 @router.post("/trainer/packs")
 def make(context: Annotated[RequestContext, require_permission("coach")]) -> Response:
-    """A new pack: an empty one, one of chosen moments, or one that was proposed."""
+    """Create a pack: empty, of chosen moments, or from a proposal."""
     keys = context.all_given("moment")
     calls = [context.call(moments.call_of(key), "pack_changed") for key in keys[: packs.MOST_MOMENTS]]
     centre_id = context.centre(context.given("centre") or (calls[0]["centre_id"] if calls else ""))
@@ -103,13 +103,13 @@ def make(context: Annotated[RequestContext, require_permission("coach")]) -> Res
 
 @router.get("/trainer/packs/{pack_id}")
 def pack_page(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> HTMLResponse:
-    """A pack: played one after another, each moment with its context; its order, notes and end changed."""
+    """A pack: its moments are played one after another, each with its context; its order, notes and expiry can be changed."""
     return _pack_page(context, _pack(context, pack_id))
 
 
 @router.post("/trainer/packs/{pack_id}")
 def change(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
-    """Change what a pack is called, for whom it is and until when, or remove it."""
+    """Change a pack's title, operator and expiry, or remove it."""
     pack = _pack(context, pack_id)
     if context.given("do") == "remove":
         packs.remove(context.site.settings, context.store, pack_id)
@@ -129,14 +129,14 @@ def change(pack_id: str, context: Annotated[RequestContext, require_permission("
         operator_id=operator_id, is_disguised=context.given("disguised") == "1",
         expires=_day(context, context.given("until"), packs.day_of(pack["expires_at"])),
     )  # fmt: skip
-    packs.remove_expired(context.site.settings)  # what was made with or without the other voice is not asked for again
+    packs.remove_expired(context.site.settings)  # files made with the other setting of the voice disguise are no longer needed
     context.note("pack_changed", pack_id, pack["centre_id"])
     return context.go(f"/trainer/packs/{pack_id}")
 
 
 @router.post("/trainer/packs/{pack_id}/moments")
 def add(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
-    """Put chosen moments into a pack."""
+    """Add chosen moments to a pack."""
     pack = _pack(context, pack_id)
     packs.add(context.store, pack, _found(context, context.all_given("moment")))
     context.note("pack_changed", pack_id, pack["centre_id"])
@@ -145,7 +145,7 @@ def add(pack_id: str, context: Annotated[RequestContext, require_permission("coa
 
 @router.post("/trainer/packs/{pack_id}/moments/{moment_id}")
 def change_moment(pack_id: str, moment_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
-    """Move a moment, take it out, or change what is said of it."""
+    """Move a moment, remove it, or change its kind and notes."""
     pack = _pack(context, pack_id)
     _moment(context, pack, moment_id)
     what = context.given("do")
@@ -163,7 +163,7 @@ def change_moment(pack_id: str, moment_id: str, context: Annotated[RequestContex
 
 @router.get("/trainer/packs/{pack_id}/sound/{moment_id}")
 def sound(pack_id: str, moment_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
-    """The sound of a moment, beeped for whoever hears it."""
+    """The sound of a moment, beeped for every listener."""
     pack = _pack(context, pack_id)
     moment = _moment(context, pack, moment_id)
     call = context.call(moment["call_id"], "heard_clip")
@@ -172,7 +172,7 @@ def sound(pack_id: str, moment_id: str, context: Annotated[RequestContext, requi
 
 @router.get("/trainer/packs/{pack_id}/export.zip")
 def export(pack_id: str, context: Annotated[RequestContext, require_permission("coach")]) -> Response:
-    """The pack to take along: sounds, transcript, a page that opens without a network, and a side-car."""
+    """The pack as a download: sounds, transcript, an offline page, and a sidecar."""
     pack = _pack(context, pack_id)
     context.limit_exports(f"{pack_id}.zip", pack["centre_id"])
     shown = context.presenter(pack["centre_id"])
@@ -192,7 +192,7 @@ def export(pack_id: str, context: Annotated[RequestContext, require_permission("
 
 
 def sounding(context: RequestContext, pack: Row, moment: Row, call: Row) -> Response:
-    """The sound of a moment whose call was looked up, and a note that it was heard."""
+    """The sound of a moment whose call was looked up; the playback is recorded."""
     wanted = pack_sound.piece(context.site.settings, context.published, pack, moment, call)
     try:
         file = pack_sound.cut(context.site.sounds, context.published, moment, call, wanted)
@@ -204,7 +204,7 @@ def sounding(context: RequestContext, pack: Row, moment: Row, call: Row) -> Resp
 
 
 def _pack(context: RequestContext, pack_id: str) -> Row:
-    """A pack that this person may see. Raises RefusedError otherwise: expired, of another centre, or none, it cannot be told which."""
+    """A pack that this account may see. Raises RefusedError otherwise, without distinguishing expired, foreign and missing ones."""
     pack = packs.find(context.store, context.account, pack_id)
     if pack is None:
         context.refuse(404, "opened", f"pack {pack_id}")
@@ -212,7 +212,7 @@ def _pack(context: RequestContext, pack_id: str) -> Row:
 
 
 def _pack_page(context: RequestContext, pack: Row, status: int = 200, problem: str = "") -> HTMLResponse:
-    """The page of a pack that was looked up; with a problem, its form as it was filled in."""
+    """The page of a pack that was looked up; with an error, its form with the submitted values."""
     shown, centre_id = context.presenter(pack["centre_id"]), pack["centre_id"]
     rows, until = packs.moments_of(context.store, pack["pack_id"]), packs.day_of(pack["expires_at"])
     typed = {
@@ -239,7 +239,7 @@ def _moment(context: RequestContext, pack: Row, moment_id: str) -> Row:
 
 
 def _found(context: RequestContext, keys: Sequence[str]) -> list[Row]:
-    """The moments of keys that came with a form, each in a call that this person may see."""
+    """The moments of submitted keys, each in a call that this account may see."""
     made = []
     for key in list(dict.fromkeys(keys))[: packs.MOST_MOMENTS]:
         call = context.call(moments.call_of(key), "pack_changed")
@@ -251,7 +251,7 @@ def _found(context: RequestContext, keys: Sequence[str]) -> list[Row]:
 
 
 def calls_of(context: RequestContext, pack: Row, moments: Sequence[Row]) -> dict[str, Row]:
-    """The calls of moments by moment, where they are still of the pack's centre and their recordings those that the moments were chosen from."""
+    """The calls of moments by moment, if they are still of the pack's centre and have the recordings the moments were selected from."""
     ids = sorted({moment["call_id"] for moment in moments})
     calls = {row["call_id"]: row for row in context.published.of_calls("calls", ids, "call_id", more="status = 'graded'")}
     found = {moment["moment_id"]: (moment, calls[moment["call_id"]]) for moment in moments if moment["call_id"] in calls}
@@ -262,7 +262,7 @@ def calls_of(context: RequestContext, pack: Row, moments: Sequence[Row]) -> dict
 
 
 def moment_rows(context: RequestContext, shown: Presenter, pack: Row, rows: Sequence[Row]) -> list[Row]:
-    """The moments of a pack that was looked up, as its page shows them; one without its words where the recording is another one now."""
+    """The moments of a pack for its page; without words where the recording has been replaced."""
     calls = calls_of(context, pack, rows)
     there = [row for row in rows if row["moment_id"] in calls]
     cut = pack_sound.pieces(context.site.settings, context.published, pack, [(row, calls[row["moment_id"]]) for row in there])
@@ -332,7 +332,7 @@ def _criteria(centres: Sequence[Presenter]) -> list[tuple[str, str]]:
 
 
 def _values(context: RequestContext) -> dict[str, Any]:
-    """What there is to choose from: topics of the centres' profiles, and what the strings name of types and outcomes."""
+    """The search options: topics of the centres' profiles, and the types and outcomes named in the strings."""
     profiles = [load_centre(c) for c in context.centres() if c in centre_ids()]
     topics = list(dict.fromkeys(topic for profile in profiles for topic in profile.topics))
     return {
@@ -348,7 +348,7 @@ def _usual_end(context: RequestContext) -> date:
 
 
 def _day(context: RequestContext, text: str, otherwise: date) -> date:
-    """The day of a form, from today until calls are forgotten; the one before where none can be read."""
+    """The day of a form, from today until calls are forgotten; `otherwise` where it cannot be parsed."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
