@@ -74,8 +74,8 @@ def test_the_command_says_how_many_rows_it_wrote(published: Settings, tmp_path: 
     ("what", "name", "says"),
     [
         ("operator_scorecard", "x.xlsx", "Did you mean operator_scorecards"),
-        ("calls", "x.csv", "name the file with one of"),
-        ("calls", "nowhere/x.xlsx", "the folder .* is not there"),
+        ("calls", "x.csv", "the file name must end in one of"),
+        ("calls", "nowhere/x.xlsx", "the folder .* does not exist"),
         ("gone.sql", "x.xlsx", "cannot be read"),
         ("delete from calls", "x.xlsx", "There is no view"),
     ],
