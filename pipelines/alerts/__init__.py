@@ -1,4 +1,4 @@
-"""Alerts: what somebody must know soon, told once by e-mail or webhook, with ids, counts and a link and nothing personal."""
+"""Alerts: urgent conditions reported once by e-mail or webhook, with ids, counts and a link, and no personal data."""
 
 from __future__ import annotations
 

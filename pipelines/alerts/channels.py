@@ -1,4 +1,4 @@
-"""How an alert leaves the machine: a letter over SMTP, or JSON to a webhook. Nothing of a call is read here, so nothing of it can be sent."""
+"""Alert channels: e-mail over SMTP, or JSON to a webhook. This module reads no call data, so it cannot send any."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT_S = 20.0
 
 
 class UndeliveredError(Exception):
-    """A message was not taken; the text says why, `is_final` that trying again at once is of no use."""
+    """A message was not accepted; the text is the reason, `is_final` means that an immediate retry is of no use."""
 
     def __init__(self, why: str, *, is_final: bool = False) -> None:
         super().__init__(why)
@@ -31,7 +31,10 @@ class UndeliveredError(Exception):
 
 
 def send(channel: Channel, alert_id: str, subject: str, text: str, body: Mapping[str, Any]) -> None:
-    """Hand a message to a channel. Raises UndeliveredError when it was not taken, MisconfiguredError when a secret is missing."""
+    """Send a message through a channel.
+
+    Raises UndeliveredError when it was not accepted, MisconfiguredError when a secret is missing.
+    """
     subject, text = printable(subject), printable(text, keep="\n")
     if channel.email:
         _mail(channel.email, alert_id, subject, text)
@@ -74,7 +77,7 @@ def _mail(by: Email, alert_id: str, subject: str, text: str) -> None:
         raise UndeliveredError(f"the certificate of {where} is not trusted ({error.verify_message})", is_final=True) from error
     except (OSError, smtplib.SMTPException) as error:
         raise UndeliveredError(f"{where} cannot be reached ({_reason(error)})") from error
-    if refused:  # some got it: sending it all again would tell them twice
+    if refused:  # some recipients accepted it: a retry would notify them twice
         raise UndeliveredError(f"{where} refuses some of the addresses: {_codes(refused)}", is_final=True)
 
 
@@ -99,7 +102,7 @@ def _post(by: Webhook, alert_id: str, body: Mapping[str, Any]) -> None:
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """An alert goes where the file says and nowhere else."""
+    """Follows no redirects, so that alerts are sent only to the configured address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

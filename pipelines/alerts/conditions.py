@@ -1,4 +1,4 @@
-"""What the published copy says that somebody must know: threats, operators at fault, hang-ups without warning, spikes of a topic, hearing that got worse."""
+"""Alert conditions in the published copy: threats, operators at fault, unwarned hang-ups, topic spikes, worse recognition."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from pipelines.core.published import Published, Row
 
 BASELINE_DAYS = 28
 LEAST_BASELINE_DAYS = 3
-CHANCE = 1e-4  # how seldom a spike or a drop may be chance
+CHANCE = 1e-4  # the largest probability that a spike or a drop is due to chance
 
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """One thing to tell of a centre: calls by their ids, or a time."""
+    """An event of a centre to report: calls by their ids, or a time."""
 
     rule_id: str
     rule: AlertRule
     centre_id: str
-    path: str  # of the page that shows it
+    path: str  # of the page with its details
     call_ids: tuple[str, ...] = ()
-    about: str = ""  # of what is no call: a topic and a day, told once
+    about: str = ""  # of an event other than a call: a topic and a day, reported once
     values: dict[str, object] = field(default_factory=dict)
 
 
 def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[AlertEvent]:
-    """Everything that the rules ask for and that is not too old, by rule and centre. Whether it was told before is not asked here."""
+    """All events that match the rules and are recent enough, by rule and centre, including those already reported."""
     found: list[AlertEvent] = []
     since = at - timedelta(days=rulebook.not_older_than_days)
     for rule_id, rule in rulebook.rules.items():
@@ -65,7 +65,7 @@ def _calls(published: Published, rule_id: str, rule: AlertRule, since: datetime,
 
 
 def _spikes(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
-    """Hours with far more calls of a topic than the same hour of the earlier days had; one event a topic and day, its worst hour."""
+    """Hours with far more calls of a topic than the same hour on earlier days; one event per topic and day, its worst hour."""
     from scipy.stats import poisson
 
     rows = published.rows(
@@ -113,7 +113,7 @@ def _active_days(published: Published, since: datetime, at: datetime) -> dict[st
 
 
 def _recognition_quality(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
-    """Centres whose latest days were heard with clearly less certainty than the weeks before."""
+    """Centres whose recognition confidence in the latest days is clearly lower than in the weeks before."""
     rows = published.rows(
         """
         with heard as (

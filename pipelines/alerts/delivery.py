@@ -1,4 +1,4 @@
-"""Tells what was noticed: each thing once over each channel, kept in the people's file until it was taken, tried again until it is too old to matter."""
+"""Alert delivery: each event once per channel, stored in the application database and retried until it is accepted or too old."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pipelines.i18n.wording import Wording, wording
 
 log = logging.getLogger("callgrade")
 
-WAITS_S = (1.0, 4.0)  # before the second and the third try of one run
-LATER_S = (300.0, 900.0, 3600.0)  # before the tries of later runs
+WAITS_S = (1.0, 4.0)  # before the second and third attempt of one run
+LATER_S = (300.0, 900.0, 3600.0)  # before the attempts of later runs
 TOO_OLD_S = 48 * 3600.0
-HELD_S = 600.0  # by a run that sends it; another one leaves it alone so long
+HELD_S = 600.0  # claimed by the sending run; other runs skip it for that long
 MOST_IDS = 20
-# the values that a message shows, and how: what a webhook gets beside the text stays as machines read it
+# the values displayed in a message and their formats; the webhook payload has the raw values
 _SHOWN: Mapping[str, Callable[[Wording, Any], str]] = {
     "count": Wording.number, "calls": Wording.number, "usual": lambda w, calls: w.number(calls, 1),
     "now": lambda w, pct: w.pct(pct, 1), "before": lambda w, pct: w.pct(pct, 1), "topic": lambda w, topic: w.label("topics", topic),
@@ -37,7 +37,7 @@ _SHOWN: Mapping[str, Callable[[Wording, Any], str]] = {
 
 @dataclass
 class DeliveryReport:
-    """What one run did."""
+    """The results of one run."""
 
     sent: int = 0
     waiting: int = 0
@@ -46,14 +46,14 @@ class DeliveryReport:
 
 
 def run(settings: Settings) -> DeliveryReport | None:
-    """Notice what is new in the published copy and tell it; None when no alerts are set up for this site.
+    """Find new events in the published copy and report them; None when no alerts are configured for this site.
 
-    Raises MisconfiguredError when alerts.yaml is wrong. A channel that cannot be reached is no error here: see `Told.problems`.
+    Raises MisconfiguredError when alerts.yaml is invalid. An unreachable channel is no error here: see `DeliveryReport.problems`.
     """
     path = rulebook_path(settings)
     if not path.exists():
         if settings.alerts is not None:
-            raise MisconfiguredError(f"CALLGRADE_ALERTS names {path}, which is not there.")
+            raise MisconfiguredError(f"CALLGRADE_ALERTS names {path}, which does not exist.")
         return None
     rulebook = read_rulebook(path)
     with open_published(settings) as published:
@@ -64,10 +64,10 @@ def run(settings: Settings) -> DeliveryReport | None:
 
 
 def try_channels(settings: Settings) -> DeliveryReport:
-    """Send a line to every channel that says that alerts arrive here. Raises MisconfiguredError when nothing is set up."""
+    """Send a test message to every channel. Raises MisconfiguredError when no alerts are configured."""
     path = rulebook_path(settings)
     if not path.exists():
-        raise MisconfiguredError(f"No alerts are set up: write {path}; docs/alerts.md shows how.")
+        raise MisconfiguredError(f"No alerts are configured: create {path}; see docs/alerts.md.")
     told = DeliveryReport()
     for name, channel in read_rulebook(path).channels.items():
         w = wording(channel.language)
@@ -81,7 +81,7 @@ def try_channels(settings: Settings) -> DeliveryReport:
 
 
 def put(store: AppDatabase, rulebook: Rulebook, events: Sequence[AlertEvent]) -> int:
-    """Keep what has to be told and was not told before, all of it or nothing; how many messages that gives."""
+    """Store the events not reported before, all of them or none; return the number of messages."""
     made = 0
     with store.writing() as db:
         for event in events:
@@ -127,7 +127,7 @@ def put(store: AppDatabase, rulebook: Rulebook, events: Sequence[AlertEvent]) ->
 
 
 def deliver(store: AppDatabase, rulebook: Rulebook) -> DeliveryReport:
-    """Send what waits and may be tried now."""
+    """Send the stored messages that are due."""
     told = DeliveryReport()
     for row in store.rows(
         "select * from alerts where sent_at is null and given_up_at is null and try_after <= ? order by made_at", present()
@@ -137,7 +137,7 @@ def deliver(store: AppDatabase, rulebook: Rulebook) -> DeliveryReport:
         channel = rulebook.channels.get(row["channel"])
         try:
             if channel is None:
-                raise UndeliveredError("this channel no longer stands in alerts.yaml")
+                raise UndeliveredError("this channel is no longer in alerts.yaml")
             body = json.loads(row["body"])
             subject, text = _written(wording(channel.language), body)
             _send_now(channel, row["alert_id"], subject, text, body)
@@ -147,13 +147,13 @@ def deliver(store: AppDatabase, rulebook: Rulebook) -> DeliveryReport:
         with store.writing() as db:
             db.execute("update alerts set sent_at = ?, body = '', error = null where alert_id = ?", [present(), row["alert_id"]])
         told.sent += 1
-        log.info("alert %s of rule %s told to %s", row["alert_id"], row["rule_id"], row["channel"])
+        log.info("alert %s of rule %s sent to %s", row["alert_id"], row["rule_id"], row["channel"])
     told.waiting = store.rows("select count(*) as n from alerts where sent_at is null and given_up_at is null")[0]["n"]
     return told
 
 
 def _send_now(channel: Channel, alert_id: str, subject: str, text: str, body: dict[str, Any]) -> None:
-    """Send with a few tries. Raises UndeliveredError as the last of them did."""
+    """Send with a few attempts. Raises the UndeliveredError of the last one."""
     for wait_s in (*WAITS_S, None):
         try:
             send(channel, alert_id, subject, text, body)
@@ -182,11 +182,11 @@ def _failed(store: AppDatabase, row: Row, why: str, told: DeliveryReport) -> Non
         )
     told.given_up += is_over
     told.problems.append(f"{row['channel']}: {why}" + ("; given up after two days" if is_over else ""))
-    log.warning("alert %s of rule %s was not told to %s: %s", row["alert_id"], row["rule_id"], row["channel"], why)
+    log.warning("alert %s of rule %s was not sent to %s: %s", row["alert_id"], row["rule_id"], row["channel"], why)
 
 
 def _body(rulebook: Rulebook, event: AlertEvent, fresh: Sequence[str], alert_id: str) -> dict[str, Any]:
-    """What may leave the machine: ids, counts, a link."""
+    """The data that may be sent: ids, counts, a link."""
     return {
         "alert_id": alert_id, "rule": event.rule_id, "kind": event.rule.kind, "centre_id": event.centre_id, "count": len(fresh) or event.values.get("calls", 1),
         **({"call_ids": list(fresh[:MOST_IDS])} if fresh and rulebook.with_ids else {}), **event.values,

@@ -1,4 +1,4 @@
-"""`alerts.yaml`: which rules there are, and over which channels they are told. Every mistake in it is told with its line."""
+"""`alerts.yaml`: the alert rules and their channels. Errors in the file are reported with their line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 
 
 class Email(FileModel):
-    """A mail server and who gets its letters."""
+    """A mail server and the recipients."""
 
     server: str
     """The name of the mail server."""
@@ -57,13 +57,13 @@ class Email(FileModel):
     port: int = Field(default=_USUAL_PORTS["starttls"], ge=1, le=65535)
     """The port of the server; when left out 587 for starttls, 465 for tls, 25 for none."""
     sender: Address = Field(alias="from")
-    """The address that letters come from."""
+    """The sender's address."""
     to: tuple[Address, ...]
-    """The addresses that letters go to."""
+    """The recipients' addresses."""
     user: str | None = None
-    """The name that the server knows this site by, where it asks for one."""
+    """The user name at the server, if it requires one."""
     password_file: SecretFile | None = None
-    """A file with the password in its first line, counted from the folder of this file."""
+    """A file with the password in its first line, relative to the folder of this file."""
 
     @model_validator(mode="before")
     @classmethod
@@ -83,21 +83,21 @@ class Email(FileModel):
 
 
 class Webhook(FileModel):
-    """An address that takes JSON; what is sent is signed where there is a secret."""
+    """An address that accepts JSON; messages are signed if there is a secret."""
 
     url: Annotated[str, AfterValidator(_hook)]
-    """Where messages are posted; https:// unless it is this machine."""
+    """The address that receives messages; https:// unless it is this machine."""
     secret_file: SecretFile | None = None
-    """A file whose first line signs what is posted, counted from the folder of this file."""
+    """A file with the signing secret in its first line, relative to the folder of this file."""
 
 
 class Channel(FileModel):
-    """A way to tell somebody, and in which language."""
+    """A way to notify somebody, and the language of its messages."""
 
     email: Email | None = None
-    """Tell by e-mail."""
+    """Notify by e-mail."""
     webhook: Webhook | None = None
-    """Tell by a webhook; a channel has either."""
+    """Notify by a webhook; a channel has one of both."""
     language: Annotated[str, OneOf(LANGUAGES)] = "en"
     """The language of the messages."""
 
@@ -109,26 +109,26 @@ class Channel(FileModel):
 
 
 class AlertRule(FileModel):
-    """When to tell whom."""
+    """A condition, and the channels it is reported to."""
 
     kind: Annotated[str, OneOf(KINDS)]
-    """What the rule notices."""
+    """The condition that the rule detects."""
     to: tuple[str, ...]
-    """The channels that are told."""
+    """The channels to notify."""
     centres: tuple[str, ...] = ()
-    """The centres that it watches; all when it is left out."""
+    """The centres that it covers; all when it is left out."""
     least_confidence: float = Field(default=0.7, ge=0, le=1)
-    """For threat, operator_at_fault and hang_up_without_warning: how certain the finding must be."""
+    """For threat, operator_at_fault and hang_up_without_warning: the least confidence of the finding."""
     topics: tuple[Annotated[str, OneOf(TOPICS)], ...] = ("outage",)
     """For topic_spike: the topics that are counted."""
     least_calls: int = Field(default=8, ge=1, le=100_000)
-    """For topic_spike: the fewest calls of a spike (8 when left out); for recognition: the fewest calls on both sides (30)."""
+    """For topic_spike: the fewest calls of a spike (8 when left out); for recognition: the fewest calls in both periods (30)."""
     times: float = Field(default=3.0, ge=1, le=100)
-    """For topic_spike: how many times as many calls as usual make a spike."""
+    """For topic_spike: the least ratio of calls to the usual number."""
     days: int = Field(default=2, ge=1, le=28)
-    """For recognition: how many of the latest days are compared."""
+    """For recognition: the number of latest days that are compared."""
     drop: float = Field(default=0.05, ge=0.001, le=1)
-    """For recognition: by how much the certainty must have dropped."""
+    """For recognition: the least drop of the confidence."""
 
     @model_validator(mode="before")
     @classmethod
@@ -144,24 +144,24 @@ class AlertRule(FileModel):
 
 
 class Rulebook(FileModel):
-    """What `alerts.yaml` says: what is noticed, and who is told of it."""
+    """The contents of `alerts.yaml`: rules and channels."""
 
     channels: Mapping[str, Channel] = Field(default_factory=dict)
-    """Ways to tell somebody, each under a name of your own."""
+    """The channels, each under a name of your choice."""
     rules: Mapping[str, AlertRule] = Field(default_factory=dict)
-    """What is noticed, each under a name of your own; what was told is remembered by it."""
+    """The rules, each under a name of your choice; reported events are recorded under that name."""
     link: Annotated[str, AfterValidator(_link)] | None = None
-    """Where `callgrade serve` answers; messages lead there."""
+    """The address of `callgrade serve`; messages link to it."""
     not_older_than_days: int = Field(default=3, ge=1, le=60)
-    """Calls that are older are never told, such as a year that is graded afterwards."""
+    """Older calls are never reported, for example when a past year is graded."""
     with_ids: bool = True
-    """Whether messages name the ids of calls; false where the ids of your call log hold telephone numbers."""
+    """Whether messages contain the ids of calls; set it to false if the ids in your call log contain telephone numbers."""
 
     @model_validator(mode="after")
     def _tells_somebody(self) -> Self:
         for rule_id, rule in self.rules.items():
             if not rule.to:
-                raise wrong(f"rule {rule_id!r} tells nobody: to needs a channel", "rules", rule_id)
+                raise wrong(f"rule {rule_id!r} notifies nobody: to needs a channel", "rules", rule_id)
             for n, name in enumerate(rule.to):
                 if name not in self.channels:
                     raise wrong(not_known("to", name, self.channels), "rules", rule_id, "to", n)
@@ -169,10 +169,10 @@ class Rulebook(FileModel):
 
 
 def rulebook_path(settings: Settings) -> Path:
-    """Where the rules of a site stand: the file of CALLGRADE_ALERTS, else alerts.yaml in the folder beside the warehouse."""
+    """The path of a site's rules: the file of CALLGRADE_ALERTS, else alerts.yaml in the folder beside the warehouse."""
     return settings.alerts or settings.site / "alerts.yaml"
 
 
 def read_rulebook(path: Path) -> Rulebook:
-    """The checked rules. Raises MisconfiguredError with file, line, value and what is allowed."""
+    """The validated rules. Raises MisconfiguredError with file, line, value and the allowed values."""
     return read_model(path, Rulebook)

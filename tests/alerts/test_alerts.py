@@ -231,7 +231,7 @@ def test_what_was_not_taken_is_tried_again_and_then_told_once(
     Hook.answers = [503, 502, 500]
     assert main(["alerts", "--warehouse", str(site.warehouse), "--rules", str(site.alerts)]) == 1
     said = capsys.readouterr()
-    assert "0 told, 1 waiting" in said.out and f"chat: 127.0.0.1:{hook} answers 500" in said.err and "very-secret" not in said.err
+    assert "0 sent, 1 waiting" in said.out and f"chat: 127.0.0.1:{hook} answers 500" in said.err and "very-secret" not in said.err
     waiting = alerts.run(site)
     assert waiting is not None and (waiting.sent, waiting.waiting) == (0, 1)  # not before its time
     at = database.present()
@@ -282,20 +282,20 @@ def test_every_channel_can_be_tried(site: Settings, mail: tuple[MailServer, int]
     server, port = mail
     write(site, EVERYTHING, port, hook)
     assert main(["alerts", "--warehouse", str(site.warehouse), "--rules", str(site.alerts), "--test"]) == 0
-    assert len(server.letters) == 1 and len(Hook.taken) == 1 and "2 told" in capsys.readouterr().out
+    assert len(server.letters) == 1 and len(Hook.taken) == 1 and "2 sent" in capsys.readouterr().out
 
 
 def test_without_a_file_nothing_is_told(published: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alerts", "--warehouse", str(published.warehouse)]) == 0
-    assert "No alerts are set up" in capsys.readouterr().out
-    with pytest.raises(MisconfiguredError, match="is not there"):
+    assert "No alerts are configured" in capsys.readouterr().out
+    with pytest.raises(MisconfiguredError, match="does not exist"):
         alerts.run(published.with_(alerts=published.site / "nothing.yaml"))
 
 
 WRONG = [
     ("rules: {a: {kind: thread, to: []}}", "kind 'thread' is not known. Did you mean 'threat'"),
     ("rules: {a: {kind: threat, to: [nobody]}}", "to 'nobody' is not known"),
-    ("rules: {a: {kind: threat, to: []}}", "tells nobody"),
+    ("rules: {a: {kind: threat, to: []}}", "notifies nobody"),
     ("rules: {a: {kind: threat, to: [], drop: 1}}", "field 'drop' is not known"),
     ("channels: {a: {}}", "needs either email or webhook"),
     ("channels: {a: {webhook: {url: http://chat.example/x}}}", "must begin with https"),
