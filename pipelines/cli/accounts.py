@@ -1,4 +1,4 @@
-"""`callgrade accounts`: who may sign in to the web application."""
+"""`callgrade accounts`: manages the accounts of the web application."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
+    """Register the sub-command."""
     parser = add_command(
-        commands, "accounts", run, "who may sign in to the web application; passwords are asked for, or read from standard input"
+        commands, "accounts", run, "manage the accounts of the web application; passwords are read from a prompt or from standard input"
     )
-    parser.add_argument("action", choices=("add", "edit", "list", "password", "close", "open"), help="what to do")
+    parser.add_argument("action", choices=("add", "edit", "list", "password", "close", "open"), help="the action")
     parser.add_argument("name", nargs="?", metavar="NAME", help="whose account")
     add_warehouse(parser)
-    parser.add_argument("--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="what an account may do")
-    parser.add_argument("--centre", action="append", default=[], metavar="ID", help="a centre that it sees; may be repeated, or all")
-    parser.add_argument("--operator-id", metavar="ID", help="for an operator: whose calls it shows, as the call log writes it")
+    parser.add_argument("--role", choices=("operator", "trainer", "analyst", "manager", "administrator"), help="the role of the account")
+    parser.add_argument("--centre", action="append", default=[], metavar="ID", help="a centre with access; may be repeated, or all")
+    parser.add_argument("--operator-id", metavar="ID", help="for an operator: the operator id in the call log")
     parser.add_argument("--new-operator", action="store_true", help="accept an --operator-id that is not in any published call yet")
-    parser.add_argument("--hears-personal-data", action=argparse.BooleanOptionalAction, help="recordings are not beeped for it")
+    parser.add_argument("--hears-personal-data", action=argparse.BooleanOptionalAction, help="recordings are not beeped for this account")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.cli import manage_accounts
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)

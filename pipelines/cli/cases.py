@@ -1,4 +1,4 @@
-"""`callgrade cases`: tests the rules against the cases that upheld disputes left."""
+"""`callgrade cases`: tests the rules on the regression cases from upheld disputes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pipelines.core.settings import PROFILES, Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    parser = add_command(commands, "cases", run, "test the rules against the cases that upheld disputes left, writing the new ones first")
+    """Register the sub-command."""
+    parser = add_command(commands, "cases", run, "write new regression cases from upheld disputes, then test the rules on all cases")
     parser.add_argument(
-        "folder", type=Path, nargs="?", metavar="FOLDER", help="where the cases lie (default: cases, in the folder beside the warehouse)"
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="folder of the cases (default: cases, in the folder beside the warehouse)"
     )
     add_warehouse(parser)
-    parser.add_argument("--profile", choices=PROFILES, help="which models read the words (default: offline)")
+    parser.add_argument("--profile", choices=PROFILES, help="the model profile (default: offline)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.reviews import regression_cases
 
     return regression_cases.run(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile), arguments.folder)

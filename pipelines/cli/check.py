@@ -9,13 +9,13 @@ from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
+    """Register the sub-command."""
     parser = add_command(commands, "check", run, "run the data checks on a warehouse")
     add_warehouse(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines import warehouse
 
     results = warehouse.check(Settings.from_environment(warehouse=arguments.warehouse))

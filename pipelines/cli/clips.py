@@ -10,9 +10,9 @@ from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    parser = add_command(commands, "clips", run, "copy coaching clips with their side-cars into a folder")
-    parser.add_argument("out", type=Path, help="folder for the clips; made when missing")
+    """Register the sub-command."""
+    parser = add_command(commands, "clips", run, "copy coaching clips with their sidecars into a folder")
+    parser.add_argument("out", type=Path, help="folder for the clips; created when missing")
     add_warehouse(parser)
     parser.add_argument("--call", metavar="CALL_ID", help="clips of one call")
     parser.add_argument("--criterion", metavar="ID", help="clips of one criterion")
@@ -20,7 +20,7 @@ def add_to(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.coaching import clip_extraction
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)

@@ -1,6 +1,6 @@
-"""The main job on the calls that the repository ships, through the real Dags: what `callgrade demo` runs.
+"""`callgrade demo`: runs the real Dags on the sample calls in the repository.
 
-Only `dags/` knows Airflow, so the Dags run in a process of their own; this side gives it its surroundings and shows what it reports.
+Only `dags/` imports Airflow, so the Dags run in a separate process; this module prepares its environment and prints its report.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pipelines.cli.options import Commands, add_command
 from pipelines.core.errors import CallgradeError
 from pipelines.core.settings import ROOT, Settings
 
-SAMPLE_CALLS = ROOT / "tests" / "calls"  # what the repository ships
+SAMPLE_CALLS = ROOT / "tests" / "calls"  # shipped with the repository
 DAGS = ("pull_calls", "grade_calls", "publish_scorecards")
 LOGGER = logging.getLogger("callgrade")
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    add_command(commands, "demo", run, "grade the calls that the repository ships, through the Airflow Dags")
+    """Register the sub-command."""
+    add_command(commands, "demo", run, "grade the sample calls in the repository with the Airflow Dags")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Grade the shipped calls into `.demo/callgrade.duckdb`, print what was found and where to look; 0 when all went well.
+    """Grade the sample calls into `.demo/callgrade.duckdb`, print the results and where to find them; 0 on success.
 
     Raises CallgradeError naming the failed task and Airflow's log.
     """
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environment(
         warehouse=ROOT / ".demo" / "callgrade.duckdb",
         recordings=SAMPLE_CALLS,
-        batch_audio_min=4.0,  # several batches of few calls, so that the tasks really map
+        batch_audio_min=4.0,  # several batches of few calls, so that the mapped tasks run in parallel
     ).with_(call_log=None)
     preflight.check(settings)
     run_dags(DAGS, settings, ROOT / ".airflow")
@@ -57,14 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def run_dags(dag_ids: tuple[str, ...], settings: Settings, airflow_home: Path) -> None:
-    """Run Dags to their end in a process of their own, with these settings and an Airflow home that needs no server.
+    """Run Dags to completion in a separate process, with these settings and an Airflow home that needs no server.
 
     Raises CallgradeError when one of them fails.
     """
     private_files.tighten(airflow_home)
     command = [sys.executable, "-m", "dags.run_local", *dag_ids]
     environment = os.environ | airflow_environment(airflow_home) | settings.as_environment()
-    error = "Airflow ended without a word"
+    error = "Airflow ended without a message"
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, encoding="utf-8"
     ) as child:
@@ -80,7 +80,7 @@ def run_dags(dag_ids: tuple[str, ...], settings: Settings, airflow_home: Path) -
 
 
 def airflow_environment(home: Path) -> dict[str, str]:
-    """What Airflow must be told to run here: a home of the project's own and the repository root as its bundle of Dags."""
+    """The environment of Airflow: a home of its own, and the repository root as its Dag bundle."""
     bundle = {"name": "callgrade", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {"path": str(ROOT)}}
     return {
         "AIRFLOW_HOME": str(home),

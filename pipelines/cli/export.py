@@ -10,15 +10,15 @@ from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
+    """Register the sub-command."""
     parser = add_command(commands, "export", run, "write a view, or the result of a query, as an Excel sheet or a Parquet file")
-    parser.add_argument("what", help="a view (operator_scorecards, calls, ...), or a file with one query that ends in .sql")
-    parser.add_argument("out", type=Path, help="the file to write: .xlsx (moments in the centre's local time) or .parquet")
+    parser.add_argument("what", help="a view (operator_scorecards, calls, ...), or a .sql file with one query")
+    parser.add_argument("out", type=Path, help="the file to write: .xlsx (timestamps in the centre's local time) or .parquet")
     add_warehouse(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.warehouse import export
 
     rows = export.export(Settings.from_environment(warehouse=arguments.warehouse), arguments.what, arguments.out)

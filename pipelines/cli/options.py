@@ -1,4 +1,4 @@
-"""What several sub-commands share: their parser, the option for the warehouse, and how a problem is told."""
+"""Shared parts of the sub-commands: their parser, the warehouse option, and error output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[ArgumentParser]"
 
 
 def add_command(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> ArgumentParser:
-    """The parser of a new sub-command, which `run` carries out; its result is the exit status."""
+    """Add the parser of a sub-command; `run` executes it and returns the exit status."""
     parser = commands.add_parser(name, help=help_text)
     parser.set_defaults(run=run)
     return parser
@@ -23,9 +23,9 @@ def add_command(commands: Commands, name: str, run: Callable[[argparse.Namespace
 
 def add_warehouse(parser: ArgumentParser) -> None:
     """Add `--warehouse`, which most sub-commands take."""
-    parser.add_argument("--warehouse", type=Path, help="the DuckDB file (default: callgrade.duckdb here, or CALLGRADE_WAREHOUSE)")
+    parser.add_argument("--warehouse", type=Path, help="the DuckDB file (default: ./callgrade.duckdb, or CALLGRADE_WAREHOUSE)")
 
 
 def tell(problem: object) -> None:
-    """Say on standard error what went wrong."""
+    """Print a problem to standard error."""
     print("callgrade:", printable(str(problem), keep="\n"), file=sys.stderr)

@@ -1,6 +1,6 @@
-"""Shows the log of a run to a person: a progress bar on a terminal, plain lines otherwise.
+"""Progress display of a run: a progress bar on a terminal, plain lines otherwise.
 
-The steps report `step n/total call_id` through the logger `callgrade`; nothing that was said in a call is ever logged.
+The steps log `step n/total call_id` through the logger `callgrade`; transcript text is never logged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _COUNTED = re.compile(r"^(?P<step>[a-z]+) (?P<done>\d+)/(?P<total>\d+) (?P<what>
 
 @contextmanager
 def show_progress() -> Iterator[None]:
-    """Attach the right display to the logger for the length of a command."""
+    """Attach the suitable display to the logger while a command runs."""
     terminal = sys.stderr.isatty()
     handler: logging.Handler = _BarHandler() if terminal else _LineHandler()
     handler.addFilter(lambda record: record.levelno >= logging.INFO)
@@ -39,7 +39,7 @@ def show_progress() -> Iterator[None]:
 
 
 class _LineHandler(logging.Handler):
-    """Plain lines: the first and the last of each count, and one at most every five seconds between."""
+    """Plain lines: the first and last of each count, and at most one every five seconds in between."""
 
     every_s = 5.0
 
@@ -57,7 +57,7 @@ class _LineHandler(logging.Handler):
 
 
 class _BarHandler(logging.Handler):
-    """One bar a step; everything else is printed above the bars."""
+    """One bar per step; everything else is printed above the bars."""
 
     def __init__(self) -> None:
         super().__init__()

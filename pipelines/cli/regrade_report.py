@@ -1,4 +1,4 @@
-"""`callgrade regrade-report`: what judging again by changed rules would change."""
+"""`callgrade regrade-report`: lists what a regrade with changed rules would change."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    parser = add_command(commands, "regrade-report", run, "what judging again by changed rules would change, before anything is loaded")
+    """Register the sub-command."""
+    parser = add_command(commands, "regrade-report", run, "list what a regrade with changed rules would change, before anything is loaded")
     add_warehouse(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.quality import regrade
 
     path = regrade.write_report(Settings.from_environment(warehouse=arguments.warehouse))

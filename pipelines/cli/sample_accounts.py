@@ -1,4 +1,4 @@
-"""Sample accounts of the demo, one of each role, so that all rooms can be looked at; never made for a warehouse of your own."""
+"""Sample accounts of the demo, one per role, to look at all pages; never created for other warehouses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pipelines.reviews import evaluations, human_verdicts
 
 
 def password_file(settings: Settings) -> Path:
-    """Where the demo keeps the password of its sample accounts, for this user's eyes only."""
+    """The file with the password of the demo's sample accounts, readable for this user only."""
     return settings.site / "sample-password.txt"
 
 
 def open_samples(settings: Settings) -> str:
-    """The password of the sample accounts, which are named like their roles and exist now; it is made up anew for each demo site."""
+    """Create the sample accounts, named like their roles, and return their password, which is random for each demo site."""
     file, store = password_file(settings), open_store(settings)
     password = file.read_text(encoding="utf-8").strip() if file.exists() else accounts.fresh_password("demo")
     with open_published(settings) as published:
@@ -44,7 +44,7 @@ def open_samples(settings: Settings) -> str:
 
 
 def _show_most_results(settings: Settings, store: AppDatabase, account: Account) -> None:
-    """Leave one call of each centre to be judged blind: with so few calls, the sample holds them all, and no result would be shown."""
+    """Leave one call of each centre to judge blind: with so few calls the sample includes all, and no result would be visible."""
     with open_published(settings) as published:
         for row in published.rows("select distinct centre_id from calls where status = 'graded' and centre_id is not null"):
             for sampled in evaluations.latest_sample(published, store, row["centre_id"])[1:]:

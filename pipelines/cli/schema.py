@@ -1,4 +1,4 @@
-"""`callgrade schema`: the JSON Schemas of the files that people write, for an editor to complete from and to check while they type."""
+"""`callgrade schema`: the JSON Schemas of the configuration files, for completion and validation in an editor."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    parser = add_command(commands, "schema", run, "print the JSON Schema of a configuration file, for an editor to complete from")
-    parser.add_argument("what", choices=FILES, help="which file; settings: the variables CALLGRADE_*")
+    """Register the sub-command."""
+    parser = add_command(commands, "schema", run, "print the JSON Schema of a configuration file, for an editor")
+    parser.add_argument("what", choices=FILES, help="the file; settings: the variables CALLGRADE_*")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +32,7 @@ def schema(name: str) -> JsonSchema:
 
 
 def profile() -> JsonSchema:
-    """The schema of a centre's profile: a criterion of criteria.yaml needs no more than its id there."""
+    """The schema of a centre's profile, in which a criterion of criteria.yaml needs only its id."""
     from pipelines.centres.profile import SHARED_CRITERIA, Centre
     from pipelines.core.yaml_lines import entries, read_yaml
 
@@ -47,7 +47,7 @@ def profile() -> JsonSchema:
 
 
 def criteria() -> JsonSchema:
-    """The schema of criteria.yaml: whole criteria under their ids; only the weight may be left to the scorecards."""
+    """The schema of criteria.yaml: complete criteria under their ids; only the weight may be left to the scorecards."""
     from pipelines.centres.profile import Centre
 
     parts = schema_of(Centre)["$defs"]
@@ -59,7 +59,7 @@ def criteria() -> JsonSchema:
 
 
 def settings() -> JsonSchema:
-    """The schema of the variables of the environment, as a mapping of them in a file of a container or a service."""
+    """The schema of the environment variables, as a mapping in a container's or service's file."""
     from models.private_files import SETTING, UMASKS
     from pipelines.core.settings import Settings, variable
 
@@ -69,7 +69,7 @@ def settings() -> JsonSchema:
             "type": "string",
             "enum": [f"{umask:03o}" for umask in UMASKS],
             "default": f"{UMASKS[0]:03o}",
-            "description": "Who reads the files that are written: 077 only the user that runs Callgrade, 027 its group as well, 007 the group may also write.",
+            "description": "Who may read the written files: 077 only the user that runs Callgrade, 027 its group as well, 007 the group may also write.",
         }
     }
     return found

@@ -10,20 +10,20 @@ from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
-    parser = add_command(commands, "serve", run, "the web application for quality managers, trainers and operators")
+    """Register the sub-command."""
+    parser = add_command(commands, "serve", run, "run the web application for quality managers, trainers and operators")
     add_warehouse(parser)
     parser.add_argument("--port", type=int, default=8750, help="port to listen on (default: %(default)s)")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only); others need --certificate"
     )
-    parser.add_argument("--public-url", metavar="URL", help="what browsers ask for, where a proxy on this machine speaks https to them")
-    parser.add_argument("--certificate", type=Path, metavar="FILE", help="PEM certificate, to speak https without a proxy")
+    parser.add_argument("--public-url", metavar="URL", help="the public address, where a proxy on this machine provides https")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="PEM certificate, for https without a proxy")
     parser.add_argument("--key", type=Path, metavar="FILE", help="PEM key of the certificate")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.web import server
 
     listening = server.ListenAddress(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)

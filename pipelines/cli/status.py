@@ -1,4 +1,4 @@
-"""`callgrade status`: says what is out of date and why."""
+"""`callgrade status`: lists outdated results and why they are outdated."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pipelines.core.settings import PROFILES, Settings
 
 
 def add_to(commands: Commands) -> None:
-    """Add the sub-command."""
+    """Register the sub-command."""
     parser = add_command(
-        commands, "status", run, "what was graded by rules, phrases or models that have changed since, and what will be done again"
+        commands, "status", run, "list what was graded by rules, phrases or models that have changed since, and what will be redone"
     )
     add_warehouse(parser)
-    parser.add_argument("--profile", choices=PROFILES, help="the models in use (default: offline)")
+    parser.add_argument("--profile", choices=PROFILES, help="the model profile in use (default: offline)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry it out; returns the exit status."""
+    """Run the sub-command; returns the exit status."""
     from pipelines.core import staleness
 
     print(staleness.report(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile)))

@@ -1,4 +1,4 @@
-"""What a run did, for the person who started it: graded, rejected, unsure, the most telling findings, and where to look."""
+"""The summary of a run: graded, rejected and undecided counts, the most notable findings, and where to look."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TELLING = """
 
 
 def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
-    """The closing lines of a run, read from the published snapshot; about these calls, or all when none are named."""
+    """The summary of a run, read from the published copy; about these calls, or all when none are named."""
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
         wanted = list(call_ids)
         status = dict(db.execute("select status, count(*) from calls group by all").fetchall())
@@ -39,13 +39,13 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
         lines.append(
             f"  {transcripts} of them from transcripts: no audio, so voice levels, raised voices, hold music and clips are left out"
         )
-    lines.append(f"  {decided} points decided with their evidence, {unsure} unsure: they wait for a person")
+    lines.append(f"  {decided} points decided with their evidence, {unsure} unsure: a person must decide them")
     if rejected:
         lines += ["", "  Rejected"] + [f"    {call_id}: {reason}" for call_id, reason in rejected[:10]]
         if len(rejected) > 10:
             lines.append(f"    ... and {len(rejected) - 10} more, in the view intake_ledger")
     if telling:
-        lines += ["", "  Most telling"]
+        lines += ["", "  Most notable"]
         for outcome, (call_id, centre_id, explanation, quote) in list(telling.items())[:3]:
             lines.append(f"    {call_id} ({centre_id}): {outcome.replace('_', ' ')}. {explanation}")
             if quote:
@@ -61,7 +61,7 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
 
 
 def holds_any(settings: Settings) -> bool:
-    """Whether the published warehouse knows at least one call, graded or honestly rejected (so that the run did something)."""
+    """Whether the published warehouse has at least one call, graded or rejected (so that the run had a result)."""
     with duckdb.connect(str(settings.snapshot), read_only=True) as db:
         known = db.execute("select count(*) from calls").fetchone()
     return bool(known and known[0])

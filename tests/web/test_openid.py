@@ -355,7 +355,7 @@ def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
             told(tmp_path, text)
     with pytest.raises(MisconfiguredError, match="CALLGRADE_OPENID_SECRET"):
         told(tmp_path, good, secret=None)
-    with pytest.raises(MisconfiguredError, match="is not there"):
+    with pytest.raises(MisconfiguredError, match="does not exist"):
         read_rules(Settings.from_environment(warehouse=tmp_path / "w.duckdb", openid=tmp_path / "none.yaml"))
 
 
