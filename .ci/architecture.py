@@ -1,4 +1,4 @@
-"""Write what follows from the code into docs/architecture.md and docs/glossary.md: the picture of the imports, the packages, the classes.
+"""Writes the generated parts of docs/architecture.md and docs/glossary.md: the import graph, the packages, the classes.
 
 `make docs` writes them; `make lint` runs this with `--check`, which fails when one of them is out of date.
 """
@@ -18,7 +18,7 @@ _BEGIN, _END = "<!-- written by make docs: {} -->", "<!-- end -->"
 
 
 def packages() -> dict[str, str]:
-    """Name → first line of its docstring, of each package and of each module that stands beside packages."""
+    """Name → first line of the docstring, of each package and each top-level module."""
     found = {}
     for top in TOPS:
         for path in sorted((ROOT / top).iterdir()):
@@ -29,8 +29,8 @@ def packages() -> dict[str, str]:
 
 
 def picture(names: Mapping[str, str]) -> str:
-    """A Mermaid flow chart of who imports whom. An arrow that follows from others is left out; the Dags and the models are one box each."""
-    sys.path.insert(0, str(ROOT))  # grimp looks for packages as an import would
+    """A Mermaid flow chart of the imports, without transitive edges; the Dags and the models are one node each."""
+    sys.path.insert(0, str(ROOT))  # grimp resolves packages like an import
     graph = grimp.build_graph(*TOPS, cache_dir=None)
     boxes = sorted({_box(name) for name in names})
     arrows = {
@@ -46,7 +46,7 @@ def picture(names: Mapping[str, str]) -> str:
 
 
 def table(names: Mapping[str, str]) -> str:
-    """Packages and what belongs in each."""
+    """The table of packages with their descriptions."""
     return "\n".join(["| package | what it does |", "|---|---|", *(f"| `{_path(name)}` | {line} |" for name, line in names.items())])
 
 
@@ -96,7 +96,7 @@ def _reached(box: str, arrows: set[tuple[str, str]]) -> set[str]:
 
 
 def written(text: str, part: str, content: str) -> str:
-    """The text with what stands between the marks of a part replaced."""
+    """The text with the content between the marks of a part replaced."""
     before, begin, rest = text.partition(_BEGIN.format(part))
     _, end, after = rest.partition(_END)
     if not begin or not end:
@@ -105,7 +105,7 @@ def written(text: str, part: str, content: str) -> str:
 
 
 def main() -> int:
-    """Write the parts, or with `--check` say which document is out of date; returns the exit status."""
+    """Write the parts, or with `--check` report which document is out of date; returns the exit status."""
     names = packages()
     parts = {"architecture.md": {"imports": picture(names), "packages": table(names)}, "glossary.md": {"classes": classes()}}
     stale = []

@@ -1,10 +1,10 @@
-"""Write the lock files in requirements/: every package at one version, with the sha256 of each of its files. Run by `make lock`.
+"""Writes the lock files in requirements/: every package at one version, with the sha256 of each of its files. Run by `make lock`.
 
-    make lock                                  pin what pyproject.toml asks for; versions that are locked already stay
-    make lock ARGS="--upgrade-package duckdb"  another version of one package
+    make lock                                  pin what pyproject.toml requires; locked versions stay
+    make lock ARGS="--upgrade-package duckdb"  upgrade one package
     make lock ARGS=--upgrade                   the newest versions of all
 
-uv resolves for Linux and macOS at once. torch has files of its own, since there are two builds of one version: `torch-cpu.txt` is the CPU
+uv resolves for Linux and macOS at once. torch has separate files, because one version has two builds: `torch-cpu.txt` is the CPU
 build, which only some package indexes have; `torch.txt` is the build of every index, with the CUDA libraries that it loads on Linux.
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "requirements"
 PACKAGES, TORCH, TORCH_CPU = LOCKS / "packages.txt", LOCKS / "torch.txt", LOCKS / "torch-cpu.txt"
 HEADER = "# Written by `make lock` (.ci/lock.py); do not edit.\n"
-_CUDA = re.compile(r"(nvidia|cuda)-|triton$")  # what only the CUDA build of torch needs
+_CUDA = re.compile(r"(nvidia|cuda)-|triton$")  # needed only by the CUDA build of torch
 _PYTHON = {
     "python_version": "3.11",
     "python_full_version": "3.11.9",
@@ -55,7 +55,7 @@ class Pin:
 
 
 def read(text: str) -> list[Pin]:
-    """The pins of a lock file, without those that no target installs; a marker that holds on every target is left out."""
+    """The pins of a lock file that at least one target installs; a marker that holds on every target is left out."""
     pins = []
     for entry in re.sub(r"^#.*\n", "", text, flags=re.M).replace("\\\n", " ").splitlines():
         requirement, *hashes = re.split(r"\s+--hash=sha256:", entry.strip())
@@ -67,7 +67,7 @@ def read(text: str) -> list[Pin]:
 
 
 def resolve(arguments: list[str]) -> list[Pin]:
-    """What uv resolves pyproject.toml to, with all extras; locked versions are kept unless the arguments say otherwise."""
+    """The pins that uv resolves from pyproject.toml, with all extras; locked versions stay unless the arguments say otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "lock.txt"
         out.write_text("".join(file.read_text(encoding="utf-8") for file in (PACKAGES, TORCH) if file.exists()), encoding="utf-8")
@@ -78,7 +78,7 @@ def resolve(arguments: list[str]) -> list[Pin]:
 
 
 def cpu_build(version: str) -> Pin | None:
-    """The CPU build of torch for Linux on x86_64, with the hash of the file that pip's package index offers; None where it has none."""
+    """The CPU build of torch for Linux on x86_64, with its hash from pip's package index; None where the index has none."""
     wanted = f"torch=={version}+cpu"
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--ignore-installed", "--quiet", "--report", "-", wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -89,7 +89,7 @@ def cpu_build(version: str) -> Pin | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the three files; exit status 1, and nothing written, when torch changed and no CPU build of it can be found."""
+    """Write the three files; exit status 1, without writing, when torch changed and no CPU build of it can be found."""
     pins = resolve(arguments)
     is_torch = {pin.name: pin.name == "torch" or bool(_CUDA.match(pin.name)) for pin in pins}
     version = next(pin.version for pin in pins if pin.name == "torch")
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
     cpu = next((pin for pin in locked if pin.version == f"{version}+cpu"), None) or cpu_build(version)
     if cpu is None:
         print(
-            f"lock: pip's package index has no torch {version}+cpu. Set pip up with an index that has it, and run make lock again.",
+            f"lock: pip's package index has no torch {version}+cpu. Configure pip with an index that has it, and run make lock again.",
             file=sys.stderr,
         )
         return 1

@@ -1,4 +1,4 @@
-"""Write a software bill of materials (CycloneDX 1.6, JSON): every locked package and every model of the registry. Run by `make sbom`.
+"""Writes a software bill of materials (CycloneDX 1.6, JSON): every locked package and every model of the registry. Run by `make sbom`.
 
 The same environment and lock files give the same bytes. A package lists the sha256 of every file of its release, as locked; a model that of
 each of its files. `scope`: required by the application, optional (an extra of it), or excluded (development only). The bill has a timestamp
@@ -52,7 +52,7 @@ def bill() -> str:
         licenses=[_LICENCES.make_from_string(project["license"])],
     )
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    bom.metadata.timestamp = datetime.fromtimestamp(int(epoch), UTC) if epoch else None  # type: ignore[assignment]  # the schema does not ask for one
+    bom.metadata.timestamp = datetime.fromtimestamp(int(epoch), UTC) if epoch else None  # the schema does not require one
     content = hashlib.sha256("\n".join(f"{c.bom_ref} {sorted(map(str, _hashes_of(c)))}" for c in components).encode()).hexdigest()
     bom.serial_number = uuid5(NAMESPACE_URL, content)
     bom.register_dependency(bom.metadata.component, components)
@@ -60,7 +60,7 @@ def bill() -> str:
 
 
 def _installed_pins() -> list[Pin]:
-    """The pins of this platform; of torch those of the build that is installed."""
+    """The pins of this platform; for torch those of the installed build."""
     try:
         is_cpu = version("torch").endswith("+cpu")
     except PackageNotFoundError:
@@ -70,7 +70,7 @@ def _installed_pins() -> list[Pin]:
 
 
 def _needed(requirements: Iterable[str]) -> set[str]:
-    """The names of all packages that these bring along, by what is installed."""
+    """The names of all packages that these require, according to the installed metadata."""
     found: set[str] = set()
     waiting = [Requirement(text) for text in requirements]
     while waiting:
@@ -103,7 +103,7 @@ def _package(pin: Pin, scope: ComponentScope) -> Component:
 
 
 def _licences(name: str) -> Iterator[License]:
-    """As the package states it: an expression, else a short field, else its classifiers, else the title of its licence file."""
+    """The licences as the package states them: an expression, else a short field, else its classifiers, else its licence file's title."""
     try:
         installed = distribution(name)
     except PackageNotFoundError:
@@ -128,7 +128,7 @@ def _title(installed: Distribution) -> str:
 
 
 def _model(model: ModelEntry) -> Component:
-    """A model with each of its files. Files of the hub whose sha256 nobody published are recorded on the machine that fetches them."""
+    """A model with each of its files. Hub files without a published sha256 are recorded on the machine that fetches them."""
     if model.source == "hub":
         owner, _, name = str(model.hub_id).partition("/")
         origins, revision = [PackageURL("huggingface", owner, name, model.revision)], str(model.revision)
