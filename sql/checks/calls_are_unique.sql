@@ -1,4 +1,4 @@
--- fail: a call stands in the warehouse twice
+-- fail: a call is in the warehouse twice
 -- of all calls: they are compared with each other
 select call_id, count(*) as copies
 from store.calls

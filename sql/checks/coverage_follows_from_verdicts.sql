@@ -1,4 +1,4 @@
--- warn: coverage is not the points decided of the points that apply
+-- warn: coverage differs from the decided points as a share of the applicable points
 with totals as (
     select
         call_id, scorecard_id,

@@ -1,4 +1,4 @@
--- fail: a graded call has no evaluation, no measures, no procedure outcome or no length
+-- fail: a graded call has no evaluation, no metrics, no procedure outcome or no duration
 select c.call_id
 from calls as c
 left join evaluations as e on e.call_id = c.call_id and e.judge = 'machine'

@@ -1,5 +1,5 @@
 -- fail: something was received and is neither graded nor rejected nor unscoreable
--- of all calls: what has no call is in none
+-- of all calls: a received row without a call belongs to none of them
 with kept as (
     select call_id, recording_sha256, status from store.calls
 )

@@ -1,4 +1,4 @@
--- fail: a text that should be masked shows a number that passes for a payment card
+-- fail: a masked text contains a number with a valid payment card checksum
 select s.source, s.call_id, s.turn_no
 from (
     select 'turns' as source, call_id, turn_no, text from turns

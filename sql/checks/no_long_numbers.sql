@@ -1,4 +1,4 @@
--- warn: a text that should be masked shows a run of twelve or more digits
+-- warn: a masked text contains a run of twelve or more digits
 select s.source, s.call_id, s.turn_no
 from (
     select 'turns' as source, call_id, turn_no, text from turns

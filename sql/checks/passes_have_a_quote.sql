@@ -1,4 +1,4 @@
--- warn: a point was given without words that show why
+-- warn: a pass has no quote
 select call_id, criterion_id, start_s, end_s
 from criterion_results
 where verdict = 'pass' and quote is null

@@ -1,4 +1,4 @@
--- fail: points without a decided verdict, or more points than there were to win
+-- fail: points without a decided verdict, or more points than the maximum
 select call_id, criterion_id, judge, verdict, points, max_points
 from criterion_results
 where

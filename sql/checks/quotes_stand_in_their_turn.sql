@@ -1,4 +1,4 @@
--- fail: a quote does not stand in the turn that it names
+-- fail: a quote does not occur in its turn
 select q.source, q.call_id, q.turn_no
 from (
     select 'criterion_results' as source, call_id, turn_no, quote from criterion_results where quote is not null

@@ -1,4 +1,4 @@
--- fail: a call was rejected and nobody can say why, or a graded one has a reason for not being graded
+-- fail: a rejected call has no reason, or a graded call has a reason for rejection
 select call_id, status, status_step, status_reason
 from calls
 where

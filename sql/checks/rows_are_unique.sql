@@ -1,4 +1,4 @@
--- fail: a call has two rows where its view promises one
+-- fail: a call has two rows where its view has one per call
 select 'turns' as view, call_id, cast(turn_no as varchar) as row, count(*) as copies
 from turns
 group by call_id, turn_no

@@ -1,4 +1,4 @@
--- fail: a row belongs to a call that is not there or was not graded
+-- fail: a row belongs to a call that is missing or was not graded
 select o.view, o.call_id, count(*) as rows
 from (
     select 'turns' as view, call_id from turns

@@ -1,4 +1,4 @@
--- fail: a score is not the points won of the points decided (unsure and na count nowhere; an automatic fail is 0)
+-- fail: a score differs from the points won as a share of the points decided (unsure and na are not counted; an automatic fail is 0)
 with totals as (
     select
         call_id, scorecard_id, judge,

@@ -1,4 +1,4 @@
--- fail: something happens before the call begins, after it ends (by more than a second), or ends before it starts
+-- fail: a row begins before the call, ends more than a second after it, or ends before it starts
 select o.view, o.call_id, o.start_s, o.end_s, c.duration_s
 from (
     select 'turns' as view, call_id, start_s, end_s from turns

@@ -1,7 +1,7 @@
 -- replaces, for t in touched_calls: m.call_id = t.call_id
--- All that is known of a call on one line: what the views calls and call_facts show.
+-- One row per call with the columns of the views calls and call_facts.
 with results as (
-    -- A person's evaluation counts instead of the machine's, scorecard by scorecard.
+    -- A human evaluation replaces the automatic one, scorecard by scorecard.
     select
         call_id,
         arg_max_null(score_pct, judge = 'human') as score_pct,

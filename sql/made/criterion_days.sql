@@ -7,7 +7,7 @@ with taken as (
     )
 ),
 people as materialized (
-    -- Few, and not written with the number of their call.
+    -- Human verdicts are few and have no call number.
     select v.call_id, v.scorecard_id, v.criterion_id, v.verdict, v.max_points, c.* exclude (call_id, call_no)
     from store.verdicts as v
     join taken as c on c.call_id = v.call_id

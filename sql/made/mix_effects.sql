@@ -1,7 +1,7 @@
 -- replaces, for t in touched_months: m.centre_id is not distinct from t.centre_id and m.month is not distinct from t.month
 with
 cells as materialized (
-    -- Calls that are alike in everything are one line from here on.
+    -- Calls with the same levels in every factor are one row from here on.
     select
         row_number() over () as cell_id,
         *
@@ -68,7 +68,7 @@ half as materialized (
     group by all
 ),
 together as materialized (
-    -- Calls that two levels have in common: all that the fit needs to know of the calls.
+    -- The number of calls that two levels share: the only input of the fit.
     select level_id, other_id, other_place, calls from half
     union all
     select other_id, level_id, place, calls from half
@@ -90,7 +90,7 @@ systems as (
     group by l.mix_id
 ),
 fit as (
-    -- Backfitting: one after another, each level becomes what the others leave over, drawn to zero by its prior calls. Twenty rounds.
+    -- Backfitting: in turn, each level is set to the residual of the others, shrunk towards zero by its prior calls. Twenty rounds.
     -- (sqlfluff does not know a lambda of two parameters.)
     select
         mix_id,
@@ -111,7 +111,7 @@ fit as (
     from systems
 ),
 operators as (
-    -- What each operator's calls tell of each level of the mix.
+    -- The information of each operator's calls on each level of the mix.
     select t.level_id, o.level_id as operator_level, t.calls, o.calls as operator_calls, calls_worth(t.calls, o.calls) as told
     from together as t
     join levels as o on o.level_id = t.other_id and o.factor = 'operator'
@@ -126,7 +126,7 @@ known as (
     join (select level_id, sum(told) as told from operators group by level_id) as o on o.level_id = l.level_id
 ),
 unlike as (
-    -- Squared distance of an operator's mix from the centre's, level by level over what the others tell of it.
+    -- Squared distance of an operator's mix from the centre's, by level, divided by the information of the others on it.
     select
         o.operator_level,
         sum((o.calls / o.operator_calls - k.share) ** 2 / (k.worth - o.told) - k.share ** 2 / k.worth) as beyond_usual

@@ -29,7 +29,7 @@ peers as (
     window together as (partition by o.centre_id, o.period, o.period_start)
 ),
 doubted as materialized (
-    -- How far off each operator's own residual may be: his calls differ, and what his mix is worth is itself learned from calls.
+    -- Uncertainty of each operator's residual: the calls vary, and the effect of the mix is itself estimated from calls.
     select
         *,
         dense_rank() over (order by centre_id, period, period_start, is_trainee) as peer_group,
@@ -37,13 +37,13 @@ doubted as materialized (
     from peers
 ),
 tried as materialized (
-    -- An operator is not ahead of the others by as much in every topic: 1/250 of the spread's variance is doubt too.
+    -- An operator's lead varies between topics: 1/250 of the spread's variance adds to the uncertainty.
     select d.* replace (d.doubt + s.spread ** 2 / 250 as doubt), s.spread, 1 / (d.doubt + s.spread ** 2 / 250 + s.spread ** 2) as trust
     from (select peer_group, operator_id, residual_pct, doubt from doubted) as d
     cross join (select unnest(spreads_tried()) as spread) as s
 ),
 fits as (
-    -- How well each spread between operators explains how their residuals lie, whatever their mean (restricted likelihood).
+    -- The restricted likelihood of the residuals for each spread between operators, whatever their mean.
     select
         peer_group,
         spread,
@@ -60,7 +60,7 @@ likely as (
     window g as (partition by peer_group)
 ),
 pooled as (
-    -- The operator's own residual is believed as far as the spread allows; all spreads together, each as likely as it is.
+    -- The operator's residual is weighted according to the spread, averaged over all spreads by their probability.
     select
         t.peer_group,
         t.operator_id,
@@ -93,7 +93,7 @@ ends as (
     select peer_group, operator_id, apart_low_pct, 0 from scored
 ),
 closed as (
-    -- Going down the scale, a group is complete where an interval ends after another has begun.
+    -- In descending order, a group is complete where an interval ends after another has begun.
     select *, is_high = 0 and lag(is_high) over down = 1 as closes
     from ends
     window down as (partition by peer_group order by at_pct desc, is_high desc, operator_id asc)

@@ -18,7 +18,7 @@ with work as (
     )
 ),
 begun as (
-    -- No roster is known: a shift begins where the operator took no call for six hours.
+    -- There is no roster: a shift begins after six hours without a call of the operator.
     select
         *,
         coalesce(started_local - max(ended_local) over earlier >= interval 6 hours, true) as begins
@@ -30,7 +30,7 @@ shifts as (
     from begun
 ),
 streaks as (
-    -- A streak ends with a graded call without abuse; a call that nobody could judge neither ends nor lengthens it.
+    -- A streak ends with a graded call without abuse; a call that could not be judged neither ends nor extends it.
     select
         *,
         count(*) filter (where status = 'graded' and not is_abusive) over so_far as streak_no,

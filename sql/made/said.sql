@@ -1,6 +1,6 @@
 -- replaces, for t in touched_blocks: m.block = t.block
--- Which lemma was said in which turns of which calls of a block.
--- Kept in the order of the lemmas, so that one is found without reading them all.
+-- The calls and turns of a block in which each lemma was said.
+-- Stored in the order of the lemmas, so that one is found without reading them all.
 with places as (
     select
         x.lemma,

@@ -3,15 +3,17 @@ create or replace view abuse_procedures as
 select call_id, outcome, warned_at_s, ended_notice_at_s, confidence, explanation, explanation_json
 from store.procedures;
 
-comment on view abuse_procedures is 'How the warn-before-hang-up rule went in each call.';
+comment on view abuse_procedures is
+    'The outcome of the abuse procedure (warn, announce the end, hang up) in each call.';
 comment on column abuse_procedures.call_id is 'The call.';
 comment on column abuse_procedures.outcome is
     'not_needed, calmed, ended_after_warning, ended_without_warning, '
     'ended_without_notice, tolerated, client_hung_up, operator_at_fault or cannot_tell.';
-comment on column abuse_procedures.warned_at_s is 'When the operator warned the client, in seconds; empty when he did not.';
+comment on column abuse_procedures.warned_at_s is
+    'When the operator warned the client, in seconds; empty without a warning.';
 comment on column abuse_procedures.ended_notice_at_s is
-    'When the operator said that the call is being ended, in seconds; empty when he did not.';
-comment on column abuse_procedures.confidence is 'How sure we are, 0 to 1.';
-comment on column abuse_procedures.explanation is 'Why, in one or two sentences, in English.';
+    'When the operator announced the end of the call, in seconds; empty without an announcement.';
+comment on column abuse_procedures.confidence is 'Confidence, 0 to 1.';
+comment on column abuse_procedures.explanation is 'The explanation, in one or two English sentences.';
 comment on column abuse_procedures.explanation_json is
     'The same as JSON: the key of a sentence in pipelines/i18n/strings and the values in it.';

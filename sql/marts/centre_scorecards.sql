@@ -1,7 +1,7 @@
 -- grain: one row per centre, line (and line all for the whole centre), period (day, week, month) and its first day
 create or replace view centre_scorecards as
 with adjusted as (
-    -- A line keeps its own effect: taking it out would make all lines alike.
+    -- The effect of the line is not adjusted for, or all lines would look alike.
     select
         *,
         usual_score_pct + raw_score_pct - expected_score_pct
@@ -63,58 +63,64 @@ select
 from adjusted as w;
 
 comment on view centre_scorecards is
-    'Centres and their lines by day, week and month: score with the call mix taken out, waiting, load and abuse.';
-comment on column centre_scorecards.centre_id is 'The contact centre; empty where not even that is known.';
-comment on column centre_scorecards.line is 'The line; all for the whole centre, unknown where the log does not say.';
+    'Centres and their lines by day, week and month: score (adjusted for the call mix), waiting, load and abuse.';
+comment on column centre_scorecards.centre_id is 'The contact centre; empty where it is unknown.';
+comment on column centre_scorecards.line is 'The line; all for the whole centre, unknown where the log has none.';
 comment on column centre_scorecards.period_start is
     'First local day of the period (weeks begin on Monday); empty for calls without a start time.';
 comment on column centre_scorecards.period is 'day, week or month.';
-comment on column centre_scorecards.calls is 'All calls received, also those that nobody could score.';
+comment on column centre_scorecards.calls is 'All calls received, including those without a score.';
 comment on column centre_scorecards.graded is 'Calls that were graded.';
 comment on column centre_scorecards.score_pct is
-    'Mean score of the scored calls in percent, as it would be with the usual '
-    'call mix of the month; for a line, all but the line itself is adjusted for.';
+    'Mean score of the scored calls in percent, adjusted to the usual call mix of the month; for a line, the effect'
+    ' of the line itself is not adjusted for.';
 comment on column centre_scorecards.score_low_pct is 'Lower end of the 90 % interval of the adjusted mean.';
 comment on column centre_scorecards.score_high_pct is 'Upper end of the 90 % interval of the adjusted mean.';
 comment on column centre_scorecards.abusive_calls is 'Calls in which the client was abusive.';
 comment on column centre_scorecards.abuse_exposure_s is 'Seconds of abuse by clients.';
 comment on column centre_scorecards.aht_s is 'Mean handling time in seconds.';
-comment on column centre_scorecards.raw_score_pct is 'Plain mean of the scores, before any adjustment.';
-comment on column centre_scorecards.expected_score_pct is 'What the same calls score with an average operator of this centre.';
+comment on column centre_scorecards.raw_score_pct is 'Unadjusted mean of the scores.';
+comment on column centre_scorecards.expected_score_pct is
+    'Mean score that an average operator of this centre would get in the same calls.';
 comment on column centre_scorecards.scored_calls is 'Calls with a score.';
-comment on column centre_scorecards.operators is 'Operators who answered.';
-comment on column centre_scorecards.calls_per_operator is 'Calls for each of these operators.';
+comment on column centre_scorecards.operators is 'Number of operators who answered.';
+comment on column centre_scorecards.calls_per_operator is 'Calls per operator.';
 comment on column centre_scorecards.quarantined is 'Calls rejected for bad input.';
-comment on column centre_scorecards.unscoreable is 'Calls that nobody could judge.';
-comment on column centre_scorecards.graded_pct is 'Graded calls of all calls, in percent.';
+comment on column centre_scorecards.unscoreable is 'Calls that could not be judged.';
+comment on column centre_scorecards.graded_pct is 'Graded calls as a share of all calls, in percent.';
 comment on column centre_scorecards.unscored_calls is
-    'Calls without a score: rejected, not to be judged, or nothing decided. They are in `calls` and in every share of calls.';
+    'Calls without a score: rejected, unscoreable, or without decided points. They are included in `calls` and in '
+    'every share of calls.';
 comment on column centre_scorecards.needs_review is 'Calls that a person should listen to.';
 comment on column centre_scorecards.auto_fails is 'Calls with an automatic fail.';
-comment on column centre_scorecards.coverage_pct is 'Points decided of the points that apply, mean in percent.';
+comment on column centre_scorecards.coverage_pct is
+    'Points decided as a share of the applicable points, mean in percent.';
 comment on column centre_scorecards.abusive_calls_pct is
-    'Abusive calls of all calls, in percent; calls that nobody could hear count as calm, so it is the least.';
+    'Abusive calls as a share of all calls, in percent; a lower bound, because rejected calls count as not abusive.';
 comment on column centre_scorecards.wait_s is 'Mean waiting time of the clients in seconds.';
 comment on column centre_scorecards.longest_wait_s is 'Longest waiting time of a client in seconds.';
 comment on column centre_scorecards.quick_answers_pct is
-    'Calls answered within 30 seconds, in percent of those whose waiting time is known.';
-comment on column centre_scorecards.hold_s is 'Mean time on hold a call, in seconds.';
-comment on column centre_scorecards.dead_air_s is 'Mean dead air a call, in seconds.';
+    'Calls answered within 30 seconds, as a share of those with a known waiting time, in percent.';
+comment on column centre_scorecards.hold_s is 'Mean time on hold per call, in seconds.';
+comment on column centre_scorecards.dead_air_s is 'Mean dead air per call, in seconds.';
 comment on column centre_scorecards.operator_talk_ratio is 'Mean share of the call in which the operator speaks, 0 to 1.';
-comment on column centre_scorecards.interruptions_per_call is 'How often a call the operator took the floor from the client.';
+comment on column centre_scorecards.interruptions_per_call is 'Interruptions of the client by the operator, per call.';
 comment on column centre_scorecards.client_sentiment_start is
     'Mean sentiment of the clients in the first third of their turns, -1 to 1; calls with both ends known.';
 comment on column centre_scorecards.client_sentiment_end is
     'Mean sentiment of the clients in the last third of their turns, -1 to 1; calls with both ends known.';
-comment on column centre_scorecards.client_sentiment_change is 'Mean sentiment of the clients at the end less at the start.';
-comment on column centre_scorecards.upset_calls is 'Calls whose client sounded upset at the start.';
-comment on column centre_scorecards.upset_calmed is 'Calls among them whose client sounded better at the end.';
+comment on column centre_scorecards.client_sentiment_change is
+    'Mean sentiment of the clients at the end minus that at the start.';
+comment on column centre_scorecards.upset_calls is 'Calls whose client was upset at the start (by sentiment).';
+comment on column centre_scorecards.upset_calmed is 'Those of them whose client had a better sentiment at the end.';
 comment on column centre_scorecards.kept_calls is
-    'Calls that came to their own end: the client hung up, or the operator did as the rules allow.';
+    'Calls that ended normally: the client hung up, or the operator did so as the rules allow.';
 comment on column centre_scorecards.lost_calls is
-    'Calls that were cut off, or that the operator ended against the abuse procedure. Neither counts where nobody knows who hung up.';
+    'Calls that were cut off, or that the operator ended against the abuse procedure. Calls whose disconnect party '
+    'is unknown are neither kept nor lost.';
 comment on column centre_scorecards.reading_calls is 'Inbound calls about a meter reading, which a voice assistant could have taken.';
 comment on column centre_scorecards.wrong_company_calls is 'Calls meant for another company.';
-comment on column centre_scorecards.wrong_company_redirected is 'Calls among them in which the operator said where to turn.';
-comment on column centre_scorecards.callbacks is 'Call-backs that clients had ordered, as far as the log has them.';
-comment on column centre_scorecards.callbacks_done is 'Call-backs among them that came to a conversation that could be graded.';
+comment on column centre_scorecards.wrong_company_redirected is
+    'Those of them in which the operator told the client where to call.';
+comment on column centre_scorecards.callbacks is 'Call-backs requested by clients, as far as the log has them.';
+comment on column centre_scorecards.callbacks_done is 'Those of them that led to a conversation that could be graded.';

@@ -1,4 +1,4 @@
--- grain: one row per thing noticed in a graded call
+-- grain: one row per finding in a graded call
 create or replace view findings as
 select
     call_id,
@@ -15,17 +15,17 @@ select
     detector
 from store.findings;
 
-comment on view findings is 'What was noticed in a call, with its place and its quote.';
+comment on view findings is 'Findings in a call, with their place and quote.';
 comment on column findings.call_id is 'The call.';
 comment on column findings.finding_no is '1, 2, ... in order of start_s within the call.';
 comment on column findings.kind is
     'abuse, forbidden_phrase, personal_data, raised_voice, interruption, dead_air, dropped_speech, channel_mapping.';
-comment on column findings.role is 'Who did it: operator, client or unknown.';
-comment on column findings.turn_no is 'The turn it stands in; empty where it is not in a turn.';
+comment on column findings.role is 'The role of the speaker: operator, client or unknown.';
+comment on column findings.turn_no is 'The turn of the finding; empty where it is not in a turn.';
 comment on column findings.start_s is 'Start, in seconds from the start of the recording.';
 comment on column findings.end_s is 'End, in seconds.';
-comment on column findings.quote is 'The words themselves, as they stand in the turn.';
+comment on column findings.quote is 'The words, as in the turn.';
 comment on column findings.severity is 'Of abuse: profanity, insult or threat.';
 comment on column findings.target is 'Of abuse: operator, company, client or other.';
-comment on column findings.confidence is 'How sure we are, 0 to 1.';
-comment on column findings.detector is 'What noticed it, with its version.';
+comment on column findings.confidence is 'Confidence, 0 to 1.';
+comment on column findings.detector is 'The detector and its version.';

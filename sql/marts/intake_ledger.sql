@@ -10,10 +10,11 @@ select
 from calls
 group by centre_id, cast(started_local as date), status, status_reason;
 
-comment on view intake_ledger is 'What became of everything received: received = graded + quarantined + unscoreable, per centre and day.';
-comment on column intake_ledger.centre_id is 'The contact centre; empty where not even that is known.';
-comment on column intake_ledger.day is 'Local day on which the calls began; empty where the log does not say.';
+comment on view intake_ledger is
+    'Reconciliation of all received calls: received = graded + quarantined + unscoreable, per centre and day.';
+comment on column intake_ledger.centre_id is 'The contact centre; empty where it is unknown.';
+comment on column intake_ledger.day is 'Local day on which the calls began; empty where the log has none.';
 comment on column intake_ledger.status is 'graded, quarantined or unscoreable.';
-comment on column intake_ledger.status_reason is 'Why they are not graded; empty for graded calls.';
+comment on column intake_ledger.status_reason is 'The reason why they are not graded; empty for graded calls.';
 comment on column intake_ledger.calls is 'Calls with this status and reason.';
-comment on column intake_ledger.received is 'All calls of this centre and day, whatever became of them.';
+comment on column intake_ledger.received is 'All calls of this centre and day, whatever their status.';

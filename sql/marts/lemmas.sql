@@ -8,7 +8,8 @@ select
 from (select lemma, unnest(calls) as call from made.said) as s
 join store.calls as c on c.call_no = s.call.call_no;
 
-comment on view lemmas is 'Which words were said in which turns, whatever their form; search it with turns_saying(phrase).';
+comment on view lemmas is
+    'The words said in each call, by lemma, with their turns; search it with turns_saying(phrase).';
 comment on column lemmas.lemma is 'The base form of a word, in the spelling of plain_text: lower case, ё as е.';
 comment on column lemmas.call_id is 'The call.';
 comment on column lemmas.turn_nos is 'The turns of the call in which the word was said, in order.';
@@ -20,7 +21,7 @@ create or replace macro turns_saying(phrase) as table
         select distinct unnest(string_split(plain_text(phrase), ' ')) as form
     ),
     meant as (
-    -- A form that was never said is searched for as a lemma.
+    -- A form that occurs in no call is searched for as a lemma.
         select distinct w.form, coalesce(x.lemma, w.form) as lemma
         from wanted as w
         left join made.lexicon as x on x.form = w.form
@@ -45,13 +46,13 @@ create or replace macro turns_saying(phrase) as table
     from found as f
     join store.calls as c on c.call_no = f.call_no;
 
--- Those of some lemmas that were said in any call: from lemmas_said(['счётчик', 'газ']).
+-- Those of some lemmas that occur in any call: from lemmas_said(['счётчик', 'газ']).
 create or replace macro lemmas_said(wanted) as table
     select distinct lemma
     from made.lexicon
     where list_contains(wanted, lemma);
 
--- In which of the calls with these numbers each of some lemmas was said, and in which turns:
+-- The calls among these numbers in which each of some lemmas was said, with its turns:
 -- from lemmas_in_calls(['счётчик', 'газ'], [17, 18]).
 create or replace macro lemmas_in_calls(wanted, call_nos) as table
     with chosen as materialized (

@@ -11,7 +11,7 @@ select
 from made.mix_effects;
 
 comment on view mix_effects is
-    'What each level of the call mix is worth in points: the additive fit by which scores are adjusted, month by month.';
+    'The effect of each level of the call mix in points, from the additive model of each month that adjusts scores.';
 comment on column mix_effects.centre_id is 'The contact centre.';
 comment on column mix_effects.month is 'First day of the month (local); empty for calls without a start time.';
 comment on column mix_effects.factor is
@@ -19,7 +19,8 @@ comment on column mix_effects.factor is
 comment on column mix_effects.level is 'The topic, the client type, ...; for hours the first of three; empty for the mean.';
 comment on column mix_effects.calls is 'Scored calls of this level.';
 comment on column mix_effects.effect_pct is
-    'Points above or below the other levels, all other factors taken out, '
-    'drawn to zero where calls are few; for the mean, where all effects begin.';
+    'Points above or below the other levels, adjusted for all other factors, shrunk towards zero where calls are '
+    'few; for the mean, the intercept.';
 comment on column mix_effects.mix_doubt is
-    'Of an operator: how uncertain the worth of his mix is against the centre''s, in variances of one call; empty for other factors.';
+    'For an operator: uncertainty of the effect of the operator''s mix relative to the centre''s, in variances of '
+    'one call; else empty.';

@@ -1,9 +1,10 @@
--- grain: one row per piece of personal data said aloud
+-- grain: one row per spoken piece of personal data
 create or replace view personal_data as
 select call_id, turn_no, kind, start_s, end_s
 from store.personal_data;
 
-comment on view personal_data is 'Where personal data was said, so that it can be beeped out of audio; what it was is not kept.';
+comment on view personal_data is
+    'The places of spoken personal data, for beeping it in audio; the data itself is not stored.';
 comment on column personal_data.call_id is 'The call.';
 comment on column personal_data.turn_no is 'The turn of the call.';
 comment on column personal_data.kind is 'account, card, phone, name, address, passport, email, code_word or birth_date.';
