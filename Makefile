@@ -1,25 +1,25 @@
-# make demo    set up, then grade the calls that the repository ships and say where to look
+# make demo    set up, then grade the sample calls in the repository and print where the results are
 # make test    set up, then lint, format, types, import rules and tests
 # make setup   .venv from the lock files in requirements/, and the speech models of the offline profile in .models
-# make benchmark  how fast it hears, beside its peers: WHAT=transcription FOLDER=../calls ARGS="--threads 2"; see docs/benchmarks/speed.md
-# make lock    write requirements/ anew from pyproject.toml; to take newer versions: ARGS="--upgrade-package duckdb"
+# make benchmark  speed compared with similar tools: WHAT=transcription FOLDER=../calls ARGS="--threads 2"; see docs/benchmarks/speed.md
+# make lock    rewrite requirements/ from pyproject.toml; to upgrade: ARGS="--upgrade-package duckdb"
 # make sbom    sbom.json: every package and model with its version, licence and sha256 (CycloneDX)
-# make airflow the same Dags under Airflow's own scheduler and pages, on this machine only
-# make clean   remove what was made here, the virtual environment and the models among it
+# make airflow the same Dags under Airflow's own scheduler and web interface, on this machine only
+# make clean   remove everything built here, including the virtual environment and the models
 
 SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTHON := $(shell command -v python3.11 || command -v python3)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --no-compile
-# Exactly what is locked: no file whose sha256 is not in the lock file, no other dependency, no build that fetches packages of its own.
+# Only locked packages: every file matches a sha256 in the lock file, no other dependency, no build that downloads packages.
 LOCKED := $(PIP) --require-hashes --no-deps --no-build-isolation
 LOCKS := $(wildcard requirements/*.txt)
 INSTALLED := .venv/.installed-$(shell cat $(LOCKS) pyproject.toml | cksum | cut -d' ' -f1)
 TORCH := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements/torch.txt)
 HAS_TORCH := $(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(m.version("torch").partition("+")[0] != "$(TORCH)")' 2>/dev/null
 SAY := @echo "==>"
-# pip tells every step; of that a line for each twenty packages is enough to see that it moves. What goes wrong comes through whole.
+# pip prints every step; one line per twenty packages is enough to show progress. Errors are printed in full.
 PROGRESS := awk '/^(Collecting|Requirement already)/ { if (++n % 20 == 0) { print "    " n " packages"; fflush() } } /^Installing/ { print "    installing"; fflush() }'
 BRIEFLY := 2> >(grep -v '^WARNING: Location' >&2) | $(PROGRESS)
 
@@ -66,8 +66,8 @@ sbom: $(INSTALLED)
 airflow: $(INSTALLED)
 	@$(BIN)/python -m dags.run_local --standalone
 
-# setuptools comes first: it builds the packages that are published as source only. Of torch, the CPU build where pip's index has it, else the
-# build of every index with its CUDA libraries; a build that is there already stays.
+# setuptools comes first: it builds the packages that are published as source only. torch is the CPU build if pip's index has it, else the
+# build of every index with its CUDA libraries; an installed build is not replaced.
 $(INSTALLED): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { \
 	  echo "Callgrade needs Python 3.11 with venv and found $$($(PYTHON) --version 2>&1 || echo none)."; \
@@ -80,7 +80,7 @@ $(INSTALLED): $(LOCKS) pyproject.toml
 	@$(HAS_TORCH) || $(LOCKED) --requirement requirements/torch-cpu.txt 2> .venv/torch-cpu.log | $(PROGRESS) || \
 	  grep -qE 'No matching distribution|ResolutionImpossible' .venv/torch-cpu.log || { cat .venv/torch-cpu.log >&2; exit 1; }
 	@$(HAS_TORCH) || $(LOCKED) --requirement requirements/torch.txt $(BRIEFLY)
-	$(SAY) "packages 2/3: all the others, as locked in requirements/packages.txt (a few minutes the first time)"
+	$(SAY) "packages 2/3: all others, as locked in requirements/packages.txt (a few minutes the first time)"
 	@$(LOCKED) --requirement requirements/packages.txt $(BRIEFLY)
 	$(SAY) "packages 3/3: callgrade itself"
 	@$(PIP) --no-deps --no-build-isolation --editable . $(BRIEFLY)
