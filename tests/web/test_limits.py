@@ -172,7 +172,7 @@ def test_requests_that_wait_for_recordings_leave_threads_for_pages(people: Peopl
         waiting = [pool.submit(ask, number) for number in range(CallSounds.MOST_WAITING)]
         try:
             assert all(begun.acquire(timeout=10) for _ in waiting)
-            with pytest.raises(TransientError, match="wait for recordings"):
+            with pytest.raises(TransientError, match="waiting for recordings"):
                 ask(99)
         finally:
             done.set()

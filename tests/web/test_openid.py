@@ -192,7 +192,7 @@ def test_a_token_that_does_not_fit_is_refused_and_noted(
     with caplog.at_level(logging.WARNING, "callgrade"):
         person, answer = came_in(sites, honest)
     assert_refused(sites, person, answer, why)
-    assert f"refused: {why}" in caplog.text and "eyJ" not in caplog.text  # never a token
+    assert f"sign-in failed: {why}" in caplog.text and "eyJ" not in caplog.text  # never a token
 
 
 def test_what_comes_back_is_taken_once_by_the_browser_that_was_sent_and_soon(
