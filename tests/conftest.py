@@ -1,4 +1,4 @@
-"""What all tests share: the calls that the repository ships, and settings that write nowhere else than into the test's own folder."""
+"""Shared fixtures: the sample calls in the repository, and settings that write only into the test's own folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks for words in everything below a folder: in the bytes of each file, and in what databases and Parquet files hold compressed."""
+"""Searches everything below a folder for words: the bytes of each file, and the compressed contents of databases and Parquet files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Sounds of a telephone line in which nobody says a word, made from numbers: the same on every machine.
+"""Synthetic telephone sounds without speech, the same on every machine.
 
-Each sound is float32 at 8 kHz; `write` puts one through what recorders keep calls in (`TELEPHONE`).
+Each sound is float32 at 8 kHz; `write` encodes one in the formats of call recorders (`TELEPHONE`).
 """
 
 from __future__ import annotations

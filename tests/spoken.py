@@ -1,4 +1,4 @@
-"""Turns made from the reference transcripts of the shipped calls, or from a few lines of dialogue, as the steps would have made them."""
+"""Turns from the reference transcripts of the sample calls, or from a few lines of dialogue, in the form that the steps produce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small staged batches, as the steps would leave them: enough of a call for the warehouse, none of the audio."""
+"""Small staged batches in the form that the steps write: enough of a call for the warehouse, without audio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: their arithmetic, what each engine is asked, and short runs of the real thing."""
+"""The benchmarks measure what they claim: their arithmetic, the input of each engine, and short real runs."""
 
 from __future__ import annotations
 

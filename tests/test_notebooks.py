@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom on a small warehouse, and are kept without results."""
+"""The notebooks run from top to bottom on a small warehouse, and are stored without results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock files and the bill of materials: every file that is installed has its sha256 in the repository."""
+"""The lock files and the bill of materials: every installed file has its sha256 in the repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alerts, told to a real mail server and a real webhook on this machine: each once, again when it failed, and without anything personal."""
+"""Alerts, sent to a real mail server and a real webhook on this machine: each once, again after a failure, and without personal data."""
 
 from __future__ import annotations
 

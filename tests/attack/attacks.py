@@ -1,7 +1,7 @@
-"""What an attacker without an account does to the server, each attack on one connection after another.
+"""Attacks on the server by a client without an account, each on one connection after another.
 
-To add one, write a coroutine that takes a `Target` and runs until the server or a time-out ends it, and name it in `ATTACKS` with the number of connections
-it gets of a hundred.
+To add one, write a coroutine that takes a `Target` and runs until the server or a time-out ends it, and name it in `ATTACKS` with the
+number of connections it gets of a hundred.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A real server on this machine, attacked by another process, while somebody with an account and somebody without go on asking for pages."""
+"""A real server on this machine, attacked by another process, while clients with and without an account keep requesting pages."""
 
 from __future__ import annotations
 

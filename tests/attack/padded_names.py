@@ -1,6 +1,6 @@
-"""Guessing at one account under many spellings of its name, each of which a careless limit would count as another name.
+"""Password guessing for one account under many spellings of its name, each of which a naive limit would count as another name.
 
-python -m tests.attack.padded_names http://127.0.0.1:8750 NAME    # against a site of your own
+python -m tests.attack.padded_names http://127.0.0.1:8750 NAME    # against your own site
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An attack of all kinds at once on a real server, and on the intake beside it: pages go on being answered, and memory and audit stay bounded."""
+"""All attacks at once on a real server, and on the intake beside it: pages are still answered, and memory and audit log stay bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recordings are decoded where they can do no harm: only formats of recordings, in a process with limits, from the bytes that were accepted."""
+"""Recordings are decoded in a sandbox: only recording formats, in a process with limits, from the accepted bytes."""
 
 from __future__ import annotations
 

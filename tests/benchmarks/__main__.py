@@ -1,11 +1,11 @@
 """The benchmarks, one command: `python -m tests.benchmarks WHAT [FOLDER] [options]`; docs/benchmarks/speed.md explains each.
 
-transcription  Callgrade, WhisperX and faster-whisper on the same calls, by turns
-diarization    Callgrade and the pyannote pipeline that it is built on, by turns
-stages         a whole run, seconds by stage, stereo and mono calls apart
-judgement      what judging calls costs beside transcribing them, with start-up and for each further call
+transcription  Callgrade, WhisperX and faster-whisper on the same calls, alternating
+diarization    Callgrade and the pyannote pipeline that it is built on, alternating
+stages         a whole run, seconds by stage, stereo and mono calls separately
+judgement      the cost of judging calls compared with transcribing them, for start-up and for each further call
 growth         the cost of a call and the memory of a run of 10, 100, 1,000 calls
-gpu            on a machine with a GPU: batch sizes and compute types with the largest model at hand; elsewhere it says so
+gpu            on a machine with a GPU: batch sizes and compute types with the largest available model; elsewhere it reports that there is none
 all            the first five with their defaults
 """
 

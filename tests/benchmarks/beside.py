@@ -1,7 +1,7 @@
 """Turns in the DuckDB file or in Parquet beside it: `python -m tests.benchmarks.beside FOLDER`, where `tests.benchmarks.scale` made a warehouse.
 
-Writes the turns of that warehouse both ways, into a DuckDB file of their own and into one Parquet file a month, and tells size, processor time of
-writing a day more, and of questions, warm.
+Writes the turns of that warehouse both ways, into a separate DuckDB file and into one Parquet file per month, and reports size, processor
+time of writing one more day, and of warm queries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Callgrade's own side of the comparison: its real steps on a staged batch, told the languages or finding them itself."""
+"""Callgrade's side of the comparison: its real steps on a staged batch, with given or detected languages."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Callgrade's diarization beside pyannote's own pipeline: `python -m tests.benchmarks.diarization FOLDER [--calls N] [--repeat R]`.
+"""Callgrade's diarization compared with pyannote's own pipeline: `python -m tests.benchmarks.diarization FOLDER [--calls N] [--repeat R]`.
 
-FOLDER holds calls.csv, audio/ and reference/ as tests/calls does. Both sides get the same weights, the same decoded sound and one thread
+FOLDER holds calls.csv, audio/ and reference/ as tests/calls does. Both sides use the same weights, the same decoded sound and one thread
 of torch. The shipped side is `pyannote.audio.pipelines.SpeakerDiarization` with the step (0.1), batches and clustering of
-speaker-diarization-3.1, told that there are two speakers, file by file; our voice network stands behind pyannote's own class for
-embeddings that are no torch model. The sides take turns, the second repetition begins with the other one. DER has a collar of 0.25 s.
+speaker-diarization-3.1, with the number of speakers set to two, file by file; our voice network is wrapped in pyannote's own class for
+embeddings that are no torch model. The sides alternate, the second repetition begins with the other one. DER has a collar of 0.25 s.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The best settings for a GPU: batch sizes and compute types with the largest Whisper at hand, where the time goes, and memory."""
+"""The best settings for a GPU: batch sizes and compute types with the largest available Whisper model, time by part, and memory."""
 
 from __future__ import annotations
 

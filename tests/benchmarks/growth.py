@@ -1,4 +1,4 @@
-"""How cost and memory grow with the number of calls: the folder's calls over and over, under new ids, through a whole run each time."""
+"""Growth of cost and memory with the number of calls: the folder's calls repeated under new ids, through a whole run each time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What judging costs beside hearing: turns, personal data and scores of 4, 15, 56 calls, each number in a new process, beside their transcription.
+"""The cost of judging compared with transcribing: turns, personal data and scores of 4, 15, 56 calls, each number in a new process.
 
-What a further call costs is told from the difference between two numbers of calls: judging the same calls twice in one process would find the words
+The cost of a further call is the difference between two numbers of calls: judging the same calls twice in one process would find the words
 and vectors of the first time in memory.
 """
 

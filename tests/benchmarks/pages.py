@@ -1,8 +1,9 @@
-"""How soon the pages of the web application answer: `python -m tests.benchmarks.pages --calls 200000 --in FOLDER`.
+"""Response times of the pages of the web application: `python -m tests.benchmarks.pages --calls 200000 --in FOLDER`.
 
-Serves a made-up warehouse (that of `tests.benchmarks.scale`, made when it is not there) with `callgrade serve` on this machine, signs in as each role and asks
-for every page of the rooms again and again, each time of another call, operator or centre, while another process loads calls into the warehouse
-and publishes them. The folder grows by what is loaded. Exports are left out: they are files, not pages.
+Serves a made-up warehouse (that of `tests.benchmarks.scale`, created when missing) with `callgrade serve` on this machine, signs in as
+each role and asks for every page of the web application again and again, each time of another call, operator or centre, while another
+process loads calls into the warehouse and publishes them. The folder grows by what is loaded. Exports are left out: they are files, not
+pages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where an engine's time goes: the wall seconds inside the parts that every Whisper run is made of."""
+"""Time of an engine by part: the wall seconds inside the parts common to every Whisper run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The peers' own environment: WhisperX and what it pins cannot live beside Callgrade's packages, so they get `.venv-peers`."""
+"""The environment of the compared engines: WhisperX pins packages that conflict with Callgrade's, so they get `.venv-peers`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engines in processes of their own, asked by turns: only one of them works at any moment."""
+"""Engines in separate processes, called alternately: only one of them works at any moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the steps make of recordings of real people: one line a file, with what each file's text and channels can tell.
+"""Results of the steps on recordings of real people: one line per file, with what its text and channels allow to measure.
 
     python -m tests.benchmarks.real_recordings FOLDER [--json FILE] [--only PART]
 

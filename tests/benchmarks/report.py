@@ -1,4 +1,4 @@
-"""How the benchmarks show what they found: Markdown tables, ratios, the machine, and the figures as JSON."""
+"""Output of the benchmarks: Markdown tables, ratios, the machine, and the figures as JSON."""
 
 from __future__ import annotations
 

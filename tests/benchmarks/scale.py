@@ -1,7 +1,7 @@
-"""How the warehouse behaves with millions of calls: `python -m tests.benchmarks.scale --calls 200000 --in FOLDER`.
+"""The warehouse with millions of calls: `python -m tests.benchmarks.scale --calls 200000 --in FOLDER`.
 
-Makes up a warehouse of so many calls (rows, no sound; the folder is used again when it has them), loads a day on top of it, publishes, and asks the
-queries of docs/warehouse.md. Each part runs in a process of its own, whose processor time and memory are told.
+Generates a warehouse of so many calls (rows, no sound; the folder is reused when it has them), loads a day on top of it, publishes, and
+runs the queries of docs/warehouse.md. Each part runs in a separate process, whose processor time and memory are reported.
 """
 
 from __future__ import annotations

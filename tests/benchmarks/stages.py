@@ -1,4 +1,4 @@
-"""A whole run by stage: from recordings to published pages, stereo and mono calls apart, in seconds and as times real time."""
+"""A whole run by stage: from recordings to published pages, stereo and mono calls separately, in seconds and as times real time."""
 
 from __future__ import annotations
 

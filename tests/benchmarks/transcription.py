@@ -1,4 +1,4 @@
-"""Speech to words: Callgrade beside WhisperX and faster-whisper, the same weights, files, languages and threads, by turns in one run."""
+"""Transcription: Callgrade compared with WhisperX and faster-whisper, with the same weights, files, languages and threads, alternating in one run."""
 
 from __future__ import annotations
 

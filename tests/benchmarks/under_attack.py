@@ -1,8 +1,8 @@
-"""How soon pages answer beside an attack: `python -m tests.benchmarks.under_attack --calls 20000 --in FOLDER`.
+"""Response times of pages during an attack: `python -m tests.benchmarks.under_attack --calls 20000 --in FOLDER`.
 
-Serves a made-up warehouse (that of `tests.benchmarks.scale`, made when it is not there) with `callgrade serve` on this machine. A hundred browsers, signed in,
-each open a page every ten seconds on average, drawn from all that their role may open, while `tests.attack` keeps 500 hostile connections busy. Measured
-without the attack first, then with it; browsers, attack and server share the machine.
+Serves a made-up warehouse (that of `tests.benchmarks.scale`, created when missing) with `callgrade serve` on this machine. A hundred
+browsers, signed in, each open a page every ten seconds on average, drawn from all that their role may open, while `tests.attack` keeps
+500 hostile connections busy. Measured without the attack first, then with it; browsers, attack and server share the machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A whole run in a process of its own, as `callgrade grade` does it, with the seconds of each stage and the memory of each batch."""
+"""A whole run in a separate process, as `callgrade grade` does it, with the seconds of each stage and the memory of each batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, fed over a pipe: reads one JSON request a line, answers with one JSON line.
+"""An engine in a separate process, connected by a pipe: reads one JSON request a line, answers with one JSON line.
 
 This file runs in the environment of Callgrade and in that of the peers, so it imports nothing of the project before it knows that it is
 Callgrade's turn. Times are measured here, around the work alone: neither loading nor waiting for the next request counts.

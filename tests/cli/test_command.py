@@ -1,4 +1,4 @@
-"""The `callgrade` command: what it says, and the exit status it leaves."""
+"""The `callgrade` command: its output and exit status."""
 
 from __future__ import annotations
 

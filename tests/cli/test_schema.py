@@ -1,4 +1,4 @@
-"""The JSON Schemas that editors complete from: they take what ships and what the documentation shows, and refuse the usual mistakes."""
+"""The JSON Schemas for editors: they accept the shipped files and the documented examples, and reject the usual mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known to fail is told before any work: no recording is read, nothing is written."""
+"""Predictable failures are reported before any work: no recording is read, nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Invisible characters in names: ids with them are rejected, and wherever anything else is shown, logged or written they can be seen."""
+"""Invisible characters in names: ids with them are rejected, and in all other displayed, logged or written texts they are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever asks why a call was not graded reads it in their own language, whichever step rejected it; analysts read the English sentence."""
+"""Rejection reasons: displayed in the reader's language, whichever step rejected the call; analysts get the English sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Staged files: whole or not at all, and what becomes of those that a disk cut short all the same."""
+"""Staged files: written completely or not at all, and the handling of those that a disk truncated nevertheless."""
 
 from __future__ import annotations
 

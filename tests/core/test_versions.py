@@ -1,4 +1,4 @@
-"""What is done again after a change: exactly the steps whose files changed and those after them, where what they need is still there."""
+"""The steps redone after a change: exactly those whose files changed and those after them, where their input still exists."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Kills the work of Callgrade as often as asked: `python -m tests.crash --kills 1000 --seed 1`.
 
-Exit status 0 when every run after a kill came to what an undisturbed run comes to.
+Exit status 0 when every run after a kill gave the result of an undisturbed run.
 """
 
 from __future__ import annotations

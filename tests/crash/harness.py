@@ -1,4 +1,4 @@
-"""Kills each scene many times, runs it again to its end, and compares what is there with a run that nobody disturbed."""
+"""Kills each scene many times, runs it again to completion, and compares the result with that of an undisturbed run."""
 
 from __future__ import annotations
 

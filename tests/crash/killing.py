@@ -1,7 +1,7 @@
-"""Runs a command in a child process, kills it at a chosen or random moment, and says how it died.
+"""Runs a command in a child process, kills it at a chosen or random moment, and reports how it ended.
 
-Children are forked from one warmed process, so a run costs what its work costs and not the start of Python. What kills is set up in the
-child alone: nothing in the product knows of it.
+Children are forked from one warmed process, so a run does not pay for the start of Python. The kill is set up in the
+child alone: the product contains no code for it.
 """
 
 from __future__ import annotations

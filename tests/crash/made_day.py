@@ -1,4 +1,4 @@
-"""A day of a small centre, heard already: recordings, call logs and the words of each call, for runs that need no speech model.
+"""A generated day of a small centre, already transcribed: recordings, call logs and the words of each call, for runs that need no speech model.
 
 What the slow steps (audio, transcribe, diarize) would leave in the stage is written here; everything after them is run for real, by the
 `callgrade` command itself.

@@ -1,4 +1,4 @@
-"""What is run, killed and run again: scenes of a centre's days, and what each must have come to in the end."""
+"""The commands that are run, killed and run again: scenes of a centre's days, and the expected final result of each."""
 
 from __future__ import annotations
 

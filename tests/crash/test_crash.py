@@ -1,4 +1,4 @@
-"""A slice of the kills for every change; `python -m tests.crash --kills 1000` runs as many as wanted."""
+"""A sample of the kills for every change; `python -m tests.crash --kills 1000` runs any number."""
 
 from __future__ import annotations
 

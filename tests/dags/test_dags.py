@@ -1,4 +1,4 @@
-"""The Dags as Airflow reads them: through the same bundle root and ignore file as a server."""
+"""The Dags as Airflow loads them: through the same bundle root and ignore file as a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two calls through the real Dags, from the recording to the page, in the way that `callgrade demo` runs them."""
+"""Two calls through the real Dags, from the recording to the page, as `callgrade demo` runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a folder with every kind of bad input that a centre may send, beside good calls, and says what must become of each."""
+"""Creates a folder with every kind of bad input that a centre may send, beside good calls, and the expected outcome of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes hostile input by a fixed seed: a short recording in every accepted format, then cut, flipped, spliced, and with headers that lie."""
+"""Creates hostile input from a fixed seed: a short recording in every accepted format, then cut, flipped, spliced, and with false headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site whose recordings lie elsewhere: they are fetched into its inbox, and that is what is graded."""
+"""A site whose recordings are stored elsewhere: they are fetched into its inbox and graded from there."""
 
 from __future__ import annotations
 

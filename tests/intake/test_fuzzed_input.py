@@ -1,4 +1,4 @@
-"""Whatever is received is graded or rejected with a reason, in bounded memory: 2,000 hostile recordings and some hundred hostile call logs."""
+"""All input is graded or rejected with a reason, in bounded memory: 2,000 hostile recordings and some hundred hostile call logs."""
 
 from __future__ import annotations
 

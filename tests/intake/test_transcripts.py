@@ -1,4 +1,4 @@
-"""Transcripts delivered instead of recordings: what is accepted, what is rejected with which reason, and how they become turns."""
+"""Transcripts delivered instead of recordings: accepted forms, rejections with their reasons, and the resulting turns."""
 
 from __future__ import annotations
 

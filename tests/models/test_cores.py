@@ -1,4 +1,4 @@
-"""Work in the background gives way to what people wait for."""
+"""Background work yields to interactive requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dictionary forms come from what simplemma ships, kept as tries; they are the same words, wherever the tries can or cannot be kept."""
+"""Dictionary forms from simplemma's data, cached as tries: the same words whether or not the tries can be cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that Callgrade writes can be read by other users of the machine, unless a setting lets its group in."""
+"""Files written by Callgrade cannot be read by other users of the machine, unless a setting admits its group."""
 
 from __future__ import annotations
 

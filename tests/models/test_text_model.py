@@ -1,4 +1,4 @@
-"""The encoder taken out of its package file, and the weights that go with it."""
+"""The encoder extracted from its package file, and the weights trained for it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
-"""Whether coaching packs give personal data away: their words are read, and their sound is heard again by the engine that hears calls.
+"""Whether coaching packs disclose personal data: their text is searched, and their sound is transcribed again by the engine of the calls.
 
     python -m tests.quality.packs FOLDER --warehouse FILE
 
-`FOLDER` is a folder of reference calls (audio/, reference/), `FILE` a warehouse into which it was graded. Every turn of a call in which the reference marks
-personal data goes into one pack, which is exported. Then the marked words are looked for in its page, transcript and side-car, and in what the engine understands of its
-sounds; beside them the words that it understands of the same stretch of the recording itself, where it says something else than the reference writes.
-Words that are said elsewhere in the call as well are no one's secret. The packs are made in a copy of the site.
+`FOLDER` is a folder of reference calls (audio/, reference/), `FILE` a warehouse into which it was graded. Every turn of a call in which
+the reference marks personal data goes into one pack, which is exported. Then the marked words are looked for in its page, transcript and
+sidecar, and in what the engine recognises in its sounds; beside them the words that it recognises in the same part of the recording
+itself, where they differ from the reference. Words that also occur elsewhere in the call are not counted. The packs are made in a copy of
+the site.
 """
 
 from __future__ import annotations

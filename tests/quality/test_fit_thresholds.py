@@ -1,4 +1,4 @@
-"""Thresholds are chosen from measured verdicts: stricter where verdicts are wrong, and no language with few calls gets a limit of its own making."""
+"""Thresholds are fitted to measured verdicts: stricter where verdicts are wrong, and no separate limit for a language with few calls."""
 
 from __future__ import annotations
 

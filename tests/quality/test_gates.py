@@ -1,4 +1,4 @@
-"""The shipped calls are judged from their reference transcripts as well as they were before; a rule that breaks is noticed."""
+"""The sample calls are judged from their reference transcripts as well as before; a rule that breaks is detected."""
 
 from __future__ import annotations
 

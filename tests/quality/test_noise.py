@@ -1,4 +1,4 @@
-"""Noise for measuring spoils words as asked, and nothing else."""
+"""Noise for measurements corrupts words as configured, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before changed rules are loaded, a report says what they would change, for whom and why, and changes nothing itself."""
+"""A report before changed rules are loaded: what they would change, for whom and why; the report itself changes nothing."""
 
 from __future__ import annotations
 

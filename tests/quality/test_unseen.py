@@ -1,4 +1,4 @@
-"""Judgement of writers whom nothing was ever fitted to does not get worse unnoticed."""
+"""The quality of judgement on writers excluded from every fit does not drop unnoticed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""How far a disguised voice is from its own: what a machine that compares voices makes of it, and how many words are still understood.
+"""How far a disguised voice is from the original: similarity by automatic voice comparison, and the share of words still recognised.
 
     python -m tests.quality.voices FOLDER
 
-`FOLDER` is a folder of reference calls (audio/, reference/); only those with one track for each side are used. Printed are cosines of the CAM++
-embedding of two halves of what a client says: as recorded, with the first half disguised, of different clients, and of different clients both disguised.
+`FOLDER` is a folder of reference calls (audio/, reference/); only those with one track for each side are used. Printed are cosines of the
+CAM++ embedding of two halves of what a client says: as recorded, with the first half disguised, of different clients, and of different
+clients both disguised.
 """
 
 from __future__ import annotations

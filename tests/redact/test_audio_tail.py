@@ -1,4 +1,4 @@
-"""What was dictated and not understood is beeped with what was; nobody's other words are."""
+"""Dictated but unrecognised data is beeped together with the recognised part; other words of other people are not."""
 
 from __future__ import annotations
 

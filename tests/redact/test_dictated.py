@@ -1,4 +1,4 @@
-"""What a client dictates is masked in words and in digits, in pieces over turns, asked for in other words, and where the operator reads it back."""
+"""Dictated data is masked in words and in digits, in pieces over turns, after unusual questions, and where the operator reads it back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognition may write everything in lower case and without stops: names and addresses are masked there too, companies and plain words stay."""
+"""Lower-case transcripts without punctuation: names and addresses are masked there too, companies and plain words stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls written down as people say them: turns with even word times, for tests of judgement."""
+"""Calls written as spoken dialogue: turns with even word times, for tests of judgement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Abuse is found in what people really say on the phone, and not in what only looks like it."""
+"""Abuse is found in real telephone language, and not in what only looks like it."""
 
 from __future__ import annotations
 

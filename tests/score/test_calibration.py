@@ -1,4 +1,4 @@
-"""A verdict's confidence is a measured chance, and each criterion in each language has the limit that was chosen for it."""
+"""A verdict's confidence is a measured probability, and each criterion has its fitted limit in each language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model, phrases and lexicon combined into one chance."""
+"""Model, phrases and lexicon combined into one probability."""
 
 from __future__ import annotations
 

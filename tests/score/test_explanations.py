@@ -1,4 +1,4 @@
-"""Every reason that a rule may give can be read in every language of the pages."""
+"""Every explanation that a rule may give exists in every language of the pages."""
 
 from __future__ import annotations
 

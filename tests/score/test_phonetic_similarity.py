@@ -1,4 +1,4 @@
-"""A company's name that recognition broke is never missed for good, and another company's name is never taken for it."""
+"""A misrecognised company name is never a definite miss, and another company's name is never taken for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The warn-before-hang-up rule, by its table, by stories, and by what must never happen."""
+"""The abuse procedure (warn before hanging up): by its table, by stories, and by invariants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentiment of turns: as the model reads them, negative where they abuse, neutral where nothing was read."""
+"""Sentiment of turns: from the model, negative for abusive turns, neutral where there is no prediction."""
 
 from __future__ import annotations
 

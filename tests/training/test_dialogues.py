@@ -1,4 +1,4 @@
-"""The labelled dialogues hold together: every file is valid, and no writer who measures is one whom anything is fitted to."""
+"""The labelled dialogues are consistent: every file is valid, and no writer of the measurements is in any fit."""
 
 from __future__ import annotations
 

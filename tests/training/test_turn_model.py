@@ -1,4 +1,4 @@
-"""The turn model as it is trained and as it is used read calls alike; recognition's damage keeps the labels of words in their places."""
+"""The turn model preprocesses calls alike in training and use; simulated recognition errors keep the labels of words in place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the turn model reads beside phrases and lexicon: what becomes evidence, what is quoted, and what nobody is accused of."""
+"""Predictions of the turn model beside phrases and lexicon: what becomes evidence, what is quoted, and what is never held against anybody."""
 
 from __future__ import annotations
 

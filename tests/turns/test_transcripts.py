@@ -1,4 +1,4 @@
-"""A folder of transcripts graded by the command: judged as recordings are, nothing that needs sound is claimed, bad files stop nothing."""
+"""A folder of transcripts graded by the command: judged like recordings, without claims that need sound; bad files stop nothing."""
 
 from __future__ import annotations
 

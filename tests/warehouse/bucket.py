@@ -1,4 +1,4 @@
-"""Object storage for a test: a real server of the S3 protocol on the loopback address, its objects in memory; gone with the test."""
+"""Object storage for a test: a real S3 server on the loopback address with its objects in memory, removed after the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for a test, from Debian's packages, on the loopback address; gone with the test."""
+"""A separate PostgreSQL for a test, from Debian's packages, on the loopback address; removed after the test."""
 
 from __future__ import annotations
 

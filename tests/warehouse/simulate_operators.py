@@ -1,12 +1,13 @@
-"""Operators of known quality, made up call by call, to see whether the published intervals say the truth about them.
+"""Simulated operators of known quality, to check the coverage of the published intervals.
 
-`python -m tests.warehouse.simulate_operators --runs 200` fills an empty warehouse with that many made-up centres, asks the real views, and prints how
-often the 90 % intervals hold the true quality, and how often two operators are told apart. Nothing of a real call is in it.
+`python -m tests.warehouse.simulate_operators --runs 200` fills an empty warehouse with that many simulated centres, queries the real
+views, and prints how often the 90 % intervals hold the true quality, and how often two operators are distinguished. It contains no data
+of real calls.
 
-A call has up to 14 criteria, each passed with a chance that depends on the operator, on the call's topic, client type, topic and client type
-together, line, hours and language, and on the call itself; some do not apply, and two calls in a hundred are failed automatically. So scores are
-bounded, skewed and uneven, and nothing in them is additive or normal. An operator's true quality is the score he would have on average over all the
-calls of his centre.
+A call has up to 14 criteria, each passed with a probability that depends on the operator, on the call's topic, client type, topic and
+client type together, line, hours and language, and on the call itself; some do not apply, and two calls in a hundred are failed
+automatically. So scores are bounded, skewed and uneven, and nothing in them is additive or normal. An operator's true quality is the mean
+score that they would have over all the calls of their centre.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Views and queries as files that a spreadsheet and a data frame can open."""
+"""Views and queries exported as files that a spreadsheet and a data frame can open."""
 
 from __future__ import annotations
 

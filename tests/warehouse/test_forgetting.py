@@ -1,4 +1,4 @@
-"""What is forgotten leaves nothing behind, takes nobody else with it, and does not come back."""
+"""Forgotten calls leave no data behind, affect no other calls, and cannot be loaded again."""
 
 from __future__ import annotations
 

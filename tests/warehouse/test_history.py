@@ -1,4 +1,4 @@
-"""Every score can be seen as it stood at a moment, with the versions that gave it."""
+"""Every score can be queried as of a point in time, with its versions."""
 
 from __future__ import annotations
 

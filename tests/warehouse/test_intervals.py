@@ -1,4 +1,4 @@
-"""The published intervals say the truth about made-up operators whose quality is known (`simulate_operators` runs the same at length)."""
+"""Coverage of the published intervals for simulated operators of known quality (`simulate_operators` runs the same at length)."""
 
 from __future__ import annotations
 

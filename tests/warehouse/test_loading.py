@@ -1,4 +1,4 @@
-"""What a batch does to the warehouse, and what stays true whatever arrives, in whatever order and however often."""
+"""Loading a batch into the warehouse, and the invariants for any input, in any order and any number of times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each view gives what its cases in tests/sql/<view>/<case>.yaml expect, and is documented to the last column."""
+"""Each view returns the rows that its cases in tests/sql/<view>/<case>.yaml expect, and documents every column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What guards the published copy, and who may read and write at the same time."""
+"""The checks before publication, and concurrent readers and writers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What publishing works out again is what working out everything anew would give; words are found in any form."""
+"""A refresh gives the same rows as a complete rebuild; words are found in any form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""axe-core in a page of the browser: what keeps people out who hear, see or use a keyboard otherwise than most."""
+"""axe-core in a page of the browser: accessibility problems for users of screen readers, keyboards and other aids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright: it reaches this machine only, and what its pages request and complain about is recorded."""
+"""The system's Chromium, driven by Playwright: it reaches only this machine, and requests and console messages of its pages are recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A site published once for all tests of pages: the made-up calls, what was rejected, a call that tries to be a script, and clips."""
+"""A site published once for all page tests: generated calls, rejected ones, a call with script injection, and clips."""
 
 from __future__ import annotations
 

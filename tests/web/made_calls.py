@@ -1,4 +1,4 @@
-"""A few made-up calls, loaded and published by the real warehouse, for tests of pages and clips.
+"""A few generated calls, loaded and published by the real warehouse, for tests of pages and clips.
 
 `Made` builds the records of one call from short lines; `publish` stages, loads and publishes them.
 """

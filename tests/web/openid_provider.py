@@ -1,4 +1,4 @@
-"""A small OpenID provider on this machine: it speaks HTTP, checks PKCE and the secret, signs its tokens, and lies when a test asks it to."""
+"""A small OpenID provider on this machine: it speaks HTTP, checks PKCE and the secret, signs its tokens, and forges them on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The people of the tests: an account of every role, and each one's browser."""
+"""The users of the tests: an account of every role, and each one's browser."""
 
 from __future__ import annotations
 

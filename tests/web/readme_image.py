@@ -1,4 +1,4 @@
-"""Takes the two pictures that the README shows, a call and a coaching pack: `python -m tests.web.readme_image [CALL_ID]` after `callgrade demo`."""
+"""Takes the two screenshots of the README, a call and a coaching pack: `python -m tests.web.readme_image [CALL_ID]` after `callgrade demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The application as it is really served, for the journeys in a browser, and what they all begin and end with."""
+"""The served application for the browser journeys, and their common first and last steps."""
 
 from __future__ import annotations
 

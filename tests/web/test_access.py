@@ -1,4 +1,4 @@
-"""Coming in, staying in, and what an attacker gets: nothing, and a line in the audit."""
+"""Signing in and sessions, and attempts to get around them: refused, and recorded in the audit log."""
 
 from __future__ import annotations
 

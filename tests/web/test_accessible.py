@@ -1,4 +1,7 @@
-"""Pages that keep nobody out: in the dark, in every language, on a narrow phone. The journeys ask the same of each of their steps in the light."""
+"""Accessible pages: in dark mode, in every language, on a narrow phone.
+
+The journeys check each of their steps in light mode.
+"""
 
 from __future__ import annotations
 

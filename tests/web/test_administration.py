@@ -1,4 +1,4 @@
-"""What an administrator may do to accounts: only to those of their own centres, only within what they have, and the audit says what was and what is."""
+"""Account administration: limited to accounts of the administrator's centres and to their own access; the audit log has old and new values."""
 
 from __future__ import annotations
 

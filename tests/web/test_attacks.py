@@ -1,6 +1,6 @@
-"""What somebody with bad intentions tries on every room at once: other people's things, forged forms, strange paths, and words that want to be a page.
+"""Attacks on every route at once: other people's data, forged forms, strange paths, and injected markup.
 
-The routes are read from the rooms, so a room that is added later is attacked as well.
+The routes are read from the application, so a route that is added later is tested as well.
 """
 
 from __future__ import annotations

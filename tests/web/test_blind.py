@@ -1,4 +1,4 @@
-"""A reviewer of the random sample sees nothing of the machine's results, on any page, until the evaluation is submitted."""
+"""A reviewer of the random sample sees no automatic results, on any page, until the evaluation is submitted."""
 
 from __future__ import annotations
 

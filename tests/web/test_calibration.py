@@ -1,4 +1,4 @@
-"""How agreement is measured, and which criteria the calibration page calls trusted."""
+"""The measurement of agreement, and the criteria that the calibration page marks as trusted."""
 
 from __future__ import annotations
 

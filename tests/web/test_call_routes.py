@@ -1,4 +1,4 @@
-"""A call for those who may see it: its page, its sound with personal data beeped, its clips; and nothing of it for anybody else."""
+"""A call for accounts with access: its page, its sound with personal data beeped, its clips; and no access for all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Care for operators: who needs a rest, whom to thank, what was threatened; who may see it, and that no score is made of it."""
+"""Operator wellbeing: rests due, considerate clients, threats; who may see them, and that they affect no score."""
 
 from __future__ import annotations
 

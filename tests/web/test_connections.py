@@ -1,4 +1,4 @@
-"""A server of real sockets among clients that are silent, slow, endless or too many: all others are answered, and what is wrong is cut off in time."""
+"""A server with real sockets among silent, slow, endless or too many clients: all others are answered, and offenders are cut off in time."""
 
 from __future__ import annotations
 

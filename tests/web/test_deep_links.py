@@ -1,4 +1,4 @@
-"""A link to a page leads there: through signing in, a wrong password, another language, and whatever the id of a call is made of."""
+"""Deep links lead to their page: through signing in, a wrong password, another language, and with any call id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators dispute points of their own calls, managers decide, and an upheld dispute becomes a case that the rules are tested against."""
+"""Operators dispute points of their own calls, managers decide, and an upheld dispute becomes a regression case for the rules."""
 
 from __future__ import annotations
 

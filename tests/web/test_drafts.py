@@ -1,4 +1,4 @@
-"""Nothing that is filled in gets lost: drafts on the server, forms carried through signing in, and a failed save that keeps everything in its place."""
+"""Form data is never lost: drafts on the server, forms carried through signing in, and a failed save that preserves everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An erased client is gone from everything at once, whatever people did with the calls before, and whatever happens afterwards."""
+"""An erased client is removed from everything at once, whatever people did with the calls before, and whatever happens afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People fill in the machine's form: their verdicts win, are kept beside the machine's for ever, and reach the analysts."""
+"""Human evaluations: their verdicts take precedence, are stored permanently beside the automatic ones, and reach the analysts."""
 
 from __future__ import annotations
 

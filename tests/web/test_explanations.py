@@ -1,4 +1,4 @@
-"""A call really judged, with its page in each language: nobody meets a sentence of another language than the page's."""
+"""A really judged call, with its page in each language: no sentence is in another language than the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each role does in the web application, in a real browser; pictures of it are left in `artifacts/` for who wants to look."""
+"""What each role does in the web application, in a real browser; screenshots are left in `artifacts/`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limits: who asks too often is told so and slows down nobody else, and what is only counted is not lost."""
+"""Rate limits: a client that exceeds them is told so and slows down no other, and refusals that are only counted are not lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who listened to a call is told by what was played, not by what was opened."""
+"""Listening is recorded by what was played, not by what was opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a quality manager sees: changes that are more than chance, calls to review, operators in groups, and a workbook."""
+"""Pages of a quality manager: changes beyond chance, calls to review, operators in groups, and a workbook."""
 
 from __future__ import annotations
 

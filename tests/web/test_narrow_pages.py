@@ -1,4 +1,4 @@
-"""No page is wider than a phone, in any language, with the font that is shipped and with a wide one in its place."""
+"""No page is wider than a phone, in any language, with the shipped font and with a wide fallback font."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coming in through an OpenID provider: with its word, and only with it, only now, only here, and only for who has a role."""
+"""Sign-in through an OpenID provider: only with a valid token, for this site, now, and only for users with a role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A provider that is slow, silent or down never holds up the site, and one that was reached once is missed as late as can be."""
+"""A slow, silent or unavailable provider never blocks the site, and cached documents bridge an outage for as long as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An account or a pack is for an operator who exists: ids are offered, others are refused with the nearest, and a wrong one can be corrected."""
+"""Accounts and packs belong to existing operators: ids are offered, others are refused with the nearest, and a wrong one can be corrected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator plays the packs that were made for him, and no others; each hearing is noted."""
+"""An operator plays the packs made for them, and no others; each playback is recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes along in a coaching pack: nothing personal to be read or heard, another voice where it was asked for, and nothing after its last day."""
+"""Contents of a coaching pack: no personal data in text or sound, a disguised voice where requested, and nothing after its last day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark of pages asks for every page that there is."""
+"""The page benchmark requests every existing page."""
 
 from __future__ import annotations
 

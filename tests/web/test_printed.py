@@ -1,4 +1,4 @@
-"""What stands on paper, read back: in every language, scoped and noted as every other export, and a centre on one page whatever it has."""
+"""PDF reports, read back: in every language, access-checked and recorded like every other export, and a centre always on one page."""
 
 from __future__ import annotations
 

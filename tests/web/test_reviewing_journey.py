@@ -1,4 +1,4 @@
-"""What a reviewer meets in a real browser: an end of the session in the middle of a form, a save that fails, a quote, and a call that is played."""
+"""A reviewer in a real browser: a session that ends in the middle of a form, a failed save, a quote, and a played call."""
 
 from __future__ import annotations
 

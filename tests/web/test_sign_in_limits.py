@@ -1,4 +1,4 @@
-"""Guessing passwords: every spelling of a name counts as one, networks count as one, and nobody can keep the owner of an account out."""
+"""Password guessing: all spellings of a name count as one, networks count as one, and nobody can lock the owner of an account out."""
 
 from __future__ import annotations
 

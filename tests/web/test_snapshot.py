@@ -1,4 +1,4 @@
-"""The published copy as a server reads it: the rows of its calls, anew when it is swapped, and never waiting long for what is worked out."""
+"""The published copy in a server: the rows of its calls, reloaded after a swap, without long waits for aggregates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer finds, hears and makes; and what is refused to everybody else."""
+"""A trainer's searches, playback and packs; and what is refused to everybody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer and a manager do with moments, packs and care, in a real browser; an exported pack opened from a folder."""
+"""A trainer and a manager with moments, packs and wellbeing pages, in a real browser; an exported pack opened from a folder."""
 
 from __future__ import annotations
 
