@@ -229,7 +229,7 @@ SOUNDS: dict[str, Make] = {
     "siren": siren,
 }
 
-TELEPHONE: dict[str, tuple[str, str]] = {  # what recorders keep calls in: the file's ending and FFmpeg's encoder
+TELEPHONE: dict[str, tuple[str, str]] = {  # formats of call recorders: file suffix and FFmpeg's encoder
     "G.711 µ-law": (".wav", "pcm_mulaw"),
     "G.711 A-law": (".wav", "pcm_alaw"),
     "Opus": (".ogg", "libopus"),

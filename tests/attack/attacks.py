@@ -222,7 +222,7 @@ async def attack(
 
 async def _main(host: str, port: str, sources: str, connections: str, pause_s: str, only: str) -> None:
     stopped = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin, stopped.set)  # whoever started this closes it to stop
+    asyncio.get_running_loop().add_reader(sys.stdin, stopped.set)  # closed by the caller to stop
     tried = asyncio.create_task(attack(host, int(port), sources.split(","), int(connections), float(pause_s), stopped.is_set, only))
     await asyncio.sleep(1)
     print("begun", flush=True)

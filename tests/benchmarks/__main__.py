@@ -5,7 +5,7 @@ diarization    Callgrade and the pyannote pipeline that it is built on, alternat
 stages         a whole run, seconds by stage, stereo and mono calls separately
 judgement      the cost of judging calls compared with transcribing them, for start-up and for each further call
 growth         the cost of a call and the memory of a run of 10, 100, 1,000 calls
-gpu            on a machine with a GPU: batch sizes and compute types with the largest available model; elsewhere it reports that there is none
+gpu            on a machine with a GPU: batch sizes and compute types with the largest model; without one it only reports that
 all            the first five with their defaults
 """
 

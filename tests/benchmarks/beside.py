@@ -1,4 +1,4 @@
-"""Turns in the DuckDB file or in Parquet beside it: `python -m tests.benchmarks.beside FOLDER`, where `tests.benchmarks.scale` made a warehouse.
+"""Turns in DuckDB or in Parquet beside it: `python -m tests.benchmarks.beside FOLDER`, where `tests.benchmarks.scale` made a warehouse.
 
 Writes the turns of that warehouse both ways, into a separate DuckDB file and into one Parquet file per month, and reports size, processor
 time of writing one more day, and of warm queries.

@@ -22,7 +22,7 @@ from tests.benchmarks.speech import Spoken, prepare
 
 LOGGER = logging.getLogger("callgrade")
 PEER = "faster-whisper-batched"
-WORSE_BY = 0.5  # per cent: a setting that hears this much worse than the best one is not taken, however fast
+WORSE_BY = 0.5  # per cent: a setting whose error rate is higher than the best by this much is not chosen, however fast
 
 
 def main(argv: Sequence[str] | None = None) -> int:

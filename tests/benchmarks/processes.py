@@ -86,7 +86,7 @@ class Engine:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # why it ended stands in its log, and is raised below
+            pass  # the reason is in its log, and is raised below
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Source:
 
     pattern: str
     language: str
-    centre: str  # whose languages the call is heard in
+    centre: str  # the centre whose languages are the candidates
     who: str
     licence: str
     text: str | None = None  # file with the text, beside the recording

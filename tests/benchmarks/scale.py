@@ -38,7 +38,7 @@ PER_DAY = 8000  # calls of five centres together
 FIRST_DAY = date(2024, 1, 1)  # as in made_calls.sql
 SMALL = 20  # calls of a batch as a run of every quarter of an hour has them
 WARM = 5  # times that each query is asked after the first
-KINDS = ("calls", *(kind for kind in loading.KINDS if kind != "dropped"))  # nothing is dropped of what is made up
+KINDS = ("calls", *(kind for kind in loading.KINDS if kind != "dropped"))  # generated calls have no dropped speech
 _SYLLABLES = [c + v for c in "бвгдзклмнпрст" for v in "аеио"]
 _SAID_OFTEN = ["добрый", "день", "здравствуйте", "спасибо"]
 # Words and phrases of the business, by their place among the 4,000 words from the most to the least frequent: the 60th is said in one call of four, the

@@ -1,4 +1,4 @@
-"""The calls of a folder as input of the engines: 16 kHz wav files converted once, the reference words, and the error rate of a transcript."""
+"""Calls of a folder as input of the engines: 16 kHz wav files, reference words, and the error rate of a transcript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transcription: Callgrade compared with WhisperX and faster-whisper, with the same weights, files, languages and threads, alternating in one run."""
+"""Transcription by Callgrade, WhisperX and faster-whisper, with the same weights, files, languages and threads, alternating."""
 
 from __future__ import annotations
 

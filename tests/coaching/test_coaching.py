@@ -103,7 +103,7 @@ def test_publishing_plans_the_clips_of_touched_months_and_cuts_what_is_missing(s
     second = published()
     assert [clip for clip in second if clip.call_id != later.call_id] == first
     assert {clip.call_id for clip in second} > {clip.call_id for clip in first}
-    assert sorted(cut_clips(settings, recordings), key=str) == sorted(second, key=str)  # as planning all anew
+    assert sorted(cut_clips(settings, recordings), key=str) == sorted(second, key=str)  # the same as planning all from scratch
 
 
 def test_running_twice_cuts_nothing_again(settings: Settings, recordings: dict[str, Path]) -> None:

@@ -21,7 +21,7 @@ from tests.staged import call, stage
 OWN_ALPHABET = {"ru": "абвгдежзийклмнопрстуфхцчшщъыьэюя", "uk": "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя", "hu": "áéíóöőúüű"}
 ONLY_VALUES = (Key.AT_LINE, Key.OF_FILE, Key.BAD_ID, Key.BAD_PRIVATE_ID)
 ERRORS = ("BadRecordingError", "ChangedRecordingError", "_Conflict")
-ROW_MAKERS = ("pipelines/warehouse/forgetting.py",)  # a row without a reason, which only stands for a call id
+ROW_MAKERS = ("pipelines/warehouse/forgetting.py",)  # a row without a reason, which only represents a call id
 
 
 def calls_of(*names: str) -> Iterator[tuple[str, ast.Call]]:

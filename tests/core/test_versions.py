@@ -22,7 +22,7 @@ ENTRIES = {
     "audio": "pipelines.audio.step", "transcribe": "pipelines.transcribe.step", "diarize": "pipelines.diarize.step", "turns": "pipelines.turns.step",
     "redact": "pipelines.redact.step", "score": "pipelines.score.step",
 }  # fmt: skip
-# What steps stand on, whoever changes it: it decides where things lie and how they are written, not what is found in a call.
+# Infrastructure of the steps: it decides where and how files are written, not what is found in a call.
 PLUMBING = (
     "pipelines/__init__.py", "pipelines/core/errors.py", "pipelines/core/settings.py", "pipelines/core/staging.py", "pipelines/core/records.py",
     "pipelines/core/printable.py", "pipelines/core/regular_file.py", "pipelines/core/lake_address.py", "pipelines/core/versions.py", "models/cores.py",

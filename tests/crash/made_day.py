@@ -1,4 +1,4 @@
-"""A generated day of a small centre, already transcribed: recordings, call logs and the words of each call, for runs that need no speech model.
+"""A generated, already transcribed day of a small centre: recordings, call logs and words, for runs without a speech model.
 
 What the slow steps (audio, transcribe, diarize) would leave in the stage is written here; everything after them is run for real, by the
 `callgrade` command itself.
@@ -25,7 +25,7 @@ from pipelines.turns.step import turns_of_call
 
 WORD_S = 0.4
 COLUMNS = ("call_id", "recording", "centre", "started_at", "direction", "line", "operator_id", "client_ref", "wait_s", "disconnect_party")
-SECRET = "Аксолотлева"  # said by one client only, and masked; must never be found in what the project keeps
+SECRET = "Аксолотлева"  # said by one client only, and masked; must not occur in any file of the project
 
 SAID: dict[str, list[str]] = {
     "d1-a": [

@@ -59,7 +59,7 @@ def _publish(settings: Settings, n: int) -> tuple[Any, ...]:
 
 
 def _read(settings: Settings, done: Path) -> list[tuple[tuple[Any, ...], int]]:
-    os.nice(10)  # else the loader would get one part in twenty of the machine
+    os.nice(10)  # otherwise the loader would get one twentieth of the CPU
     seen: dict[tuple[Any, ...], int] = {}
     while True:
         is_last = done.exists()

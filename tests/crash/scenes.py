@@ -56,7 +56,7 @@ def _read_nothing(calls: Sequence[Any], *_: Any) -> list[ModelReading]:
     return [NOTHING_READ for _ in calls]
 
 
-HEARS_AGAIN: set[str] = set()  # call ids that may be heard again, because what was heard of them was cut short
+HEARS_AGAIN: set[str] = set()  # call ids that may be transcribed again, because their transcription was interrupted
 
 
 def _heard_before(batch: Batch, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Creates hostile input from a fixed seed: a short recording in every accepted format, then cut, flipped, spliced, and with false headers."""
+"""Creates hostile input from a fixed seed: a recording in every accepted format, cut, flipped, spliced, and with false headers."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_every_hostile_recording_is_taken_or_rejected_with_a_reason(tmp_path: Pa
     why = Counter(row.status for row in rows)
     assert why["quarantined"] > RECORDINGS / 4 and why["unscoreable"] > RECORDINGS / 4  # both sides of the border were tried
     heap.give_back()
-    assert resident_mb() - before_mb < 350  # all sounds together take twice as much; polars keeps some of what it wrote
+    assert resident_mb() - before_mb < 350  # all sounds together take twice as much; polars retains some buffers
     assert len(processes._living) <= cores() and len(os.listdir("/proc/self/fd")) <= descriptors + cores()
 
 

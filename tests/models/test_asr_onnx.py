@@ -177,7 +177,7 @@ def test_tones_become_words_with_times_inside_the_sound(tmp_path: Path, make: Ca
 
 @FAMILIES
 def test_the_words_do_not_depend_on_the_batch(tmp_path: Path, make: Callable[[Path], tuple[str, list[str]]]) -> None:
-    # every sound has every tone: what Parakeet hears is brought to one scale in each band, so a tone that is missing is made up of noise
+    # every sound has every tone: Parakeet's input is normalised in each band, so a missing tone would become amplified noise
     texts = ["да нет", "нет нет да", "тан де", "да да нет", "тена да", "дан не те", "нет а да нет да"]
     chunks = [asr.Chunk(spoken(text, 0.1 + 0.07 * i), ("ru",)) for i, text in enumerate(texts)]
     alone = [Onnx(tiny(tmp_path, make, batch_size=1), tmp_path).transcribe_chunks([chunk])[0]["ru"] for chunk in chunks]
@@ -255,7 +255,7 @@ def test_a_profile_sends_each_language_to_its_engine(
     sounds = [spoken(text) for text in ("да", "нет", "да нет", "а", "нет да")]
     found = recogniser.transcribe_chunks([asr.Chunk(sound, languages) for sound, languages in zip(sounds, asked, strict=True)])
     for languages, text, result in zip(asked, ("да", "нет", "да нет", "а", "нет да"), found, strict=True):
-        if languages in to_onnx:  # the tones hold no letter that only one of them has, so that the first language stands
+        if languages in to_onnx:  # no letter of the tones belongs to only one language, so the first one is used
             assert {k: " ".join(w.text for w in heard.words) for k, heard in result.items()} == {languages[0]: text}
         else:
             assert {k: heard.words[0].text for k, heard in result.items()} == dict.fromkeys(languages, "default")

@@ -179,7 +179,7 @@ def test_a_group_is_let_in_where_the_setting_says_so(
     modes = {name: stat.S_IMODE((settings.site / name).stat().st_mode) for name in ("", "stage", "stage/b", "plain.txt", "whole.txt")}
     folder, file = 0o777 & ~withheld, 0o666 & ~withheld
     assert modes == {"": folder, "stage": folder, "stage/b": folder, "plain.txt": file, "whole.txt": file}
-    assert stat.S_IMODE((settings.stage / "b" / "private").stat().st_mode) == 0o700  # unmasked words are nobody else's
+    assert stat.S_IMODE((settings.stage / "b" / "private").stat().st_mode) == 0o700  # unmasked words are for nobody else
 
 
 @pytest.mark.parametrize("given", ["022", "000", "777", "177", "070", "many", "0x3f"])

@@ -31,7 +31,7 @@ def test_the_encoder_computes_what_the_bert_of_transformers_does(tmp_path: Path)
     folder = build_encoder(SOURCE, tmp_path)
     state, config = e5.pretrained(SOURCE)
     model = BertModel(BertConfig(**config), add_pooling_layer=False).eval()
-    model.load_state_dict({name: torch.tensor(tensor.astype(np.float16)).float() for name, tensor in state.items()})  # as they are kept
+    model.load_state_dict({name: torch.tensor(tensor.astype(np.float16)).float() for name, tensor in state.items()})  # as they are stored
     tokenizer, encoder = Tokenizer.from_file(str(folder / "tokenizer.json")), Encoder(str(folder), compute_type="float32")
     for text in ("Спасибо, до свидания.", "A számlám miatt hívom önöket, két napja nem működik semmi."):
         ids = tokenizer.encode(text).ids

@@ -32,7 +32,7 @@ from pipelines.core.settings import Settings
 from tests.benchmarks.speech import write_wav
 from tests.web.test_packs import heard_again, packed
 
-NEAR_S = 0.5  # how far the reference's turns and ours may lie apart
+NEAR_S = 0.5  # allowed distance between the reference's turns and ours
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,10 +84,10 @@ def checked(settings: Settings, folder: Path, reference: dict[str, Any], scratch
         bare = audio.cut_clip(recording, turn["start_s"], turn["end_s"], [], scratch / "bare.ogg")
         # numbers are written in digits
         secret |= {word for word in words_of(understood(bare, name, settings)) if any(c.isdigit() for c in word)}
-    secret = {word for word in secret - elsewhere if len(word) > 1}  # one digit or letter gives nobody away
+    secret = {word for word in secret - elsewhere if len(word) > 1}  # one digit or letter discloses nothing
     files = dict(packed(settings, keys, reference["language"]))
     until = datetime.fromisoformat(json.loads(files["pack.json"])["expires_at"])
-    secret -= {str(until.year), str((until - timedelta(days=1)).day), str(until.day)}  # the page says how long the pack is kept
+    secret -= {str(until.year), str((until - timedelta(days=1)).day), str(until.day)}  # the page shows the expiry date of the pack
     texts = [_said(file, content) for file, content in files.items() if not file.endswith(".ogg")]
     sounds = [content for file, content in files.items() if file.endswith(".ogg")]
     heard: list[str] = []

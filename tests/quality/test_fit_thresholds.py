@@ -65,7 +65,7 @@ def test_the_confidence_that_is_fitted_is_how_often_verdicts_are_right() -> None
     assert fitted.confidence("said", 0.55, "empathy_shown", "ru") == pytest.approx(0.6, abs=0.06)
 
 
-@settings(deadline=None, max_examples=25)  # how long it takes says nothing here
+@settings(deadline=None, max_examples=25)  # timing is irrelevant here
 @given(
     st.lists(st.tuples(st.sampled_from(LANGUAGES), st.integers(1, 30), st.integers(0, 30), st.floats(0.3, 0.99)), min_size=1, max_size=6)
 )

@@ -220,7 +220,7 @@ def test_thousands_of_neutral_sentences_hardly_ever_fire() -> None:
         ("ru", "Ваша шарега, а не компания."),
         ("ru", "Сами вы идеот!"),
         ("uk", "Ти що, де біл?"),
-        ("uk", "Ідіотти, ось хто."),  # a word and the "you" beside it heard as one
+        ("uk", "Ідіотти, ось хто."),  # a word and the "you" beside it recognised as one
         ("ru", "Тыкретин, понял?"),
         ("hu", "Hülyete vagy."),
     ],

@@ -1,4 +1,4 @@
-"""Predictions of the turn model beside phrases and lexicon: what becomes evidence, what is quoted, and what is never held against anybody."""
+"""Predictions of the turn model with phrases and lexicon: evidence, quotes, and what is never held against anybody."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Scenario:
     quality_sd: float = 0.45  # between operators, in log odds; 0.45 are about 6 points
     is_skewed: bool = False  # most operators good, a few much worse
     unlikeness: float = 6.0  # how different the operators' mixes are; less is more different
-    own_line: float = 0.9  # share of an operator's calls on his own line
+    own_line: float = 0.9  # share of an operator's calls on their own line
 
 
 SCENARIOS = (

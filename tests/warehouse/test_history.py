@@ -68,7 +68,7 @@ def test_what_newer_rules_changed_is_told_with_what_took_its_place(settings: Set
     assert rows(settings.warehouse, changed) == expected
     assert rows(settings.warehouse, "select count(*) from criterion_history where replaced_by is null and valid_to is not null") == [(0,)]
     _without_what_took_its_place(settings)
-    assert rows(settings.warehouse, changed) == expected  # told by the moments, for what was replaced by an older version
+    assert rows(settings.warehouse, changed) == expected  # determined by the timestamps, for rows replaced by an older version
 
 
 def _without_what_took_its_place(settings: Settings) -> None:

@@ -52,7 +52,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def test_a_lake_holds_what_a_file_holds(site: Site, tmp_path: Path) -> None:
     on_lake, in_file = site.machine("first"), Settings(warehouse=tmp_path / "file" / "w.duckdb")
-    assert warehouse.already_graded(on_lake, [call("a")]) == set()  # nobody has written yet
+    assert warehouse.already_graded(on_lake, [call("a")]) == set()  # nothing has been written yet
     for settings in (on_lake, in_file):
         assert warehouse.load(stage(settings, "b", [call("a"), call("b", operator_id="op-2")], words=(SECRET, "день")), settings)
         assert warehouse.load(

@@ -278,7 +278,7 @@ def test_a_newer_warehouse_is_refused(tmp_path: Path) -> None:
 
 def test_every_field_of_a_staged_record_has_a_column(settings: Settings, loaded: Path) -> None:
     shutil.copy(loaded, settings.warehouse)
-    left_out = {"audio": {"speech", "holds", "level_hop_s", "level_db"}, "turns": {"tokens"}}  # sentiments stand in turns
+    left_out = {"audio": {"speech", "holds", "level_hop_s", "level_db"}, "turns": {"tokens"}}  # sentiments are columns of turns
     for table in (
         "calls",
         "audio",

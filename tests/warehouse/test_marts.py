@@ -18,7 +18,7 @@ from pipelines.warehouse import marts
 
 CASES = sorted((Path(__file__).parents[1] / "sql").glob("*/*.yaml"))
 VIEWS = sorted((warehouse_file.SQL / "marts").glob("*.sql"))
-# What a case need not say: the value of a column that must have one.
+# Defaults for a case: the values of columns that must have one.
 ORDINARY: dict[str, Any] = {
     "status": "graded", "text_kept": "redacted", "content_md5": "x", "loaded_at": "2024-01-01 00:00:00+00", "evaluated_at": "2024-01-01 00:00:00+00",
     "judge": "machine", "scorecard_id": "card", "scorecard_version": "1", "role": "operator", "language": "ru", "topic": "outage",

@@ -48,7 +48,7 @@ def test_publishing_the_same_again_leaves_the_copy_alone(settings: Settings, loa
     warehouse.publish(settings)
     assert (settings.snapshot.stat().st_mtime_ns, settings.snapshot.stat().st_ino) == before
 
-    with settings.snapshot.open("r+b") as copy:  # which somebody spoils
+    with settings.snapshot.open("r+b") as copy:  # and then corrupted
         copy.seek(-1, os.SEEK_END)
         copy.write(b"x")
     warehouse.publish(settings)

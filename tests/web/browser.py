@@ -1,4 +1,4 @@
-"""The system's Chromium, driven by Playwright: it reaches only this machine, and requests and console messages of its pages are recorded."""
+"""The system's Chromium, driven by Playwright: it reaches only this machine; requests and console messages are recorded."""
 
 from __future__ import annotations
 

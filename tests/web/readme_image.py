@@ -1,4 +1,4 @@
-"""Takes the two screenshots of the README, a call and a coaching pack: `python -m tests.web.readme_image [CALL_ID]` after `callgrade demo`."""
+"""Takes the screenshots of the README: `python -m tests.web.readme_image [CALL_ID]` after `callgrade demo`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def take(warehouse: Path, call_id: str, images: Path = IMAGES) -> list[Path]:
         settings.snapshot.parent.mkdir(parents=True)
         shutil.copy(published.snapshot, settings.snapshot)
         shutil.copytree(published.clips, settings.clips)
-        shutil.copytree(published.stage, settings.stage)  # says where the recordings lie
+        shutil.copytree(published.stage, settings.stage)  # names the path of the recordings
         store = open_store(settings)
         accounts.add(store, "anna", "manager", PASSWORD, [accounts.EVERY_CENTRE])
         with served(settings) as address, launch_chromium() as browser, browser.new_page(viewport={"width": 1280, "height": 1360}) as page:

@@ -271,7 +271,7 @@ def test_accounts_are_made_from_the_command_line_without_a_password_in_it(
     operator = ("add", "anna", "--role", "operator", "--centre", "kyiv", "--operator-id", "op-1")
     assert command(*operator, "--new-operator", typed="short") == 2
     assert command(*operator, "--new-operator", typed=PASSWORD) == 0
-    assert command("close", "chief") == 2  # nobody could let people in any more
+    assert command("close", "chief") == 2  # otherwise no administrator would be left
     assert command("close", "anna") == 0 and command("list") == 0
     said = capsys.readouterr().out
     assert "chief" in said and "all centres" in said and "op-1" in said and "(closed)" in said and PASSWORD not in said

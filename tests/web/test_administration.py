@@ -1,4 +1,4 @@
-"""Account administration: limited to accounts of the administrator's centres and to their own access; the audit log has old and new values."""
+"""Account administration: limited to the administrator's own centres and access; the audit log has old and new values."""
 
 from __future__ import annotations
 

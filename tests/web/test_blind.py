@@ -20,7 +20,7 @@ from tests.web.made_calls import Made, load_and_publish, some_calls
 from tests.web.people import HOST, PASSWORD, People, Person
 from tests.web.test_attacks import crawled
 
-# what pages say of a result, in English
+# the texts with which pages show a result, in English
 TELLS = re.compile(
     r"\d ?%|critical failure|Undecided|[Gg]oes to a person|judged by|warned|calmed|hung up|good example|to improve|The machine said|insult",
     re.I,

@@ -51,7 +51,7 @@ def test_what_is_not_of_ones_centres_is_answered_as_if_it_were_not_there(people:
     trainer = people.person("trainer")
     answer, nothing = trainer.get(path), trainer.get("/calls/no-such-call")
     assert answer.status_code == 404
-    assert answer.text.replace(path, "") == nothing.text.replace("/calls/no-such-call", "")  # it unclear whether it exists
+    assert answer.text.replace(path, "") == nothing.text.replace("/calls/no-such-call", "")  # the answer does not reveal whether it exists
     assert people.last_note()["outcome"] == "refused"
 
 

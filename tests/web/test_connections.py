@@ -1,4 +1,4 @@
-"""A server with real sockets among silent, slow, endless or too many clients: all others are answered, and offenders are cut off in time."""
+"""A server with silent, slow, endless or too many clients: all others are answered, and offenders are cut off in time."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def test_connections_of_a_proxy_count_in_total_only() -> None:
         for _ in range(10):
             stack.enter_context(connect(port))
         with connect(port) as person:
-            assert status(person, head(port)) == 200  # the oldest ones made room
+            assert status(person, head(port)) == 200  # the oldest ones were replaced
 
 
 class Waiting:

@@ -165,7 +165,7 @@ def test_an_upheld_dispute_is_a_case_without_anybody_in_it_that_the_rules_must_m
         for one in (kept, wrong):
             db.execute("insert into regression_cases values (?, 0, ?)", [one["case_id"], one["case_json"]])
     warehouse = str(judging.app.state.site.settings.warehouse)
-    assert main(["cases", str(tmp_path / "cases"), "--warehouse", warehouse]) == 1  # one expects what no rule says
+    assert main(["cases", str(tmp_path / "cases"), "--warehouse", warehouse]) == 1  # one expects a verdict that no rule gives
     said = capsys.readouterr().out
     assert said.count("new: ") == 2 and f"not met: {wrong['case_id']} kyiv farewell: expected pass, the rules say" in said
     assert "2 cases" in said and "1 met, 1 not met" in said

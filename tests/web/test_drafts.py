@@ -112,7 +112,7 @@ def test_a_draft_holds_no_personal_data_and_nothing_that_no_form_holds(judging: 
     kept = json.loads(judging.store.rows("select answers_json from evaluation_drafts")[0]["answers_json"])
     assert set(kept) == {"quote_greeting", "note_greeting", "turn_farewell", "quote_farewell"}
     assert "123" not in kept["quote_greeting"] and "123" not in kept["note_greeting"] and len(kept["note_greeting"]) <= 400
-    assert kept["quote_farewell"] == "дякую на вашому рахунку"  # what stands in a turn is masked already
+    assert kept["quote_farewell"] == "дякую на вашому рахунку"  # text in a turn is masked already
     for name in ("trainer", "analyst", "op-1"):
         assert judging.person(name).send("/evaluate/draft", call_id="kyiv-1", note_greeting="x").status_code == 403
     assert second.send("/evaluate/draft", call_id="odesa-1", note_greeting="x").status_code == 404
@@ -126,7 +126,7 @@ def test_an_evaluation_sent_after_the_session_ended_becomes_a_draft_of_who_signs
     end_session(second)
     page = second.client.post("/evaluate", data=given | {"token": token})
     assert page.status_code == 403 and "Your session has ended and the form has not been sent" in page.text
-    assert judging.store.rows("select 1 from evaluation_drafts") == []  # nothing is kept for somebody unknown
+    assert judging.store.rows("select 1 from evaluation_drafts") == []  # nothing is stored for a client without a session
     carried = hidden(page.text)
     assert carried["resend.note_greeting"] == NOTE and token not in page.text
     wrong = second.client.post("/sign-in", data=carried | {"name": "second", "password": "not this one"})

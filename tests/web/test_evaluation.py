@@ -157,7 +157,7 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
         assert [(r["criterion_id"], r["judge"], r["verdict"]) for r in rows] == [
             ("abuse_procedure", "human", "na"), ("abuse_procedure", "machine", "fail"), ("greeting", "human", "pass"), ("greeting", "machine", "fail"),
         ]  # fmt: skip
-        assert ("irkutsk-2", "abuse_procedure") not in clips_planned(published)  # nobody learns from a fail that is none
+        assert ("irkutsk-2", "abuse_procedure") not in clips_planned(published)  # no clip of a fail that was overturned
         facts = published.rows("select score_pct, auto_fail, needs_review from call_facts where call_id = 'irkutsk-2'")
         assert facts == [{"score_pct": 100.0, "auto_fail": False, "needs_review": False}]
     assert "since these sums were made" not in judging.person("manager").get("/centres/kyiv").text

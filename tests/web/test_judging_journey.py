@@ -25,7 +25,7 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
         look(page, "manager-evaluate", whole=True)
         follow(page.locator("form .actions button.main"))
         said = page.eval_on_selector_all(".said-by > div", "lines => lines.map(line => line.className)")
-        assert said == ["", "counts"]  # the machine, then the person
+        assert said == ["", "counts"]  # the automatic verdict, then the human one
         look(page, "manager-compared", whole=True)
         page.goto(f"{address}/centres/irkutsk/calibration")
         look(page, "manager-calibration", whole=True)

@@ -178,7 +178,7 @@ def test_requests_that_wait_for_recordings_leave_threads_for_pages(people: Peopl
             done.set()
         for one in waiting:
             one.result(10)
-    ask(99)  # there is room again
+    ask(99)  # there is capacity again
 
 
 def test_a_log_line_that_comes_too_often_is_counted() -> None:

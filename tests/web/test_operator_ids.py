@@ -1,4 +1,4 @@
-"""Accounts and packs belong to existing operators: ids are offered, others are refused with the nearest, and a wrong one can be corrected."""
+"""Accounts and packs belong to existing operators: ids are offered, unknown ones refused with the nearest, and correctable."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_an_export_opens_offline_and_holds_sounds_transcript_and_side_car(people
     side = json.loads(book.read("pack.json"))
     first = side["moments"][0]
     assert first["audio"] == "audio/01-good-example.ogg" and first["beeps"] and first["turns"] and side["title"] == "../../etc <b>"
-    assert "op-1" not in page + json.dumps(side)  # a pack points at nobody
+    assert "op-1" not in page + json.dumps(side)  # a pack names no operator
     transcript = book.read("transcript.txt").decode()
     assert "переплата" in transcript and "[ACCOUNT]" in transcript
     start_s, end_s = (t - first["start_s"] for t in first["beeps"][0])
@@ -132,7 +132,7 @@ def test_a_pack_whose_moment_is_refused_is_not_made(people: People) -> None:
 def test_moments_are_beeped_for_everybody_and_heard_in_ranges(people: People, tmp_path: Path) -> None:
     path = made(people.person("trainer"), "turn:2:kyiv-1")
     inside = moment_ids(people.person("trainer").get(path))[0]
-    page = people.person("whole").get(path)  # may hear personal data elsewhere
+    page = people.person("whole").get(path)  # may access personal data elsewhere
     assert "[ACCOUNT]" not in page.text
     for name in ("trainer", "whole"):
         person = people.person(name)
@@ -307,7 +307,7 @@ def test_only_the_operators_own_words_keep_their_voice() -> None:
         bool(np.array_equal(mixed[0, a:b], changed[0, a:b]))
         for a, b in ((1000, 23000), (24500, 47000), (48500, 55000), (57500, 63000), (65000, 71000))
     ]
-    assert same == [True, False, False, True, False]  # over both, in the client's turn, in nobody's
+    assert same == [True, False, False, True, False]  # over both, in the client's turn, outside all turns
     stereo = np.stack([sung(120), sung(200)])
     by_track = [turn | {"track": int(turn["role"] == "client")} for turn in turns]
     changed = voice_disguise.disguise_client(stereo, by_track, 10.0)

@@ -95,7 +95,7 @@ def test_unsure_is_shown_as_going_to_a_person_and_never_as_a_fail(scorecards: Pa
     unsure = text[text.index('id="criterion-anything_else"') :].split("</li>")[0]
     assert "на перевірку" in unsure
     assert "fail" not in unsure
-    assert "/10" not in unsure  # no points are shown for what nobody decided
+    assert "/10" not in unsure  # no points are displayed for an undecided criterion
 
 
 def test_each_quote_leads_to_its_turn(scorecards: Path) -> None:
@@ -186,7 +186,7 @@ def test_the_strings_are_those_that_templates_and_code_use() -> None:
     text = "\n".join(file.read_text(encoding="utf-8") for file in [*TEMPLATES.rglob("*.html"), *code.rglob("*.py")])
     used = set(re.findall(r"""\bw\(\s*["'](\w+)["']\s*[,)]""", text)) | set(re.findall(r"""self\(["'](\w+)["']\)""", text))
     assert used <= said
-    named = set(re.findall(r"""["'](\w+)["']""", text))  # keys that code passes on, such as a room's place in the navigation
+    named = set(re.findall(r"""["'](\w+)["']""", text))  # keys that code passes on, such as a page's place in the navigation
     first, last = (
         tuple(re.findall(pattern, text)) for pattern in (r"""\bw\(\s*f?"(\w+_)(?:" [~+]|\{)""", r"""~ "(_\w+)"\)""")
     )  # keys put together in a template
@@ -228,7 +228,7 @@ def test_publishing_writes_the_pages_of_changed_calls_and_looks_at_no_others(set
     written = [name for name, text in texts.items() if text != "not looked at"]
     assert len(before) == len(texts) - 1 and len(written) == 1 and written[0] not in before
     assert "kyiv-1" in (settings.scorecards / "centres" / "kyiv.html").read_text(encoding="utf-8")
-    (settings.scorecards / ".written.json").unlink()  # as after another version: nobody knows what they were made of
+    (settings.scorecards / ".written.json").unlink()  # as after another version: the rules they were made by are unknown
     static_pages.publish_pages(settings, only_changed=True)
     assert "not looked at" not in {file.read_text(encoding="utf-8") for file in (settings.scorecards / "calls").iterdir()}
 

@@ -95,7 +95,7 @@ def test_who_signs_in_in_another_window_goes_on_here(page: Page, judged_at: str,
     expect(page.locator("dialog")).to_be_visible()
     sign_in_elsewhere("second")
     page.evaluate(RETURN_TO_WINDOW)
-    expect(page.locator("dialog .note")).to_contain_text("Sign in as third")  # nobody's form is sent in somebody else's name
+    expect(page.locator("dialog .note")).to_contain_text("Sign in as third")  # a form is never submitted under another account
     expect(page).to_have_url(f"{judged_at}/evaluate/irkutsk-1")
     sign_in_elsewhere("third")
     with page.expect_navigation():

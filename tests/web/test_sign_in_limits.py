@@ -90,7 +90,7 @@ def test_a_device_that_signed_in_before_is_not_kept_out_by_its_neighbours(people
     signed = owner.client.cookies["callgrade_device"]
     forged = signed[:-9] + ("B" if signed[-9] == "A" else "A") + signed[-8:]  # the last digit may hold bits that count for nothing
     neighbour.client.cookies.set("callgrade_device", forged, path="/sign-in")
-    assert sign_in(neighbour, "trainer", PASSWORD) == 429  # a signature that is made up
+    assert sign_in(neighbour, "trainer", PASSWORD) == 429  # a forged signature
     wrong = [sign_in(owner, "trainer", "wrong password") for _ in range(sessions.TRIES_PER_NAME + 1)]
     assert wrong == [401] * sessions.TRIES_PER_NAME + [429]  # the device has a limit of its own
 
