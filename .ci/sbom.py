@@ -52,7 +52,7 @@ def bill() -> str:
         licenses=[_LICENCES.make_from_string(project["license"])],
     )
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    bom.metadata.timestamp = datetime.fromtimestamp(int(epoch), UTC) if epoch else None  # the schema does not require one
+    bom.metadata.timestamp = datetime.fromtimestamp(int(epoch), UTC) if epoch else None  # type: ignore[assignment]  # the schema does not require one
     content = hashlib.sha256("\n".join(f"{c.bom_ref} {sorted(map(str, _hashes_of(c)))}" for c in components).encode()).hexdigest()
     bom.serial_number = uuid5(NAMESPACE_URL, content)
     bom.register_dependency(bom.metadata.component, components)

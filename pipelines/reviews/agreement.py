@@ -65,7 +65,7 @@ def alpha_of(pairs: Mapping[tuple[str, str], float]) -> float | None:
     """Krippendorff's alpha for nominal data from a coincidence matrix; None when all answers are the same."""
     given: Counter[str] = Counter()
     for (one, _), n in pairs.items():
-        given[one] += n  # a share of a pair
+        given[one] += n  # type: ignore[assignment]  # a share of a pair
     whole = sum(given.values())
     differ = sum(n for (one, other), n in pairs.items() if one != other)
     by_chance = whole * whole - sum(n * n for n in given.values())
