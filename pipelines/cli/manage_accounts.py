@@ -39,7 +39,7 @@ def run(settings: Settings, action: str, name: str | None, given: AccountOptions
     store = open_store(settings)
     if action == "list":
         for account in accounts.everybody(store):
-            seen = "every centre" if EVERY_CENTRE in account.centres else administration.centres_text(account)
+            seen = "all centres" if EVERY_CENTRE in account.centres else administration.centres_text(account)
             print(f"{account.name:24} {account.role:14} {account.operator_id or '':12} {seen}{'' if account.is_active else '  (closed)'}")
         return 0
     if name is None:

@@ -154,7 +154,7 @@ def test_the_last_administrator_stays_one(reach: People) -> None:
     ("wrong", "said"),
     [
         ({"role": "king"}, "Choose a role"), ({"role": ""}, "Choose a role"), ({"centre": "moon"}, "no centre “moon”"), ({"centre": []}, "at least one centre"),
-        ({"role": "operator", "operator_id": ""}, "needs the operator’s id"), ({"role": "operator", "operator_id": "op-1", "centre": "*"}, "choose the centre"),
+        ({"role": "operator", "operator_id": ""}, "needs the operator ID"), ({"role": "operator", "operator_id": "op-1", "centre": "*"}, "choose the centre"),
         ({"name": "a b"}, "2 to 64 letters"), ({"name": "x" * 65}, "2 to 64 letters"), ({"name": "manager"}, "already"),
     ],
 )  # fmt: skip

@@ -110,7 +110,7 @@ def test_having_to_wait_keeps_the_page_that_was_asked_for(people: People) -> Non
     page = stranger.get("/sign-in?next=%2Faudit").text
     for _ in range(11):
         page = sent_from(stranger, page, name="nobody.there")
-    assert "Too many tries" in page and next_of(page) == "/audit"
+    assert "Too many attempts" in page and next_of(page) == "/audit"
     with people.store.writing() as db:
         db.execute("delete from sign_in_attempts")
 

@@ -97,7 +97,7 @@ def test_a_rejected_dispute_changes_nothing_and_cannot_be_repeated(judging: Peop
         assert answer.status_code == 400 and said in answer.text
     assert manager.send(f"/disputes/{number}", decision="reject", reason="The greeting is missing.").status_code == 303
     again = judging.person("second").send(f"/disputes/{number}", decision="uphold", verdict="na", reason="I think otherwise.")
-    assert again.status_code == 400 and "meanwhile" in again.text
+    assert again.status_code == 400 and "already been decided" in again.text
     assert len(human_verdicts.everything(judging.store)) == before
     assert "rejected" in judging.person("op-2").get("/my-disputes").text
     assert "/dispute/greeting/irkutsk-2" not in judging.person("op-2").get("/calls/irkutsk-2").text

@@ -205,7 +205,7 @@ def test_a_page_learns_whose_session_it_has(judging: People) -> None:
     [
         ({"verdict_night_rule": "pass"}, "turn_night_rule", "needs a quote"),
         ({"verdict_night_rule": "pass", "turn_night_rule": "99"}, "turn_night_rule", "number of a turn"),
-        ({"verdict_night_rule": "pass", "turn_night_rule": "1", "quote_night_rule": "что вы"}, "quote_night_rule", "do not stand"),
+        ({"verdict_night_rule": "pass", "turn_night_rule": "1", "quote_night_rule": "что вы"}, "quote_night_rule", "are not in that turn"),
         ({"verdict_night_rule": "fail", "note_night_rule": "x" * 401}, "note_night_rule", "Too long"),
         ({"note_night_rule": "why"}, "verdict_night_rule", "Choose an answer"),
     ],

@@ -32,13 +32,13 @@ def score_on(page: str) -> str:
 def test_a_form_hides_what_the_machine_said_until_it_was_seen(judging: People) -> None:
     manager = judging.person("manager")
     before = manager.get("/evaluate/kyiv-1").text
-    assert "The machine said" not in before and "Why it was judged so" not in before and "You have not seen" in before
+    assert "Automatic verdict:" not in before and "Why it was judged so" not in before and "Its automatic result is hidden" in before
     order = re.findall(r'name="turn_(\w+)"', before)
     assert len(order) == len(set(order)) == 6 and {"greeting", "farewell", "hold_announced"} <= set(order)
     assert manager.send("/evaluate/waive", call_id="kyiv-1").headers["location"] == "/calls/kyiv-1"
     after = manager.get("/evaluate/kyiv-1").text
-    assert "Automatic verdict: failed." in after and "does not count for the calibration" in after
-    assert "You have not seen" in judging.person("second").get("/evaluate/kyiv-1").text
+    assert "Automatic verdict: failed." in after and "does not count towards calibration" in after
+    assert "Its automatic result is hidden" in judging.person("second").get("/evaluate/kyiv-1").text
 
 
 def test_a_persons_verdict_wins_and_the_score_follows_by_the_machines_formula(judging: People) -> None:
@@ -69,7 +69,7 @@ def test_a_persons_verdict_wins_and_the_score_follows_by_the_machines_formula(ju
             where
         )  # nothing is left to decide in the queue
     assert "/calls/kyiv-1" not in manager.get("/centres/kyiv/queue").text
-    assert "since these sums were made: 2. Calls" in manager.get("/centres/kyiv").text
+    assert "since these totals were calculated: 2. Call pages" in manager.get("/centres/kyiv").text
     own = judging.person("op-1").get("/calls/kyiv-1").text
     assert "Decided by manager" in own and "/evaluate/" not in own and "/compared/" not in own
 
@@ -103,8 +103,8 @@ def test_several_people_stand_side_by_side_and_the_latest_that_decides_counts(ju
         ({"verdict_greeting": "pass", "turn_greeting": "99"}, "number of a turn"),
         ({"verdict_greeting": "pass", "turn_greeting": "1 or 1=1"}, "number of a turn"),
         ({"verdict_greeting": "pass", "quote_greeting": "Добрый"}, "number of a turn"),
-        ({"verdict_greeting": "pass", "turn_greeting": "1", "quote_greeting": "что вы сказали"}, "do not stand"),
-        ({"verdict_greeting": "pass", "turn_greeting": "1", "quote_greeting": "!!!"}, "do not stand"),
+        ({"verdict_greeting": "pass", "turn_greeting": "1", "quote_greeting": "что вы сказали"}, "are not in that turn"),
+        ({"verdict_greeting": "pass", "turn_greeting": "1", "quote_greeting": "!!!"}, "are not in that turn"),
         ({"verdict_greeting": "pass", "turn_greeting": "1", "note_greeting": "x" * 401}, "Too long"),
         ({"verdict_greeting": "pass", "turn_greeting": "1", "quote_greeting": "x" * 201}, "Too long"),
     ],
@@ -160,7 +160,7 @@ def test_analysts_find_peoples_verdicts_beside_the_machines_and_every_check_hold
         assert ("irkutsk-2", "abuse_procedure") not in clips_planned(published)  # no clip of a fail that was overturned
         facts = published.rows("select score_pct, auto_fail, needs_review from call_facts where call_id = 'irkutsk-2'")
         assert facts == [{"score_pct": 100.0, "auto_fail": False, "needs_review": False}]
-    assert "since these sums were made" not in judging.person("manager").get("/centres/kyiv").text
+    assert "since these totals were calculated" not in judging.person("manager").get("/centres/kyiv").text
     before = settings.snapshot.stat().st_mtime_ns
     sync.copy_to_warehouse(settings)
     warehouse.publish(settings)

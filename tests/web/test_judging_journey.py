@@ -21,7 +21,7 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
         page.check("input[name=verdict_greeting][value=pass]")
         page.click("#turn-1 .pick")  # the quote goes to the criterion that is worked on
         expect(page.locator("[name=turn_greeting]")).to_have_value("1")
-        expect(page.locator("[data-count]")).to_have_text(re.compile("^Answered 1 /"))
+        expect(page.locator("[data-count]")).to_have_text(re.compile("^Answered: 1 /"))
         look(page, "manager-evaluate", whole=True)
         follow(page.locator("form .actions button.main"))
         said = page.eval_on_selector_all(".said-by > div", "lines => lines.map(line => line.className)")

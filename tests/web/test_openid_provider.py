@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipelines.web.auth import openid_provider
-from pipelines.web.auth.openid_provider import FRESH_S, MOST_WAITING, OpenIdError, Provider, _Kept
+from pipelines.web.auth.openid_provider import FRESH_S, MOST_WAITING, OpenIdError, Provider, _CachedDocument
 
 URL = "http://127.0.0.1:{port}/keys"
 
@@ -113,7 +113,7 @@ def test_an_old_copy_is_used_while_the_provider_is_silent_and_a_new_one_as_soon_
     provider = Provider()
     server.answer = answer(b'{"keys": 1}')
     assert provider.document(server.url) == {"keys": 1}
-    provider._documents[server.url] = _Kept({"keys": 1}, time.monotonic() - FRESH_S - 1)
+    provider._documents[server.url] = _CachedDocument({"keys": 1}, time.monotonic() - FRESH_S - 1)
     server.answer = lambda _: time.sleep(2)
     with at_most(0.3):
         assert provider.document(server.url) == {"keys": 1}
@@ -123,6 +123,6 @@ def test_an_old_copy_is_used_while_the_provider_is_silent_and_a_new_one_as_soon_
         provider._failures.clear()
     server.answer = answer(b'{"keys": 2}')
     assert provider.document(server.url, fresh_s=0.0) == {"keys": 2}
-    provider._documents[server.url] = _Kept({"keys": 2}, time.monotonic() - openid_provider.STALE_S - 1)
+    provider._documents[server.url] = _CachedDocument({"keys": 2}, time.monotonic() - openid_provider.STALE_S - 1)
     server.stop()
     assert "cannot be reached" in refusal(lambda: provider.document(server.url))

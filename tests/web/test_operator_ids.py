@@ -32,7 +32,7 @@ def test_an_account_for_an_operator_in_no_call_needs_to_be_confirmed(judging: Pe
         if near is None:  # spaces around an id are no part of it
             assert answer.status_code == 200
             continue
-        assert answer.status_code == 400 and f"kyiv has the operator “{typed}”" in answer.text
+        assert answer.status_code == 400 and f"No calls of operator “{typed}” found in kyiv" in answer.text
         assert (f"Did you mean {near}" in answer.text) is bool(near) and f'value="{typed}"' in answer.text
     made = admin.send("/accounts", "/accounts", **form | {"name": "newcomer"}, operator_id="op-900", new_operator="1")
     assert made.status_code == 200 and accounts.named(judging.store, "newcomer").operator_id == "op-900"
@@ -104,7 +104,7 @@ def test_the_command_names_what_is_nearest_and_corrects_accounts(
     assert status == 0 and "anna: operator → manager" in said and "anna: kyiv → kyiv, odesa" in said
     found = accounts.named(database.open_store(published), "anna")
     assert (found.role, found.centres, found.operator_id, found.hears_personal_data) == ("manager", {"kyiv", "odesa"}, None, True)
-    assert "like that already" in command("edit", "anna", "--hears-personal-data")[1]
+    assert "already has these values" in command("edit", "anna", "--hears-personal-data")[1]
     assert command("edit", "anna", "--no-hears-personal-data")[0] == 0
     assert not accounts.named(database.open_store(published), "anna").hears_personal_data
     kept = database.open_store(published).rows("select subject from audit where action like 'account_%' order by audit_id")

@@ -138,7 +138,7 @@ def test_what_could_not_be_graded_is_listed_with_its_reason(scorecards: Path) ->
 
 def test_a_centre_speaks_its_language_and_answers_its_questions(scorecards: Path) -> None:
     irkutsk, odesa, kredo = (Page(scorecards / "centres" / f"{name}.html") for name in ("irkutsk", "odesa", "kredo"))
-    assert "ночное правило" in irkutsk.words and "Показания счётчика, которые всё ещё принимают операторы" in irkutsk.words
+    assert "ночной регламент" in irkutsk.words and "Показания счётчика, которые всё ещё принимают операторы" in irkutsk.words
     assert "не в ту компанію" in odesa.words
     assert "Запросы на подключение" in kredo.words
     motiv = (scorecards / "centres" / "motiv.html").read_text(encoding="utf-8")
