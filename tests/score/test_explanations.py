@@ -52,10 +52,11 @@ def test_a_reason_reads_as_a_sentence_with_names_for_its_values() -> None:
     kept = reason.as_json
     assert read_why(kept) == reason
     assert (
-        reason.text == "Not asked of this call: the topic is “meter reading”, and the criterion applies to “balance”, “payment” or “debt”."
+        reason.text
+        == "Does not apply to this call: the topic is “meter reading”, and the criterion applies to “balance”, “payment” or “debt”."
     )
     assert wording("ru").explain(kept) == (
-        "К этому звонку не относится: тема звонка — «показания счётчика», а критерий применяется только при теме «баланс», «оплата» или «задолженность»."
+        "К этому звонку не применяется: тема звонка — «показания счётчика», а критерий применяется только при теме «баланс», «оплата» или «задолженность»."
     )
     assert "1 з 2" in wording("uk").explain(why("too_few_warnings", given=1, needed=2).as_json)
 
