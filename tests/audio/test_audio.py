@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.audio import step as audio
 from pipelines.audio import voice_activity
 from pipelines.core.errors import BadRecordingError
+from pipelines.core.intervals import union
 from pipelines.core.records import Interval
 from tests import sounds
 
@@ -149,8 +150,8 @@ def test_speech_and_holds_are_where_the_reference_says(calls_folder: Path) -> No
         assert [h.kind for h in facts.holds] == [h["sound"] for h in reference["holds"]]
         for found, true in zip(facts.holds, reference["holds"], strict=True):
             assert (found.start_s, found.end_s) == (pytest.approx(true["start_s"], abs=1.5), pytest.approx(true["end_s"], abs=1.5))
-        spoken = voice_activity.merge((i.start_s, i.end_s) for i in facts.speech)
-        said = voice_activity.merge((t["start_s"], t["end_s"]) for t in reference["turns"])
+        spoken = union((i.start_s, i.end_s) for i in facts.speech)
+        said = union((t["start_s"], t["end_s"]) for t in reference["turns"])
         both = sum(max(0.0, min(a[1], b[1]) - max(a[0], b[0])) for a in spoken for b in said)
         assert both > 0.88 * sum(b - a for a, b in said)
         assert both > 0.93 * sum(b - a for a, b in spoken)
