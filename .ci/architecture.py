@@ -107,7 +107,10 @@ def written(text: str, part: str, content: str) -> str:
 def main() -> int:
     """Write the parts, or with `--check` report which document is out of date; returns the exit status."""
     names = packages()
-    parts = {"architecture.md": {"imports": picture(names), "packages": table(names)}, "glossary.md": {"packages": table(names), "classes": classes()}}
+    parts = {
+        "architecture.md": {"imports": picture(names), "packages": table(names)},
+        "glossary.md": {"packages": table(names), "classes": classes()},
+    }
     stale = []
     for name, contents in parts.items():
         path = ROOT / "docs" / name
