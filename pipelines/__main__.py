@@ -18,7 +18,6 @@ from pipelines.cli.options import tell
 from pipelines.cli.progress import show_progress
 from pipelines.core.errors import CallgradeError, MisconfiguredError
 from pipelines.core.printable import PrintableStream
-from pipelines.decoding import processes
 
 COMMANDS = (
     grade,
@@ -52,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(error)
         return 1
     except KeyboardInterrupt:
+        from pipelines.decoding import processes
+
         processes.stop()  # threads that wait for a decoder would keep this process alive
         print("callgrade: stopped; finished work is stored, run the same command again to continue.", file=sys.stderr)
         return 130

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -26,6 +25,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
     from pipelines.cli import manage_accounts
+    from pipelines.core.settings import Settings
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
     given = manage_accounts.AccountOptions(

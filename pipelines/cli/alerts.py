@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.options import Commands, add_command, add_warehouse, tell
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -20,6 +19,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
     from pipelines import alerts
+    from pipelines.core.settings import Settings
 
     settings = Settings.from_environment(warehouse=arguments.warehouse, alerts=arguments.rules)
     told = alerts.try_channels(settings) if arguments.test else alerts.run(settings)

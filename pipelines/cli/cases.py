@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import PROFILES, Settings
+from pipelines.core.choices import PROFILES
 
 
 def add_to(commands: Commands) -> None:
@@ -21,6 +21,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
+    from pipelines.core.settings import Settings
     from pipelines.reviews import regression_cases
 
     return regression_cases.run(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile), arguments.folder)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -17,6 +16,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
     from pipelines import warehouse
+    from pipelines.core.settings import Settings
 
     results = warehouse.check(Settings.from_environment(warehouse=arguments.warehouse))
     for result in results:

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -22,6 +21,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
     from pipelines.coaching import clip_extraction
+    from pipelines.core.settings import Settings
 
     settings = Settings.from_environment(warehouse=arguments.warehouse)
     copied = clip_extraction.export_clips(

@@ -12,11 +12,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models import private_files
 from pipelines.cli.options import Commands, add_command
+from pipelines.core.choices import ROOT
 from pipelines.core.errors import CallgradeError
-from pipelines.core.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from pipelines.core.settings import Settings
 
 SAMPLE_CALLS = ROOT / "tests" / "calls"  # shipped with the repository
 DAGS = ("pull_calls", "grade_calls", "publish_scorecards")
@@ -36,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pipelines.app_db.accounts import ROLES
     from pipelines.cli import sample_accounts, summary
     from pipelines.core import preflight
+    from pipelines.core.settings import Settings
 
     settings = Settings.from_environment(
         warehouse=ROOT / ".demo" / "callgrade.duckdb",

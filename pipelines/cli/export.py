@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -19,6 +18,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
+    from pipelines.core.settings import Settings
     from pipelines.warehouse import export
 
     rows = export.export(Settings.from_environment(warehouse=arguments.warehouse), arguments.what, arguments.out)

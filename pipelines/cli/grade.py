@@ -9,8 +9,8 @@ from pathlib import Path
 from models.cores import let_people_go_first
 from pipelines.cli.options import Commands, add_command, add_warehouse
 from pipelines.core import heap
+from pipelines.core.choices import KEEP_TEXT, PROFILES
 from pipelines.core.records import Medium
-from pipelines.core.settings import KEEP_TEXT, PROFILES, Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -34,6 +34,8 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
+    from pipelines.core.settings import Settings
+
     heap.share_one_heap()
     let_people_go_first()
     from pipelines import flow

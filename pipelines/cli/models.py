@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipelines.cli.options import Commands, add_command
-from pipelines.core.settings import PROFILES, Settings
+from pipelines.core.choices import PROFILES
 
 
 def add_to(commands: Commands) -> None:
@@ -20,6 +20,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
     from models import installed, weights
+    from pipelines.core.settings import Settings
 
     settings = Settings.from_environment(profile=arguments.profile)
     if arguments.fetch:

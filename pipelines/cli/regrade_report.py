@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -16,6 +15,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
+    from pipelines.core.settings import Settings
     from pipelines.quality import regrade
 
     path = regrade.write_report(Settings.from_environment(warehouse=arguments.warehouse))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pipelines.cli.options import Commands, add_command
-from pipelines.core.validation import JsonSchema, schema_of
+
+if TYPE_CHECKING:
+    from pipelines.core.validation import JsonSchema
 
 FILES = ("profile", "criteria", "alerts", "openid", "settings")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,6 +37,7 @@ def schema(name: str) -> JsonSchema:
 def profile() -> JsonSchema:
     """The schema of a centre's profile, in which a criterion of criteria.yaml needs only its id."""
     from pipelines.centres.profile import SHARED_CRITERIA, Centre
+    from pipelines.core.validation import schema_of
     from pipelines.core.yaml_lines import entries, read_yaml
 
     found = schema_of(Centre)
@@ -49,6 +53,7 @@ def profile() -> JsonSchema:
 def criteria() -> JsonSchema:
     """The schema of criteria.yaml: complete criteria under their ids; only the weight may be left to the scorecards."""
     from pipelines.centres.profile import Centre
+    from pipelines.core.validation import schema_of
 
     parts = schema_of(Centre)["$defs"]
     criterion = parts["Criterion"]
@@ -62,6 +67,7 @@ def settings() -> JsonSchema:
     """The schema of the environment variables, as a mapping in a container's or service's file."""
     from models.private_files import SETTING, UMASKS
     from pipelines.core.settings import Settings, variable
+    from pipelines.core.validation import schema_of
 
     found = schema_of(Settings)
     found["properties"] = {variable(name): field for name, field in found["properties"].items()} | {
@@ -78,6 +84,7 @@ def settings() -> JsonSchema:
 def alerts() -> JsonSchema:
     """The schema of alerts.yaml."""
     from pipelines.alerts.rules import Rulebook
+    from pipelines.core.validation import schema_of
 
     return schema_of(Rulebook)
 
@@ -85,5 +92,6 @@ def alerts() -> JsonSchema:
 def openid() -> JsonSchema:
     """The schema of openid.yaml."""
     from pipelines.app_db.openid_settings import OpenIdSettings
+    from pipelines.core.validation import schema_of
 
     return schema_of(OpenIdSettings)

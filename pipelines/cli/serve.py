@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import Settings
 
 
 def add_to(commands: Commands) -> None:
@@ -24,6 +23,7 @@ def add_to(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
+    from pipelines.core.settings import Settings
     from pipelines.web import server
 
     listening = server.ListenAddress(arguments.host, arguments.port, arguments.public_url, arguments.certificate, arguments.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipelines.cli.options import Commands, add_command, add_warehouse
-from pipelines.core.settings import PROFILES, Settings
+from pipelines.core.choices import PROFILES
 
 
 def add_to(commands: Commands) -> None:
@@ -20,6 +20,7 @@ def add_to(commands: Commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status."""
     from pipelines.core import staleness
+    from pipelines.core.settings import Settings
 
     print(staleness.report(Settings.from_environment(warehouse=arguments.warehouse, profile=arguments.profile)))
     return 0

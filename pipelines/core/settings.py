@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.core import lake_address
+from pipelines.core.choices import KEEP_TEXT as KEEP_TEXT
+from pipelines.core.choices import PROFILES as PROFILES
+from pipelines.core.choices import ROOT as ROOT
+from pipelines.core.choices import KeepText, Profile
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.lake_address import LakeAddress
 from pipelines.core.validation import in_words, schema_of
 
-ROOT = Path(__file__).resolve().parents[2]
-Profile = Literal["offline", "cpu", "telephone", "gpu"]
-KeepText = Literal["redacted", "raw"]
-PROFILES: tuple[Profile, ...] = get_args(Profile)
-KEEP_TEXT: tuple[KeepText, ...] = get_args(KeepText)
 # DuckDB names a database after its file, and could not distinguish these from its own schemas or from the warehouse's.
 NOT_A_WAREHOUSE = ("made", "main", "store", "system", "temp")
 PREFIX = "CALLGRADE_"

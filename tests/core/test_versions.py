@@ -24,7 +24,7 @@ ENTRIES = {
 }  # fmt: skip
 # Infrastructure of the steps: it decides where and how files are written, not what is found in a call.
 PLUMBING = (
-    "pipelines/__init__.py", "pipelines/core/errors.py", "pipelines/core/settings.py", "pipelines/core/staging.py", "pipelines/core/records.py",
+    "pipelines/__init__.py", "pipelines/core/choices.py", "pipelines/core/errors.py", "pipelines/core/settings.py", "pipelines/core/staging.py", "pipelines/core/records.py",
     "pipelines/core/printable.py", "pipelines/core/regular_file.py", "pipelines/core/lake_address.py", "pipelines/core/versions.py", "models/cores.py",
     "models/atomic_files.py", "models/hub.py", "models/installed.py", "models/private_files.py", "models/registry.py", "pipelines/centres/profile.py",
     "pipelines/core/yaml_lines.py", "pipelines/core/validation.py", "pipelines/core/rejections.py", "pipelines/i18n/formats.py", "pipelines/i18n/wording.py",
