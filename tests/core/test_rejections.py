@@ -85,7 +85,7 @@ LONG = Reason(Key.BAD_PRIVATE_ID, column="client_ref", problem=Reason(Key.LONG_I
             at_line(4, Reason(Key.ROW_IS_WRONG, problems=(ID, LONG))),
             "calls.csv line 4: call_id 'c\\u202e1' holds the invisible character U+202E (X); client_ref has more than 200 characters. "
             "Correct the row and grade again.",
-            "calls.csv, строка 4: call_id 'c\\u202e1' содержит невидимый символ U+202E (X); client_ref длиннее 200 знаков. "
+            "calls.csv, строка 4: call_id 'c\\u202e1' содержит невидимый символ U+202E (X); client_ref длиннее 200 символов. "
             "Исправьте строку и оцените ещё раз.",
         ),
         (

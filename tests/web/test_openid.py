@@ -109,7 +109,7 @@ def test_who_has_no_role_stays_out(sites: People, honest: Provider, caplog: pyte
     for claims, why in refused:
         honest.person = claims
         person, answer = came_in(sites, honest)
-        assert answer.status_code == 403 and "given you a role here" in answer.text and "callgrade=" not in str(answer.headers)
+        assert answer.status_code == 403 and "has no role in Callgrade" in answer.text and "callgrade=" not in str(answer.headers)
         assert person.get("/me").status_code == 303
         note = sites.last_note()
         assert note["outcome"] == "refused" and str(note["subject"]).endswith(why), note
@@ -173,7 +173,7 @@ FORGED: dict[str, tuple[str, Callable[[Claims], str | None]]] = {
 
 
 def assert_refused(people: People, person: Person, answer: Any, why: str) -> None:
-    assert answer.status_code == 401 and "did not let you in" in answer.text, answer.text
+    assert answer.status_code == 401 and "External sign-in failed" in answer.text, answer.text
     assert "callgrade=" not in str(answer.headers) and person.get("/me").status_code == 303
     note = people.last_note()
     assert (note["action"], note["outcome"], note["account_name"]) == ("sign_in", "refused", "")
