@@ -19,6 +19,8 @@ IGNORED = (
     "scored_by",
     "evaluated_at",
     "judged_at",
+    "valid_from",
+    "valid_to",
     "loaded_at",
     "published_at",
     "path",
