@@ -239,6 +239,24 @@ def test_a_batch_of_an_older_version_is_masked_and_judged_again_and_not_heard_ag
     assert site.judge() == ["redact", "score"]
 
 
+def test_files_that_were_proven_to_give_the_same_product_redo_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(settings, monkeypatch, keeps_words=True)
+    earlier, now, later = (versions.files_digest({"rules": number}) for number in "123")
+    monkeypatch.setattr(versions, "EQUIVALENT", {"turns": {earlier: now}})
+    site.rules["turns"] = "2"
+    assert site.judge() == [] and not list(staleness.stale(site.settings))
+    site.rules["turns"] = "3"  # nothing was proven of these
+    assert now != later and site.judge() == ["turns", "redact", "score"]
+    monkeypatch.setattr(versions, "digests", lambda step, profile: {"rules": "2" if step == "turns" else "1", "model x": "other"})
+    assert versions.changed({"rules": "1", "model x": "one"}, "turns", "offline") == ["model x"]
+
+
+def test_what_was_proven_is_said_of_the_present_files() -> None:
+    """Remove the pair of a step whose files changed: of these nothing is proven."""
+    now = {step: versions.files_digest(versions.digests(step, "offline")) for step in versions.EQUIVALENT}
+    assert {step: set(pairs.values()) for step, pairs in versions.EQUIVALENT.items()} == {step: {digest} for step, digest in now.items()}
+
+
 class SecretWord(Recognizer):
     """A stricter rule."""
 
