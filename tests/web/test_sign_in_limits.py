@@ -134,7 +134,7 @@ def test_changing_the_password_is_limited_by_session_not_by_what_others_try(peop
     for _ in range(sessions.TRIES_PER_NAME):
         tried(store, "trainer", "testclient")
     form = {"new": "another seven lamps", "again": "another seven lamps?"}
-    assert "two new passwords differ" in person.send("/me/password", old=PASSWORD, **form).text
+    assert "new passwords do not match" in person.send("/me/password", old=PASSWORD, **form).text
     codes = [person.send("/me/password", old="wrong password", **form).status_code for _ in range(sessions.TRIES_PER_NAME + 1)]
     assert codes == [400] * sessions.TRIES_PER_NAME + [429]
 
