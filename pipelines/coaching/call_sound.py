@@ -21,9 +21,10 @@ import polars as pl
 
 from models import atomic_files, private_files
 from pipelines.audio import step as audio
-from pipelines.coaching.clip_extraction import Span, beeps_within, spans_of_calls
+from pipelines.coaching.clip_extraction import beeps_within, spans_of_calls
 from pipelines.core import staging
 from pipelines.core.errors import BadRecordingError, TransientError
+from pipelines.core.intervals import Span
 from pipelines.core.published import Published, Row
 from pipelines.core.settings import Settings
 

@@ -23,7 +23,7 @@ from pipelines.audio import step as audio
 from pipelines.centres.profile import centre_ids, load_centre
 from pipelines.core import staging
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
-from pipelines.core.intervals import union
+from pipelines.core.intervals import Span, union
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Clip
 from pipelines.core.settings import Settings, now
@@ -51,8 +51,6 @@ _TEACHES_LEAST = (
     "operator_named",
     "company_named",
 )
-
-Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

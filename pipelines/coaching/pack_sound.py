@@ -20,9 +20,10 @@ from models import private_files
 from pipelines.audio import step as audio
 from pipelines.coaching import packs
 from pipelines.coaching.call_sound import CallSounds, NoSoundError, personal_spans
-from pipelines.coaching.clip_extraction import Span, beeps_within, spans_of_calls
+from pipelines.coaching.clip_extraction import beeps_within, spans_of_calls
 from pipelines.coaching.voice_disguise import disguise_client
 from pipelines.core.errors import BadRecordingError, TransientError
+from pipelines.core.intervals import Span
 from pipelines.core.published import Published, Row
 from pipelines.core.settings import Settings
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pipelines.app_db.accounts import EVERY_CENTRE, Account
 from pipelines.app_db.database import AppDatabase, Row, open_store, present, store_path
-from pipelines.coaching.clip_extraction import LONGEST_EVIDENCE_S, Span, with_context
+from pipelines.coaching.clip_extraction import LONGEST_EVIDENCE_S, with_context
+from pipelines.core.intervals import Span
 from pipelines.core.settings import Settings
 from pipelines.queries.moments import KINDS
 

@@ -1,4 +1,4 @@
-"""Values that a run can be given from a short list. Settings and the command line share them; the latter starts without loading pydantic."""
+"""Constants shared by the settings and the command line, which must start without loading pydantic: the repository root and the allowed values."""
 
 from __future__ import annotations
 

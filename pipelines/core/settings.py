@@ -12,8 +12,6 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipelines.core import lake_address
-from pipelines.core.choices import KEEP_TEXT as KEEP_TEXT
-from pipelines.core.choices import PROFILES as PROFILES
 from pipelines.core.choices import ROOT as ROOT
 from pipelines.core.choices import KeepText, Profile
 from pipelines.core.errors import MisconfiguredError

@@ -96,7 +96,7 @@ def changed(before: Mapping[str, str], step: str, profile: str) -> list[str]:
     """The names of the inputs of a product (`before`) that have changed, appeared or disappeared since."""
     now = digests(step, profile)
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if EQUIVALENT.get(step, {}).get(files_digest(before)) == files_digest(now):
+    if names and EQUIVALENT.get(step, {}).get(files_digest(before)) == files_digest(now):
         return [name for name in names if name.startswith(_MODEL)]
     return names
 

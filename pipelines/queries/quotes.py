@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pipelines.core.grouping import by_call
+from pipelines.core.intervals import Span
 from pipelines.core.published import Published, Row
 from pipelines.queries.masking import masked
 
@@ -28,7 +29,7 @@ def context(published: Published, call_id: str, start_s: float, end_s: float) ->
     return contexts(published, {call_id: [(start_s, end_s)]})[call_id, start_s, end_s]
 
 
-def contexts(published: Published, pieces: Mapping[str, Sequence[tuple[float, float]]]) -> dict[tuple[str, float, float], list[Row]]:
+def contexts(published: Published, pieces: Mapping[str, Sequence[Span]]) -> dict[tuple[str, float, float], list[Row]]:
     """The same for stretches of several calls, by call, start and end."""
     ids = list(pieces)
     said, personal = _words(published, ids), _personal(published, ids)

@@ -11,8 +11,9 @@ import pytest
 from models import registry
 from pipelines.__main__ import main
 from pipelines.core import preflight
+from pipelines.core.choices import PROFILES
 from pipelines.core.errors import MisconfiguredError, TransientError
-from pipelines.core.settings import PROFILES, Settings
+from pipelines.core.settings import Settings
 from pipelines.intake.recordings import Recordings
 
 

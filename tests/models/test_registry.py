@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from models import hub, installed, registry, weights
-from pipelines.core.settings import PROFILES
+from pipelines.core.choices import PROFILES
 
 
 def test_every_profile_names_a_model_for_hearing_and_telling_speakers_apart() -> None:
