@@ -13,7 +13,7 @@ from typing import TextIO, cast
 
 from models import private_files
 from models.registry import ModelError
-from pipelines.cli import accounts, alerts, cases, check, clips, demo, export, grade, models, regrade_report, schema, serve, status
+from pipelines.cli import accounts, alerts, cases, centre, check, clips, demo, export, grade, models, regrade_report, schema, serve, status
 from pipelines.cli.options import tell
 from pipelines.cli.progress import show_progress
 from pipelines.core.errors import CallgradeError, MisconfiguredError
@@ -32,6 +32,7 @@ COMMANDS = (
     status,
     regrade_report,
     models,
+    centre,
     schema,
 )  # the order in the help
 
@@ -41,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         private_files.apply_umask()
+        if getattr(arguments, "centres", None) is not None:
+            from pipelines.core.settings import use_centres  # not at the top: `callgrade --help` must not wait for it
+
+            use_centres(arguments.centres)
         with show_progress(), redirect_stdout(cast(TextIO, PrintableStream(sys.stdout))):
             result: int = arguments.run(arguments)
             return result

@@ -72,7 +72,9 @@ def receive(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Sett
     Forgotten calls are rejected, under ids that identify nobody.
     """
     calls, rejected = warehouse.reject_forgotten(settings, calls, rejected)
-    done = warehouse.already_graded(settings, calls, scored_by=versions.graded_by(settings.profile))
+    centres = {call.centre_id for call in calls}
+    scored_by = {centre_id: versions.graded_by(settings.profile, centre_id) for centre_id in centres}
+    done = warehouse.already_graded(settings, calls, scored_by=scored_by)
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d rejected, %d graded before", len(calls) + len(rejected), len(rejected), len(done))
     return plan(todo, rejected, settings)
@@ -199,7 +201,8 @@ def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
 def _run(name: str, step: Step, batch: Batch, settings: Settings) -> None:
     staleness.invalidate_after(name, batch)
     step(batch, settings)
-    batch.set_version(name, versions.digests(name, settings.profile))
+    centres = {call.centre_id for call in batch.read("calls")}
+    batch.set_version(name, versions.digests(name, settings.profile, centres=centres))
 
 
 def judge(folder: Path, settings: Settings) -> Path:

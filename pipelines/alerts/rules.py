@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from models.languages.language import LANGUAGES
-from pipelines.centres.profile import TOPICS
+from pipelines.centres.names import all_topics
+from pipelines.centres.vocabulary import TOPICS
 from pipelines.core.remote import SecretFile, is_this_machine
 from pipelines.core.settings import Settings
 from pipelines.core.validation import FileModel, OneOf, not_known, wrong
@@ -29,6 +30,13 @@ def _link(link: str) -> str:
     if urlsplit(link).scheme not in ("http", "https"):
         raise wrong(f"link is {link!r}; it must begin with https:// and say where `callgrade serve` answers")
     return link.rstrip("/")
+
+
+def _topic(topic: str) -> str:
+    known = sorted({*TOPICS, *all_topics()})
+    if topic not in known:
+        raise wrong(not_known("topic", topic, known))
+    return topic
 
 
 def _hook(url: str) -> str:
@@ -119,7 +127,7 @@ class AlertRule(FileModel):
     """The centres that it covers; all when it is left out."""
     least_confidence: float = Field(default=0.7, ge=0, le=1)
     """For threat, operator_at_fault and hang_up_without_warning: the least confidence of the finding."""
-    topics: tuple[Annotated[str, OneOf(TOPICS)], ...] = ("outage",)
+    topics: tuple[Annotated[str, AfterValidator(_topic)], ...] = ("outage",)
     """For topic_spike: the topics that are counted."""
     least_calls: int = Field(default=8, ge=1, le=100_000)
     """For topic_spike: the fewest calls of a spike (8 when left out); for recognition: the fewest calls in both periods (30)."""

@@ -1,53 +1,35 @@
-"""Centre profiles: the models of `centres/<id>.yaml`, and their reader.
+"""Centre profiles: the model of `<id>.yaml`, and its reader.
 
 Criteria shared by many centres are described once in `criteria.yaml`; a centre's scorecard refers to them with a weight, may override
 any of their fields, and may add its own. Every error in a file is reported with its line, the value, the allowed values and the nearest
-match.
+match. `core.profile_files` finds the files: the packaged ones and those of a folder outside the package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from rapidfuzz import process
 
-from models.languages.language import ACTS, LANGUAGES, find_phrase
+from pipelines.centres.scorecard import Scorecard
+from pipelines.centres.vocabulary import CLIENT_TYPES, LINES, TOPICS, ClientType, ClientTypeOrId, Language, LineOrId, Phrases, TopicOrId
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.validation import FileModel, OneOf, not_known, wrong
+from pipelines.core.profile_files import PACKAGED, profile_file
+from pipelines.core.profile_files import centre_ids as centre_ids
+from pipelines.core.settings import ROOT
+from pipelines.core.validation import FileModel, Place, not_known, wrong
 from pipelines.core.yaml_lines import check, entries, read_yaml, where
 
-RULES = (
-    "said", "not_said", "identified", "hold_announced", "hold_thanked", "farewell", "abuse_procedure", "good_impression", "request_taken",
-)  # fmt: skip
-WHERE = ("opening", "anywhere")
-SEVERITIES = ("minor", "major", "critical")
-DIRECTIONS = ("inbound", "callback", "outbound")
-LINES = ("first", "second", "technical")
-TOPICS = (
-    "balance", "payment", "meter_reading", "outage", "heating", "power_quality", "office_hours", "meter_install", "portal", "tariff",
-    "debt", "energy_saving", "connection", "technical", "settings", "roaming", "sim", "promotion", "service_order", "contract_change",
-    "complaint",
-    "wrong_company", "prank", "other",
-)  # fmt: skip
+CENTRES = ROOT / PACKAGED
 FOLDER = Path(__file__).parent
-CENTRES = FOLDER / "packaged"
 SHARED_CRITERIA = FOLDER / "criteria.yaml"
-
-
-def _phrases(given: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
-    for code, phrases in given.items():
-        for n, phrase in enumerate(phrases):
-            try:
-                find_phrase((), phrase, code)
-            except ValueError as error:
-                raise wrong(str(error), code, n) from error
-    return given
+NO_PROFILE = "general"  # the packaged profile of calls whose centre is not named
 
 
 def _timezone(name: object) -> ZoneInfo:
@@ -61,101 +43,8 @@ def _timezone(name: object) -> ZoneInfo:
         raise wrong(f"timezone {name!r} is not known to this system (an IANA name such as Europe/Kyiv).{hint}".rstrip(".")) from None
 
 
-Language: TypeAlias = Annotated[str, OneOf(LANGUAGES)]
-Topic: TypeAlias = Annotated[str, OneOf(TOPICS)]
-Line: TypeAlias = Annotated[str, OneOf(LINES)]
-ByLanguage: TypeAlias = Mapping[Language, str]
-Phrases: TypeAlias = Annotated[Mapping[Language, tuple[str, ...]], AfterValidator(_phrases)]
 TimeZone: TypeAlias = Annotated[ZoneInfo, BeforeValidator(_timezone), WithJsonSchema({"type": "string"})]
 Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
-
-
-class Applies(FileModel):
-    """The conditions under which a criterion applies to a call; all that are given must hold."""
-
-    topics: tuple[Topic, ...] = ()
-    """Applies only to calls about one of these topics."""
-    except_topics: tuple[Topic, ...] = ()
-    """Does not apply to calls about one of these topics."""
-    directions: tuple[Annotated[str, OneOf(DIRECTIONS)], ...] = ()
-    """Applies only to calls in one of these directions."""
-    lines: tuple[Line, ...] = ()
-    """Applies only to calls on one of these lines."""
-    is_night: bool | None = Field(default=None, alias="night")
-    """true: applies only outside the hours of the full service; false: only within them."""
-    upset_client: bool | None = None
-    """true: applies only where the client is upset, by the topic or by two or more negative turns; false: only where not."""
-    rude_client: bool | None = None
-    """true: applies only where the client is abusive or has two or more negative turns; false: only where not."""
-    considerate_client: bool | None = None
-    """true: applies only where the client sounds pleased and is not abusive; false: only where not."""
-    unless_ended_by_abuse: bool = False
-    """true: does not apply where the call ended over abuse."""
-
-
-class Criterion(FileModel):
-    """A weighted question and the evidence that answers it. A field that a scorecard omits comes from criteria.yaml."""
-
-    criterion_id: str = Field(alias="id")
-    """The name of the criterion in criterion_results; one of criteria.yaml, or one of your own with its rule, weight, title and description."""
-    rule: Annotated[str, OneOf(RULES)]
-    """How the verdict is determined; docs/scorecards.md describes each rule. `said` and `not_said` need acts or phrases."""
-    weight: float = Field(ge=0, le=100)
-    """The points of the criterion; a score is points earned divided by points decided."""
-    title: ByLanguage
-    """A few words by language, for pages and tables."""
-    description: ByLanguage
-    """What the operator is expected to do, by language, in one sentence."""
-    acts: tuple[Annotated[str, OneOf(ACTS)], ...] = ()
-    """Speech acts of models/languages/<language>.yaml that answer the question."""
-    phrases: Phrases = Field(default_factory=dict)
-    """Phrases of this centre's own by language, as patterns over dictionary forms; docs/scorecards.md lists the signs."""
-    where: Annotated[str, OneOf(WHERE)] = "anywhere"
-    """Where the words are searched: `opening` is the operator's first two turns."""
-    is_auto_fail: bool = Field(default=False, alias="auto_fail")
-    """true: a fail makes the score of the whole call 0."""
-    severity: Annotated[str, OneOf(SEVERITIES)] = "minor"
-    """The severity of a fail; a critical criterion that is unsure requires a review."""
-    applies: Applies = Field(default_factory=Applies)
-    """The calls that the criterion applies to; all when omitted."""
-    clip_worthy: bool = True
-    """Whether coaching clips are extracted for it."""
-    least_trust: float = Field(default=0.6, ge=0, le=2)
-    """How well (0 to 1) the searched words must be recognised before their absence is a fail; above 1: absence never is."""
-    na_below: float = Field(default=0.5, ge=0, le=0.7)
-    """With a probability of being applicable above this, the verdict is never `na`."""
-
-    @model_validator(mode="after")
-    def _has_words(self) -> Self:
-        if self.rule in ("said", "not_said") and not self.acts and not self.phrases:
-            raise wrong(f"criterion {self.criterion_id!r} with rule {self.rule!r} needs acts or phrases to look for")
-        return self
-
-
-class Scorecard(FileModel):
-    """A versioned set of criteria with its owner and effective date."""
-
-    scorecard_id: str = Field(alias="id")
-    """The name of the scorecard in the warehouse."""
-    version: str
-    """Increase it with every change, so that results identify their rules."""
-    owner: str
-    """The owner of the scorecard."""
-    effective_from: str = Field(json_schema_extra={"format": "date"})
-    """The effective date of this version, as YYYY-MM-DD."""
-    criteria: tuple[Criterion, ...] = Field(min_length=1)
-    """The criteria of the scorecard; the weights need not add up to 100."""
-    review_below_coverage_pct: float = Field(default=60.0, ge=0, le=100)
-    """An evaluation needs a review when a smaller percentage of its applicable points could be decided."""
-
-    @model_validator(mode="after")
-    def _are_different(self) -> Self:
-        seen: set[str] = set()
-        for n, criterion in enumerate(self.criteria):
-            if criterion.criterion_id in seen:
-                raise wrong(f"criterion {criterion.criterion_id!r} is listed twice in this scorecard", "criteria", n, "id")
-            seen.add(criterion.criterion_id)
-        return self
 
 
 class ProcedureConfig(FileModel):
@@ -185,7 +74,7 @@ class Hours(FileModel):
     """The local hour at which the full service opens."""
     day_to: Hour = 0
     """The local hour at which the full service closes; the same as day_from: never."""
-    night_topics: tuple[Topic, ...] = ()
+    night_topics: tuple[str, ...] = ()
     """Topics that are handled outside these hours."""
 
     def is_night(self, hour: int) -> bool:
@@ -205,18 +94,16 @@ class Centre(FileModel):
     languages: tuple[Language, ...]
     """Languages of the calls, the main one first."""
     company_names: Phrases = Field(default_factory=dict)
-    """Names of the company, as phrases by language, the proper spelling first; every language of the centre needs a list."""
+    """Names of the company, as phrases by language, the proper spelling first; a list for every language, or none at all."""
     hours: Hours = Field(default_factory=Hours)
     """Hours of the full service, for centres that handle fewer topics at night."""
-    lines: tuple[Line, ...]
-    """The lines of support that the centre has."""
-    topics: tuple[Topic, ...]
-    """Topics that calls of this centre may have."""
-    topic_phrases: Mapping[Topic, Phrases] = Field(default_factory=dict)
-    """Phrases of this centre's own that indicate a topic, by topic and language."""
-    topic_examples: Mapping[Topic, tuple[str, ...]] = Field(default_factory=dict)
-    """By topic: its description and sentences of clients, in any language; the turn model learns the topic from them."""
-    menu_topics: Mapping[str, tuple[Topic, ...]] = Field(default_factory=dict)
+    lines: tuple[LineOrId, ...] = Field(min_length=1)
+    """The lines of support that the centre has: ids, or ids with names for the pages."""
+    topics: tuple[TopicOrId, ...] = Field(min_length=1)
+    """Topics that calls of this centre may have: ids of known topics, and topics of the centre's own with a description and examples."""
+    client_types: tuple[ClientTypeOrId, ...] = Field(default=tuple(ClientType(id=known) for known in CLIENT_TYPES), min_length=1)
+    """Types of clients: ids of known types, and types of the centre's own with sentences that such clients say; all known types when omitted."""
+    menu_topics: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Values of the columns queue or ivr_path of the call log, each with its topics."""
     terms: Phrases = Field(default_factory=dict)
     """Product names and other domain terms by language, for recognition and pages."""
@@ -237,32 +124,71 @@ class Centre(FileModel):
     notes: Any = None
     """Free-text remarks."""
 
+    @property
+    def topic_ids(self) -> tuple[str, ...]:
+        """The ids of its topics."""
+        return tuple(topic.topic_id for topic in self.topics)
+
+    @property
+    def topic_examples(self) -> Mapping[str, tuple[str, ...]]:
+        """By topic: the sentences that the turn model learns it from, for topics that have any."""
+        return {topic.topic_id: topic.sentences for topic in self.topics if topic.sentences}
+
+    @property
+    def upsetting_topics(self) -> frozenset[str]:
+        """The topics whose clients count as upset."""
+        return frozenset(topic.topic_id for topic in self.topics if topic.is_upsetting)
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        for code in self.languages:
+        for code in self.languages if self.company_names else ():
             if code not in self.company_names:
                 raise wrong(f"there is no list for language {code!r} of this centre", "company_names")
-        for topic in self.topic_examples:
-            if topic not in self.topics:
-                raise wrong(not_known("topic", topic, self.topics), "topic_examples", topic)
+        _are_different("topics", "topic", self.topic_ids)
+        _are_different("lines", "line", [line.line_id for line in self.lines])
+        _are_different("client_types", "client type", [kind.type_id for kind in self.client_types])
+        for place, topic in self._topics_referred_to():
+            if topic not in (*self.topic_ids, *TOPICS):
+                raise wrong(not_known("topic", topic, sorted({*self.topic_ids, *TOPICS})), *place)
+        for n, criterion in enumerate(self.scorecard.criteria):
+            for k, line in enumerate(criterion.applies.lines):
+                lines = [*(own.line_id for own in self.lines), *LINES]
+                if line not in lines:
+                    raise wrong(not_known("line", line, lines), "scorecard", "criteria", n, "applies", "lines", k)
         return self
 
+    def _topics_referred_to(self) -> Iterator[tuple[Place, str]]:
+        """Every topic that another part of the profile names, with its place."""
+        yield from ((("hours", "night_topics", k), topic) for k, topic in enumerate(self.hours.night_topics))
+        yield from ((("menu_topics", name, k), topic) for name, topics in self.menu_topics.items() for k, topic in enumerate(topics))
+        for n, criterion in enumerate(self.scorecard.criteria):
+            for name in ("topics", "except_topics"):
+                for k, topic in enumerate(getattr(criterion.applies, name)):
+                    yield ("scorecard", "criteria", n, "applies", name, k), topic
 
-def centre_ids() -> list[str]:
-    """The ids of all centres with a profile, sorted."""
-    return sorted(path.stem for path in CENTRES.glob("*.yaml"))
+
+def _are_different(field: str, what: str, ids: Sequence[str]) -> None:
+    for n, one in enumerate(ids):
+        if one in ids[:n]:
+            raise wrong(f"{what} {one!r} is listed twice", field, n)
 
 
-@cache
 def load_centre(centre_id: str) -> Centre:
-    """The checked profile of a centre.
+    """The checked profile of a centre, read again when its file has changed.
 
     Raises MisconfiguredError with file, line, value, allowed values and the nearest match; also for a centre without a profile.
     """
-    if centre_id not in centre_ids():
-        advice = f"Add {CENTRES / (centre_id + '.yaml')} to support it"
-        raise MisconfiguredError(f"{CENTRES}: {not_known('centre', centre_id, centre_ids(), advice)}.")
-    return read_centre(CENTRES / f"{centre_id}.yaml")
+    path = profile_file(centre_id)
+    if path is None:
+        advice = "`callgrade centre new` writes a profile, and --centres names the folder of your own"
+        raise MisconfiguredError(f"{not_known('centre', centre_id, centre_ids(), advice)}.")
+    status = path.stat()
+    return _read_once(path, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _read_once(path: Path, mtime_ns: int, size_bytes: int) -> Centre:
+    return read_centre(path)
 
 
 def read_centre(path: Path, shared: Path = SHARED_CRITERIA) -> Centre:

@@ -11,8 +11,8 @@ from pipelines.app_db import accounts, administration, audit, operator_ids
 from pipelines.app_db.accounts import EVERY_CENTRE, Account, AccountError
 from pipelines.app_db.administration import AccountFields, Change
 from pipelines.app_db.database import AppDatabase, open_store
-from pipelines.centres.profile import centre_ids
 from pipelines.core.errors import MisconfiguredError
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
 

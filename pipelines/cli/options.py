@@ -22,8 +22,19 @@ def add_command(commands: Commands, name: str, run: Callable[[argparse.Namespace
 
 
 def add_warehouse(parser: ArgumentParser) -> None:
-    """Add `--warehouse`, which most sub-commands take."""
+    """Add `--warehouse` and `--centres`, which most sub-commands take."""
     parser.add_argument("--warehouse", type=Path, help="the DuckDB file (default: ./callgrade.duckdb, or CALLGRADE_WAREHOUSE)")
+    add_centres(parser)
+
+
+def add_centres(parser: ArgumentParser) -> None:
+    """Add `--centres`; the command line applies it before the sub-command runs."""
+    parser.add_argument(
+        "--centres",
+        type=Path,
+        metavar="DIR",
+        help="your own centre profiles, DIR/ID.yaml, beside the packaged ones (default: CALLGRADE_CENTRES)",
+    )
 
 
 def tell(problem: object) -> None:

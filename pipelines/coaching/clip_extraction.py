@@ -20,10 +20,11 @@ from typing import Literal
 from models import private_files
 from models.cores import on_every_core
 from pipelines.audio import step as audio
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
 from pipelines.core import staging
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.intervals import Span, union
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Clip
 from pipelines.core.settings import Settings, now

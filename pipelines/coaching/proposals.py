@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
 from pipelines.coaching.clip_extraction import LEAST_CONFIDENCE, LONGEST_EVIDENCE_S
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
 
 OF_A_KIND = 4  # moments of one kind in a proposed pack

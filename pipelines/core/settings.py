@@ -16,12 +16,18 @@ from pipelines.core.choices import ROOT as ROOT
 from pipelines.core.choices import KeepText, Profile
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.lake_address import LakeAddress
-from pipelines.core.validation import in_words, schema_of
+from pipelines.core.validation import in_words, schema_of, wrong
 
 # DuckDB names a database after its file, and could not distinguish these from its own schemas or from the warehouse's.
 NOT_A_WAREHOUSE = ("made", "main", "store", "system", "temp")
 PREFIX = "CALLGRADE_"
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def _folder_of_profiles(path: Path) -> Path:
+    if not path.is_dir():
+        raise wrong(f"there is no folder {path} with centre profiles; `callgrade centre new ID {path}` writes the first one")
+    return path
 
 
 class Settings(BaseSettings):
@@ -55,6 +61,8 @@ class Settings(BaseSettings):
     """The folder where pull_calls looks for recordings and their call log."""
     measured_calls: AbsolutePath | None = None
     """Calls with a reference, which measure_models recognises again every week; nothing is measured when unset."""
+    centres: Annotated[AbsolutePath, AfterValidator(_folder_of_profiles)] | None = None
+    """A folder of centre profiles (ID.yaml) outside the package; they join the packaged ones, and the same id replaces one."""
     call_log: AbsolutePath | None = None
     """The call log, if it is not calls.csv among the recordings."""
     alerts: AbsolutePath | None = None
@@ -141,6 +149,21 @@ class Settings(BaseSettings):
 def variable(name: str) -> str:
     """The environment variable of a field."""
     return PREFIX + name.upper()
+
+
+def centres_folder() -> Path | None:
+    """The folder of centre profiles outside the package, if one is set; the same for all parts of a process."""
+    folder = os.environ.get(variable("centres"))
+    return Path(folder).expanduser().absolute() if folder else None
+
+
+def use_centres(folder: Path) -> None:
+    """Use this folder of centre profiles in this process and those that it starts. Raises MisconfiguredError when there is none."""
+    if not folder.is_dir():
+        raise MisconfiguredError(
+            f"There is no folder {folder} with centre profiles; `callgrade centre new ID {folder}` writes the first one."
+        )
+    os.environ[variable("centres")] = str(folder.expanduser().absolute())
 
 
 def now() -> datetime:

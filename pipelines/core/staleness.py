@@ -36,7 +36,7 @@ def is_current(step: str, batch: Batch, profile: str) -> bool:
     before = batch.version_of(step)
     if before is None:
         return step in NEED_SOUND  # an older version stored no digests: recognition is not repeated for that
-    return bool(before) and not versions.changed(before, step, profile)
+    return bool(before) and not versions.changed(before, step, profile, _centres(batch))
 
 
 def is_due(step: str, batch: Batch, settings: Settings) -> bool:
@@ -62,6 +62,10 @@ def has_sound(batch: Batch) -> bool:
     return bool(files) and all(path.is_file() and path.stat().st_size == size for path, size in files)
 
 
+def _centres(batch: Batch) -> set[str]:
+    return {call.centre_id for call in batch.read("calls")}
+
+
 def invalidate_after(step: str, batch: Batch) -> None:
     """Mark everything that depends on a step's product as stale, so that it is rebuilt even if the run is killed."""
     for later in versions.AFTER[step]:
@@ -77,7 +81,7 @@ def stale(settings: Settings) -> Iterator[StaleProduct]:
             before = batch.version_of(step)
             if not is_current(step, batch, settings.profile) and batch.has("turns"):
                 can = step not in NEED_SOUND or has_sound(batch)
-                names = versions.changed(before, step, settings.profile) if before else []
+                names = versions.changed(before, step, settings.profile, _centres(batch)) if before else []
                 yield StaleProduct(batch.batch_id, step, len(batch.calls()), tuple(names), can)
 
 

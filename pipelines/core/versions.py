@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -17,11 +17,12 @@ import yaml
 
 from models import registry
 from models.languages.phrases import LOADER
+from pipelines.core import profile_files
 from pipelines.core.settings import ROOT
 
-_PROFILES = "pipelines/centres/packaged/*.yaml"
+_PROFILES = f"{profile_files.PACKAGED}/*{profile_files.SUFFIX}"  # with those outside the package
 _WORDS = ("models/languages/language.py", "models/languages/phrases.py", "models/languages/dictionaries.py")
-_READING = ("pipelines/turns/model_reading.py", "models/text/*.py", "models/text/turn_model.yaml")
+_READING = ("pipelines/turns/model_reading.py", "models/text/[!e_]*.py", "models/text/e5.py", "models/text/turn_model.yaml")
 _LEXICON = ("models/languages/abuse_lexicon.py", "models/languages/misheard.py", "models/languages/abuse/*.yaml")
 _TOKENS = ("pipelines/turns/words.py", "pipelines/turns/spoken_numbers.py")
 
@@ -38,7 +39,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     ),
     "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
     "score": (
-        "pipelines/score/**/*", "pipelines/centres/**/*", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml",
+        "pipelines/score/**/*", "pipelines/centres/*", _PROFILES, "pipelines/core/profile_files.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml", "models/text/example_matcher.*",
     ),
 }  # fmt: skip
 AFTER: Mapping[str, tuple[str, ...]] = {  # step → steps that depend on its product
@@ -62,22 +63,37 @@ EQUIVALENT: Mapping[str, Mapping[str, str]] = {
     "transcribe": {"528939484ce4": "02502cbf6b67"},
     "diarize": {"ac4af278ca82": "022f0cfac408"},
     "turns": {"0805208fff5b": "18ea495f39b7"},
-    "redact": {"bd7d7f8451d9": "1d1eadd36de0"},
 }
 _MODEL = "model "  # how the name of a model begins
 _SUFFIXES = (".py", ".yaml", ".json")
 
 
+def digests(step: str, profile: str, root: Path = ROOT, centres: Collection[str] | None = None) -> Mapping[str, str]:
+    """The digest of each file and model that a step depends on, by name.
+
+    Args:
+        step: of `FILES`.
+        profile: the profile of the models.
+        root: the repository.
+        centres: the centres whose profiles count, usually those of a batch; None for all.
+    """
+    found = dict(_packaged_digests(step, profile, root))
+    for entry in FILES[step]:
+        pattern, _, keys = entry.partition("#")
+        if pattern == _PROFILES:
+            found |= {_named(name, keys): file_digest(path, _split(keys)) for name, path in profile_files.named_files(centres, root)}
+    return found
+
+
 @cache
-def digests(step: str, profile: str, root: Path = ROOT) -> Mapping[str, str]:
-    """The digest of each file and model that a step depends on, by name."""
+def _packaged_digests(step: str, profile: str, root: Path) -> Mapping[str, str]:
+    """Those of the repository's files and of the models, without the profiles of centres."""
     found: dict[str, str] = {}
     for entry in FILES[step]:
         pattern, _, keys = entry.partition("#")
-        for path in sorted(root.glob(pattern)):
+        for path in sorted(root.glob(pattern)) if pattern != _PROFILES else ():
             if path.suffix in _SUFFIXES:
-                name = str(path.relative_to(root)) + (f"#{keys}" if keys else "")
-                found[name] = file_digest(path, tuple(keys.split(",")) if keys else ())
+                found[_named(str(path.relative_to(root)), keys)] = file_digest(path, _split(keys))
     for job in _MODELS.get(step, ()):
         own = registry.own_entries(profile, job)
         parts = [registry.entry(profile, job).fingerprint, *(f"{language} {model.fingerprint}" for language, model in own.items())]
@@ -85,20 +101,41 @@ def digests(step: str, profile: str, root: Path = ROOT) -> Mapping[str, str]:
     return found
 
 
-@cache
-def graded_by(profile: str) -> str:
-    """A short identifier of everything that affects a grade: the package and the digest of all steps."""
-    content = json.dumps({step: dict(digests(step, profile)) for step in FILES}, sort_keys=True)
+def graded_by(profile: str, centre_id: str | None = None) -> str:
+    """A short identifier of everything that affects a grade of a centre (None: of any): the package and the digest of all steps."""
+    centres = None if centre_id is None else (centre_id,)
+    content = json.dumps({step: dict(digests(step, profile, centres=centres)) for step in FILES}, sort_keys=True)
     return f"callgrade-{_package_version()}+rules.{_short(content.encode())}"
 
 
-def changed(before: Mapping[str, str], step: str, profile: str) -> list[str]:
-    """The names of the inputs of a product (`before`) that have changed, appeared or disappeared since."""
-    now = digests(step, profile)
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if names and EQUIVALENT.get(step, {}).get(files_digest(before)) == files_digest(now):
-        return [name for name in names if name.startswith(_MODEL)]
+def changed(before: Mapping[str, str], step: str, profile: str, centres: Collection[str] | None = None) -> list[str]:
+    """The names of the inputs of a product (`before`) that have changed, appeared or disappeared since, as far as they concern `centres`."""
+    now = digests(step, profile, centres=centres)
+    before_here = {name: digest for name, digest in before.items() if centres is None or _centre_of(name) in (None, *centres)}
+    names = sorted(name for name in before_here.keys() | now.keys() if before_here.get(name) != now.get(name))
+    if names and step in EQUIVALENT:
+        same_centres = digests(step, profile, centres=set(_centres_in(before)))
+        if EQUIVALENT[step].get(files_digest(before)) == files_digest(same_centres):
+            return [name for name in names if name.startswith(_MODEL)]
     return names
+
+
+def _centre_of(name: str) -> str | None:
+    """The centre whose profile has this name in stored digests; None for any other file."""
+    path = Path(name.partition("#")[0])
+    return path.stem if str(path.parent) in (profile_files.PACKAGED, "centres") else None
+
+
+def _centres_in(names: Collection[str]) -> Iterator[str]:
+    return (centre for name in names if (centre := _centre_of(name)) is not None)
+
+
+def _named(name: str, keys: str) -> str:
+    return name + (f"#{keys}" if keys else "")
+
+
+def _split(keys: str) -> tuple[str, ...]:
+    return tuple(keys.split(",")) if keys else ()
 
 
 def files_digest(found: Mapping[str, str]) -> str:
@@ -106,9 +143,14 @@ def files_digest(found: Mapping[str, str]) -> str:
     return _short(json.dumps({name: digest for name, digest in found.items() if not name.startswith(_MODEL)}, sort_keys=True).encode())
 
 
-@cache
 def file_digest(path: Path, keys: tuple[str, ...] = ()) -> str:
     """The digest of a file's content: the syntax tree without docstrings for Python, the data (or some keys) for YAML and JSON."""
+    status = path.stat()
+    return _file_digest(path, keys, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _file_digest(path: Path, keys: tuple[str, ...], mtime_ns: int, size_bytes: int) -> str:
     content = path.read_bytes()
     if path.suffix == ".py":
         return _short(ast.dump(_without_docstrings(ast.parse(content))).encode())

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import yaml
 
+from pipelines.centres.names import GROUPS, title
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.rejections import read_reason
 from pipelines.i18n.formats import Formats
@@ -49,11 +50,12 @@ class Wording:
         return text.format(**{name: self.number(value) if type(value) is int else value for name, value in values.items()})
 
     def label(self, group: str, value: object) -> str:
-        """The name of a data value (a topic, a role, a criterion); its own text in plain words where the language file has none."""
+        """The name of a data value (a topic, a role, a criterion), from the language file or the centres' profiles; else its own text in plain words."""
         if value is None or value == "":
             return self("unknown")
         known: Mapping[str, str] = self._strings[group]
-        return str(known.get(str(value), str(value).replace("_", " ")))
+        text = known.get(str(value)) or (title(group, str(value), self.code) if group in GROUPS else None)
+        return text or str(value).replace("_", " ")
 
     def has(self, group: str, value: str) -> bool:
         """Whether the language file knows a data value."""

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from models.languages.language import LANGUAGES
+from pipelines.centres.profile import NO_PROFILE
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.printable import normalise_id, printable, quoted, skeleton
 from pipelines.core.records import Call
@@ -89,7 +90,7 @@ def read_log(
         path: the CSV file; encoding and delimiter are detected and reported in the result.
         centre_ids: the known centres.
         zone_of: the time zone of a centre, called only for rows whose start has no offset.
-        centre: the centre of rows without one.
+        centre: the centre of rows without one; in a log without such a column by default the profile `general`.
         id_suffix: the extension of files that are named by their call id, such as transcripts; the column recording is not needed then.
 
     Raises MisconfiguredError when the file does not exist or is not a call log.
@@ -105,9 +106,12 @@ def read_log(
         raise MisconfiguredError(f"The call log {path} is empty; its first line must name the columns: {', '.join(COLUMNS)}.")
     delimiter = find_delimiter(lines[first], COLUMNS)
     header = next(read_rows(lines[first : first + 1], 0, delimiter, 0), TextRow(first + 1, ()))
-    columns = _columns(header.fields, path, centre, has_files=id_suffix is None)
+    columns = _columns(header.fields, path, has_files=id_suffix is None)
     log = CallLog(path, encoding, delimiter, [], [], [])
     log.notes.append(f"{path.name}: read as {encoding} with {DELIMITERS[delimiter]} between values")
+    if centre is None and "centre" not in columns:
+        centre = NO_PROFILE
+        log.notes.append(f"{path.name}: no column centre; calls are graded by the profile {NO_PROFILE} (--centre names another)")
     if "\ufffd" in text:
         log.notes.append(f"{path.name}: some bytes are invalid in {encoding} and were replaced by U+FFFD")
     for row in read_rows(lines, first + 1, delimiter, len(columns)):
@@ -126,17 +130,16 @@ def _closest(value: str, allowed: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(value.casefold(), list(allowed), n=1)), None)
 
 
-def _columns(header: tuple[str, ...], path: Path, centre: str | None, *, has_files: bool) -> list[str]:
+def _columns(header: tuple[str, ...], path: Path, *, has_files: bool) -> list[str]:
     columns: list[str] = []
     for n, raw in enumerate(header, start=1):
         name = printable(column_name(raw)) or f"column_{n}"
         name = _ALIASES.get(name, name)
         columns.append(name if name not in columns else f"{name}_{n}")
-    for name in ("call_id", *(("recording",) if has_files else ()), *(() if centre else ("centre",))):
+    for name in ("call_id", *(("recording",) if has_files else ())):
         if name not in columns:
             found = quoted(", ".join(columns))
-            hint = " (or give --centre)" if name == "centre" else ""
-            raise MisconfiguredError(f"The call log {path} has no column {name}; its first line reads {found}. Add the column{hint}.")
+            raise MisconfiguredError(f"The call log {path} has no column {name}; its first line reads {found}. Add the column.")
     return columns
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import NO_PROFILE, load_centre
 from pipelines.core.errors import BadRecordingError, MisconfiguredError
 from pipelines.core.printable import normalise_id, quoted
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.records import Call, Medium, Rejection
 from pipelines.core.rejections import Key, Reason
 from pipelines.intake import transcripts
@@ -60,7 +61,8 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
     Args:
         folder: recordings at any depth.
         log: the call log, if it is not `folder/calls.csv`.
-        centre: the centre of rows without one; without any call log it is the centre of every recording, whose file name is its call id.
+        centre: the centre of rows without one (by default that of a log without such a column: the profile `general`); without any call log
+            it is the centre of every recording, whose file name is its call id.
         medium: what the folder contains: recordings, or transcripts `CALL_ID.json` in their place.
 
     Raises MisconfiguredError when the folder, its log or the centre does not exist.
@@ -72,10 +74,8 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
     if centre is not None and centre not in known:
         raise MisconfiguredError(f"The centre {centre!r} is not known{nearest(centre, known)}; allowed are {', '.join(known)}.")
     log = Path(log) if log is not None else _find_log(folder)
-    if log is None and centre is None:
-        raise MisconfiguredError(
-            f"There is no call log {folder / LOG_NAME}{_logs_below(folder)}; give one with --log, or the centre of all recordings with --centre."
-        )
+    if log is None and _logs_below(folder):
+        raise MisconfiguredError(f"There is no call log {folder / LOG_NAME}{_logs_below(folder)}; give one with --log.")
     recordings = Recordings(folder, _SUFFIXES[medium])
     sorting = _Sorting(recordings, log.name if log else "")
     notes: list[str] = []
@@ -87,8 +87,11 @@ def read_folder(folder: Path, log: Path | None = None, centre: str | None = None
         _sort_rows(call_log, sorting)
         _sort_orphans(sorting, centre)
     else:
-        _sort_without_log(sorting, centre or "", medium)
+        load_centre(centre or NO_PROFILE)
+        _sort_without_log(sorting, centre or NO_PROFILE, medium)
         notes.append("no call log: start, operator and who hung up are unknown")
+        if centre is None:
+            notes.append(f"calls are graded by the profile {NO_PROFILE} (--centre names another)")
     _log_notes(notes)
     intake = Intake(list(sorting.calls.values()), _with_unique_ids(sorting), notes, log)
     LOGGER.info("intake: %d calls to grade, %d rejected", len(intake.calls), len(intake.rejected))

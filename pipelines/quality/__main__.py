@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from models import private_files
+from pipelines.core.settings import use_centres
 from pipelines.quality.bootstrap import table as intervals
 from pipelines.quality.curves import curves, decisions, reliability
 from pipelines.quality.dialogue_calls import write_calls
@@ -36,7 +37,10 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=1, help="random seed of --noise (default: %(default)s)")
     add_folds(parser, is_required=False)
+    parser.add_argument("--centres", type=Path, metavar="DIR", help="centre profiles outside the package")
     arguments = parser.parse_args()
+    if arguments.centres:
+        use_centres(arguments.centres)
     if (arguments.folder is None) == (arguments.folds is None):
         parser.error("give either a folder of calls or --folds")
     spoil = partial(misheard, rate=arguments.noise, draw=random.Random(arguments.seed))

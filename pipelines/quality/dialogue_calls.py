@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from models.languages.phrases import LOADER
-from pipelines.centres.profile import centre_ids
+from pipelines.core.profile_files import centre_ids
 
 LETTERS_A_SECOND = 14.0
 START_S, PAUSE_S, END_S, AFTER_HOLD_S, SHORTEST_S = 1.0, 0.35, 1.0, 0.3, 0.8

@@ -24,7 +24,8 @@ import yaml
 from models.languages.phrases import LOADER
 from models.text.turn_model import ACTS, TurnModel
 from models.training.dialogues import FOLDER
-from pipelines.centres.profile import Centre, centre_ids, load_centre
+from pipelines.centres.profile import Centre, load_centre
+from pipelines.core.profile_files import centre_ids
 from pipelines.quality.dialogue_calls import reference_of, write_calls
 from pipelines.quality.fit_thresholds import regress
 from pipelines.quality.folds import NOISES, add_folds, folds_in

@@ -1,7 +1,8 @@
 """Reference answers for calls: the right verdict of each criterion, and the outcome of the procedure.
 
 A reference is a JSON file beside the recordings: turns with role, times, text and marks (labels of what the turn does), the call's
-topic, its holds, who hung up, and the outcome of the abuse procedure. Centres' own criteria have no marks and are not measured.
+topic, its holds, who hung up, and the outcome of the abuse procedure. Of the centres' own criteria those are measured that are named like a
+mark.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from pipelines.centres.profile import load_centre
 
 Reference = dict[str, Any]
+OWN_MARKS = frozenset({"recording_notice", "asks_secret", "eta_given", "claim_read_back", "ticket_given"})  # of the invented centres
 ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
 _OF_PROCEDURE = {"calmed": "pass", "ended_after_warning": "pass", "not_needed": "na", "client_hung_up": "na", "cannot_tell": "unsure"}
 
@@ -25,7 +27,7 @@ def read_references(folder: Path) -> dict[str, Reference]:
 
 
 def right_verdicts(reference: Reference) -> dict[str, str]:
-    """pass, fail or na for each shared criterion; `unsure` where a deciding fact is missing from the call itself."""
+    """pass, fail or na for each criterion with a mark; `unsure` where a deciding fact is missing from the call itself."""
     turns, topic = reference["turns"], reference["topic"]
     opening = [m for t in [t for t in turns if t["role"] == "operator"][:2] for m in t["marks"]]
     outcome = reference["truth"]["abuse_procedure"]
@@ -55,7 +57,20 @@ def right_verdicts(reference: Reference) -> dict[str, str]:
         "night_rule": _passed("night_notice" in said) if is_night else "na",
         "redirected": _passed("redirect" in said) if topic == "wrong_company" else "na",
         "callback_reason": _passed("callback_intro" in said) if reference["direction"] != "inbound" else "na",
-    }
+    } | _own(reference, said, is_ended_by_abuse)
+
+
+def _own(reference: Reference, said: set[str], is_ended_by_abuse: bool) -> dict[str, str]:
+    """The verdicts of the centre's own criteria that are named like a mark; `na` where the right topic is not one that they apply to."""
+    found = {}
+    for criterion in load_centre(reference["centre"]).scorecard.criteria:
+        if criterion.criterion_id in OWN_MARKS:
+            applies, topic = criterion.applies, reference["topic"]
+            is_spared = (applies.topics and topic not in applies.topics) or topic in applies.except_topics
+            is_asked = not is_spared and not (applies.unless_ended_by_abuse and is_ended_by_abuse)
+            is_right = (criterion.criterion_id in said) == (criterion.rule == "said")
+            found[criterion.criterion_id] = _passed(is_right) if is_asked else "na"
+    return found
 
 
 def _holds(reference: Reference) -> tuple[str, str]:

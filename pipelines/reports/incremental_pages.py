@@ -10,8 +10,7 @@ from pathlib import Path
 
 from models import private_files
 from pipelines import i18n, queries
-from pipelines.centres.profile import CENTRES
-from pipelines.core import staging
+from pipelines.core import profile_files, staging
 from pipelines.core.published import NUMBERED, Published, Row
 from pipelines.queries import call_details
 from pipelines.warehouse import publications
@@ -65,11 +64,18 @@ def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tup
                 db.execute(f"drop table temp.{view}")
 
 
-@lru_cache(1)
 def _rules() -> str:
     """A text that changes when the same rows would give other pages: code, templates, strings and centre files."""
+    digest = hashlib.sha256(_code().encode())
+    for name, file in profile_files.named_files(None):
+        digest.update(name.encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+@lru_cache(1)
+def _code() -> str:
     digest = hashlib.sha256()
-    for file in _files(Path(__file__).parent, Path(i18n.__file__).parent, Path(queries.__file__).parent, CENTRES):
+    for file in _files(Path(__file__).parent, Path(i18n.__file__).parent, Path(queries.__file__).parent):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pipelines.centres.profile import Centre, centre_ids, load_centre
+from pipelines.centres.profile import Centre, load_centre
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
 from pipelines.i18n.wording import Wording
 from pipelines.queries import call_details, scorecards

@@ -16,8 +16,9 @@ from typing import Any
 
 from models import atomic_files, private_files
 from pipelines import erasure
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
 from pipelines.coaching import call_sound, packs
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row, open_published
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import Wording, wording

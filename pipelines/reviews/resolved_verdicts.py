@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pipelines.app_db.database import AppDatabase
-from pipelines.centres.profile import Centre, Criterion, centre_ids, load_centre
+from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.scorecard import Criterion
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Call, CallRoles, Procedure, Verdict
 from pipelines.queries import call_details, masking

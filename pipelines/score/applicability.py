@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from math import prod
 
 from models.languages.language import LANGUAGES, find_phrase, load, words_of
-from pipelines.centres.profile import Applies, Centre
+from pipelines.centres.profile import Centre
+from pipelines.centres.scorecard import Applies
 from pipelines.core.records import Call, Finding, Procedure, Turn, TurnSentiment
 from pipelines.score.explanations import Explanation, why
 from pipelines.score.topic import Ranking
 
-_UPSETTING_TOPICS = ("complaint", "outage")
 _ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
 # The probability that a turn is negative: a share of the classifier's confidence where it says negative, of its doubt where it says
 # otherwise.
@@ -62,7 +62,7 @@ def how_likely(
     if applies.is_night is not None:
         chances.append(_night(call, centre, applies.is_night))
     if applies.upset_client is not None:
-        upset = _upset(turns, topic, sentiments, findings)
+        upset = _upset(turns, topic.probability(lambda t: t in centre.upsetting_topics), sentiments, findings)
         if applies.upset_client:
             chances.append((upset, why("because_not_upset")))
         else:
@@ -99,8 +99,7 @@ def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Explanation
     return float(is_night == wanted), why("because_by_day") if not is_night else why("because_by_night")
 
 
-def _upset(turns: Sequence[Turn], topic: Ranking, sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
-    by_topic = topic.probability(lambda t: t in _UPSETTING_TOPICS)
+def _upset(turns: Sequence[Turn], by_topic: float, sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
     return 1 - (1 - by_topic) * (1 - _several_negative(turns, sentiments, findings))
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from math import prod
 from statistics import fmean
 
-from pipelines.centres.profile import Centre, Criterion
+from pipelines.centres.profile import Centre
+from pipelines.centres.scorecard import Criterion
 from pipelines.core.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, VerdictName
+from pipelines.score.example_matching import NO_MATCHES, ExampleMatches
 from pipelines.score.explanations import Explanation, why
 from pipelines.score.speech_acts import OPENING_TURNS, Act, find_own_phrases
 from pipelines.score.topic import Ranking
@@ -37,6 +39,7 @@ class Case:
     duration_s: float
     speech: tuple[Interval, ...] = ()  # speech intervals from the audio
     language: str = ""  # the language of most of its words
+    matches: ExampleMatches = NO_MATCHES  # sentences that do what the examples of a criterion do
 
     def turn(self, turn_no: int) -> Turn:
         """One turn by its number."""
@@ -97,6 +100,7 @@ def hits(case: Case, criterion: Criterion, turns: Sequence[Turn]) -> list[tuple[
     acts = [a for a in case.acts if a.act in criterion.acts and a.turn_no in numbers]
     if criterion.phrases:
         acts += find_own_phrases([t for t in turns if t.role != "client"], criterion.phrases)
+    acts += [a for a in case.matches.criteria.get(criterion.criterion_id, ()) if a.turn_no in numbers]
     return [(a, a.confidence * (1.0 if numbers[a.turn_no].role == "operator" else 0.75)) for a in acts]
 
 

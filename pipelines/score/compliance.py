@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pipelines.centres.profile import Criterion
+from pipelines.centres.scorecard import Criterion
 from pipelines.core.records import Verdict
 from pipelines.score.applicability import Likely, how_likely
 from pipelines.score.calibration import Calibration, kind_of, load_calibration
@@ -30,7 +30,13 @@ def judge(case: Case, calibration: Calibration | None = None) -> list[Verdict]:
 
 def _verdict(case: Case, criterion: Criterion, calibration: Calibration) -> Verdict:
     likely = how_likely(criterion.applies, case.call, case.centre, case.turns, case.topic, case.sentiments, case.findings, case.procedure)
+    if "company" in criterion.acts and not case.centre.company_names:
+        return _as_verdict(case, criterion, RuleResult("na", 1.0, why("no_company_name")))
     answer = _decided(case, criterion, _asked(criterion, RULES[criterion.rule](case, criterion), likely), calibration)
+    return _as_verdict(case, criterion, answer)
+
+
+def _as_verdict(case: Case, criterion: Criterion, answer: RuleResult) -> Verdict:
     return Verdict(
         call_id=case.call.call_id,
         scorecard_id=case.centre.scorecard.scorecard_id,

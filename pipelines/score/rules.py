@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from pipelines.centres.profile import Criterion
+from pipelines.centres.scorecard import Criterion
 from pipelines.core.records import Hold, VerdictName
 from pipelines.score.call_context import (
     HINT,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import registry
-from pipelines.centres.profile import Centre, Criterion, load_centre
+from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.scorecard import Criterion
 from pipelines.core import versions
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.grouping import by_call
@@ -38,6 +39,7 @@ from pipelines.score.calibration import Calibration
 from pipelines.score.call_context import Case
 from pipelines.score.compliance import judge, points_of
 from pipelines.score.conversation import find_events, measure
+from pipelines.score.example_matching import ExampleMatches, match_examples
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.sentiment import judge_sentiment
 from pipelines.score.speech_acts import find_acts
@@ -74,6 +76,7 @@ def score_call(
     models_dir: Path | None = None,
     calibration: Calibration | None = None,
     reading: ModelReading | None = None,
+    matches: ExampleMatches | None = None,
 ) -> Scored:
     """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
@@ -89,6 +92,7 @@ def score_call(
         models_dir: the folder of their weights; None for the project's own.
         calibration: the calibration; None for the shipped one.
         reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
+        matches: the sentences that do what the centre's examples do; None to find them now.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -98,12 +102,14 @@ def score_call(
     turns = sorted(turns, key=lambda t: t.turn_no)
     if reading is None:
         reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
+    if matches is None:
+        matches = match_examples([turns], [centre], profile, models_dir)[0]
     acts = find_acts(turns, centre, reading)
     abuse = find_abuse(turns, centre, reading)
     moods = tuple(judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments)
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
     topic = judge_topic(call, turns, centre, acts, reading)
-    client_type = judge_client_type(turns, topic, abuse, moods, centre, reading)
+    client_type = judge_client_type(turns, topic, abuse, moods, centre, reading, matches.client_types)
     findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
     findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
@@ -123,6 +129,7 @@ def score_call(
             duration_s=audio.duration_s,
             speech=audio.speech,
             language=language,
+            matches=matches,
         ),
         calibration,
     )
@@ -134,7 +141,7 @@ def score_call(
         client_type=client_type.best,
         client_type_confidence=client_type.confidence,
         speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
-        scored_by=versions.graded_by(profile),
+        scored_by=versions.graded_by(profile, call.centre_id),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )
     did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
@@ -209,9 +216,11 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
     calls = [call for call in batch.read("calls") if call.call_id not in out]
     worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
     ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
-    examples = [load_centre(call.centre_id).topic_examples for call in worded]
-    read = read_calls(ordered, settings.profile, settings.models_dir, examples)
+    centres = [load_centre(call.centre_id) for call in worded]
+    read = read_calls(ordered, settings.profile, settings.models_dir, [centre.topic_examples for centre in centres])
     readings = {call.call_id: one for call, one in zip(worded, read, strict=True)}
+    matched = match_examples(ordered, centres, settings.profile, settings.models_dir)
+    matches = {call.call_id: one for call, one in zip(worded, matched, strict=True)}
     for n, call in enumerate(calls, 1):
         log.info("score %d/%d %s", n, len(calls), call.call_id)
         try:
@@ -226,6 +235,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
                     profile=settings.profile,
                     models_dir=settings.models_dir,
                     reading=readings.get(call.call_id),
+                    matches=matches.get(call.call_id),
                 )
             )
         except BadRecordingError as error:

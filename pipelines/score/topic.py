@@ -67,15 +67,15 @@ def combined(points: Mapping[str, float], known: Mapping[str, float], weights: M
 
 def topic_points(call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = ()) -> dict[str, float]:
     """The points of phrases and the menu for each topic."""
-    points = dict.fromkeys(centre.topics, 0.0)
+    points = dict.fromkeys(centre.topic_ids, 0.0)
     points["other"] = _OTHER
     for topic in centre.topics:
-        phrases = _topic_phrases(topic, centre)
-        points[topic] = points.get(topic, 0.0) + _points(turns, phrases, centre, _telling(call, turns))
+        phrases = {code: (*load(code).topics.get(topic.topic_id, ()), *topic.phrases.get(code, ())) for code in centre.languages}
+        points[topic.topic_id] += _points(turns, phrases, centre, _telling(call, turns))
     for name in {call.queue or "", *(call.ivr_path or "").split("/")}:
-        meant = [topic for topic in centre.menu_topics.get(name, ()) if topic in points]
-        for n, topic in enumerate(meant):
-            points[topic] += _MENU / math.sqrt(len(meant)) * (_FIRST_MEANT if n == 0 else 1.0)
+        meant = [label for label in centre.menu_topics.get(name, ()) if label in points]
+        for n, label in enumerate(meant):
+            points[label] += _MENU / math.sqrt(len(meant)) * (_FIRST_MEANT if n == 0 else 1.0)
     if "wrong_company" in points:
         points["wrong_company"] += min(sum(a.confidence for a in acts if a.act == "redirect" and a.confidence >= SURE), _SENT_AWAY)
     return points
@@ -88,8 +88,33 @@ def judge_client_type(
     sentiments: Iterable[TurnSentiment],
     centre: Centre,
     reading: ModelReading = NOTHING_READ,
+    by_examples: Mapping[str, float] | None = None,
 ) -> Ranking:
-    """The client types by probability, for one call: by the turn model, or by phrases where it did not run."""
+    """The client types of this centre by probability, for one call: by the turn model, or by phrases where it did not run.
+
+    `by_examples` has the probability of each type that the centre teaches by examples, see `match_examples`.
+    """
+    ranking = _known_client_type(turns, topic, findings, sentiments, centre, reading)
+    allowed = {kind.type_id for kind in centre.client_types}
+    taught = by_examples or {}
+    if not taught and allowed >= set(CLIENT_TYPES):
+        return ranking
+    known = {label: p for label, p in ranking.labels if label in allowed - taught.keys()}
+    rest = max(0.0, 1 - max(taught.values(), default=0.0)) / (sum(known.values()) or 1.0)
+    whole = [*taught.items(), *((label, p * rest) for label, p in known.items())]
+    total = sum(p for _, p in whole) or 1.0
+    return Ranking(tuple(sorted(((label, p / total) for label, p in whole), key=lambda x: (-x[1], x[0]))))
+
+
+def _known_client_type(
+    turns: Sequence[Turn],
+    topic: Ranking,
+    findings: Iterable[Finding],
+    sentiments: Iterable[TurnSentiment],
+    centre: Centre,
+    reading: ModelReading,
+) -> Ranking:
+    """The types that the model knows."""
     if reading.client_type:
         return Ranking(tuple(sorted(reading.client_type.items(), key=lambda x: (-x[1], x[0]))))
     points = dict.fromkeys(CLIENT_TYPES, 0.0)
@@ -107,11 +132,6 @@ def judge_client_type(
     for kind in ("venting", "complainer", "opinionated"):
         points[kind] += 0.2 * min(negative, 4.0)
     return _rank(points)
-
-
-def _topic_phrases(topic: str, centre: Centre) -> Mapping[str, Sequence[str]]:
-    own = centre.topic_phrases.get(topic, {})
-    return {code: (*load(code).topics.get(topic, ()), *own.get(code, ())) for code in centre.languages}
 
 
 def _telling(call: Call, turns: Sequence[Turn]) -> frozenset[int]:

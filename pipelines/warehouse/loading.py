@@ -7,7 +7,7 @@ nothing, and new content of the same recording replaces the automatic rows (huma
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, fields
 
@@ -15,10 +15,11 @@ import duckdb
 import polars as pl
 
 from models import registry
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
 from pipelines.core import staging
 from pipelines.core.errors import TransientError
 from pipelines.core.printable import printable
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.records import Call
 from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings, now
@@ -97,30 +98,33 @@ def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
     return changed
 
 
-def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: str | None = None, scored_by: str | None = None) -> set[str]:
+def already_graded(
+    settings: Settings, calls: Iterable[Call], *, speech_model: str | None = None, scored_by: Mapping[str, str] | None = None
+) -> set[str]:
     """The ids of unchanged calls: the same log row and recording was graded by the same versions, or lost a conflict before.
 
-    `speech_model` defaults to the version in use; `scored_by` is compared only when given.
+    `speech_model` defaults to the version in use; `scored_by`, by centre, is compared only when given.
     """
     wanted = list(calls)
     with open_for_reading(settings) if wanted else nullcontext() as db:
         if db is None:
             return set()
         try:
-            db.register("wanted", _frame(wanted))
+            versions = [(scored_by or {}).get(call.centre_id) for call in wanted]
+            db.register("wanted", _frame(wanted).with_columns(pl.Series("scored_by", versions, pl.String)))
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
             rows = db.execute(
                 f"""select w.call_id
                     from wanted as w
                     join store.calls as c on {same}
                     left join store.metrics as m on m.call_id = c.call_id
-                    where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and coalesce(m.scored_by = ?, ? is null)
+                    where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and (m.scored_by = w.scored_by or w.scored_by is null)
                     union
                     select w.call_id
                     from wanted as w
                     join store.calls as c on c.recording_sha256 = w.recording_sha256 and c.status_step = 'load'
                     where c.call_id in (w.call_id, w.call_id || '~' || w.recording_sha256[:8])""",
-                [settings.keep_text, speech_model or registry.speech_version(settings.profile), scored_by, scored_by],
+                [settings.keep_text, speech_model or registry.speech_version(settings.profile)],
             ).fetchall()
         except (duckdb.CatalogException, duckdb.BinderException):
             return set()  # a file that was never loaded into, or only by an older version

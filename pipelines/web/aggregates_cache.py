@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Row
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.queries import aggregates, scorecards, trends

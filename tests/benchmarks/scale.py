@@ -24,7 +24,9 @@ import duckdb
 
 from models import private_files
 from pipelines import warehouse
-from pipelines.centres.profile import SHARED_CRITERIA, TOPICS, centre_ids, load_centre
+from pipelines.centres.profile import SHARED_CRITERIA, load_centre
+from pipelines.centres.vocabulary import TOPICS
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.records import SPEECH_ACTS
 from pipelines.core.settings import ROOT, Settings
 from pipelines.core.staging import Batch

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.centres.profile import CENTRES, LANGUAGES, centre_ids, load_centre, read_centre
+from models.languages.language import LANGUAGES
+from pipelines.centres.profile import CENTRES, load_centre, read_centre
 from pipelines.core.errors import MisconfiguredError
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.settings import ROOT
 
 USUAL = {

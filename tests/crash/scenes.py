@@ -16,10 +16,11 @@ import duckdb
 
 from pipelines import flow
 from pipelines.__main__ import main
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
 from pipelines.coaching import clip_extraction
 from pipelines.core import versions
 from pipelines.core.errors import CallgradeError
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.records import Turn, TurnSentiment
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
@@ -145,8 +146,10 @@ def _day_two(recordings: Path, folder: Path) -> None:
 
 def _new_rules(recordings: Path, folder: Path) -> int:
     """What `regrade_calls`, `grade_calls` and `publish_scorecards` do, in one process."""
-    versions.graded_by = lambda profile: "newer rules"  # type: ignore[assignment]
-    versions.digests = lambda step, profile, _now=versions.digests: {"rules": "newer"} if step == "score" else _now(step, profile)  # type: ignore[assignment]
+    versions.graded_by = lambda profile, centre_id=None: "newer rules"  # type: ignore[assignment]
+    versions.digests = lambda step, profile, _now=versions.digests, **given: (
+        {"rules": "newer"} if step == "score" else _now(step, profile, **given)
+    )  # type: ignore[assignment]
     settings = settings_of(folder)
     flow.offer_again(settings)
     for batch in flow.pending(settings):

@@ -141,7 +141,6 @@ def test_nul_bytes_and_a_spreadsheet_separator_line_are_no_obstacle(tmp_path: Pa
         (b"", "is empty"),
         (b"\n,,,\n", "is empty"),
         (b"a,b\n1,2\n", "no column call_id"),
-        (b"call_id,recording\n1,2\n", "no column centre"),
         (b"PK\x03\x04" + bytes(range(256)) * 2000, "no column call_id"),
     ],
 )

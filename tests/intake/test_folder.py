@@ -201,11 +201,23 @@ def test_an_operator_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> N
     assert "operator_id '..'" in row.reason
 
 
-def test_without_a_log_the_centre_must_be_said_and_names_become_ids(tmp_path: Path) -> None:
+def test_without_a_log_and_a_centre_recordings_are_graded_by_the_general_profile(tmp_path: Path) -> None:
+    intake = read_folder(folder(tmp_path, {"a.wav": b"1"}))
+    assert [(c.call_id, c.centre_id) for c in intake.calls] == [("a", "general")]
+    assert any("profile general (--centre names another)" in note for note in intake.notes)
+
+
+def test_a_log_without_centres_is_graded_by_the_general_profile(tmp_path: Path) -> None:
+    path = folder(tmp_path, {"x.wav": b"1"})
+    (path / "calls.csv").write_text("call_id,recording\nc-1,x.wav\n", encoding="utf-8")
+    intake = read_folder(path)
+    assert [(c.call_id, c.centre_id) for c in intake.calls] == [("c-1", "general")]
+    assert any("no column centre" in note for note in intake.notes)
+
+
+def test_without_a_log_names_become_ids(tmp_path: Path) -> None:
     path = folder(tmp_path, {"a.wav": b"1", "b/c.mp3": b"2", "d/c.ogg": b"3", "e.wav": b"1", "f.wav": b"", "note.txt": b""})
 
-    with pytest.raises(MisconfiguredError, match="--centre"):
-        read_folder(path)
     intake = read_folder(path, centre="kyiv")
 
     assert accepted(intake) == {"a": "1", "b/c.mp3": "2", "d/c.ogg": "3"}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.centres.profile import DIRECTIONS, LINES, TOPICS
+from pipelines.centres.scorecard import DIRECTIONS
+from pipelines.centres.vocabulary import LINES, TOPICS
 from pipelines.i18n.wording import FOLDER, LANGUAGES, wording
 from pipelines.score import explanations
 from pipelines.score.explanations import Explanation, read_why, why

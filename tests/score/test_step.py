@@ -23,7 +23,7 @@ def test_a_good_call_scores_full_points_of_what_was_decided() -> None:
     assert scored.evaluation.score_pct == 100.0
     assert not scored.evaluation.is_auto_fail and not scored.evaluation.needs_review
     assert scored.metrics.topic == "meter_reading" and scored.metrics.language == "ru"
-    assert scored.metrics.scored_by == versions.graded_by("offline") and scored.metrics.speech_model
+    assert scored.metrics.scored_by == versions.graded_by("offline", "irkutsk") and scored.metrics.speech_model
 
 
 def test_an_auto_fail_zeroes_the_score_and_says_why() -> None:

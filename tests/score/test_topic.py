@@ -6,6 +6,7 @@ import pytest
 from models.text.loading import MODELS_DIR
 from models.text.prototypes import Prototypes
 from pipelines.centres.profile import load_centre
+from pipelines.centres.vocabulary import Topic
 from pipelines.score.abuse import find_abuse
 from pipelines.score.speech_acts import find_acts
 from pipelines.score.topic import judge_client_type, judge_topic
@@ -108,7 +109,9 @@ OWN = {
     ],
 )
 def test_a_centres_own_topic_is_learned_from_a_description_and_a_few_sentences(client: str, topic: str) -> None:
-    centre = load_centre("irkutsk").model_copy(update={"topics": (*OWN, "other"), "topic_examples": OWN})
+    centre = load_centre("irkutsk").model_copy(
+        update={"topics": (*(Topic(id=name, examples=some) for name, some in OWN.items()), Topic(id="other"))}
+    )
     turns = turns_of(("operator", "Слушаю вас."), ("client", client))
     (reading,) = read_calls([turns], topic_examples=[centre.topic_examples])
     assert OWN.keys() <= reading.topics.keys()

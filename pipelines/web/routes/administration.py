@@ -12,7 +12,7 @@ from pipelines.app_db import accounts, administration, audit, operator_ids
 from pipelines.app_db.accounts import EVERY_CENTRE, Account, AccountError
 from pipelines.app_db.administration import AccountFields, Change, NotAllowedError
 from pipelines.app_db.database import Row
-from pipelines.centres.profile import centre_ids
+from pipelines.core.profile_files import centre_ids
 from pipelines.web.request_context import NavItem, RequestContext, require_permission
 
 router = APIRouter()

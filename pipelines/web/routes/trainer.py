@@ -11,10 +11,11 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from pipelines.app_db import accounts, audit, operator_ids
 from pipelines.app_db.accounts import AccountError
-from pipelines.centres.profile import centre_ids, load_centre
+from pipelines.centres.profile import load_centre
 from pipelines.coaching import pack_sound, packs, proposals
 from pipelines.coaching.call_sound import NoSoundError
 from pipelines.coaching.proposals import Proposal
+from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Row
 from pipelines.core.records import SPEECH_ACTS
 from pipelines.queries import moments, quotes
@@ -334,10 +335,10 @@ def _criteria(centres: Sequence[Presenter]) -> list[tuple[str, str]]:
 def _values(context: RequestContext) -> dict[str, Any]:
     """The search options: topics of the centres' profiles, and the types and outcomes named in the strings."""
     profiles = [load_centre(c) for c in context.centres() if c in centre_ids()]
-    topics = list(dict.fromkeys(topic for profile in profiles for topic in profile.topics))
+    topics = dict.fromkeys(topic for profile in profiles for topic in profile.topic_ids)
     return {
         "topics": sorted(topics, key=lambda t: context.w.label("topics", t)),
-        "client_types": ("addressed", "venting", "uninformed", "complainer", "opinionated", "rude"),
+        "client_types": tuple(dict.fromkeys(kind.type_id for profile in profiles for kind in profile.client_types)),
         "outcomes": ("calmed", "ended_after_warning", "ended_without_warning", "ended_without_notice", "tolerated", "client_hung_up", "operator_at_fault"),
     }  # fmt: skip
 

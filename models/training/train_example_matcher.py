@@ -1,0 +1,233 @@
+"""Fine-tunes the sentence encoder of the example matcher: `python -m models.training.train_example_matcher --out FILE`.
+
+Supervised contrastive learning: a sentence is drawn to the sentences of its own criterion, in every language, and away from those of
+all others and from the near misses of its own. Then a second encoder, fitted without the criteria of some writers, gives the
+similarities of their sentences to a few examples of theirs, and a logistic regression turns these into probabilities, among the
+sentences of operators in whole dialogues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from torch import nn
+
+from models.registry import sha256_of
+from models.text.e5 import SOURCE_NAME, build_encoder, pretrained
+from models.text.example_matcher import FEATURES, ExampleMatcher, features, piece_ids
+from models.text.turn_model import Pieces
+from models.training.criteria import ExampleCriterion, read_criteria
+from models.training.dialogues import Dialogue, read_dialogues
+
+FROZEN_LAYERS = 6  # of 12
+RATE = 1e-4
+TEMPERATURE = 0.05
+CRITERIA_TOGETHER, LIKE_TOGETHER, UNLIKE_TOGETHER = 12, 5, 3  # criteria in a batch, and sentences of each
+BACKGROUND_TOGETHER = 12  # sentences of dialogues in a batch
+MOST_EXAMPLES, MOST_COUNTER_EXAMPLES = 10, 3  # that a criterion gets when it is measured, as a centre would give
+LEAST_EXAMPLES = 4
+EPISODES = 6  # draws of examples for each criterion when it is measured
+BACKGROUND = 4000  # sentences of dialogues among which criteria are measured
+_NOTE = "# Written by `python -m models.training.train_example_matcher` beside the weights that it fitted.\n"
+
+
+def main() -> None:
+    """Train, calibrate on held-out writers, and write the weights with their facts."""
+    parser = argparse.ArgumentParser(prog="python -m models.training.train_example_matcher", description="Fine-tune the example matcher.")
+    parser.add_argument("--models-dir", type=Path, default=Path(".models"), help="folder of the pretrained encoder (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=12, help="draws of every criterion (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
+    given = parser.parse_args()
+    criteria, sentences = read_criteria(), operator_sentences(read_dialogues())
+    writers = sorted({criterion.writer for criterion in criteria})
+    held_out = set(writers[::2])
+    say(f"{len(criteria)} criteria of {len(writers)} writers, {len(sentences)} sentences of dialogues")
+    rows, right = [], []
+    for out in (held_out, set(writers) - held_out):  # each writer is measured by an encoder that has not seen them
+        encoder, _ = fit([c for c in criteria if c.writer not in out], sentences, given.models_dir, given.epochs, given.seed)
+        with tempfile.TemporaryDirectory() as folder:
+            save(encoder, Path(folder) / "held_out.safetensors")
+            matcher = _matcher(given.models_dir, Path(folder) / "built", Path(folder) / "held_out.safetensors")
+            x, y = measured([c for c in criteria if c.writer in out], sentences, matcher, given.seed)
+        rows.append(x)
+        right.append(y)
+    weights = calibrated(np.concatenate(rows), np.concatenate(right))
+    encoder, _ = fit(criteria, sentences, given.models_dir, given.epochs, given.seed)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    save(encoder, given.out)
+    facts = {
+        "sha256": sha256_of(given.out),
+        "fitted_to": f"{len(criteria)} criteria",
+        "writers": writers,
+        "epochs": given.epochs,
+        "seed": given.seed,
+        "weights": weights,
+    }
+    given.out.with_suffix(".yaml").write_text(_NOTE + yaml.safe_dump(facts, sort_keys=False, default_flow_style=None), encoding="utf-8")
+    say(f"weights {weights}")
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
+
+
+def operator_sentences(dialogues: Sequence[Dialogue]) -> list[str]:
+    """What operators say in some dialogues, sentence by sentence, without repeats."""
+    turns = [turn.words for dialogue in dialogues for turn in dialogue.turns if turn.role == "operator"]
+    return list(dict.fromkeys(sentence for words in turns for sentence in _sentences(words)))
+
+
+def _sentences(words: Sequence[str]) -> Iterator[str]:
+    own: list[str] = []
+    for word in words:
+        own.append(word)
+        if word.endswith((".", "?", "!", "…")) and len(own) > 1:
+            yield " ".join(own)
+            own = []
+    if own:
+        yield " ".join(own)
+
+
+def fit(criteria: Sequence[ExampleCriterion], background: Sequence[str], models_dir: Path, epochs: int, seed: int) -> tuple[Any, Pieces]:
+    """The encoder, its upper layers fitted to these criteria."""
+    from models.diarization.torchaudio_stand_in import spare_torchaudio
+
+    spare_torchaudio()
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(seed)
+    draw = random.Random(seed)
+    folder = models_dir / "multilingual-e5-small"
+    state, config = pretrained(folder / SOURCE_NAME)
+    pieces = Pieces(folder)
+    encoder = BertModel(BertConfig(**config, attention_probs_dropout_prob=0.0), add_pooling_layer=False)
+    encoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
+    for module in (encoder.embeddings, *encoder.encoder.layer[:FROZEN_LAYERS]):
+        module.requires_grad_(False)
+    trained = [p for p in encoder.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.01)
+    planned = [group for _ in range(epochs) for group in _groups(criteria, draw)]
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / max(1.0, 0.1 * len(planned))) * max(0.02, 1 - step / len(planned))
+    )
+    encoder.train()
+    for step, group in enumerate(planned, 1):
+        loss = _loss(encoder, pieces, *_batch(group, background, draw))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % 20 == 0:
+            say(f"step {step} of {len(planned)}, loss {float(loss.detach()):.2f}")
+    return encoder, pieces
+
+
+def _groups(criteria: Sequence[ExampleCriterion], draw: random.Random) -> Iterator[Sequence[ExampleCriterion]]:
+    order = draw.sample(criteria, len(criteria))
+    yield from (order[n : n + CRITERIA_TOGETHER] for n in range(0, len(order), CRITERIA_TOGETHER))
+
+
+def _batch(group: Sequence[ExampleCriterion], background: Sequence[str], draw: random.Random) -> tuple[list[str], list[int]]:
+    """Sentences with the number of the criterion that they meet; near misses and sentences of dialogues have a number of their own."""
+    sentences: list[str] = []
+    labels: list[int] = []
+    for n, criterion in enumerate(group):
+        like, unlike = (_all(some) for some in (criterion.like, criterion.unlike))
+        kept = draw.sample(like, min(LIKE_TOGETHER, len(like)))
+        missed = draw.sample(unlike, min(UNLIKE_TOGETHER, len(unlike)))
+        sentences += [*kept, *missed]
+        labels += [n] * len(kept) + [-1] * len(missed)
+    sentences += draw.sample(background, min(BACKGROUND_TOGETHER, len(background)))
+    labels += [-1] * (len(sentences) - len(labels))
+    return [_roughly(sentence, draw) for sentence in sentences], labels
+
+
+def _roughly(sentence: str, draw: random.Random) -> str:
+    """Sometimes as recognition writes it: without capitals and punctuation."""
+    return "".join(c for c in sentence.lower() if c.isalnum() or c in " -'’") if draw.random() < 0.3 else sentence
+
+
+def _all(by_language: Any) -> list[str]:
+    return [sentence for some in by_language.values() for sentence in some]
+
+
+def _loss(encoder: Any, pieces: Pieces, sentences: Sequence[str], labels: Sequence[int]) -> torch.Tensor:
+    """The supervised contrastive loss (Khosla et al. 2020) of the sentences that have a criterion."""
+    ids = [piece_ids(pieces, sentence) for sentence in sentences]
+    longest = max(map(len, ids))
+    padded = torch.tensor([one + [pieces.pad] * (longest - len(one)) for one in ids])
+    mask = torch.tensor([[1] * len(one) + [0] * (longest - len(one)) for one in ids])
+    with torch.autocast("cpu", torch.bfloat16):
+        states = encoder(input_ids=padded, attention_mask=mask).last_hidden_state.float()
+    vectors = nn.functional.normalize((states * mask.unsqueeze(2)).sum(1) / mask.sum(1, keepdim=True), dim=1)
+    label = torch.tensor(labels)
+    logits = vectors @ vectors.T / TEMPERATURE
+    logits = logits.masked_fill(torch.eye(len(label), dtype=torch.bool), -1e9)
+    same = (label.unsqueeze(0) == label.unsqueeze(1)) & (label >= 0).unsqueeze(1)
+    same = same & ~torch.eye(len(label), dtype=torch.bool)
+    shares = logits - logits.logsumexp(1, keepdim=True)
+    anchors = same.any(1)
+    return -((shares * same).sum(1)[anchors] / same.sum(1)[anchors]).mean()
+
+
+def save(encoder: Any, path: Path) -> None:
+    """Write the fitted layers in half precision."""
+    from safetensors.torch import save_file
+
+    fitted = {name for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+    save_file({f"encoder.{name}": value.half().contiguous() for name, value in encoder.state_dict().items() if name in fitted}, path)
+
+
+def _matcher(models_dir: Path, built: Path, weights: Path) -> ExampleMatcher:
+    source = models_dir / "multilingual-e5-small" / SOURCE_NAME
+    return ExampleMatcher(build_encoder(source, built, weights), dict.fromkeys((*FEATURES, "offset"), 0.0))
+
+
+def measured(
+    criteria: Sequence[ExampleCriterion], background: Sequence[str], matcher: ExampleMatcher, seed: int, languages: Collection[str] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The features of sentences that are no examples, and whether each meets the criterion: [sentences, features], [sentences].
+
+    For each criterion some sentences are its examples; the others, its near misses, and sentences of dialogues are measured.
+    """
+    draw = random.Random(seed)
+    common = draw.sample(background, min(BACKGROUND, len(background)))
+    of_calls = matcher.vectors(common)
+    rows, right = [], []
+    for criterion in criteria:
+        for _ in range(EPISODES):
+            like, unlike = (draw.sample(some, len(some)) for some in (_all(criterion.like), _all(criterion.unlike)))
+            given = draw.randint(LEAST_EXAMPLES, min(MOST_EXAMPLES, len(like) - 2))
+            counter = draw.randint(0, min(MOST_COUNTER_EXAMPLES, len(unlike) - 1))
+            examples = matcher.examples(like[:given], unlike[:counter])
+            own = [*like[given:], *unlike[counter:]]
+            some = draw.sample(range(len(common)), min(150, len(common)))
+            vectors = np.concatenate([matcher.vectors(own), of_calls[some]])
+            rows.append(features(vectors, examples))
+            right.append(np.array([True] * (len(like) - given) + [False] * (len(unlike) - counter + len(some))))
+    return np.concatenate(rows), np.concatenate(right)
+
+
+def calibrated(rows: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:
+    """The logistic regression on the features."""
+    from sklearn.linear_model import LogisticRegression
+
+    found = LogisticRegression(C=10.0, max_iter=2000).fit(rows, right)
+    values = [*found.intercept_.tolist(), *found.coef_[0].tolist()]
+    return {name: round(float(value), 4) for name, value in zip(("offset", *FEATURES), values, strict=True)}
+
+
+if __name__ == "__main__":
+    main()
