@@ -8,6 +8,7 @@ training, among sentences of whole calls.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +35,8 @@ LONGEST_PIECES = 64  # of a sentence
 NEAR = 3  # examples whose mean similarity counts
 _TOGETHER = 32  # sentences read in one pass
 _CACHED = 20_000
+_COMMA = re.compile(r"[,;:—–]+ ")
+_LEAST_WORDS = 2  # of a clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,20 @@ class ExampleMatcher:
         return Examples(vectors[: len(like)], vectors[len(like) :])
 
     def chances(self, sentences: Sequence[str], examples: Examples) -> NDArray[np.float64]:
-        """The probability (0 to 1) of each sentence that it does what the examples do."""
-        found = features(self.vectors(sentences), examples)
-        odds = self._weights["offset"] + found @ np.array([self._weights[name] for name in FEATURES])
+        """The probability (0 to 1) of each sentence that it, or a clause of it, does what the examples do."""
+        odds = self._weights["offset"] + self.features(sentences, examples) @ np.array([self._weights[name] for name in FEATURES])
         chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
         return chances
+
+    def features(self, sentences: Sequence[str], examples: Examples) -> NDArray[np.float64]:
+        """The `FEATURES` of each sentence, or of that clause of it that is most like the examples: [sentences, features]."""
+        parts = [(n, part) for n, sentence in enumerate(sentences) for part in clauses(sentence)]
+        of_parts = features(self.vectors([part for _, part in parts]), examples)
+        found = np.full((len(sentences), len(FEATURES)), -1.0)
+        for (n, _), row in zip(parts, of_parts, strict=True):
+            if row[:2].sum() > found[n, :2].sum():
+                found[n] = row
+        return found
 
     def vectors(self, sentences: Sequence[str]) -> Vectors:
         """A unit vector for each sentence, [sentences, width]; those of recent sentences are kept."""
@@ -107,6 +119,13 @@ def get_example_matcher(profile: str = "offline", models_dir: Path = MODELS_DIR)
     tuned = checked(WEIGHTS, FACTS, "models.training.train_example_matcher")
     weights = yaml.safe_load(FACTS.read_text(encoding="utf-8"))["weights"]
     return ExampleMatcher(build_encoder(source, folder / "example_matcher", tuned), weights)
+
+
+def clauses(sentence: str) -> list[str]:
+    """A sentence and its clauses, as its commas divide it: what is asked for may be said in passing."""
+    parts = [part.strip() for part in _COMMA.split(sentence)]
+    own = [part for part in parts if len(part.split()) >= _LEAST_WORDS]
+    return [sentence, *own] if len(parts) > 1 else [sentence]
 
 
 def piece_ids(pieces: Pieces, sentence: str) -> list[int]:

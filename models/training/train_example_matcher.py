@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from torch import nn
 
 from models.registry import sha256_of
 from models.text.e5 import SOURCE_NAME, build_encoder, pretrained
-from models.text.example_matcher import FEATURES, ExampleMatcher, features, piece_ids
+from models.text.example_matcher import FEATURES, ExampleMatcher, piece_ids
 from models.text.turn_model import Pieces
 from models.training.criteria import ExampleCriterion, read_criteria
-from models.training.dialogues import Dialogue, read_dialogues
+from models.training.dialogues import Dialogue, read_dialogues, without_writers
 
 FROZEN_LAYERS = 6  # of 12
 RATE = 1e-4
@@ -36,7 +36,10 @@ BACKGROUND_TOGETHER = 12  # sentences of dialogues in a batch
 MOST_EXAMPLES, MOST_COUNTER_EXAMPLES = 10, 3  # that a criterion gets when it is measured, as a centre would give
 LEAST_EXAMPLES = 4
 EPISODES = 6  # draws of examples for each criterion when it is measured
-BACKGROUND = 4000  # sentences of dialogues among which criteria are measured
+CALL_SENTENCES = 16  # sentences of an operator in a call, one of which meets the criterion
+EMBEDDED = 0.35  # share of the sentences that are said as a part of another one
+NEAR_MISS_WEIGHT = 0.3
+HELD_OUT_WRITERS = 3  # whose criteria the regression is fitted to
 _NOTE = "# Written by `python -m models.training.train_example_matcher` beside the weights that it fitted.\n"
 
 
@@ -46,22 +49,22 @@ def main() -> None:
     parser.add_argument("--models-dir", type=Path, default=Path(".models"), help="folder of the pretrained encoder (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="draws of every criterion (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--leave-out", type=int, nargs="*", default=[], metavar="WRITER", help="writers of dialogues whose sentences are not used"
+    )
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     given = parser.parse_args()
-    criteria, sentences = read_criteria(), operator_sentences(read_dialogues())
+    criteria, sentences = read_criteria(), operator_sentences(without_writers(read_dialogues(), given.leave_out)[0])
+    number = sum(map(len, sentences.values()))
     writers = sorted({criterion.writer for criterion in criteria})
-    held_out = set(writers[::2])
-    say(f"{len(criteria)} criteria of {len(writers)} writers, {len(sentences)} sentences of dialogues")
-    rows, right = [], []
-    for out in (held_out, set(writers) - held_out):  # each writer is measured by an encoder that has not seen them
-        encoder, _ = fit([c for c in criteria if c.writer not in out], sentences, given.models_dir, given.epochs, given.seed)
-        with tempfile.TemporaryDirectory() as folder:
-            save(encoder, Path(folder) / "held_out.safetensors")
-            matcher = _matcher(given.models_dir, Path(folder) / "built", Path(folder) / "held_out.safetensors")
-            x, y = measured([c for c in criteria if c.writer in out], sentences, matcher, given.seed)
-        rows.append(x)
-        right.append(y)
-    weights = calibrated(np.concatenate(rows), np.concatenate(right))
+    say(f"{len(criteria)} criteria of {len(writers)} writers, {number} sentences of dialogues")
+    held_out = set(writers[:: max(2, len(writers) // HELD_OUT_WRITERS)])
+    encoder, _ = fit([c for c in criteria if c.writer not in held_out], sentences, given.models_dir, given.epochs, given.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        save(encoder, Path(folder) / "held_out.safetensors")
+        matcher = _matcher(given.models_dir, Path(folder) / "built", Path(folder) / "held_out.safetensors")
+        weights = calibrated(*measured([c for c in criteria if c.writer in held_out], sentences, matcher, given.seed))
+    say(f"weights {weights}")
     encoder, _ = fit(criteria, sentences, given.models_dir, given.epochs, given.seed)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     save(encoder, given.out)
@@ -74,7 +77,6 @@ def main() -> None:
         "weights": weights,
     }
     given.out.with_suffix(".yaml").write_text(_NOTE + yaml.safe_dump(facts, sort_keys=False, default_flow_style=None), encoding="utf-8")
-    say(f"weights {weights}")
 
 
 def say(line: str) -> None:
@@ -82,10 +84,14 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def operator_sentences(dialogues: Sequence[Dialogue]) -> list[str]:
-    """What operators say in some dialogues, sentence by sentence, without repeats."""
-    turns = [turn.words for dialogue in dialogues for turn in dialogue.turns if turn.role == "operator"]
-    return list(dict.fromkeys(sentence for words in turns for sentence in _sentences(words)))
+def operator_sentences(dialogues: Sequence[Dialogue]) -> dict[str, list[str]]:
+    """What operators say in some dialogues, by language, sentence by sentence, without repeats."""
+    found: dict[str, dict[str, None]] = {}
+    for dialogue in dialogues:
+        for turn in dialogue.turns:
+            if turn.role == "operator":
+                found.setdefault(turn.language, {}).update(dict.fromkeys(_sentences(turn.words)))
+    return {language: list(sentences) for language, sentences in sorted(found.items())}
 
 
 def _sentences(words: Sequence[str]) -> Iterator[str]:
@@ -99,7 +105,9 @@ def _sentences(words: Sequence[str]) -> Iterator[str]:
         yield " ".join(own)
 
 
-def fit(criteria: Sequence[ExampleCriterion], background: Sequence[str], models_dir: Path, epochs: int, seed: int) -> tuple[Any, Pieces]:
+def fit(
+    criteria: Sequence[ExampleCriterion], background: Mapping[str, Sequence[str]], models_dir: Path, epochs: int, seed: int
+) -> tuple[Any, Pieces]:
     """The encoder, its upper layers fitted to these criteria."""
     from models.diarization.torchaudio_stand_in import spare_torchaudio
 
@@ -139,19 +147,30 @@ def _groups(criteria: Sequence[ExampleCriterion], draw: random.Random) -> Iterat
     yield from (order[n : n + CRITERIA_TOGETHER] for n in range(0, len(order), CRITERIA_TOGETHER))
 
 
-def _batch(group: Sequence[ExampleCriterion], background: Sequence[str], draw: random.Random) -> tuple[list[str], list[int]]:
-    """Sentences with the number of the criterion that they meet; near misses and sentences of dialogues have a number of their own."""
+def _batch(group: Sequence[ExampleCriterion], background: Mapping[str, Sequence[str]], draw: random.Random) -> tuple[list[str], list[int]]:
+    """Sentences with the number of the criterion that they meet; near misses and sentences of dialogues have no criterion, -1."""
     sentences: list[str] = []
     labels: list[int] = []
     for n, criterion in enumerate(group):
-        like, unlike = (_all(some) for some in (criterion.like, criterion.unlike))
+        like, unlike = _all(criterion.like), _all(criterion.unlike)
         kept = draw.sample(like, min(LIKE_TOGETHER, len(like)))
         missed = draw.sample(unlike, min(UNLIKE_TOGETHER, len(unlike)))
-        sentences += [*kept, *missed]
+        sentences += [_in_passing(sentence, background[language], draw, EMBEDDED) for language, sentence in kept]
+        sentences += [sentence for _, sentence in missed]
         labels += [n] * len(kept) + [-1] * len(missed)
-    sentences += draw.sample(background, min(BACKGROUND_TOGETHER, len(background)))
-    labels += [-1] * (len(sentences) - len(labels))
-    return [_roughly(sentence, draw) for sentence in sentences], labels
+    common = [
+        sentence for some in background.values() for sentence in draw.sample(some, min(BACKGROUND_TOGETHER // len(background), len(some)))
+    ]
+    return [_roughly(sentence, draw) for sentence in (*sentences, *common)], [*labels, *([-1] * len(common))]
+
+
+def _in_passing(sentence: str, others: Sequence[str], draw: random.Random, share: float) -> str:
+    """Sometimes as a part of a sentence that does something else as well."""
+    if draw.random() >= share:
+        return sentence
+    other = draw.choice(others).rstrip(".!?…")
+    own = sentence.rstrip(".!…")
+    return f"{own}, {other[:1].lower()}{other[1:]}" if draw.random() < 0.5 else f"{other}, {own[:1].lower()}{own[1:]}"
 
 
 def _roughly(sentence: str, draw: random.Random) -> str:
@@ -159,8 +178,8 @@ def _roughly(sentence: str, draw: random.Random) -> str:
     return "".join(c for c in sentence.lower() if c.isalnum() or c in " -'’") if draw.random() < 0.3 else sentence
 
 
-def _all(by_language: Any) -> list[str]:
-    return [sentence for some in by_language.values() for sentence in some]
+def _all(by_language: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    return [(language, sentence) for language, some in by_language.items() for sentence in some]
 
 
 def _loss(encoder: Any, pieces: Pieces, sentences: Sequence[str], labels: Sequence[int]) -> torch.Tensor:
@@ -196,35 +215,39 @@ def _matcher(models_dir: Path, built: Path, weights: Path) -> ExampleMatcher:
 
 
 def measured(
-    criteria: Sequence[ExampleCriterion], background: Sequence[str], matcher: ExampleMatcher, seed: int, languages: Collection[str] = ()
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The features of sentences that are no examples, and whether each meets the criterion: [sentences, features], [sentences].
+    criteria: Sequence[ExampleCriterion], background: Mapping[str, Sequence[str]], matcher: ExampleMatcher, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """The features of sentences that are no examples, whether each meets the criterion, and its weight: [sentences, ...].
 
-    For each criterion some sentences are its examples; the others, its near misses, and sentences of dialogues are measured.
+    For each criterion some sentences are its examples, in the languages of one centre; the others, its near misses, and sentences of
+    dialogues are measured. In calls a near miss is rarer than here, so that it weighs less.
     """
     draw = random.Random(seed)
-    common = draw.sample(background, min(BACKGROUND, len(background)))
-    of_calls = matcher.vectors(common)
-    rows, right = [], []
+    rows, right, weights = [], [], []
     for criterion in criteria:
         for _ in range(EPISODES):
-            like, unlike = (draw.sample(some, len(some)) for some in (_all(criterion.like), _all(criterion.unlike)))
+            languages = draw.sample(sorted(criterion.like), 2)
+            like, unlike = (
+                draw.sample(some, len(some))
+                for some in ([pair for pair in _all(by) if pair[0] in languages] for by in (criterion.like, criterion.unlike))
+            )
             given = draw.randint(LEAST_EXAMPLES, min(MOST_EXAMPLES, len(like) - 2))
             counter = draw.randint(0, min(MOST_COUNTER_EXAMPLES, len(unlike) - 1))
-            examples = matcher.examples(like[:given], unlike[:counter])
-            own = [*like[given:], *unlike[counter:]]
-            some = draw.sample(range(len(common)), min(150, len(common)))
-            vectors = np.concatenate([matcher.vectors(own), of_calls[some]])
-            rows.append(features(vectors, examples))
-            right.append(np.array([True] * (len(like) - given) + [False] * (len(unlike) - counter + len(some))))
-    return np.concatenate(rows), np.concatenate(right)
+            examples = matcher.examples([text for _, text in like[:given]], [text for _, text in unlike[:counter]])
+            kept = [_in_passing(text, background[language], draw, EMBEDDED) for language, text in like[given:]]
+            missed = [text for _, text in unlike[counter:]]
+            common = [text for language in languages for text in draw.sample(background[language], CALL_SENTENCES * len(kept) // 2)]
+            rows.append(matcher.features([*kept, *missed, *common], examples))
+            right.append(np.array([True] * len(kept) + [False] * (len(missed) + len(common))))
+            weights.append(np.array([1.0] * len(kept) + [NEAR_MISS_WEIGHT] * len(missed) + [1.0] * len(common)))
+    return np.concatenate(rows), np.concatenate(right), np.concatenate(weights)
 
 
-def calibrated(rows: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:
+def calibrated(rows: NDArray[np.float64], right: NDArray[np.bool_], weights: NDArray[np.float64]) -> dict[str, float]:
     """The logistic regression on the features."""
     from sklearn.linear_model import LogisticRegression
 
-    found = LogisticRegression(C=10.0, max_iter=2000).fit(rows, right)
+    found = LogisticRegression(C=10.0, max_iter=2000).fit(rows, right, sample_weight=weights)
     values = [*found.intercept_.tolist(), *found.coef_[0].tolist()]
     return {name: round(float(value), 4) for name, value in zip(("offset", *FEATURES), values, strict=True)}
 

@@ -141,7 +141,7 @@ def _at(schema: JsonSchema, place: Sequence[str | int]) -> JsonSchema:
     """The schema of a location; empty where it is unknown."""
     found = schema
     for part in (*place, None):
-        if "anyOf" in found and part is not None:  # a mapping, or its id alone
+        if "anyOf" in found:  # a mapping, or its id alone
             found = next((one for one in found["anyOf"] if "$ref" in one or "properties" in one), found)
         if "$ref" in found:
             found = schema["$defs"][found["$ref"].rpartition("/")[2]]

@@ -15,7 +15,20 @@ from typing import Any
 from pipelines.centres.profile import load_centre
 
 Reference = dict[str, Any]
-OWN_MARKS = frozenset({"recording_notice", "asks_secret", "eta_given", "claim_read_back", "ticket_given"})  # of the invented centres
+# marks of the invented centres in tests/quality/centres
+OWN_MARKS = frozenset(
+    {
+        "recording_notice",
+        "asks_secret",
+        "eta_given",
+        "claim_read_back",
+        "ticket_given",
+        "symptoms_asked",
+        "emergency_route",
+        "safety_asked",
+        "photo_asked",
+    }
+)
 ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
 _OF_PROCEDURE = {"calmed": "pass", "ended_after_warning": "pass", "not_needed": "na", "client_hung_up": "na", "cannot_tell": "unsure"}
 

@@ -37,7 +37,6 @@ NOT_USED = {  # imported by a step that does not use it for its product
         "models/languages/dictionaries.py",
     },  # check the phrases of a profile
 }
-AT_THAT_TIME = ("irkutsk", "kredo", "kyiv", "motiv", "odesa")  # the packaged profiles when the pairs of `EQUIVALENT` were written
 BEFORE = {step: {earlier for earlier, later in versions.AFTER.items() if step in later} for step in versions.FILES}
 
 
@@ -253,9 +252,19 @@ def test_files_that_were_proven_to_give_the_same_product_redo_nothing(settings: 
     assert versions.changed({"rules": "1", "model x": "one"}, "turns", "offline") == ["model x"]
 
 
+def test_what_was_proven_of_the_packaged_profiles_holds_for_a_batch_of_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {"an/earlier/layout.py": "1"}
+    now = versions.files_digest(versions.digests("turns", "offline", centres=versions.CENTRES_OF_EQUIVALENT))
+    monkeypatch.setattr(versions, "EQUIVALENT", {"turns": {versions.files_digest(before): now}})
+    assert versions.changed(before, "turns", "offline", {"kyiv"}) == []
+
+
 def test_what_was_proven_is_said_of_the_present_files() -> None:
     """Remove the pair of a step whose files changed: of these nothing is proven."""
-    now = {step: versions.files_digest(versions.digests(step, "offline", centres=AT_THAT_TIME)) for step in versions.EQUIVALENT}
+    now = {
+        step: versions.files_digest(versions.digests(step, "offline", centres=versions.CENTRES_OF_EQUIVALENT))
+        for step in versions.EQUIVALENT
+    }
     assert {step: set(pairs.values()) for step, pairs in versions.EQUIVALENT.items()} == {step: {digest} for step, digest in now.items()}
 
 
