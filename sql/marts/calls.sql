@@ -49,7 +49,7 @@ comment on view calls is
     'Every call that was received: graded, quarantined (bad input) or unscoreable (valid, but could not be judged).';
 comment on column calls.call_id is
     'Id of the call, from the call log; a second recording under the same id gets ~ and the start of its sha256.';
-comment on column calls.centre_id is 'The contact centre, as in pipelines/centres/packaged.';
+comment on column calls.centre_id is 'The contact centre: the id of its profile.';
 comment on column calls.recording_sha256 is 'sha256 of the recording, in hexadecimal; empty where no recording was found.';
 comment on column calls.started_at is 'When the call began, with time zone.';
 comment on column calls.direction is 'inbound, outbound or callback, from the log.';
