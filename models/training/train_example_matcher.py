@@ -1,9 +1,10 @@
 """Fine-tunes the sentence encoder of the example matcher: `python -m models.training.train_example_matcher --out FILE`.
 
 Supervised contrastive learning: a sentence is drawn to the sentences of its own criterion, in every language, and away from those of
-all others and from the near misses of its own. Then a second encoder, fitted without the criteria of some writers, gives the
-similarities of their sentences to a few examples of theirs, and a logistic regression turns these into probabilities, among the
-sentences of operators in whole dialogues.
+all others and from the near misses of its own; what a client says is drawn to the description of its topic and to other clients with
+the same topic, and away from the other topics of its centre. Before that, another encoder is fitted without the criteria of some
+writers; it gives the similarities of their sentences to a few examples of theirs, and a logistic regression turns these into
+probabilities, among the sentences of operators in whole dialogues.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import random
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from models.text.example_matcher import FEATURES, ExampleMatcher, piece_ids
 from models.text.turn_model import Pieces
 from models.training.criteria import ExampleCriterion, read_criteria
 from models.training.dialogues import Dialogue, read_dialogues, without_writers
+from models.training.topics import ExampleTopic, read_topics
 
 FROZEN_LAYERS = 6  # of 12
 RATE = 1e-4
@@ -40,6 +43,9 @@ CALL_SENTENCES = 16  # sentences of an operator in a call, one of which meets th
 EMBEDDED = 0.35  # share of the sentences that are said as a part of another one
 NEAR_MISS_WEIGHT = 0.3
 HELD_OUT_WRITERS = 3  # whose criteria the regression is fitted to
+OPENING_WORDS = 32  # of the client in a call
+TOPICS_TOGETHER, SAID_TOGETHER = 8, 3  # topics of a centre in a batch, and utterances of each
+Batch = tuple[list[str], list[int]]  # sentences, and the number of what each does; -1 for nothing
 _NOTE = "# Written by `python -m models.training.train_example_matcher` beside the weights that it fitted.\n"
 
 
@@ -47,30 +53,32 @@ def main() -> None:
     """Train, calibrate on held-out writers, and write the weights with their facts."""
     parser = argparse.ArgumentParser(prog="python -m models.training.train_example_matcher", description="Fine-tune the example matcher.")
     parser.add_argument("--models-dir", type=Path, default=Path(".models"), help="folder of the pretrained encoder (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=12, help="draws of every criterion (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=8, help="draws of every criterion (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
         "--leave-out", type=int, nargs="*", default=[], metavar="WRITER", help="writers of dialogues whose sentences are not used"
     )
     parser.add_argument("--out", type=Path, required=True, help="safetensors file to write")
     given = parser.parse_args()
-    criteria, sentences = read_criteria(), operator_sentences(without_writers(read_dialogues(), given.leave_out)[0])
+    dialogues = without_writers(read_dialogues(), given.leave_out)[0]
+    criteria, sentences = read_criteria(), operator_sentences(dialogues)
+    topics = [*read_topics(), *topics_of_calls(dialogues)]
     number = sum(map(len, sentences.values()))
     writers = sorted({criterion.writer for criterion in criteria})
-    say(f"{len(criteria)} criteria of {len(writers)} writers, {number} sentences of dialogues")
+    say(f"{len(criteria)} criteria of {len(writers)} writers, {len(topics)} topics, {number} sentences of dialogues")
     held_out = set(writers[:: max(2, len(writers) // HELD_OUT_WRITERS)])
-    encoder, _ = fit([c for c in criteria if c.writer not in held_out], sentences, given.models_dir, given.epochs, given.seed)
+    encoder, _ = fit([c for c in criteria if c.writer not in held_out], topics, sentences, given.models_dir, given.epochs, given.seed)
     with tempfile.TemporaryDirectory() as folder:
         save(encoder, Path(folder) / "held_out.safetensors")
         matcher = _matcher(given.models_dir, Path(folder) / "built", Path(folder) / "held_out.safetensors")
         weights = calibrated(*measured([c for c in criteria if c.writer in held_out], sentences, matcher, given.seed))
     say(f"weights {weights}")
-    encoder, _ = fit(criteria, sentences, given.models_dir, given.epochs, given.seed)
+    encoder, _ = fit(criteria, topics, sentences, given.models_dir, given.epochs, given.seed)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     save(encoder, given.out)
     facts = {
         "sha256": sha256_of(given.out),
-        "fitted_to": f"{len(criteria)} criteria",
+        "fitted_to": f"{len(criteria)} criteria, {len(topics)} topics",
         "writers": writers,
         "epochs": given.epochs,
         "seed": given.seed,
@@ -94,6 +102,19 @@ def operator_sentences(dialogues: Sequence[Dialogue]) -> dict[str, list[str]]:
     return {language: list(sentences) for language, sentences in sorted(found.items())}
 
 
+def topics_of_calls(dialogues: Sequence[Dialogue]) -> list[ExampleTopic]:
+    """The topics of some dialogues, with what clients say first."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for dialogue in dialogues:
+        words = [word for turn in dialogue.turns if turn.role == "client" for word in turn.words]
+        said = found.setdefault((dialogue.centre_id, dialogue.topic), {})
+        said.setdefault(dialogue.language, []).append(" ".join(words[:OPENING_WORDS]))
+    return [
+        ExampleTopic(centre_id, topic, 0, "", {language: tuple(some) for language, some in said.items()})
+        for (centre_id, topic), said in sorted(found.items())
+    ]
+
+
 def _sentences(words: Sequence[str]) -> Iterator[str]:
     own: list[str] = []
     for word in words:
@@ -106,9 +127,14 @@ def _sentences(words: Sequence[str]) -> Iterator[str]:
 
 
 def fit(
-    criteria: Sequence[ExampleCriterion], background: Mapping[str, Sequence[str]], models_dir: Path, epochs: int, seed: int
+    criteria: Sequence[ExampleCriterion],
+    topics: Sequence[ExampleTopic],
+    background: Mapping[str, Sequence[str]],
+    models_dir: Path,
+    epochs: int,
+    seed: int,
 ) -> tuple[Any, Pieces]:
-    """The encoder, its upper layers fitted to these criteria."""
+    """The encoder, its upper layers fitted to these criteria and topics."""
     from models.diarization.torchaudio_stand_in import spare_torchaudio
 
     spare_torchaudio()
@@ -125,13 +151,17 @@ def fit(
         module.requires_grad_(False)
     trained = [p for p in encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.01)
-    planned = [group for _ in range(epochs) for group in _groups(criteria, draw)]
+    planned = [
+        batch
+        for _ in range(epochs)
+        for batch in _shuffled([*(_batch(g, background, draw) for g in _groups(criteria, draw)), *_topic_batches(topics, draw)], draw)
+    ]
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / max(1.0, 0.1 * len(planned))) * max(0.02, 1 - step / len(planned))
     )
     encoder.train()
-    for step, group in enumerate(planned, 1):
-        loss = _loss(encoder, pieces, *_batch(group, background, draw))
+    for step, batch in enumerate(planned, 1):
+        loss = _loss(encoder, pieces, *batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -142,12 +172,38 @@ def fit(
     return encoder, pieces
 
 
+def _shuffled(batches: list[Batch], draw: random.Random) -> list[Batch]:
+    return draw.sample(batches, len(batches))
+
+
+def _topic_batches(topics: Sequence[ExampleTopic], draw: random.Random) -> Iterator[Batch]:
+    """A batch for each centre: what clients say with the number of their topic; `other` is no topic, -1."""
+    for _, own in groupby(sorted(topics, key=lambda topic: topic.centre_id), key=lambda topic: topic.centre_id):
+        sentences: list[str] = []
+        labels: list[int] = []
+        for n, topic in enumerate(draw.sample(some := list(own), min(TOPICS_TOGETHER, len(some)))):
+            every = _all(topic.said)
+            kept = [text for _, text in draw.sample(every, min(SAID_TOGETHER, len(every)))]
+            kept = [_cut(text, draw) for text in kept] + ([topic.description] if topic.description else [])
+            is_topic = topic.topic != "other" and len(kept) > 1
+            sentences += [_roughly(text, draw) for text in kept]
+            labels += [n if is_topic else -1] * len(kept)
+        if max(labels, default=-1) >= 0:
+            yield sentences, labels
+
+
+def _cut(text: str, draw: random.Random) -> str:
+    """Sometimes only one sentence of what a client says: examples in profiles are short."""
+    parts = list(_sentences(text.split()))
+    return draw.choice(parts) if draw.random() < 0.3 else text
+
+
 def _groups(criteria: Sequence[ExampleCriterion], draw: random.Random) -> Iterator[Sequence[ExampleCriterion]]:
     order = draw.sample(criteria, len(criteria))
     yield from (order[n : n + CRITERIA_TOGETHER] for n in range(0, len(order), CRITERIA_TOGETHER))
 
 
-def _batch(group: Sequence[ExampleCriterion], background: Mapping[str, Sequence[str]], draw: random.Random) -> tuple[list[str], list[int]]:
+def _batch(group: Sequence[ExampleCriterion], background: Mapping[str, Sequence[str]], draw: random.Random) -> Batch:
     """Sentences with the number of the criterion that they meet; near misses and sentences of dialogues have no criterion, -1."""
     sentences: list[str] = []
     labels: list[int] = []
