@@ -77,8 +77,8 @@ def _without_what_took_its_place(settings: Settings) -> None:
         db.execute("set timezone = 'UTC'")
         for view in ("criterion_history", "criterion_results_as_of"):
             db.execute(f"drop {'view' if view == 'criterion_history' else 'macro table'} {view}")
-        db.execute("alter table store.past_verdicts drop column replaced_by")
-        db.execute((SQL / "migrations" / "0009_what_took_its_place.sql").read_text(encoding="utf-8"))
+        db.execute("alter table core.past_verdicts drop column replaced_by")
+        db.execute((SQL / "migrations" / "0009_what_took_its_place.sql").read_text(encoding="utf-8").replace("store.", "core."))
         db.execute((SQL / "marts" / "criterion_history.sql").read_text(encoding="utf-8"))
 
 

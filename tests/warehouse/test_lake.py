@@ -109,7 +109,7 @@ def test_a_killed_writer_keeps_nobody_waiting_and_leaves_nothing(site: Site) -> 
     writer.join(120)
     assert writer.exitcode == -signal.SIGKILL
     with open_for_writing(site.machine("first"), timeout_s=5.0) as db:
-        assert db.execute("select count(*) from store.received where call_id = 'half'").fetchone() == (0,)
+        assert db.execute("select count(*) from core.received where call_id = 'half'").fetchone() == (0,)
         with pytest.raises(TransientError, match=r"from 127\.0\.0\.1"), open_for_writing(site.machine("second"), timeout_s=0.0):
             pass
 
@@ -143,7 +143,7 @@ def _load(site: Site, name: str) -> None:
 def _killed_while_writing(site: Site) -> None:
     with open_for_writing(site.machine("second")) as db:
         db.execute("begin")
-        db.execute("insert into store.received values ('half', null)")
+        db.execute("insert into core.received values ('half', null)")
         os.kill(os.getpid(), signal.SIGKILL)
 
 
