@@ -21,6 +21,7 @@ from pipelines.warehouse import lake
 from pipelines.warehouse.file import open_for_writing
 from tests.staged import call, rows, stage
 from tests.warehouse import bucket, postgres
+from tests.warehouse.older import downgrade
 
 SECRET = "Аксолотль"
 PROCESSES = multiprocessing.get_context("spawn")
@@ -122,6 +123,28 @@ def test_an_erased_client_is_in_no_file_of_the_lake_nor_its_catalogue(site: Site
     warehouse.publish(settings)
     assert _holding(site) == []
     assert rows(settings.snapshot, "select call_id from calls") == [("c",)]
+
+
+def test_a_lake_of_an_earlier_version_keeps_its_calls_and_forgets_an_erased_client(site: Site, tmp_path: Path) -> None:
+    server = site.database.removesuffix("callgrade")
+    postgres.ask(f"{server}postgres", "create database earlier")
+    earlier = Site(f"ducklake:{server}earlier?data={tmp_path / 'rows'}", tmp_path, f"{server}earlier")
+    settings = earlier.machine("first")
+    warehouse.load(stage(settings, "b", [call("a"), call("b", client_ref="stays")], words=(SECRET, "день")), settings)
+    warehouse.publish(settings)
+    before = warehouse.contents(settings.snapshot)
+    with open_for_writing(settings) as db:
+        downgrade(db, "0011_reasons_as_keys.sql")
+    assert warehouse.already_graded(settings, [call("a"), call("d")], speech_model="speech-1") == {"a"}
+    warehouse.publish(settings)
+    assert warehouse.contents(settings.snapshot) == before
+    with open_for_writing(settings) as db:
+        left = "select schema_name, table_name from duckdb_tables() where schema_name in ('store', 'made')"
+        assert db.execute(left).fetchall() == [("store", "migrations")]
+    flow.erase_client(settings, "stays")
+    flow.erase_client(settings, "c-1")
+    warehouse.publish(settings)
+    assert _holding(earlier) == []
 
 
 def test_what_is_missing_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
