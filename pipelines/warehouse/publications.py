@@ -11,7 +11,9 @@ CENTRE_MONTH = "coalesce(centre_id, '') || coalesce(strftime({}, ' %Y-%m'), '')"
 
 def last(published: Published) -> int:
     """The number of the last publication, 0 before the first."""
-    return int(published.rows(f"select coalesce(max(publication), 0) as last from {core_schema(published.connection)}.publications")[0]["last"])
+    return int(
+        published.rows(f"select coalesce(max(publication), 0) as last from {core_schema(published.connection)}.publications")[0]["last"]
+    )
 
 
 def next_or_last(published: Published) -> int:
@@ -28,7 +30,9 @@ def identity(published: Published) -> str | None:
 
 def calls_since(published: Published, publication: int) -> set[str]:
     """The calls that were added, changed or removed after a publication."""
-    rows = published.rows(f"select distinct call_id from {core_schema(published.connection)}.publications where publication > ?", publication)
+    rows = published.rows(
+        f"select distinct call_id from {core_schema(published.connection)}.publications where publication > ?", publication
+    )
     return {row["call_id"] for row in rows}
 
 

@@ -201,7 +201,7 @@ def test_an_operator_id_that_no_address_can_hold_is_refused(tmp_path: Path) -> N
     assert "operator_id '..'" in row.reason
 
 
-def test_without_a_log_the_centre_must_be_said_and_names_become_ids(tmp_path: Path) -> None:
+def test_without_a_log_the_centre_must_be_given_and_names_become_ids(tmp_path: Path) -> None:
     path = folder(tmp_path, {"a.wav": b"1", "b/c.mp3": b"2", "d/c.ogg": b"3", "e.wav": b"1", "f.wav": b"", "note.txt": b""})
 
     with pytest.raises(MisconfiguredError, match="--centre"):
@@ -228,7 +228,7 @@ def test_a_log_elsewhere_is_taken_with_the_folder_at_hand(tmp_path: Path) -> Non
         (lambda p: folder(p / "in", {}), "kyyiv", "did you mean kyiv"),
     ],
 )
-def test_a_wrong_folder_or_centre_is_told_with_what_to_do(tmp_path: Path, make: object, centre: str | None, words: str) -> None:
+def test_a_wrong_folder_or_centre_is_reported_with_what_to_do(tmp_path: Path, make: object, centre: str | None, words: str) -> None:
     with pytest.raises(MisconfiguredError, match=words):
         read_folder(make(tmp_path), centre=centre)  # type: ignore[operator]
 

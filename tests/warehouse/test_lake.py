@@ -147,7 +147,7 @@ def test_a_lake_of_an_earlier_version_keeps_its_calls_and_forgets_an_erased_clie
     assert _holding(earlier) == []
 
 
-def test_what_is_missing_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_reported_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = parse("ducklake:postgresql://callgrade:se'cret@127.0.0.1:1/callgrade?data=/shared")[0]
     with pytest.raises(TransientError, match="cannot be reached") as refused, lake.open_for_reading(closed):
         pass

@@ -178,7 +178,7 @@ def test_a_batch_goes_in_whole_or_not_at_all(settings: Settings) -> None:
     assert warehouse.contents(settings.warehouse) == before
 
 
-def test_raw_text_is_shown_only_where_it_was_kept(settings: Settings, loaded: Path) -> None:
+def test_raw_text_is_displayed_only_where_it_was_stored(settings: Settings, loaded: Path) -> None:
     shutil.copy(loaded, settings.warehouse)
     assert rows(settings.warehouse, "select text from turns where turn_no = 2") == [("Тупая [ACCOUNT]",)]
     assert warehouse.already_graded(settings, [call("a")], speech_model="speech-1") == {"a"}

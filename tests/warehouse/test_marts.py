@@ -146,7 +146,8 @@ def _refresh(db: duckdb.DuckDBPyConnection) -> None:
 
 def _insert(db: duckdb.DuckDBPyConnection, table: str, row: dict[str, Any]) -> None:
     columns = db.execute(
-        "select column_name, data_type, is_nullable from duckdb_columns() where schema_name = ? and table_name = ?", [core := core_schema(db), table]
+        "select column_name, data_type, is_nullable from duckdb_columns() where schema_name = ? and table_name = ?",
+        [core := core_schema(db), table],
     ).fetchall()
     assert set(row) <= {name for name, _, _ in columns}, f"{core}.{table} has no such column: {row}"
     plain = {"VARCHAR": "x", "BIGINT": 1, "DOUBLE": 0.0, "BOOLEAN": False}

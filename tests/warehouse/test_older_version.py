@@ -98,7 +98,9 @@ def test_more_rows_than_fit_one_group_are_kept_in_their_order() -> None:
                select 'c' || (1000000 - n), 1, 'greeting', 'operator', 0, 1, 'x', 1, n from range(300000) as r(n)"""
         )
         migrate(db)
-        found = db.execute("select count(*), count(*) filter (where call_no = row_no) from (select *, rowid as row_no from core.speech_acts)")
+        found = db.execute(
+            "select count(*), count(*) filter (where call_no = row_no) from (select *, rowid as row_no from core.speech_acts)"
+        )
         assert found.fetchone() == (300_000, 300_000)
 
 

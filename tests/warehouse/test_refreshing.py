@@ -29,7 +29,9 @@ _CALL = st.tuples(st.integers(0, 9), _AT, st.sampled_from(["one", "two", None]),
 
 @tried(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(st.lists(st.lists(_CALL, min_size=1, max_size=5, unique_by=lambda c: c[0]), min_size=2, max_size=3))
-def test_refreshing_step_by_step_gives_the_rows_of_a_complete_rebuild(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
+def test_refreshing_step_by_step_gives_the_rows_of_a_complete_rebuild(
+    loads: list[list[tuple[int, str, str | None, float | None, bool]]],
+) -> None:
     """Calls come, and come again at another time, with another operator, score, words or abuse; their words lie in blocks of two calls."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(marts, "_BLOCKS_AT_ONCE", 2)

@@ -33,7 +33,7 @@ from tests.remains import holding
 from tests.staged import change, rows
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
 from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
-from tests.web.test_trainer import made, moment_ids
+from tests.web.test_trainer import moment_ids, new_pack
 
 CALL, CLIENT = "kyiv-7741", "client-88102"
 SAID, TYPED, PERSONAL = "аксолотль", "зюзюка", "8123456"
@@ -104,8 +104,8 @@ def work_on_the_call(people: People) -> None:
     dispute = people.store.rows("select dispute_id from disputes")[0]["dispute_id"]
     decided = manager.send(f"/disputes/{dispute}", decision="uphold", verdict="pass", turn="3", quote="Дякую", reason=reason)
     assert decided.status_code == 303
-    path = made(trainer, f"turn:2:{CALL}", "criterion:solution_given:kyiv-1", title=TYPED)
-    alone = made(trainer, f"criterion:greeting:{CALL}", title=TYPED)
+    path = new_pack(trainer, f"turn:2:{CALL}", "criterion:solution_given:kyiv-1", title=TYPED)
+    alone = new_pack(trainer, f"criterion:greeting:{CALL}", title=TYPED)
     for pack in (path, alone):
         trainer.send(pack, title=TYPED, notes=TYPED)
         for moment in moment_ids(trainer.get(pack)):

@@ -46,8 +46,8 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
 
         judging.show_results("second")
         sign_in(page, address, "second", "uk")
-        expect(page.locator(".rooms .count")).to_have_text("1")
-        follow(page.locator(".rooms a[href='/disputes']"))
+        expect(page.locator(".main-menu .count")).to_have_text("1")
+        follow(page.locator(".main-menu a[href='/disputes']"))
         follow(page.locator(".queue a.strong").first)
         page.check("input[name=decision][value=uphold]")
         page.fill("#f-turn", "3")
@@ -56,8 +56,8 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
         follow(page.locator("form.fields button.main"))
 
         sign_in(page, address, "op-1", "hu")
-        expect(page.locator(".rooms .count")).to_have_text("1")
-        follow(page.locator(".rooms a[href='/my-disputes']"))
+        expect(page.locator(".main-menu .count")).to_have_text("1")
+        follow(page.locator(".main-menu a[href='/my-disputes']"))
         look(page, "operator-disputes")
         page.goto(f"{address}/calls/kyiv-1")
         expect(page.locator("#criterion-farewell .person")).to_contain_text("second")
