@@ -24,7 +24,7 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
         expect(page.locator("[data-count]")).to_have_text(re.compile("^Answered: 1 /"))
         look(page, "manager-evaluate", whole=True)
         follow(page.locator("form .actions button.main"))
-        said = page.eval_on_selector_all(".said-by > div", "lines => lines.map(line => line.className)")
+        said = page.eval_on_selector_all(".verdict-source > div", "lines => lines.map(line => line.className)")
         assert said == ["", "counts"]  # the automatic verdict, then the human one
         look(page, "manager-compared", whole=True)
         page.goto(f"{address}/centres/irkutsk/calibration")
