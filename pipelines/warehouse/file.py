@@ -32,6 +32,7 @@ _POLL_S = 0.2
 _LOG_AFTER_S = 2.0
 # The rows of core.migrations that record the digest of the macros and views, and that of the queries behind the intermediate tables.
 _VIEWS, _INTERMEDIATE = "~views", "~intermediate"
+# The list of a new file starts in the schema `store`, as that of the first version; migration 0012 moves it.
 _MIGRATIONS = (
     "create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)"
 )
