@@ -356,4 +356,5 @@ drop schema if exists made cascade;
 
 -- What stays of `store` is its list of migrations: a version before this one looks there, and must refuse the file instead of starting an
 -- empty one in it.
-insert into store.migrations values ('0012_core_and_intermediate.sql', 'see core.migrations', now());
+insert into store.migrations
+select '0012_core_and_intermediate.sql', 'see core.migrations', max(applied_at) from store.migrations;
