@@ -22,7 +22,7 @@ from pipelines.core import staging
 from pipelines.core.published import Published
 from pipelines.core.settings import Settings
 from pipelines.reviews import regression_cases
-from pipelines.warehouse.forgetting import ForgottenCall, call_id_sha256
+from pipelines.warehouse.forgetting import ForgottenCall, call_id_sha256, forgotten_ids
 
 log = logging.getLogger("callgrade")
 _AT_ONCE = 500
@@ -57,7 +57,7 @@ def sweep(settings: Settings, published: Published, *, with_audit: bool) -> None
     """
     if not store_path(settings).exists():
         return
-    forgotten = {row["call_id_sha256"] for row in published.rows("select distinct call_id_sha256 from store.forgotten")}
+    forgotten = forgotten_ids(published)
     if not forgotten:
         return
     store = open_store(settings)

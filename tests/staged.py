@@ -98,7 +98,7 @@ def change(settings: Settings, sql: str) -> None:
     db = duckdb.connect(str(settings.warehouse))
     try:
         db.execute(sql)
-        db.execute("insert into store.unpublished select call_id from store.calls")
+        db.execute("insert into core.unpublished select call_id from core.calls")
     finally:
         db.close()
 

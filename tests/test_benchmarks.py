@@ -44,16 +44,16 @@ def spoken(call_id: str = "c", said: tuple[tuple[str, ...], ...] = SAID) -> spee
     return speech.Spoken(call(call_id), tuple(Path(f"{call_id}.{n}.wav") for n in range(len(said))), 60.0, "ru", said)
 
 
-def heard(*texts: str) -> dict[str, list[tuple[float, float, str]]]:
+def recognised(*texts: str) -> dict[str, list[tuple[float, float, str]]]:
     return {f"c.{n}": [(0.0, 1.0, f" {word}") for word in text.split()] for n, text in enumerate(texts)}
 
 
 def test_word_errors_are_counted_over_the_tracks_whichever_of_them_is_the_operators() -> None:
-    assert speech.errors(spoken(), heard("Добрый день!", "у меня вопрос")).wrong == 0
-    assert speech.errors(spoken(), heard("у меня вопрос", "добрый день")).wrong == 0
-    assert speech.errors(spoken(), heard("добрый день", "у него вопрос есть")) == speech.Errors(2, 5)
+    assert speech.errors(spoken(), recognised("Добрый день!", "у меня вопрос")).wrong == 0
+    assert speech.errors(spoken(), recognised("у меня вопрос", "добрый день")).wrong == 0
+    assert speech.errors(spoken(), recognised("добрый день", "у него вопрос есть")) == speech.Errors(2, 5)
     assert speech.errors(spoken(), {}).percent == 100.0
-    assert speech.errors(spoken(said=((), ("алло",))), heard("шум шум", "алло")) == speech.Errors(2, 1)
+    assert speech.errors(spoken(said=((), ("алло",))), recognised("шум шум", "алло")) == speech.Errors(2, 1)
 
 
 def test_every_call_is_dealt_to_one_round_and_each_engine_begins_in_its_turn() -> None:
@@ -70,10 +70,10 @@ def test_a_score_adds_up_its_rounds_and_the_table_divides_by_callgrade() -> None
     own, peer = transcription.Score("callgrade"), transcription.Score("whisperx")
     for _ in range(2):
         own.add(
-            {"stages": {"audio": [1.0, 1.5], "transcribe": [4.0, 6.5]}, "heard": heard("добрый день", "у вопрос"), "peak_mb": 500},
+            {"stages": {"audio": [1.0, 1.5], "transcribe": [4.0, 6.5]}, "heard": recognised("добрый день", "у вопрос"), "peak_mb": 500},
             [spoken()],
         )
-        peer.add({"stages": {"transcribe": [15.0, 24.0]}, "heard": heard("добрый день", "у меня вопрос"), "peak_mb": 900}, [spoken()])
+        peer.add({"stages": {"transcribe": [15.0, 24.0]}, "heard": recognised("добрый день", "у меня вопрос"), "peak_mb": 900}, [spoken()])
     result = transcription.as_result([own, peer], [spoken()])
     assert result["engines"]["callgrade"] | {"peak_mb": 0} == {
         "wall_s": 10.0, "cpu_s": 16.0, "audio_step_wall_s": 2.0, "audio_step_cpu_s": 3.0, "load_s": 0.0, "peak_mb": 0, "wer": {"ru": 20.0, "all": 20.0},
@@ -115,15 +115,15 @@ def test_repeated_calls_are_other_recordings_with_the_same_sound(short_folder: P
     assert (other[:, :-1] == one).all()
 
 
-def test_a_call_that_is_told_its_language_is_heard_in_that_one_only(tmp_path: Path) -> None:
+def test_a_call_with_a_known_language_is_transcribed_in_that_one_only(tmp_path: Path) -> None:
     from pipelines.centres import profile
     from pipelines.transcribe.language_id import allowed
 
     batch = Batch(tmp_path / "batch")
     batch.write("calls", [call("a"), call("b", language="ru")])
-    with callgrade_engine.languages_told(batch, {"a": "uk", "b": "hu"}):
+    with callgrade_engine.languages_given(batch, {"a": "uk", "b": "hu"}):
         assert [list(allowed(profile.load_centre(c.centre_id).languages, c.language)) for c in batch.read("calls")] == [["uk"], ["hu"]]
-    with callgrade_engine.languages_told(batch, None):
+    with callgrade_engine.languages_given(batch, None):
         assert [c.language for c in batch.read("calls")] == [None, "ru"]
         assert profile.load_centre("kyiv").languages
 
@@ -170,7 +170,7 @@ def test_without_a_gpu_the_command_says_so_and_what_it_would_run(
     assert "whisper-base (138 MB)" in said
 
 
-def test_the_best_setting_is_the_fastest_that_hears_about_as_well() -> None:
+def test_the_best_setting_is_the_fastest_with_about_the_same_word_error_rate() -> None:
     rows = [
         {"engine": "callgrade", "wall_s": wall, "wer": wer, "compute_type": "float16", "batch_size": size}
         for wall, wer, size in ((10.0, 20.0, 8), (7.0, 20.4, 16), (6.0, 21.0, 32))
@@ -210,16 +210,16 @@ def test_the_command_knows_its_benchmarks_and_the_page_explains_each(capsys: pyt
 
 
 def test_judging_is_set_beside_the_transcription_of_the_same_sound() -> None:
-    heard = judgement.Heard(Path(), {"a": 60.0, "b": 120.0}, {"transcribe": [10.0, 18.0], "audio": [1.0, 1.0]})
-    assert heard.transcription_s == pytest.approx(0.1)
+    recognised = judgement.Heard(Path(), {"a": 60.0, "b": 120.0}, {"transcribe": [10.0, 18.0], "audio": [1.0, 1.0]})
+    assert recognised.transcription_s == pytest.approx(0.1)
     runs = [judgement.Judging(n, 60.0 * n, {name: [1.0, 1.0 + n] for name in judgement.JUDGING}) for n in (1, 3)]
-    rows = judgement.table(heard, runs).splitlines()[2:]
+    rows = judgement.table(recognised, runs).splitlines()[2:]
     assert rows[0] == "| 1 | 6.00 | 6.00 | 100.0 % | 2.00, 2.00, 2.00 |  |  |"
     assert rows[1] == "| 3 | 6.00 | 4.00 | 66.7 % | 1.33, 1.33, 1.33 | 3.00 | 50.0 % |"
 
 
 @pytest.mark.slow
-def test_what_was_heard_is_judged(short_folder: Path, tmp_path: Path) -> None:
+def test_recognised_words_are_judged(short_folder: Path, tmp_path: Path) -> None:
     assert command.main(["judgement", str(short_folder), "--calls", "1,9", "--threads", "1", "--json", str(tmp_path / "found.json")]) == 0
     found: dict[str, Any] = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert [run["calls"] for run in found["runs"]] == [1, 2]
@@ -228,7 +228,7 @@ def test_what_was_heard_is_judged(short_folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_callgrade_and_a_peer_hear_the_same_short_calls(short_folder: Path, tmp_path: Path) -> None:
+def test_callgrade_and_a_peer_transcribe_the_same_short_calls(short_folder: Path, tmp_path: Path) -> None:
     arguments = ["transcription", str(short_folder), "--engines", "callgrade,faster-whisper", "--rounds", "1", "--threads", "1"]
     assert command.main([*arguments, "--json", str(tmp_path / "found.json")]) == 0
     found: dict[str, Any] = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))

@@ -38,7 +38,7 @@ def call_of(path: Path) -> Call:
     return Call(path.stem, "irkutsk", str(path), sha256_of(path), path.stat().st_size, None)
 
 
-def heard(paths: list[Path], settings: Settings) -> tuple[list[Word], list[Finding], Batch]:
+def transcribed(paths: list[Path], settings: Settings) -> tuple[list[Word], list[Finding], Batch]:
     """The words of recordings that went through the audio and transcribe steps, and what was dropped."""
     batch = Batch(settings.stage / "batch")
     batch.write("calls", [call_of(path) for path in paths])
@@ -82,7 +82,7 @@ def test_music_and_ringing_around_a_voice_give_no_words(tmp_path: Path, calls_fo
     other = np.concatenate([sounds.SOUNDS[name](5.0) for name in SOME])
     stereo = np.stack([np.pad(voice, (0, len(other) - len(voice))), other])
     paths = [sounds.write(tmp_path / "mono.wav", mono[None], "pcm_alaw"), sounds.write(tmp_path / "stereo.wav", stereo, "pcm_mulaw")]
-    words, _, batch = heard(paths, settings)
+    words, _, batch = transcribed(paths, settings)
     said = {"mono": ((10.0, 16.2), (30.0, 36.1)), "stereo": ((0.0, 6.2),)}
     for word in words:
         assert word.track == 0

@@ -69,13 +69,25 @@ def test_every_name_says_what_is_inside() -> None:
     assert not names & FORBIDDEN_NAMES
 
 
-def test_no_name_uses_a_word_that_the_glossary_retired() -> None:
+def retired_words() -> set[str]:
     rows = re.findall(
         r"^\| ([a-z, ]+) \| [a-z, ]+ \|$",
         (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("## Words that")[2].partition("\n## ")[0],
         re.M,
     )
-    retired = {word for row in rows if row != "not" for word in row.split(", ")}
+    return {word for row in rows if row != "not" for word in row.split(", ")}
+
+
+def test_no_folder_and_no_table_has_a_retired_name() -> None:
+    retired = retired_words() | {"made", "said", "store"}
+    named = {part for file in tracked() for part in file.relative_to(ROOT).parts[:-1]}
+    named |= {file.stem for file in tracked() if file.relative_to(ROOT).parts[:2] in {("sql", "intermediate"), ("sql", "marts")}}
+    assert {"intermediate", "lemma_index"} <= named
+    assert not {name for name in named if retired & set(name.lower().split("_"))}
+
+
+def test_no_name_uses_a_word_that_the_glossary_retired() -> None:
+    retired = retired_words()
     assert {"room", "visit", "told"} <= retired
     found = set()
     for name, text in text_files():

@@ -27,7 +27,7 @@ def test_words_and_roles_are_compared_with_the_text() -> None:
     assert (line.role_words, line.role_given, line.role_right) == (8, 8, 6)
 
 
-def test_a_recording_in_which_nothing_is_said_has_only_errors() -> None:
+def test_a_recording_without_speech_has_only_errors() -> None:
     line = replace(LINE)
     real_recordings._add_text(line, (), dialogue(("unknown", "Спасибо.")))
     assert (line.reference_words, line.errors) == (0, 1)
@@ -70,7 +70,7 @@ def test_a_folder_without_known_recordings_is_refused(tmp_path: Path, capsys: py
 
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real recordings are not at hand")
-def test_real_recordings_are_heard_and_silence_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_real_recordings_are_transcribed_and_silence_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     folder = tmp_path / "real"
     for name in ("ru/golos_example.wav", "uk/prompts/4.wav", "uk/prompts/vm-leavemsg.wav", "uk/prompts/transcripts.tsv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from pipelines.core.lake_address import LakeAddress
 from pipelines.core.validation import in_words, schema_of, wrong
 
 # DuckDB names a database after its file, and could not distinguish these from its own schemas or from the warehouse's.
-NOT_A_WAREHOUSE = ("made", "main", "store", "system", "temp")
+NOT_A_WAREHOUSE = ("core", "intermediate", "made", "main", "store", "system", "temp")
 PREFIX = "CALLGRADE_"
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
@@ -91,7 +91,8 @@ class Settings(BaseSettings):
     def _is_named(self) -> Self:
         if self.warehouse.stem.lower() in NOT_A_WAREHOUSE:
             raise MisconfiguredError(
-                f"The warehouse cannot be called {self.warehouse.name}: inside DuckDB that name is taken. Choose another, such as calls.duckdb."
+                f"The warehouse cannot be called {self.warehouse.name}: inside DuckDB that name is taken. Choose another, such as calls.duckdb; "
+                "to keep an existing warehouse, rename the file and the folder beside it."
             )
         return self
 

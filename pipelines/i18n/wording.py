@@ -154,12 +154,12 @@ def wording(language: str) -> Wording:
     return Wording(language, strings)
 
 
-def _join(strings: dict[str, Any], room: Mapping[str, Any], language: str, name: str) -> None:
+def _join(strings: dict[str, Any], page: Mapping[str, Any], language: str, name: str) -> None:
     """Add the strings of a page to those of a language. Raises MisconfiguredError when two files use one key."""
-    for group, said in (("text", room.get("text", {})), *room.get("groups", {}).items()):
+    for group, texts in (("text", page.get("text", {})), *page.get("groups", {}).items()):
         known = strings.setdefault(group, {})
-        if twice := sorted(set(known) & set(said)):
+        if twice := sorted(set(known) & set(texts)):
             raise MisconfiguredError(
                 f"{name} defines {', '.join(twice)} of {group}, which another strings file already defines. Choose another key."
             )
-        known.update({key: languages[language] for key, languages in said.items()})
+        known.update({key: languages[language] for key, languages in texts.items()})

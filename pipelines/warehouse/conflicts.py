@@ -26,7 +26,7 @@ _NO_ROW = "call_id like 'no-row:%'"  # the id that intake gives to a recording w
 def resolve(db: duckdb.DuckDBPyConnection) -> None:
     """Turn the temporary table `received` into `incoming`, with final call ids and statuses; `staged_id` is the id in the batch.
 
-    Also creates the temporary tables `moved` (rows of store.calls that get a new id) and `superseded` (ids of rows to delete).
+    Also creates the temporary tables `moved` (rows of core.calls that get a new id) and `superseded` (ids of rows to delete).
     """
     db.execute(_CONFLICTING)
     db.register("reasons", _reasons(db))
@@ -57,19 +57,19 @@ create or replace temp table conflicting as
 with same_id as (
     select r.*, g.recording_sha256 as graded_sha256, r.status = 'graded' as is_sound
     from received as r
-    left join store.calls as g on g.call_id = r.call_id and g.status = 'graded'
+    left join core.calls as g on g.call_id = r.call_id and g.status = 'graded'
 ),
 same_sound as (
     select
         s.*,
         coalesce(
-            (select min(g.call_id) from store.calls as g
+            (select min(g.call_id) from core.calls as g
              where g.status = 'graded' and g.recording_sha256 = s.recording_sha256 and g.call_id <> s.call_id),
             -- Duplicate within this batch: the first id is graded.
             nullif(min(s.call_id) filter (where s.is_sound and s.graded_sha256 is null) over (partition by s.recording_sha256), s.call_id)
         ) as graded_as,
         {_NO_ROW} and (
-            exists (select 1 from store.calls as g
+            exists (select 1 from core.calls as g
                     where g.status = 'graded' and g.recording_sha256 = s.recording_sha256 and g.recording = s.recording)
             or count(*) filter (where s.is_sound) over (partition by s.recording_sha256, s.recording) > 0
         ) as is_found
@@ -106,7 +106,7 @@ where conflict is distinct from 'known'
 
 _SECOND_RECORDING = """
 update incoming set call_id = incoming.call_id || '~' || incoming.recording_sha256[:8]
-from store.calls as c
+from core.calls as c
 where c.call_id = incoming.call_id and incoming.status <> 'graded' and c.status <> 'graded'
     and c.recording_sha256 <> incoming.recording_sha256
 """
@@ -114,13 +114,13 @@ where c.call_id = incoming.call_id and incoming.status <> 'graded' and c.status 
 _WEAKER = """
 delete from incoming
 where status <> 'graded' and recording_sha256 is null
-    and call_id in (select call_id from store.calls where recording_sha256 is not null)
+    and call_id in (select call_id from core.calls where recording_sha256 is not null)
 """
 
 _MOVED = """
 create or replace temp table moved as
 select c.call_id, c.call_id || '~' || c.recording_sha256[:8] as new_id
-from store.calls as c
+from core.calls as c
 join incoming as i on i.call_id = c.call_id and i.status = 'graded'
 where c.status <> 'graded' and c.recording_sha256 <> i.recording_sha256
 """
@@ -128,11 +128,11 @@ where c.status <> 'graded' and c.recording_sha256 <> i.recording_sha256
 _SUPERSEDED = f"""
 create or replace temp table superseded as
 select c.call_id
-from store.calls as c
+from core.calls as c
 join incoming as i on i.status = 'graded' and i.recording_sha256 = c.recording_sha256 and i.recording = c.recording
 where c.status <> 'graded' and c.{_NO_ROW}
 union
 select m.call_id
 from moved as m
-where m.new_id in (select call_id from store.calls union all select call_id from incoming)
+where m.new_id in (select call_id from core.calls union all select call_id from incoming)
 """

@@ -15,15 +15,15 @@ from pipelines.warehouse.file import migrate
 from pipelines.warehouse.marts import SQL
 
 DOCS = ROOT / "docs"
-_MARK = "<!-- From here on made by `python -m pipelines.warehouse.dictionary`; change the comments in sql/ instead. -->"
+_MARK = "<!-- From here on written by `python -m pipelines.warehouse.dictionary`; change the comments in sql/ instead. -->"
 
 
 def pages() -> dict[Path, str]:
     """The expected text of each page: the dictionary of the views, and the warehouse page with its macros and checks."""
     about = DOCS / "warehouse.md"
     written = about.read_text(encoding="utf-8").partition(_MARK)[0]  # the hand-written part is preserved
-    made = [_MARK, "", "## Macros", "", *_macros(), "", "## Checks", "", *_checks()]
-    return {about: written + "\n".join(made) + "\n", DOCS / "dictionary.md": _dictionary()}
+    generated = [_MARK, "", "## Macros", "", *_macros(), "", "## Checks", "", *_checks()]
+    return {about: written + "\n".join(generated) + "\n", DOCS / "dictionary.md": _dictionary()}
 
 
 def _dictionary() -> str:
@@ -38,7 +38,7 @@ def _dictionary() -> str:
         "",
         _MARK,
         "",
-        "How to open the file, and how its numbers are made: [warehouse.md](warehouse.md).",
+        "How to open the file, and how its numbers are computed: [warehouse.md](warehouse.md).",
         "",
     ]
     return "\n".join([*title, *views])
@@ -62,8 +62,8 @@ def _type(kind: str) -> str:
 def _macros() -> list[str]:
     text = "\n".join(file.read_text(encoding="utf-8") for folder in ("macros", "marts") for file in sorted((SQL / folder).glob("*.sql")))
     rows = ["| macro | meaning |", "|---|---|"]
-    for said, name, parameters in re.findall(r"-- ([^\n]+(?:\n-- [^\n]+)*)\ncreate or replace macro (\w+)\(([^)]*)\)", text):
-        meaning = said.replace("\n-- ", " ")
+    for comment, name, parameters in re.findall(r"-- ([^\n]+(?:\n-- [^\n]+)*)\ncreate or replace macro (\w+)\(([^)]*)\)", text):
+        meaning = comment.replace("\n-- ", " ")
         rows.append(f"| {name}({parameters}) | {meaning} |")
     return rows
 

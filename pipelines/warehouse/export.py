@@ -21,6 +21,7 @@ from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
 from pipelines.core.spreadsheet import AS_TEXT, cells
 from pipelines.core.sql_text import literal
+from pipelines.warehouse.file import core_schema
 
 SUFFIXES = (".xlsx", ".parquet")
 MOST_ROWS = 1_048_575  # rows of a sheet below its header
@@ -132,11 +133,12 @@ def _on_the_wall(db: duckdb.DuckDBPyConnection, query: str) -> str:
     if not moments:
         return query
     names = {name for name, *_ in columns}
+    core = core_schema(db)  # the copy may still be one that an earlier version published
     if "centre_id" in names:
-        zone, joined = "z.timezone", "left join store.centres as z on z.centre_id = q.centre_id"
+        zone, joined = "z.timezone", f"left join {core}.centres as z on z.centre_id = q.centre_id"
     elif "call_id" in names:
         zone = "z.timezone"
-        joined = "left join calls as k on k.call_id = q.call_id left join store.centres as z on z.centre_id = k.centre_id"
+        joined = f"left join calls as k on k.call_id = q.call_id left join {core}.centres as z on z.centre_id = k.centre_id"
     else:
         zone, joined = "null", ""
     shown = "local" if joined else "UTC"

@@ -29,10 +29,13 @@ from pipelines.warehouse.marts import SQL
 
 LOCK_TIMEOUT_S = 600.0
 _POLL_S = 0.2
-_SAY_AFTER_S = 2.0
-# The rows of store.migrations that record the digest of the macros and views, and that of the queries behind the tables of schema `made`.
-_VIEWS, _MADE = "~views", "~made"
-_OURS = {_VIEWS, _MADE}
+_LOG_AFTER_S = 2.0
+# The rows of core.migrations that record the digest of the macros and views, and that of the queries behind the intermediate tables.
+_VIEWS, _INTERMEDIATE = "~views", "~intermediate"
+# The list of a new file starts in the schema `store`, as that of the first version; migration 0012 moves it.
+_MIGRATIONS = (
+    "create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)"
+)
 
 log = logging.getLogger("callgrade")
 
@@ -111,7 +114,7 @@ def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
     private_files.make_folder(settings.site)
     _tighten(settings)
     with (settings.site / "writer.lock").open("a+", encoding="utf-8") as file:
-        started, said = time.monotonic(), False
+        started, is_logged = time.monotonic(), False
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,9 +126,9 @@ def write_lock(settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) -> Iterato
                         f"Another process ({_holder(file)}) has been writing to {settings.warehouse} for {waited_s:.0f} s. "
                         "Try again when it has finished."
                     ) from None
-                if not said and waited_s >= _SAY_AFTER_S:
+                if not is_logged and waited_s >= _LOG_AFTER_S:
                     log.info("waiting: another process (%s) is writing to %s", _holder(file), settings.warehouse.name)
-                    said = True
+                    is_logged = True
                 time.sleep(_POLL_S)
         with suppress(OSError):  # a full disk must not prevent others from reading who wrote last
             file.truncate(0)
@@ -170,14 +173,13 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
 
     Raises MisconfiguredError when an applied migration has since been changed or is missing.
     """
-    connection.execute("create schema if not exists store")
-    table = (
-        "create table if not exists store.migrations (name varchar primary key, sha256 varchar not null, applied_at timestamptz not null)"
-    )
-    connection.execute(lake.fitted(connection, table))
-    applied = dict(connection.execute("select name, sha256 from store.migrations order by name").fetchall())
+    if core_schema(connection) == "store":
+        connection.execute("create schema if not exists store")
+        connection.execute(lake.fitted(connection, _MIGRATIONS))
+    applied = dict(connection.execute(f"select name, sha256 from {core_schema(connection)}.migrations order by name").fetchall())
     files = sorted((sql / "migrations").glob("*.sql"))
-    missing = sorted(set(applied) - {file.name for file in files} - _OURS)
+    names = {name for name in applied if not name.startswith("~")}
+    missing = sorted(names - {file.name for file in files})
     if missing:
         raise MisconfiguredError(
             f"The warehouse was written by a newer version: it has migration {missing[0]}, which is not in sql/migrations."
@@ -185,7 +187,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     for file in files:
         digest = _digest(file)
         if file.name not in applied:
-            later = [name for name in applied if name > file.name and name not in _OURS]
+            later = [name for name in sorted(names) if name > file.name]
             if later:
                 raise MisconfiguredError(
                     f"sql/migrations/{file.name} comes before {later[0]}, which has already been applied; give it the next number."
@@ -198,20 +200,28 @@ def migrate(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> None:
     views = marts.digest(sql)
     if applied.get(_VIEWS) == views:  # the usual case: the queries of derived tables cannot have changed then
         return
-    made = marts.digest_of_made(sql)
-    change = marts.create_views if applied.get(_MADE) == made else marts.create
-    _apply(connection, lambda: change(connection, sql), {_VIEWS: views, _MADE: made})
+    intermediate = marts.digest_of_intermediate(sql)
+    change = marts.create_views if applied.get(_INTERMEDIATE) == intermediate else marts.create
+    _apply(connection, lambda: change(connection, sql), {_VIEWS: views, _INTERMEDIATE: intermediate})
+
+
+def core_schema(connection: duckdb.DuckDBPyConnection) -> str:
+    """The schema with the loaded rows: `core`, or `store` in a file that no version since migration 0012 has written."""
+    found = connection.execute(
+        "select 1 from duckdb_tables() where database_name = current_database() and schema_name = 'core' and table_name = 'migrations'"
+    ).fetchone()
+    return "core" if found else "store"
 
 
 def is_current(connection: duckdb.DuckDBPyConnection, sql: Path = SQL) -> bool:
     """Whether a file has the tables, macros and views of this version."""
     try:
-        applied = dict(connection.execute("select name, sha256 from store.migrations").fetchall())
+        applied = dict(connection.execute("select name, sha256 from core.migrations").fetchall())
     except duckdb.CatalogException:
         return False
     return applied == {file.name: _digest(file) for file in (sql / "migrations").glob("*.sql")} | {
         _VIEWS: marts.digest(sql),
-        _MADE: marts.digest_of_made(sql),
+        _INTERMEDIATE: marts.digest_of_intermediate(sql),
     }
 
 
@@ -221,7 +231,7 @@ def _apply(connection: duckdb.DuckDBPyConnection, change: Callable[[], object], 
         change()
         for name, digest in applied.items():
             connection.execute(
-                """merge into store.migrations
+                f"""merge into {core_schema(connection)}.migrations
                    using (select ? as name, ? as sha256, cast(? as timestamptz) as applied_at) as applied using (name)
                    when matched then update
                    when not matched then insert""",

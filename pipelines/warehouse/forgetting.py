@@ -22,12 +22,14 @@ import duckdb
 import polars as pl
 
 from pipelines.core import staging
+from pipelines.core.published import Published
 from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch
 from pipelines.warehouse import lake, rewriting
 from pipelines.warehouse.file import (
+    core_schema,
     disk_errors_explained,
     migrate,
     open_for_reading,
@@ -102,9 +104,9 @@ def without_forgotten(
     )
     db.register("asked", asked)
     found = db.execute(
-        """select a.n, min(coalesce(f.recording_sha256, f.call_id_sha256)), min(f.reason)
+        f"""select a.n, min(coalesce(f.recording_sha256, f.call_id_sha256)), min(f.reason)
            from asked as a
-           join store.forgotten as f on f.recording_sha256 = a.recording_sha256 or f.call_id_sha256 = a.call_id_sha256
+           join {core_schema(db)}.forgotten as f on f.recording_sha256 = a.recording_sha256 or f.call_id_sha256 = a.call_id_sha256
            group by a.n"""
     ).fetchall()
     db.unregister("asked")
@@ -113,6 +115,14 @@ def without_forgotten(
         why = Reason(Key.FORGOTTEN_PAST_ITS_TIME) if reason == PAST_ITS_TIME else Reason(Key.FORGOTTEN_ON_REQUEST)
         rows[n] = Rejection.because(why, "intake", f"forgotten:{digest[:16]}", rows[n].centre_id, None, rows[n].recording_sha256)
     return [row for row in rows if isinstance(row, Call)], [row for row in rows if isinstance(row, Rejection)]
+
+
+def forgotten_ids(published: Published) -> set[str]:
+    """The hashes, see `call_id_sha256`, of the ids of all forgotten calls."""
+    return {
+        row["call_id_sha256"]
+        for row in published.rows(f"select distinct call_id_sha256 from {core_schema(published.connection)}.forgotten")
+    }
 
 
 def forget_in_stage(batch: Batch, calls: Sequence[Call], rejected: Sequence[Rejection]) -> None:
@@ -135,7 +145,7 @@ def _forget(
         _remove_empty_batches(settings)
         with writers_connection(settings) as db:
             migrate(db)
-            found = db.execute(f"select call_id, recording_sha256, recording from store.calls where {condition}", [value]).fetchall()
+            found = db.execute(f"select call_id, recording_sha256, recording from core.calls where {condition}", [value]).fetchall()
             loaded = [ForgottenCall(call_id, sha256) for call_id, sha256, _ in found]
             batches = [Batch(file.parent) for file in sorted(settings.stage.glob("*/calls.parquet")) if staging.is_whole(file)]
             staged: list[Call] = [call for batch in batches for call in batch.read("calls") if is_meant(call)]
@@ -188,10 +198,10 @@ def _remember(db: duckdb.DuckDBPyConnection, gone: set[ForgottenCall], reason: s
     )
     db.register("new_forgotten", new)
     db.execute(
-        """insert into store.forgotten
+        """insert into core.forgotten
            select * from new_forgotten as n
            where not exists (
-               select 1 from store.forgotten as f
+               select 1 from core.forgotten as f
                where f.call_id_sha256 = n.call_id_sha256 and f.recording_sha256 is not distinct from n.recording_sha256)"""
     )
 

@@ -15,7 +15,7 @@ _KEYS = {"verdicts": "call_id, scorecard_id, criterion_id", "evaluations": "call
 
 
 def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
-    """Copy the automatic judgements that are about to be replaced into store.past_*.
+    """Copy the automatic judgements that are about to be replaced into core.past_*.
 
     Call it while old and new rows exist, with the temporary tables `changed` and `known` (those of `changed` that were loaded before).
     Creates the temporary tables `standing_verdicts` and `standing_evaluations`: the keys of unchanged judgements, with their times.
@@ -28,7 +28,7 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
             joined, added, also = "left join {}metrics as m on m.call_id = j.call_id", f", {versions}", f", {versions}"
         else:  # only replaced rows are asked which rules changed
             met, also = f"left join new_{table} as n on {_same('n', 'j', key)}", ", n.verdict as replaced_by"
-        old = f"""from store.{table} as j {joined.format("store.")} {met}
+        old = f"""from core.{table} as j {joined.format("core.")} {met}
                   where j.judge = 'machine' and j.call_id in (select call_id from known)"""
         db.execute(
             f"""create or replace temp table outlived as
@@ -38,7 +38,7 @@ def keep_replaced(db: duckdb.DuckDBPyConnection, moment: datetime) -> None:
                       select {columns}{added} from new_{table} as j {joined.format("new_")})"""
         )
         db.execute(
-            f"insert into store.past_{table} by name select j.*{also}, ? as replaced_at {old} and ({_of(key)}) in (from outlived)", [moment]
+            f"insert into core.past_{table} by name select j.*{also}, ? as replaced_at {old} and ({_of(key)}) in (from outlived)", [moment]
         )
         db.execute(
             f"create or replace temp table standing_{table} as select {_of(key)}, j.{JUDGED_AT[table]} {old} and ({_of(key)}) not in (from outlived)"
@@ -51,9 +51,9 @@ def put_in_place(db: duckdb.DuckDBPyConnection, table: str, moment: datetime) ->
     The temporary table `numbers` gives their call numbers.
     """
     at = JUDGED_AT[table]
-    db.execute(f"delete from store.{table} where call_id in (select call_id from known) and judge = 'machine'")
+    db.execute(f"delete from core.{table} where call_id in (select call_id from known) and judge = 'machine'")
     db.execute(
-        f"""insert into store.{table} by name
+        f"""insert into core.{table} by name
             select n.*, coalesce(s.{at}, cast(? as timestamptz)) as {at}{", c.call_no" if table == "verdicts" else ""}
             from new_{table} as n
             join numbers as c on c.call_id = n.call_id
@@ -74,7 +74,7 @@ def _same(one: str, other: str, key: str) -> str:
 def _columns_of_both(db: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     """The columns that both tables have: a batch staged by an older version lacks newer ones."""
     rows = db.execute(
-        """select column_name from duckdb_columns() where schema_name = 'store' and table_name = ?
+        """select column_name from duckdb_columns() where schema_name = 'core' and table_name = ?
            intersect
            select column_name from duckdb_columns() where table_name = ?
            order by column_name""",

@@ -20,7 +20,7 @@ def replace(db: duckdb.DuckDBPyConnection, call_ids: Sequence[str], verdicts: Se
         db.execute("create or replace temp table judged_anew (call_id varchar)")
         _replace(db, "verdicts", call_ids, verdicts, "judged_at")
         _replace(db, "evaluations", call_ids, evaluations, "evaluated_at")
-        db.execute("insert into store.unpublished select distinct call_id from judged_anew")  # derived rows are rebuilt
+        db.execute("insert into core.unpublished select distinct call_id from judged_anew")  # derived rows are rebuilt
     except BaseException:
         db.execute("rollback")
         raise
@@ -29,23 +29,23 @@ def replace(db: duckdb.DuckDBPyConnection, call_ids: Sequence[str], verdicts: Se
 
 def _replace(db: duckdb.DuckDBPyConnection, table: str, ids: Sequence[str], rows: Sequence[Row], moment: str) -> None:
     columns = {name: kind for name, kind in db.execute(
-        "select column_name, data_type from duckdb_columns() where schema_name = 'store' and table_name = ? order by column_index", [table]
+        "select column_name, data_type from duckdb_columns() where schema_name = 'core' and table_name = ? order by column_index", [table]
     ).fetchall()}  # fmt: skip
     names = ", ".join(columns)
     frame = pl.DataFrame({name: [row.get(name) for row in rows] for name in columns}, strict=False)
-    db.register("said", frame)
+    db.register("given", frame)
     cast = ", ".join(
-        f"to_timestamp(said.{name}) as {name}" if name == moment and table == "verdicts" else f"cast(said.{name} as {kind}) as {name}"
+        f"to_timestamp(given.{name}) as {name}" if name == moment and table == "verdicts" else f"cast(given.{name} as {kind}) as {name}"
         for name, kind in columns.items()
     )
-    db.execute(f"create or replace temp table said_now as select {cast} from said")
-    db.unregister("said")
-    old = f"select {names} from store.{table} where judge = 'human' and call_id in (select unnest(?))"
+    db.execute(f"create or replace temp table given_now as select {cast} from given")
+    db.unregister("given")
+    old = f"select {names} from core.{table} where judge = 'human' and call_id in (select unnest(?))"
     db.execute(
         f"""create or replace temp table differs as
-            select distinct call_id from ((({old}) except all from said_now) union all (from said_now except all ({old})))""",
+            select distinct call_id from ((({old}) except all from given_now) union all (from given_now except all ({old})))""",
         [ids, ids],
     )
     db.execute("insert into judged_anew from differs")
-    db.execute(f"delete from store.{table} where judge = 'human' and call_id in (from differs)")
-    db.execute(f"insert into store.{table} by name select * from said_now where call_id in (from differs)")
+    db.execute(f"delete from core.{table} where judge = 'human' and call_id in (from differs)")
+    db.execute(f"insert into core.{table} by name select * from given_now where call_id in (from differs)")

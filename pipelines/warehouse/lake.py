@@ -25,7 +25,7 @@ from pipelines.core.sql_text import literal
 NAME = "lake"  # the database with the tables within a connection
 _LOCK = 4_207_116_001  # arbitrary, and unused by other programs in this PostgreSQL database
 _POLL_S = 0.2
-_SAY_AFTER_S = 2.0
+_LOG_AFTER_S = 2.0
 _OLD = "interval 1 day"  # readers that began before have finished
 _PACKAGES = {
     "postgres_scanner": "duckdb-extension-postgres-scanner",
@@ -177,16 +177,16 @@ def _wait_for_lock(lock: duckdb.DuckDBPyConnection, address: LakeAddress, timeou
     """Take the lock in a transaction of its own, which ends with the connection in every case."""
     lock.execute("begin")
     lock.execute("call postgres_execute('catalogue', 'set local idle_in_transaction_session_timeout = 0')")
-    started, said = time.monotonic(), False
+    started, is_logged = time.monotonic(), False
     while lock.execute(f"from postgres_query('catalogue', 'select pg_try_advisory_xact_lock({_LOCK})')").fetchone() != (True,):
         waited_s = time.monotonic() - started
         if waited_s >= timeout_s:
             raise TransientError(
                 f"Another process ({_holder(lock)}) has been writing to {address} for {waited_s:.0f} s. Try again when it has finished."
             )
-        if not said and waited_s >= _SAY_AFTER_S:
+        if not is_logged and waited_s >= _LOG_AFTER_S:
             log.info("waiting: another process (%s) is writing to %s", _holder(lock), address)
-            said = True
+            is_logged = True
         time.sleep(_POLL_S)
 
 

@@ -18,35 +18,35 @@ def write(db: duckdb.DuckDBPyConnection, target: Path) -> None:
 
     Raises TransientError when the disk fails; the previous copy is then still in place.
     """
-    said = f"commit {lake.version(db)} of the lake"
-    if _is_copy(target, said):
+    mark = f"commit {lake.version(db)} of the lake"
+    if _is_copy(target, mark):
         return
     lake.tidy(db)
-    said = f"commit {lake.version(db)} of the lake"
+    mark = f"commit {lake.version(db)} of the lake"
     private_files.make_folder(target.parent)
     fresh = target.with_name(f".{target.name}.fresh")
     try:
-        with connect(fresh) as made:
-            migrate(made)
+        with connect(fresh) as empty:
+            migrate(empty)
         db.execute(f"attach {literal(fresh)} as copy")
         tables = db.execute(
             """select schema_name, table_name from duckdb_tables()
-               where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations' order by all""",
+               where database_name = ? and schema_name in ('core', 'intermediate') and table_name <> 'migrations' order by all""",
             [lake.NAME],
         ).fetchall()
         for schema, table in tables:
             db.execute(f"insert into copy.{schema}.{table} by name from {lake.NAME}.{schema}.{table}")
-        db.execute(f"comment on table copy.store.migrations is '{said}'")
+        db.execute(f"comment on table copy.core.migrations is '{mark}'")
         db.execute("detach copy")  # flushes its write-ahead log into the file
         atomic_files.put_in_place(fresh, target)
     except (OSError, duckdb.IOException) as error:
         raise TransientError(f"The copy for readers, {target}, could not be written: {error}. The previous copy is unchanged.") from error
 
 
-def _is_copy(target: Path, said: str) -> bool:
+def _is_copy(target: Path, mark: str) -> bool:
     """Whether the file is the copy of that commit; a file rewritten without forgotten calls has no mark."""
     if not target.exists():
         return False
     with connect(target, read_only=True) as copy:
-        found = copy.execute("select comment from duckdb_tables() where schema_name = 'store' and table_name = 'migrations'").fetchone()
-    return found == (said,)
+        found = copy.execute("select comment from duckdb_tables() where schema_name = 'core' and table_name = 'migrations'").fetchone()
+    return found == (mark,)

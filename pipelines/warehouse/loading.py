@@ -26,7 +26,7 @@ from pipelines.core.settings import Settings, now
 from pipelines.core.sql_text import literal
 from pipelines.core.staging import Batch
 from pipelines.warehouse import conflicts, forgetting, history, marts
-from pipelines.warehouse.file import LOCK_TIMEOUT_S, open_for_reading, open_for_writing
+from pipelines.warehouse.file import LOCK_TIMEOUT_S, core_schema, open_for_reading, open_for_writing
 
 # The columns stored of the staged kinds; each kind is a view `staged_<kind>` of the calls to load. All rows belong to a call, so a call is
 # replaced table by table.
@@ -36,9 +36,9 @@ TABLES = {
     "roles": "from staged_roles",
     "turns": """
         select t.* exclude (tokens),
-            array_to_string(list_transform(tokens, lambda said: coalesce(nullif(said.raw, ''), said."text")), ' ') as "text",
-            list_transform(tokens, lambda said: struct_pack(
-                "text" := coalesce(nullif(said.raw, ''), said."text"), start_s := said.start_s, end_s := said.end_s, probability := said.probability
+            array_to_string(list_transform(tokens, lambda token: coalesce(nullif(token.raw, ''), token."text")), ' ') as "text",
+            list_transform(tokens, lambda token: struct_pack(
+                "text" := coalesce(nullif(token.raw, ''), token."text"), start_s := token.start_s, end_s := token.end_s, probability := token.probability
             )) as words,
             s.sentiment,
             s.confidence as sentiment_confidence
@@ -112,17 +112,18 @@ def already_graded(
         try:
             versions = [(scored_by or {}).get(call.centre_id) for call in wanted]
             db.register("wanted", _frame(wanted).with_columns(pl.Series("scored_by", versions, pl.String)))
+            core = core_schema(db)
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
             rows = db.execute(
                 f"""select w.call_id
                     from wanted as w
-                    join store.calls as c on {same}
-                    left join store.metrics as m on m.call_id = c.call_id
+                    join {core}.calls as c on {same}
+                    left join {core}.metrics as m on m.call_id = c.call_id
                     where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and (m.scored_by = w.scored_by or w.scored_by is null)
                     union
                     select w.call_id
                     from wanted as w
-                    join store.calls as c on c.recording_sha256 = w.recording_sha256 and c.status_step = 'load'
+                    join {core}.calls as c on c.recording_sha256 = w.recording_sha256 and c.status_step = 'load'
                     where c.call_id in (w.call_id, w.call_id || '~' || w.recording_sha256[:8])""",
                 [settings.keep_text, speech_model or registry.speech_version(settings.profile)],
             ).fetchall()
@@ -151,7 +152,7 @@ def _stage(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> l
 
 
 def _stage_received(db: duckdb.DuckDBPyConnection, batch: Batch, settings: Settings) -> list[Call]:
-    """Create the temporary table `received`, one row per call in the columns of store.calls; return the forgotten calls."""
+    """Create the temporary table `received`, one row per call in the columns of core.calls; return the forgotten calls."""
     staged: list[Call] = batch.read("calls")
     kept, rejected = forgetting.without_forgotten(db, staged, batch.rejected())
     calls = _frame(kept)
@@ -221,49 +222,49 @@ def _merge(db: duckdb.DuckDBPyConnection) -> bool:
             select d.call_id, d.content_md5
             from digests as d
             join incoming as i on i.call_id = d.call_id
-            left join store.calls as c on c.call_id = d.call_id
+            left join core.calls as c on c.call_id = d.call_id
             where c.content_md5 is distinct from d.content_md5"""
     )
     # A known call gets a new number too: its rows are written after those of all others.
     db.execute(
         """create or replace temp table numbers as
-           select call_id, row_number() over (order by call_id) + (select coalesce(max(call_no), 0) from store.calls) as call_no from changed"""
+           select call_id, row_number() over (order by call_id) + (select coalesce(max(call_no), 0) from core.calls) as call_no from changed"""
     )
     moment = now()
     db.execute(
         """create or replace temp table unseen as
            select call_id, recording_sha256 from received
-           except select call_id, recording_sha256 from store.received"""
+           except select call_id, recording_sha256 from core.received"""
     )
-    db.execute("insert into store.received by name from unseen")
+    db.execute("insert into core.received by name from unseen")
     if _one(db, "select count(*) from changed") == 0:
         return _one(db, "select count(*) from unseen") > 0
     # Most calls are new, so nothing of theirs has to be found among millions of rows.
-    db.execute("create or replace temp table known as select call_id from changed semi join store.calls using (call_id)")
+    db.execute("create or replace temp table known as select call_id from changed semi join core.calls using (call_id)")
     known = _one(db, "select count(*) from known") > 0
     db.execute(
-        """insert into store.unpublished
+        """insert into core.unpublished
            select call_id from changed
            union all select call_id from superseded
            union all select unnest([call_id, new_id]) from moved"""
     )
-    db.execute("delete from store.calls where call_id in (select call_id from superseded)")
-    db.execute("update store.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
+    db.execute("delete from core.calls where call_id in (select call_id from superseded)")
+    db.execute("update core.calls set call_id = new_id from moved where moved.call_id = calls.call_id")
     history.keep_replaced(db, moment)
     for table in TABLES:
         if table in history.JUDGED_AT:
             history.put_in_place(db, table, moment)
             continue
         if known:
-            db.execute(f"delete from store.{table} where call_id in (select call_id from known)")
+            db.execute(f"delete from core.{table} where call_id in (select call_id from known)")
         db.execute(
-            f"""insert into store.{table} by name
+            f"""insert into core.{table} by name
                 select r.*{", n.call_no" if table in _NUMBERED else ""} from new_{table} as r join numbers as n on n.call_id = r.call_id
                 order by n.call_no{", r.turn_no" if table in _NUMBERED else ""}"""
         )
-    db.execute("delete from store.calls where call_id in (select call_id from known)")
+    db.execute("delete from core.calls where call_id in (select call_id from known)")
     db.execute(
-        """insert into store.calls by name
+        """insert into core.calls by name
            select i.* exclude (staged_id), d.content_md5, n.call_no, ? as loaded_at
            from incoming as i
            join changed as d on d.call_id = i.call_id
@@ -286,13 +287,13 @@ def _keep_centres(db: duckdb.DuckDBPyConnection) -> bool:
         centre = load_centre(centre_id)
         row = (centre_id, centre.name, str(centre.timezone), centre.rest.abusive_in_a_row, centre.rest.abusive_calls, centre.rest.abuse_s)
         kept = db.execute(
-            "select centre_id, name, timezone, abusive_in_a_row, abusive_calls, abuse_s from store.centres where centre_id = ?", [centre_id]
+            "select centre_id, name, timezone, abusive_in_a_row, abusive_calls, abuse_s from core.centres where centre_id = ?", [centre_id]
         ).fetchone()
         if kept != row:
             is_new = True
-            db.execute("delete from store.centres where centre_id = ?", row[:1])
-            db.execute("insert into store.centres values (?, ?, ?, ?, ?, ?)", row)
-            db.execute("insert into store.unpublished select call_id from store.calls where centre_id = ?", [centre_id])
+            db.execute("delete from core.centres where centre_id = ?", row[:1])
+            db.execute("insert into core.centres values (?, ?, ?, ?, ?, ?)", row)
+            db.execute("insert into core.unpublished select call_id from core.calls where centre_id = ?", [centre_id])
     return is_new
 
 

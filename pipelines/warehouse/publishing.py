@@ -111,7 +111,7 @@ def _refresh(db: duckdb.DuckDBPyConnection) -> None:
 
     The calls stay unpublished until all checks have passed.
     """
-    if db.execute("select 1 from store.unpublished limit 1").fetchone():
+    if db.execute("select 1 from core.unpublished limit 1").fetchone():
         db.execute("begin")
         try:
             marts.refresh(db)
@@ -124,11 +124,11 @@ def _refresh(db: duckdb.DuckDBPyConnection) -> None:
 
 def all_is_published(db: duckdb.DuckDBPyConnection) -> None:
     """Clear the unpublished calls and record them under the number of this publication."""
-    if db.execute("select 1 from store.unpublished union all select 1 from store.touched limit 1").fetchone():
+    if db.execute("select 1 from core.unpublished union all select 1 from core.touched limit 1").fetchone():
         db.execute("begin")
         db.execute(
-            """insert into store.publications
-               select (select coalesce(max(publication), 0) + 1 from store.publications), call_id from store.unpublished group by call_id"""
+            """insert into core.publications
+               select (select coalesce(max(publication), 0) + 1 from core.publications), call_id from core.unpublished group by call_id"""
         )
         marts.nothing_waits(db)
         db.execute("commit")
@@ -146,7 +146,7 @@ def _check_unpublished(db: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> 
     keys = _keys_of_views(db)
     read = sorted(set(keys) & set(re.findall(r"\b(?:from|join)\s+(\w+)\b(?!\.)", " ".join(texts[file] for file in by_call))))
     db.execute(
-        "create or replace temp table checked as select distinct u.call_id, c.call_no from store.unpublished as u left join store.calls as c using (call_id)"
+        "create or replace temp table checked as select distinct u.call_id, c.call_no from core.unpublished as u left join core.calls as c using (call_id)"
     )
     for view in read:
         db.execute(f"create temp table {view} as from main.{view} semi join checked using ({keys[view]})")
@@ -196,7 +196,7 @@ def _rows(db: duckdb.DuckDBPyConnection, view: str) -> Iterator[str]:
 
 
 def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Set store.clips to the clips that coaching wrote last, without those whose file or call no longer exists."""
+    """Set core.clips to the clips that coaching wrote last, without those whose file or call no longer exists."""
     rows = settings.site / "clips.parquet"
     if not is_whole(rows):
         return  # nothing was cut yet, or a full disk truncated the file: the next cut rewrites it
@@ -204,17 +204,17 @@ def _record_clips(db: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     db.execute(
         """create or replace temp table cut as
            select * from read_parquet(?)
-           where path in (select path from clip_files) and call_id in (select call_id from store.calls where status = 'graded')""",
+           where path in (select path from clip_files) and call_id in (select call_id from core.calls where status = 'graded')""",
         [str(rows)],
     )
     columns = ", ".join(schema_of(Clip))
-    new, old = f"select {columns} from cut", f"select {columns} from store.clips"
+    new, old = f"select {columns} from cut", f"select {columns} from core.clips"
     db.execute(f"create or replace temp table recut as select distinct call_id from (({new} except {old}) union all ({old} except {new}))")
     if db.execute("select 1 from recut limit 1").fetchone():
         db.execute("begin")
-        db.execute("insert into store.unpublished select call_id from recut semi join store.calls using (call_id)")  # for their pages
-        db.execute("delete from store.clips")
-        db.execute("insert into store.clips by name select * from cut order by call_id, clip_id")
+        db.execute("insert into core.unpublished select call_id from recut semi join core.calls using (call_id)")  # for their pages
+        db.execute("delete from core.clips")
+        db.execute("insert into core.clips by name select * from cut order by call_id, clip_id")
         db.execute("commit")
 
 

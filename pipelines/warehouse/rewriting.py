@@ -34,7 +34,8 @@ def write_anew(path: Path, without: list[str]) -> None:
         for schema, table, condition in _what_stays(db, "old"):
             db.execute(f"insert into {schema}.{table} by name select * from old.{schema}.{table} as t where {condition}")
         marts.refresh_without(
-            db, "select centre_id, operator_id, month, started_local, call_no from old.made.calls semi join without_ids using (call_id)"
+            db,
+            "select centre_id, operator_id, month, started_local, call_no from old.intermediate.calls semi join without_ids using (call_id)",
         )
         db.execute("commit")
         db.execute("detach old; checkpoint")
@@ -49,7 +50,7 @@ def delete(db: duckdb.DuckDBPyConnection, without: list[str]) -> None:
     db.register("without_ids", pl.DataFrame({"call_id": without}, schema={"call_id": pl.String}))
     db.execute(
         """create or replace temp table gone as
-           select centre_id, operator_id, month, started_local, call_no from made.calls semi join without_ids using (call_id)"""
+           select centre_id, operator_id, month, started_local, call_no from intermediate.calls semi join without_ids using (call_id)"""
     )
     db.execute("begin")
     for schema, table, condition in _what_stays(db, lake.NAME):
@@ -78,14 +79,14 @@ def _what_stays(db: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str,
     """Schema and name of every table in a database, with the condition for rows `t` that stay without the calls of `without_ids`."""
     tables = db.execute(
         """select schema_name, table_name, bool_or(column_name = 'call_id') from duckdb_columns()
-           where database_name = ? and schema_name in ('store', 'made') and table_name <> 'migrations'
+           where database_name = ? and schema_name in ('core', 'intermediate') and table_name <> 'migrations'
            group by schema_name, table_name order by if(table_name = 'lexicon', 1, 0), schema_name, table_name""",
         [database],
     ).fetchall()
     special = {
         "received": "not exists (select 1 from without_ids as w where w.call_id in (t.call_id, t.call_id || '~' || t.recording_sha256[:8]))",
-        "said": f"block not in (select call_block(call_no) from {database}.store.calls where call_id in (select call_id from without_ids))",
-        "lexicon": "lemma in (select lemma from made.said)",  # a word that no remaining call contains is removed too
+        "lemma_index": f"block not in (select call_block(call_no) from {database}.core.calls where call_id in (select call_id from without_ids))",
+        "lexicon": "lemma in (select lemma from intermediate.lemma_index)",  # a word that no remaining call contains is removed too
     }
     of_call = "call_id not in (select call_id from without_ids)"
     return [(schema, table, special.get(table, of_call if has_calls else "true")) for schema, table, has_calls in tables]

@@ -1,11 +1,11 @@
 -- Formulas shared by several views and checks.
 
 -- Text normalised for comparing quotes: lower case, ё as е, one apostrophe, letters and digits only, single spaces.
-create or replace macro plain_text(said) as (
-    trim(regexp_replace(replace(lower(translate(nfc_normalize(said), '’ʼ`', '''''''')), 'ё', 'е'), '[^\p{L}\p{N}'']+', ' ', 'g'))
+create or replace macro plain_text(words) as (
+    trim(regexp_replace(replace(lower(translate(nfc_normalize(words), '’ʼ`', '''''''')), 'ё', 'е'), '[^\p{L}\p{N}'']+', ' ', 'g'))
 );
 
--- The block of call numbers that a call belongs to in made.said,
+-- The block of call numbers that a call belongs to in intermediate.lemma_index,
 -- which has one row per block and lemma, a twentieth of one per call and lemma.
 create or replace macro call_block(call_no) as ((call_no - 1) // 500);
 

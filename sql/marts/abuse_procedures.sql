@@ -1,7 +1,7 @@
 -- grain: one row per graded call
 create or replace view abuse_procedures as
 select call_id, outcome, warned_at_s, ended_notice_at_s, confidence, explanation, explanation_json
-from store.procedures;
+from core.procedures;
 
 comment on view abuse_procedures is
     'The outcome of the abuse procedure (warn, announce the end, hang up) in each call.';

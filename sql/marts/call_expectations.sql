@@ -6,7 +6,7 @@ select
     usual_pct,
     line_effect_pct,
     mix_doubt
-from made.call_expectations;
+from intermediate.call_expectations;
 
 comment on view call_expectations is 'The score that an average operator of the centre would get in each call.';
 comment on column call_expectations.call_id is 'The call.';

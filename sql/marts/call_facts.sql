@@ -31,7 +31,7 @@ select
     disconnect_party,
     is_kept,
     redirected
-from made.calls;
+from intermediate.calls;
 
 comment on view call_facts is
     'One row per call with all measures that scorecards aggregate; a human evaluation replaces the automatic one.';

@@ -43,7 +43,7 @@ select
     medium,
     status_reason_key,
     status_reason_values
-from made.calls;
+from intermediate.calls;
 
 comment on view calls is
     'Every call that was received: graded, quarantined (bad input) or unscoreable (valid, but could not be judged).';

@@ -12,7 +12,7 @@ with adjusted as (
             else 0
         end as adjusted_pct,
         interval_90() * sqrt(within_variance(squares_sum, scored_calls, 1) / nullif(scored_calls, 0)) as half_pct
-    from scorecard_measures
+    from intermediate.scorecard_measures
     where subject <> 'operator' and period <> 'all'
 )
 select

@@ -1,7 +1,7 @@
 -- grain: one row per coaching clip
 create or replace view coaching_clips as
 select clip_id, call_id, criterion_id, kind, start_s, end_s, quote, path, masked, expires_at
-from store.clips;
+from core.clips;
 
 comment on view coaching_clips is 'Short excerpts of calls for training: good examples and moments to improve.';
 comment on column coaching_clips.clip_id is 'Id of the clip.';

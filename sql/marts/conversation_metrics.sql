@@ -15,7 +15,7 @@ select
     client_sentiment_start,
     client_sentiment_end,
     asr_confidence
-from store.metrics;
+from core.metrics;
 
 comment on view conversation_metrics is 'Metrics of each conversation.';
 comment on column conversation_metrics.call_id is 'The call.';

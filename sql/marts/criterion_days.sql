@@ -1,7 +1,7 @@
 -- grain: one row per centre, local day, operator and criterion
 create or replace view criterion_days as
 select centre_id, day, operator_id, criterion_id, passed, failed, unsure, not_applicable, by_people, max_points
-from made.criterion_days;
+from intermediate.criterion_days;
 
 comment on view criterion_days is
     'Counts of passed, failed and undecided verdicts per criterion: criterion_results by day, with human verdicts '

@@ -2,10 +2,10 @@
 create or replace view criterion_history as
 with verdicts as (
     select v.*, cast(null as timestamptz) as replaced_at, cast(null as varchar) as replaced_by
-    from store.verdicts as v
+    from core.verdicts as v
     union all by name
     select *
-    from store.past_verdicts
+    from core.past_verdicts
 )
 
 select

@@ -18,7 +18,7 @@ select
     explanation,
     explanation_json,
     call_no
-from store.verdicts;
+from core.verdicts;
 
 comment on view criterion_results is 'The verdict on each criterion of a scorecard for each call, with its evidence.';
 comment on column criterion_results.call_id is 'The call.';

@@ -47,7 +47,7 @@ select
     wrong_company_redirected,
     callbacks,
     callbacks_done
-from made.daily_work;
+from intermediate.daily_work;
 
 comment on view daily_work is
     'Sums and counts of a day''s calls, from which the scorecards of all periods are computed; operator_id is empty'

@@ -6,11 +6,11 @@ with judgements as (
         if(e.judge = 'machine', m.speech_model, null) as speech_model,
         if(e.judge = 'machine', m.scored_by, null) as scored_by,
         cast(null as timestamptz) as replaced_at
-    from store.evaluations as e
-    left join store.metrics as m on m.call_id = e.call_id -- no further condition: one on e alone would compare every pair of rows
+    from core.evaluations as e
+    left join core.metrics as m on m.call_id = e.call_id -- no further condition: one on e alone would compare every pair of rows
     union all by name
     select *
-    from store.past_evaluations
+    from core.past_evaluations
 )
 
 select

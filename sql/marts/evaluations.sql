@@ -12,7 +12,7 @@ select
     needs_review,
     judge,
     evaluated_at
-from store.evaluations;
+from core.evaluations;
 
 comment on view evaluations is 'The result of applying a scorecard to a call.';
 comment on column evaluations.call_id is 'The call.';

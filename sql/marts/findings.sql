@@ -13,7 +13,7 @@ select
     target,
     confidence,
     detector
-from store.findings;
+from core.findings;
 
 comment on view findings is 'Findings in a call, with their place and quote.';
 comment on column findings.call_id is 'The call.';

@@ -1,7 +1,7 @@
 -- grain: one row per interval in which the client waits
 create or replace view holds as
 select call_id, start_s, end_s, kind
-from store.holds;
+from core.holds;
 
 comment on view holds is 'Intervals of a call in which the client waits: nobody speaks, or music plays.';
 comment on column holds.call_id is 'The call.';

@@ -12,7 +12,7 @@ select
     settled(avg(wait_s) filter (where direction = 'inbound')) as wait_s,
     settled(max(wait_s) filter (where direction = 'inbound')) as longest_wait_s,
     count(*) filter (where is_abusive) as abusive_calls
-from call_facts
+from intermediate.calls
 where started_local is not null
 group by centre_id, coalesce(line, 'unknown'), cast(started_local as date), extract(hour from started_local);
 

@@ -7,7 +7,7 @@ select
     status_reason,
     count(*) as calls,
     cast(sum(count(*)) over (partition by centre_id, cast(started_local as date)) as bigint) as received
-from calls
+from intermediate.calls
 group by centre_id, cast(started_local as date), status, status_reason;
 
 comment on view intake_ledger is

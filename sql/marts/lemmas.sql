@@ -5,8 +5,8 @@ select
     c.call_id,
     s.call.turn_nos,
     s.call.call_no
-from (select lemma, unnest(calls) as call from made.said) as s
-join store.calls as c on c.call_no = s.call.call_no;
+from (select lemma, unnest(calls) as call from intermediate.lemma_index) as s
+join core.calls as c on c.call_no = s.call.call_no;
 
 comment on view lemmas is
     'The words said in each call, by lemma, with their turns; search it with turns_saying(phrase).';
@@ -24,12 +24,12 @@ create or replace macro turns_saying(phrase) as table
     -- A form that occurs in no call is searched for as a lemma.
         select distinct w.form, coalesce(x.lemma, w.form) as lemma
         from wanted as w
-        left join made.lexicon as x on x.form = w.form
+        left join intermediate.lexicon as x on x.form = w.form
         where w.form <> ''
     ),
     said as (
         select m.form, unnest(s.calls) as call
-        from made.said as s
+        from intermediate.lemma_index as s
         join meant as m on m.lemma = s.lemma
     ),
     places as (
@@ -44,12 +44,12 @@ create or replace macro turns_saying(phrase) as table
     )
     select c.call_id, f.turn_no, f.call_no
     from found as f
-    join store.calls as c on c.call_no = f.call_no;
+    join core.calls as c on c.call_no = f.call_no;
 
 -- Those of some lemmas that occur in any call: from lemmas_said(['счётчик', 'газ']).
 create or replace macro lemmas_said(wanted) as table
     select distinct lemma
-    from made.lexicon
+    from intermediate.lexicon
     where list_contains(wanted, lemma);
 
 -- The calls among these numbers in which each of some lemmas was said, with its turns:
@@ -66,7 +66,7 @@ create or replace macro lemmas_in_calls(wanted, call_nos) as table
         select
             lemma,
             unnest(calls) as call
-        from made.said
+        from intermediate.lemma_index
         where list_contains(wanted, lemma) and block in (select call_block(call_no) from chosen)
     ) as s
     semi join chosen on chosen.call_no = s.call.call_no;

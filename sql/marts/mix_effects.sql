@@ -8,7 +8,7 @@ select
     calls,
     effect_pct,
     mix_doubt
-from made.mix_effects;
+from intermediate.mix_effects;
 
 comment on view mix_effects is
     'The effect of each level of the call mix in points, from the additive model of each month that adjusts scores.';

@@ -13,7 +13,7 @@ with exposure as (
         max(s.abusive_in_a_row) as abusive_in_a_row,
         count(s.rest_due_local) as rests_due,
         cast(sum(s.calls_after_rest_due) as bigint) as calls_after_rest_due
-    from operator_shifts as s
+    from intermediate.operator_shifts as s
     cross join (values ('day'), ('week'), ('month')) as p (period)
     group by all
 )
@@ -75,8 +75,8 @@ select
     e.rests_due,
     e.calls_after_rest_due,
     w.operator_tenure
-from scorecard_measures as w
-left join operator_scores as s
+from intermediate.scorecard_measures as w
+left join intermediate.operator_scores as s
     on
         s.operator_id = w.operator_id and s.centre_id is not distinct from w.centre_id and s.period = w.period
         and s.period_start is not distinct from w.period_start

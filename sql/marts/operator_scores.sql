@@ -17,7 +17,7 @@ select
     standing,
     first_group,
     last_group
-from made.operator_scores;
+from intermediate.operator_scores;
 
 comment on view operator_scores is
     'Operators and their peers: the score adjusted for the call mix and partially pooled, its 90 % interval, and '

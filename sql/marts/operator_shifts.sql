@@ -15,7 +15,7 @@ select
     abusive_in_a_row,
     rest_due_local,
     calls_after_rest_due
-from made.operator_shifts;
+from intermediate.operator_shifts;
 
 comment on view operator_shifts is
     'The work and abuse of one operator between two long breaks, and when a rest was due.';

@@ -1,7 +1,7 @@
 -- grain: one row per spoken piece of personal data
 create or replace view personal_data as
 select call_id, turn_no, kind, start_s, end_s
-from store.personal_data;
+from core.personal_data;
 
 comment on view personal_data is
     'The places of spoken personal data, for beeping it in audio; the data itself is not stored.';

@@ -1,7 +1,7 @@
 -- grain: one row per centre
 create or replace view rest_rules as
 select centre_id, abusive_in_a_row, abusive_calls, abuse_s
-from store.centres;
+from core.centres;
 
 comment on view rest_rules is
     'When an operator is due a rest, from the centre''s profile: after so many consecutive abusive calls, so many '

@@ -48,7 +48,7 @@ select
     callbacks,
     callbacks_done,
     operators
-from made.scorecard_measures;
+from intermediate.scorecard_measures;
 
 comment on view scorecard_measures is
     'The measures shared by the scorecards of operators, lines and centres: one row for each of them and each period.';

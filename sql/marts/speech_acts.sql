@@ -10,7 +10,7 @@ select
     quote,
     confidence,
     call_no
-from store.speech_acts;
+from core.speech_acts;
 
 comment on view speech_acts is
     'Speech acts of the operator: greeting, asking who is calling, empathy, announcing a hold, and others.';

@@ -19,7 +19,7 @@ select
     role_confidence,
     interrupts,
     call_no
-from store.turns;
+from core.turns;
 
 comment on view turns is 'The transcript: one speaker''s words until another speaks.';
 comment on column turns.call_id is 'The call.';

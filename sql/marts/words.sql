@@ -11,7 +11,7 @@ select
     t.call_no
 from (
     select call_id, call_no, turn_no, unnest(words) as word, generate_subscripts(words, 1) as position
-    from store.turns
+    from core.turns
 ) as t;
 
 comment on view words is

@@ -171,7 +171,7 @@ EVERYTHING = """  threats: {kind: threat, to: [duty]}
   outage: {kind: topic_spike, to: [duty]}"""
 
 
-def test_everything_is_told_once_and_nothing_personal_with_it(site: Settings, mail: tuple[MailServer, int]) -> None:
+def test_everything_is_reported_once_and_without_personal_data(site: Settings, mail: tuple[MailServer, int]) -> None:
     server, port = mail
     write(site, EVERYTHING, port)
     told = alerts.run(site)
@@ -220,7 +220,7 @@ def test_ids_stay_here_where_the_file_says_so(site: Settings, hook: int) -> None
     assert len(Hook.taken) == 2 and all("call_ids" not in body and "odesa/2" not in content.decode() for body, _, content in Hook.taken)
 
 
-def test_what_was_not_taken_is_tried_again_and_then_told_once(
+def test_a_failed_delivery_is_retried_and_then_reported_once(
     site: Settings, hook: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(site, "  threats: {kind: threat, to: [chat], centres: [odesa]}", hook=hook)
@@ -258,7 +258,7 @@ def test_what_nobody_takes_is_given_up_after_two_days_with_its_reason(
     assert row["body"] == "" and "554" in row["error"]
 
 
-def test_a_channel_that_is_not_there_is_told_plainly(site: Settings, hook: int) -> None:
+def test_a_missing_channel_is_reported(site: Settings, hook: int) -> None:
     write(site, EVERYTHING, mail=1)
     told = alerts.run(site)
     assert told is not None and told.sent == 0 and all("127.0.0.1:1 cannot be reached (" in problem for problem in told.problems)
@@ -285,7 +285,7 @@ def test_every_channel_can_be_tried(site: Settings, mail: tuple[MailServer, int]
     assert len(server.letters) == 1 and len(Hook.taken) == 1 and "2 sent" in capsys.readouterr().out
 
 
-def test_without_a_file_nothing_is_told(published: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_file_nothing_is_configured(published: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["alerts", "--warehouse", str(published.warehouse)]) == 0
     assert "No alerts are configured" in capsys.readouterr().out
     with pytest.raises(MisconfiguredError, match="does not exist"):
@@ -310,7 +310,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "said"), WRONG)
-def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_in_the_file_is_reported_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "alerts.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(MisconfiguredError) as caught:
@@ -335,7 +335,7 @@ def book(*rules: dict[str, Any]) -> Rulebook:
     return Rulebook.model_validate({"channels": channels, "rules": {str(n): {"to": ["x"], **rule} for n, rule in enumerate(rules)}})
 
 
-def heard(before: float, now: float, calls: int) -> Published:
+def recognised_calls(before: float, now: float, calls: int) -> Published:
     """Calls of two stretches of days, heard with the certainty that a test asks for."""
     rows = [
         (
@@ -360,13 +360,13 @@ def heard(before: float, now: float, calls: int) -> Published:
 @pytest.mark.parametrize(
     ("before", "now", "calls", "is_told"), [(0.85, 0.7, 40, True), (0.85, 0.83, 400, False), (0.85, 0.7, 20, False), (0.7, 0.85, 40, False)]
 )
-def test_hearing_that_got_clearly_worse_is_noticed(before: float, now: float, calls: int, is_told: bool) -> None:
+def test_recognition_that_got_clearly_worse_is_reported(before: float, now: float, calls: int, is_told: bool) -> None:
     rule = {"kind": "recognition", "least_calls": 30}
-    found = conditions.notice(heard(before, now, calls), book(rule), NOON)
+    found = conditions.notice(recognised_calls(before, now, calls), book(rule), NOON)
     assert [event.centre_id for event in found] == (["kyiv"] if is_told else [])
     if is_told:
         assert found[0].values["now"] == pytest.approx(70, abs=1)
-        assert not conditions.notice(heard(before, now, calls), book(rule | {"centres": ["odesa"]}), NOON)
+        assert not conditions.notice(recognised_calls(before, now, calls), book(rule | {"centres": ["odesa"]}), NOON)
 
 
 def test_a_usual_hour_and_old_calls_are_no_alert(published: Settings) -> None:

@@ -54,7 +54,7 @@ def voice(stereo: audio.DecodedAudio) -> np.ndarray:
     ],
 )
 @pytest.mark.parametrize("channels", [1, 2])
-def test_every_format_of_recorders_is_heard(tmp_path: Path, name: str, codec: str, rate_hz: int, channels: int) -> None:
+def test_every_format_of_recorders_is_decoded(tmp_path: Path, name: str, codec: str, rate_hz: int, channels: int) -> None:
     t = np.arange(4 * rate_hz) / rate_hz
     samples = np.stack([0.3 * np.sin(2 * np.pi * 440 * t), 0.3 * np.sin(2 * np.pi * 700 * t)])[:channels]
     sound = audio.decode(sounds.write(tmp_path / name, samples, codec, rate_hz))

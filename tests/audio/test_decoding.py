@@ -289,17 +289,17 @@ def test_a_long_recording_gives_what_it_gives_in_memory(calls_folder: Path, monk
     facts = audio.facts_of("c", long)
     monkeypatch.undo()
     assert facts == audio.facts_of("c", short)
-    (chunk, *_), (same, *_) = (crosstalk_chunks(sound, facts.speech) for sound in (long, short))
+    (chunk, *_), (same, *_) = (packed_chunks(sound, facts.speech) for sound in (long, short))
     assert len(chunk) == len(np.asarray(chunk)) and np.array_equal(np.asarray(chunk), np.asarray(same))
 
 
-def crosstalk_chunks(sound: audio.DecodedAudio, speech: tuple[voice_activity.Interval, ...]) -> list[engine.Sound]:
+def packed_chunks(sound: audio.DecodedAudio, speech: tuple[voice_activity.Interval, ...]) -> list[engine.Sound]:
     from pipelines.transcribe.chunks import pack
 
     return [packed.samples for number in (0, 1) for packed in pack(sound.tracks[number], number, speech, 28.0)]
 
 
-def test_the_speech_detector_hears_in_blocks_what_its_library_hears_at_once(calls_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_speech_detector_finds_in_blocks_what_its_library_finds_at_once(calls_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from faster_whisper.vad import get_vad_model
 
     track = audio.decode(calls_folder / "audio" / "kyiv-uk-001.ogg").tracks[0][: 60 * 16000 + 77]

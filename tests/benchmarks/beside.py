@@ -49,9 +49,9 @@ def compare(warehouse: Path, folder: Path, threads: int, most: int) -> list[list
     db = duckdb.connect()
     db.execute(f"set threads = {threads}")
     db.execute("set timezone = 'UTC'")
-    db.execute(f"attach '{warehouse}' as made (read_only)")
+    db.execute(f"attach '{warehouse}' as history (read_only)")
     db.execute(
-        f"create table calls as select call_id, call_no, status, started_local from made.made.calls order by call_no desc limit {most}"
+        f"create table calls as select call_id, call_no, status, started_local from history.intermediate.calls order by call_no desc limit {most}"
     )
     db.execute(
         "create table few as select call_id, call_no from calls where status = 'graded' using sample reservoir(20 rows) repeatable (1)"
@@ -59,8 +59,8 @@ def compare(warehouse: Path, folder: Path, threads: int, most: int) -> list[list
     db.execute(f"attach '{folder / 'alone.duckdb'}' as alone")
     beside = f"'{folder / 'beside'}'"
     lowest, border = db.execute("select min(call_no), max(call_no) - 8000 from calls").fetchall()[0]
-    before = f"select * from made.store.turns where call_no between {lowest} and {border}"
-    last = f"select * from made.store.turns where call_no > {border}"
+    before = f"select * from history.core.turns where call_no between {lowest} and {border}"
+    last = f"select * from history.core.turns where call_no > {border}"
     rows = []
 
     def both(name: str, first: Callable[[], object], second: Callable[[], object]) -> None:

@@ -31,7 +31,7 @@ def callgrade(options: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, A
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         stages, batch = Stages(), Batch(Path(request["batch"]))
-        with languages_told(batch, request["told"]), timed_parts() if options.get("parts") else nullcontext({}) as parts:
+        with languages_given(batch, request["told"]), timed_parts() if options.get("parts") else nullcontext({}) as parts:
             with stages.timed("audio"):
                 audio.run(batch, settings)
             with stages.timed("transcribe"):
@@ -45,16 +45,16 @@ def callgrade(options: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, A
 
 
 @contextmanager
-def languages_told(batch: Batch, told: dict[str, str] | None) -> Iterator[None]:
+def languages_given(batch: Batch, language_of: dict[str, str] | None) -> Iterator[None]:
     """Within it each call is heard in the one language that it is told, as the peers are; with None, as in production.
 
     A call that its log gives a language, of a centre that serves no others, is not asked which of them it speaks.
     """
-    if told is None:
+    if language_of is None:
         yield
         return
     load_centre, calls = profile.load_centre, batch.read("calls")
-    batch.write("calls", [replace(call, language=told[call.call_id]) for call in calls])
+    batch.write("calls", [replace(call, language=language_of[call.call_id]) for call in calls])
     try:
         with patch.object(profile, "load_centre", lambda centre_id: load_centre(centre_id).model_copy(update={"languages": ()})):
             yield

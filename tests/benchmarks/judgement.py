@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="callgrade-judgement-") as temporary:
         counts = [int(number) for number in given.calls.split(",")]
         order = {"folder": str(given.folder), "calls": max(counts), "profile": given.profile, "work": temporary}
-        answer = answer_of("judgement", {"do": "hear", **order}, given.threads)
+        answer = answer_of("judgement", {"do": "transcribe", **order}, given.threads)
         heard = Heard(Path(answer["folder"]), answer["audio_s"], answer["stages"])
         counts = sorted({min(count, len(heard.audio_s)) for count in counts})
         runs = []
@@ -119,7 +119,7 @@ def _percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else ""
 
 
-def hear(order: Mapping[str, Any]) -> dict[str, Any]:
+def transcribe_folder(order: Mapping[str, Any]) -> dict[str, Any]:
     """Stage the first calls of a folder as one batch, spread over it, and hear them in this process."""
     settings = _settings(order, "heard")
     calls = read_folder(Path(order["folder"])).calls
@@ -161,4 +161,4 @@ def _settings(order: Mapping[str, Any], name: str) -> Settings:
 
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
-    print(json.dumps({"hear": hear, "judge": judge}[asked["do"]](asked)))
+    print(json.dumps({"transcribe": transcribe_folder, "judge": judge}[asked["do"]](asked)))

@@ -137,12 +137,12 @@ def every_page(known: Known) -> list[Asked]:
     """The pages that each role may open."""
 
     def of(rows: Sequence[object], path: str) -> Callable[[random.Random], str]:
-        def made(draw: random.Random) -> str:
+        def page_address(draw: random.Random) -> str:
             row = draw.choice(rows)
             values = row if isinstance(row, dict) else {"it": row}
             return path.format(**{name: quote(str(value), safe="") for name, value in values.items()})
 
-        return made
+        return page_address
 
     calls, operators, centres, words, acts = known.calls, known.operators, known.centres, list(WORDS), list(SPEECH_ACTS)
     paths: dict[str, tuple[Sequence[object], str]] = {
@@ -271,7 +271,7 @@ def table(pages: Sequence[Asked]) -> str:
 
 
 def not_asked(pages: Sequence[Asked]) -> list[str]:
-    """Pages of the rooms that no one here asks for, by their route."""
+    """The routes of pages that no request here covers."""
     draw = random.Random(1)
     asked = [page.path(draw).partition("?")[0] for page in pages]
     routes = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute) and "GET" in route.methods]

@@ -119,7 +119,7 @@ def recordings(folder: Path, into: Path) -> list[Recording]:
     return found
 
 
-def hear(found: Sequence[Recording], batch: Batch, settings: Settings) -> list[Line]:
+def run_steps(found: Sequence[Recording], batch: Batch, settings: Settings) -> list[Line]:
     """The table's lines, after every recording went through the steps."""
     batch.write("calls", [r.call for r in found])
     batch.write_rejected("intake", [])
@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not found:
             print(f"No recording of {given.folder} is known; known are {', '.join(s.pattern for s in SOURCES)}.")
             return 2
-        lines = hear(found, Batch(Path(temporary) / "batch"), settings)
+        lines = run_steps(found, Batch(Path(temporary) / "batch"), settings)
     publish({"real_recordings": [asdict(line) for line in lines]}, table(lines), given.json)
     return 0
 

@@ -161,7 +161,7 @@ def build(settings: Settings, calls: int) -> None:
     migrate(db)
     _prepare(db)
     for centre_id in centre_ids():
-        db.execute("insert into store.centres by name select ? as centre_id, ? as name, ? as timezone",
+        db.execute("insert into core.centres by name select ? as centre_id, ? as name, ? as timezone",
                    [centre_id, load_centre(centre_id).name, str(load_centre(centre_id).timezone)])  # fmt: skip
     _make(db, 0, min(PER_DAY, calls))
     _insert(db, loading.TABLES)
@@ -195,9 +195,9 @@ def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
         numbered = f"select r.*, m.n + 1 as call_no from ({sql}) as r join made as m using (call_id)"
         by_turn = f"{numbered} order by m.n, r.turn_no"
         rows = {"turns": by_turn, "speech_acts": by_turn, "verdicts": numbered}.get(table, sql)
-        db.execute(f"insert into store.{table} by name select *{moment} from ({rows})")
+        db.execute(f"insert into core.{table} by name select *{moment} from ({rows})")
     db.execute(
-        """insert into store.calls by name
+        """insert into core.calls by name
            select c.*, coalesce(p.status, 'graded') as status, p.step as status_step, p.reason as status_reason, 'redacted' as text_kept,
                md5(c.call_id) as content_md5, timestamptz '2024-01-01 00:00:00+00' as loaded_at, m.n + 1 as call_no
            from staged_calls as c
@@ -206,18 +206,18 @@ def _insert(db: duckdb.DuckDBPyConnection, tables: dict[str, str]) -> None:
            order by m.n"""
     )
     db.execute(_JUDGED_BEFORE)
-    db.execute("insert into store.received select call_id, recording_sha256 from staged_calls")
-    db.execute("insert into store.unpublished select call_id from staged_calls")
+    db.execute("insert into core.received select call_id, recording_sha256 from staged_calls")
+    db.execute("insert into core.unpublished select call_id from staged_calls")
     db.execute("commit")
 
 
 # One call of four was judged by other rules before: the evaluation and one verdict of twelve were others.
 _JUDGED_BEFORE = """
-insert into store.past_evaluations by name
+insert into core.past_evaluations by name
 select *, 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as evaluated_at, timestamptz '2024-01-01 00:00:00+00' as replaced_at,
     'speech-1' as speech_model, 'rules-0' as scored_by
 from staged_evaluations where hash(call_id) % 4 = 0;
-insert into store.past_verdicts by name
+insert into core.past_verdicts by name
 select * replace (if(verdict = 'pass', 'fail', 'pass') as verdict), 'machine' as judge, timestamptz '2023-12-01 00:00:00+00' as judged_at,
     timestamptz '2024-01-01 00:00:00+00' as replaced_at, verdict as replaced_by
 from staged_verdicts
@@ -237,7 +237,7 @@ create temp table first_day as
 select n as like_n, call_id from made where status = 'graded' order by n;
 set variable repeated = (select list(like_n order by like_n) from first_day);
 create temp table turns_again as
-select f.like_n, t.* exclude (call_id, call_no) from first_day as f join store.turns as t using (call_id) order by f.like_n, t.turn_no;
+select f.like_n, t.* exclude (call_id, call_no) from first_day as f join core.turns as t using (call_id) order by f.like_n, t.turn_no;
 create temp table said_again as
 select s.lemma, f.like_n, s.turn_nos from lemmas as s join first_day as f using (call_id) order by s.lemma, f.like_n;
 """
@@ -251,11 +251,11 @@ def _say_again(db: duckdb.DuckDBPyConnection, first: int, last: int) -> None:
     )
     db.execute("begin")
     db.execute(
-        """insert into store.turns by name
+        """insert into core.turns by name
            select s.call_id, s.call_no, a.* exclude (like_n) from turns_again as a join speaking as s using (like_n)"""
     )
     db.execute(
-        """insert into made.said by name
+        """insert into intermediate.lemma_index by name
             select a.lemma, call_block(s.call_no) as block, list({'call_no': s.call_no, 'turn_nos': a.turn_nos} order by s.call_no) as calls
             from said_again as a join speaking as s using (like_n)
             group by a.lemma, block order by a.lemma, block"""

@@ -78,14 +78,14 @@ def faster_whisper_engine(options: dict[str, Any], *, batched: bool) -> Hear:
     shared = {"beam_size": options["beam_size"], "word_timestamps": True, "vad_filter": True}
     pipeline = BatchedInferencePipeline(model) if batched else None
 
-    def hear(path: Path, language: str) -> Words:
+    def recognise(path: Path, language: str) -> Words:
         if pipeline is not None:
             segments, _ = pipeline.transcribe(read_wav(path), language=language, batch_size=options["batch_size"], **shared)
         else:
             segments, _ = model.transcribe(read_wav(path), language=language, **shared)
         return [(word.start, word.end, word.word) for segment in segments for word in segment.words or ()]
 
-    return hear
+    return recognise
 
 
 def whisperx_engine(options: dict[str, Any], *, align: bool) -> Hear:
@@ -105,14 +105,14 @@ def whisperx_engine(options: dict[str, Any], *, align: bool) -> Hear:
     )  # fmt: skip
     aligners = _random_aligners(options["device"]) if align else None
 
-    def hear(path: Path, language: str) -> Words:
+    def recognise(path: Path, language: str) -> Words:
         samples = read_wav(path)
         result = pipeline.transcribe(samples, batch_size=options["batch_size"], language=language)
         if aligners is not None:
             whisperx.align(result["segments"], *aligners(language), samples, options["device"])
         return [(part["start"], part["end"], part["text"]) for part in result["segments"]]
 
-    return hear
+    return recognise
 
 
 def _random_aligners(device: str) -> Callable[[str], tuple[Any, dict[str, Any]]]:
@@ -151,13 +151,13 @@ PEERS: dict[str, Callable[[dict[str, Any]], Hear]] = {
 
 def peer(name: str, options: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """What answers a request with a peer: {"files": [{"key", "path", "language"}]} → {"stages", "heard"}."""
-    hear = PEERS[name](options)
+    recognise = PEERS[name](options)
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
         stages, heard = Stages(), {}
         for file in request["files"]:
             with stages.timed("transcribe"):
-                heard[file["key"]] = hear(Path(file["path"]), file["language"])
+                heard[file["key"]] = recognise(Path(file["path"]), file["language"])
         return {"stages": stages, "heard": heard}
 
     return answer

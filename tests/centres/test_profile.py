@@ -61,14 +61,14 @@ def test_the_centres_own_rules_stand_in_their_scorecards() -> None:
         ("[центр обслуживания, ", "[(центр обслуживания, ", ["line", "phrase"]),
     ],
 )
-def test_a_mistake_is_told_with_its_line_value_and_nearest_match(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
+def test_a_mistake_is_reported_with_its_line_value_and_nearest_match(tmp_path: Path, old: str, new: str, told: list[str]) -> None:
     with pytest.raises(MisconfiguredError) as error:
         read_centre(changed(tmp_path, old, new))
     for part in told:
         assert part in str(error.value)
 
 
-def test_several_mistakes_are_told_at_once_each_with_its_line(tmp_path: Path) -> None:
+def test_several_mistakes_are_reported_at_once_each_with_its_line(tmp_path: Path) -> None:
     path = changed(tmp_path, "max_hold_s: 90\ndead_air_s: 5", "max_hold_s: long\ndead_aire_s: 5\nrest: {abusive_calls: 0}")
     with pytest.raises(MisconfiguredError) as error:
         read_centre(path)

@@ -25,7 +25,7 @@ def test_models_shows_every_profile_with_licence_and_checksum(
 
 
 @pytest.mark.parametrize("command", ["check", "clips", "serve"])
-def test_a_warehouse_that_is_not_there_is_told_with_its_path(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warehouse_that_is_not_there_is_reported_with_its_path(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [command, "--warehouse", str(tmp_path / "none.duckdb"), *([str(tmp_path / "out")] if command == "clips" else [])]
     assert main(arguments) == 2
     assert "none" in capsys.readouterr().err
@@ -39,7 +39,7 @@ def test_a_wrong_setting_names_itself_and_what_is_allowed(
     assert "CALLGRADE_WORKERS" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["store.duckdb", "Made.duckdb"])
+@pytest.mark.parametrize("name", ["core.duckdb", "Intermediate.duckdb", "store.duckdb", "Made.duckdb"])
 def test_a_warehouse_is_not_named_as_its_own_schemas(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["grade", str(tmp_path), "--warehouse", str(tmp_path / name)]) == 2
     assert name in capsys.readouterr().err

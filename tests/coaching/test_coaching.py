@@ -61,7 +61,7 @@ def test_clips_are_cut_with_a_side_car_and_their_rows_reach_the_published_view(s
     assert all(row["masked"] and row["expires_at"] == row["evaluated_at"] + timedelta(days=settings.retention_days) for row in rows)
 
 
-def test_personal_data_is_beeped_and_the_rest_is_heard(settings: Settings, recordings: dict[str, Path]) -> None:
+def test_personal_data_is_beeped_and_the_rest_is_audible(settings: Settings, recordings: dict[str, Path]) -> None:
     beeped = 0
     for clip in cut_clips(settings, recordings):
         sound = audio.decode(settings.site / clip.path).tracks[0]
@@ -74,7 +74,7 @@ def test_personal_data_is_beeped_and_the_rest_is_heard(settings: Settings, recor
     assert beeped
 
 
-def test_what_is_said_is_beeped_over_the_whole_stretch(settings: Settings, recordings: dict[str, Path]) -> None:
+def test_spoken_data_is_beeped_over_the_whole_stretch(settings: Settings, recordings: dict[str, Path]) -> None:
     with open_published(settings) as published:
         planned = clip_extraction.plan(published, settings.retention_days, datetime(2026, 1, 1, tzinfo=UTC))
         personal = published.rows("select * from personal_data")

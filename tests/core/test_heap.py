@@ -33,7 +33,7 @@ libc.malloc_info(0, file), libc.fflush(ctypes.c_void_p(file))
 )
 @pytest.mark.parametrize(("first", "given", "most"), [("", {}, 9), ("from pipelines.core import heap; heap.share_one_heap()", {}, 1),
                                                       ("from pipelines.core import heap; heap.share_one_heap()", {"MALLOC_ARENA_MAX": "2"}, 2)])  # fmt: skip
-def test_threads_share_one_heap_unless_told_otherwise(first: str, given: dict[str, str], most: int) -> None:
+def test_threads_share_one_heap_unless_set_otherwise(first: str, given: dict[str, str], most: int) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | given
     child = subprocess.run([sys.executable, "-c", HEAPS.format(first=first)], env=environment, capture_output=True, text=True, check=True)
     heaps = child.stdout.count("<heap nr=")

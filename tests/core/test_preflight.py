@@ -27,7 +27,7 @@ def nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.usefixtures("nothing_is_read")
-def test_missing_models_are_told_before_a_recording_is_read(
+def test_missing_models_are_reported_before_a_recording_is_read(
     profile: str, tmp_path: Path, calls_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CALLGRADE_MODELS_DIR", str(tmp_path / "models"))
@@ -61,7 +61,7 @@ def test_other_commands_that_load_models_tell_it_first(
     assert "is not installed" in capsys.readouterr().err
 
 
-def test_a_changed_model_is_told_first(settings: Settings, tmp_path: Path) -> None:
+def test_a_changed_model_is_reported_first(settings: Settings, tmp_path: Path) -> None:
     models = tmp_path / "models"
     shutil.copytree(settings.models_dir, models, copy_function=os.symlink)
     target = models / registry.entry("offline", "embedding").files[0].target
@@ -71,7 +71,7 @@ def test_a_changed_model_is_told_first(settings: Settings, tmp_path: Path) -> No
         preflight.check(settings.with_(models_dir=models))
 
 
-def test_a_place_that_cannot_be_written_is_told_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_reported_with_what_to_do(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(MisconfiguredError, match=r"/file cannot be written .*--warehouse"):
         preflight.check(settings.with_(warehouse=tmp_path / "file" / "below" / "w.duckdb"))
@@ -83,7 +83,7 @@ def test_a_place_that_cannot_be_written_is_told_with_what_to_do(settings: Settin
         preflight.check(settings.with_(warehouse=tmp_path / "folder.duckdb"))
 
 
-def test_too_little_disk_space_is_told_with_how_much_is_needed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_with_how_much_is_needed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     preflight.check(settings)
     assert not settings.site.exists()  # a check leaves nothing behind
     monkeypatch.setattr(preflight, "LEAST_FREE_BYTES", 1 << 60)
@@ -91,7 +91,7 @@ def test_too_little_disk_space_is_told_with_how_much_is_needed(settings: Setting
         preflight.check(settings)
 
 
-def test_a_broken_profile_of_a_centre_is_told_before_a_recording_is_hashed(
+def test_an_invalid_centre_profile_is_reported_before_a_recording_is_hashed(
     tmp_path: Path, calls_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pipelines.intake import folder

@@ -145,7 +145,7 @@ def test_a_stored_reason_is_read_in_any_language_with_its_values(reason: Reason,
         ("of_file", {"file": "a.wav", "problem": {"name": "empty_file"}}),
     ],
 )
-def test_what_is_no_reason_of_this_version_is_shown_as_the_english_sentence(key: str, values: dict[str, object]) -> None:
+def test_a_reason_of_another_version_is_displayed_as_its_english_sentence(key: str, values: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         read_reason(key, values)
     assert wording("hu").rejected(key, json.dumps(values), "A newer version said so.") == "A newer version said so."
@@ -153,7 +153,7 @@ def test_what_is_no_reason_of_this_version_is_shown_as_the_english_sentence(key:
     assert all(wording(code).rejected(None, None, None) for code in LANGUAGES)
 
 
-def test_a_recording_that_was_rejected_is_told_in_the_readers_language(tmp_path: Path) -> None:
+def test_a_recording_that_was_rejected_is_reported_in_the_readers_language(tmp_path: Path) -> None:
     file = tmp_path / "call.wav"
     file.write_bytes(b"")
     with pytest.raises(BadRecordingError) as error:

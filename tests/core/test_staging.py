@@ -44,7 +44,7 @@ def test_a_batch_whose_calls_are_cut_short_says_what_to_do(batch: Batch) -> None
         batch.repair()
 
 
-def test_any_length_but_the_whole_is_told_as_cut_short(batch: Batch, tmp_path: Path) -> None:
+def test_any_length_but_the_whole_is_reported_as_truncated(batch: Batch, tmp_path: Path) -> None:
     content = batch.path("verdicts").read_bytes()
     file = tmp_path / "part.parquet"
     for length in range(0, len(content), 7):
@@ -55,7 +55,7 @@ def test_any_length_but_the_whole_is_told_as_cut_short(batch: Batch, tmp_path: P
     assert not staging.is_whole(tmp_path / "none.parquet")
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_file(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_the_old_file(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
     before = batch.read("calls")
 
     def full(_: int) -> None:

@@ -232,7 +232,7 @@ def test_a_run_that_is_killed_between_two_steps_goes_on_with_what_rests_on_the_f
     assert site.judge() == ["turns", "redact", "score"]
 
 
-def test_a_batch_of_an_older_version_is_masked_and_judged_again_and_not_heard_again(
+def test_a_batch_of_an_older_version_is_masked_and_judged_again_and_not_transcribed_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = Site(settings, monkeypatch, keeps_words=False)
@@ -259,7 +259,7 @@ def test_what_was_proven_of_the_packaged_profiles_holds_for_a_batch_of_one_of_th
     assert versions.changed(before, "turns", "offline", {"kyiv"}) == []
 
 
-def test_what_was_proven_is_said_of_the_present_files() -> None:
+def test_equal_products_are_declared_for_the_present_files() -> None:
     """Remove the pair of a step whose files changed: of these nothing is proven."""
     now = {
         step: versions.files_digest(versions.digests(step, "offline", centres=versions.CENTRES_OF_EQUIVALENT))

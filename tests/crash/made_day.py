@@ -79,18 +79,18 @@ def make_recordings(folder: Path, call_ids: Sequence[str], also_wrong: bool) -> 
     return folder
 
 
-def hear(settings: Settings, recordings: Path) -> list[Batch]:
+def stage_recordings(settings: Settings, recordings: Path) -> list[Batch]:
     """Stage what intake accepts from the folder, with what the slow steps would have written of it."""
     intake = read_folder(recordings)
     batches = flow.receive(intake.calls, intake.rejected, settings)
     for batch in batches:
-        write_heard(batch)
+        write_recognised(batch)
         for step in ("audio", "transcribe", "diarize"):
             batch.set_version(step, versions.digests(step, settings.profile))
     return batches
 
 
-def heard(call: Call) -> tuple[AudioFacts, list[Word], list[Segment]]:
+def recognised(call: Call) -> tuple[AudioFacts, list[Word], list[Segment]]:
     """What the slow steps would say of a call: one line after the other, each voice its own."""
     words: list[Word] = []
     spoken: list[Segment] = []
@@ -111,15 +111,15 @@ def heard(call: Call) -> tuple[AudioFacts, list[Word], list[Segment]]:
 def judge_once(call_id: str) -> None:
     """Judge a call and keep nothing: what the judges load is loaded then."""
     call = Call(call_id, "irkutsk", f"{call_id}.wav", "0" * 64, 1, None)
-    facts, words, segments = heard(call)
+    facts, words, segments = recognised(call)
     spoken, roles = turns_of_call(call, facts, words, segments)
     turns, personal = redact_turns(spoken, centre_id=call.centre_id)
     score_call(call, facts, turns, roles, (), personal)
 
 
-def write_heard(batch: Batch) -> None:
+def write_recognised(batch: Batch) -> None:
     """Leave in a staged batch what the slow steps would."""
-    made = [heard(call) for call in batch.calls()]
+    made = [recognised(call) for call in batch.calls()]
     for step in ("audio", "transcribe", "diarize"):
         batch.write_rejected(step, [])
     batch.write("audio", [facts for facts, _, _ in made])

@@ -30,7 +30,7 @@ from pipelines.reports import templating
 from pipelines.score import step as evaluate
 from pipelines.turns import step as turns
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading
-from tests.crash.made_day import SAID, hear, judge_once, make_recordings, write_heard
+from tests.crash.made_day import SAID, judge_once, make_recordings, stage_recordings, write_recognised
 
 EPOCH = "1772600000"  # a moment of March 2026: two runs are compared to the byte
 WAREHOUSE = "w.duckdb"
@@ -64,7 +64,7 @@ def _heard_before(batch: Batch, settings: Settings) -> None:
     """Stands in for the slow steps, of which nothing may be asked again but to write that there is nothing."""
     if {call.call_id for call in batch.calls()} - HEARS_AGAIN:
         raise AssertionError(f"The calls {[call.call_id for call in batch.calls()]} were heard before, and are to be heard again.")
-    write_heard(batch)
+    write_recognised(batch)
 
 
 JUDGED: dict[tuple[str, str, str], Any] = {}  # what was judged of a call in an undisturbed run: crashes cannot change it
@@ -130,7 +130,7 @@ def grade(recordings: Path, folder: Path) -> int:
 
 def _day_one(recordings: Path, folder: Path) -> None:
     make_recordings(recordings / "day1", ("d1-a", "d1-b"), also_wrong=True)
-    hear(settings_of(folder), recordings / "day1")
+    stage_recordings(settings_of(folder), recordings / "day1")
 
 
 def day_one_graded(recordings: Path, folder: Path) -> None:
@@ -141,7 +141,7 @@ def day_one_graded(recordings: Path, folder: Path) -> None:
 
 def _day_two(recordings: Path, folder: Path) -> None:
     make_recordings(recordings / "day2", ("d2-a",), also_wrong=True)
-    hear(settings_of(folder), recordings / "day2")
+    stage_recordings(settings_of(folder), recordings / "day2")
 
 
 def _new_rules(recordings: Path, folder: Path) -> int:

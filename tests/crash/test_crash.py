@@ -25,7 +25,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | one_thread, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def said_by(process: subprocess.Popen[str]) -> str:
+def output_of(process: subprocess.Popen[str]) -> str:
     """All that it printed, once it has ended well."""
     with process:
         said, _ = process.communicate(timeout=3600)
@@ -35,11 +35,11 @@ def said_by(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.slow
 def test_whatever_is_killed_comes_to_the_same_end() -> None:
-    said = [said_by(process) for process in [start("tests.crash", *arguments) for arguments in SLICES]]
+    said = [output_of(process) for process in [start("tests.crash", *arguments) for arguments in SLICES]]
     assert sum(int(re.findall(r"(\d+) disturbed", one)[-1]) for one in said) >= 12
     assert all(one.rstrip().endswith("0 wrong") for one in said)
 
 
 @pytest.mark.slow
 def test_twenty_readers_beside_a_loader_see_whole_states_only() -> None:
-    assert re.match(r"20 readers, \d+ readings, \d+ of 4 published states seen, 0 others", said_by(start("tests.crash.readers")))
+    assert re.match(r"20 readers, \d+ readings, \d+ of 4 published states seen, 0 others", output_of(start("tests.crash.readers")))

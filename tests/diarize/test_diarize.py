@@ -45,13 +45,13 @@ def test_on_stereo_each_track_is_one_speaker_and_no_model_is_asked() -> None:
     assert not rejected
 
 
-def test_where_the_diarizer_hears_nobody_all_speech_is_one_speakers(calls_folder: Path) -> None:
+def test_where_the_diarizer_finds_nobody_all_speech_is_one_speakers(calls_folder: Path) -> None:
     call = call_of(calls_folder / "audio" / "kyiv-uk-001.ogg")
     segments, _ = diarize.segments_of_calls([call], {"c": facts_with(1, Interval(0, 1, 3), Interval(0, 5, 6))}, HearsNobody)
     assert [(s.start_s, s.end_s, s.speaker) for s in segments["c"]] == [(1, 3, "A"), (5, 6, "A")]
 
 
-def test_a_recording_that_is_gone_is_rejected_and_the_others_are_heard(calls_folder: Path, tmp_path: Path) -> None:
+def test_a_recording_that_is_gone_is_rejected_and_the_others_are_transcribed(calls_folder: Path, tmp_path: Path) -> None:
     good = calls_folder / "audio" / "kyiv-uk-001.ogg"
     calls = [call_of(good, "a"), call_of(tmp_path / "gone.wav", "b"), call_of(good, "c")]
     facts = {call.call_id: facts_with(1, Interval(0, n, n + 1), call_id=call.call_id) for n, call in enumerate(calls)}
@@ -60,9 +60,9 @@ def test_a_recording_that_is_gone_is_rejected_and_the_others_are_heard(calls_fol
     assert {call_id: [s.start_s for s in own] for call_id, own in segments.items()} == {"a": [0], "c": [2]}
 
 
-def test_what_is_heard_in_hold_music_is_left_out() -> None:
-    heard = [SpokenStretch(1, 4, "A"), SpokenStretch(20, 30, "C")]
-    assert diarize.within(heard, [Interval(0, 0.5, 3.5)]) == heard[:1]
+def test_speech_in_hold_music_is_left_out() -> None:
+    stretches = [SpokenStretch(1, 4, "A"), SpokenStretch(20, 30, "C")]
+    assert diarize.within(stretches, [Interval(0, 0.5, 3.5)]) == stretches[:1]
 
 
 def voices_of(embeddings: voices.Embeddings) -> npt.NDArray[np.int_]:
@@ -113,7 +113,7 @@ def test_pieces_hold_one_speaker_each_and_are_not_longer_than_asked() -> None:
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=3, max_size=3), max_size=200), st.integers(1, 50))
-def test_the_stretches_of_all_speakers_cover_exactly_what_was_heard(frames: list[list[bool]], longest: int) -> None:
+def test_the_stretches_of_all_speakers_cover_exactly_the_detected_speech(frames: list[list[bool]], longest: int) -> None:
     active = np.array(frames, bool).reshape(-1, 3)
     pieces = voices.cut_pieces(active, longest)
     covered = np.zeros(len(active), bool)
@@ -153,30 +153,30 @@ def test_the_fast_voice_network_gives_each_row_what_it_gets_alone(settings: Sett
 
 
 @pytest.fixture(scope="session")
-def heard(calls_folder: Path) -> list[audio.Samples]:
+def samples(calls_folder: Path) -> list[audio.Samples]:
     """The first 16 s of four shipped calls, mixed to one channel where they have two."""
     paths = sorted((calls_folder / "audio").iterdir())[:4]
     return [audio.decode(path).tracks.mean(axis=0)[: 16 * audio.RATE_HZ] for path in paths]
 
 
 def test_the_result_does_not_depend_on_how_calls_are_grouped(
-    heard: list[audio.Samples], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    samples: list[audio.Samples], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = diarizer.get_diarizer("offline", settings.models_dir)
-    together = list(ours.diarize(heard))
+    together = list(ours.diarize(samples))
     assert all({s.speaker for s in stretches} == {"A", "B"} for stretches in together)
-    assert list(ours.diarize(heard[::-1]))[::-1] == together
+    assert list(ours.diarize(samples[::-1]))[::-1] == together
     monkeypatch.setattr(diarizer, "GROUP_S", 1.0)
-    assert list(ours.diarize(heard)) == together
+    assert list(ours.diarize(samples)) == together
 
 
-def test_sounds_that_hold_nothing_do_not_disturb_their_neighbours(heard: list[audio.Samples], settings: Settings) -> None:
+def test_sounds_that_hold_nothing_do_not_disturb_their_neighbours(samples: list[audio.Samples], settings: Settings) -> None:
     ours = diarizer.get_diarizer("offline", settings.models_dir)
     broken = np.full(5 * audio.RATE_HZ, np.nan, np.float32)
-    sounds = [heard[0][:100], np.zeros(0, np.float32), heard[1], np.zeros(12 * audio.RATE_HZ, np.float32), broken]
+    sounds = [samples[0][:100], np.zeros(0, np.float32), samples[1], np.zeros(12 * audio.RATE_HZ, np.float32), broken]
     found = list(ours.diarize(sounds))
     assert [bool(stretches) for stretches in found] == [False, False, True, False, False]
-    assert found[2] == next(iter(ours.diarize([heard[1]])))
+    assert found[2] == next(iter(ours.diarize([samples[1]])))
     assert list(ours.diarize([])) == []
 
 

@@ -16,7 +16,7 @@ from tests.intake.bad_input import CALLS, GRADED, BadFolder, make_bad_folder
 GOOD = [CALLS / "audio" / name for name in ("irkutsk-ru-003.ogg", "odesa-uk-009.mp3")]
 
 
-def heard(intake: Intake, folder: Path) -> tuple[list[str], dict[str, Rejection]]:
+def through_audio(intake: Intake, folder: Path) -> tuple[list[str], dict[str, Rejection]]:
     """Run intake's result through the audio step: the calls that go on, and what was rejected by id."""
     batch = Batch(folder / "batch")
     batch.write("calls", intake.calls)
@@ -52,7 +52,7 @@ def test_each_bad_thing_is_rejected_with_its_reason_and_the_good_go_on(tmp_path:
     made = make_bad_folder(tmp_path / "received", GOOD)
     assert sum(o.status != GRADED for o in made.expected.values()) >= 15
 
-    check(made, *heard(read_folder(made.path), tmp_path))
+    check(made, *through_audio(read_folder(made.path), tmp_path))
 
 
 @pytest.mark.parametrize(("encoding", "delimiter"), [("cp1251", ";"), ("utf-16", "\t")])

@@ -101,7 +101,7 @@ def test_a_broken_optional_value_costs_a_note_and_not_the_call(tmp_path: Path, v
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_encoding_and_delimiter_are_found_out_and_said(tmp_path: Path, encoding: str, said: str, text: str, delimiter: str) -> None:
+def test_encoding_and_delimiter_are_detected_and_reported(tmp_path: Path, encoding: str, said: str, text: str, delimiter: str) -> None:
     lines = [HEADER.split(","), ["c-1", "irkutsk", "x.wav", "2024-10-21 08:47", "", "", "", "", "", f'"{text}"']]
     content = "\r\n".join(delimiter.join(line) for line in lines)
 

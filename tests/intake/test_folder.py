@@ -240,7 +240,7 @@ def test_a_log_elsewhere_is_taken_with_the_folder_at_hand(tmp_path: Path) -> Non
         (lambda p: folder(p / "in", {}), "kyyiv", "did you mean kyiv"),
     ],
 )
-def test_a_wrong_folder_or_centre_is_told_with_what_to_do(tmp_path: Path, make: object, centre: str | None, words: str) -> None:
+def test_a_wrong_folder_or_centre_is_reported_with_what_to_do(tmp_path: Path, make: object, centre: str | None, words: str) -> None:
     with pytest.raises(MisconfiguredError, match=words):
         read_folder(make(tmp_path), centre=centre)  # type: ignore[operator]
 

@@ -113,7 +113,7 @@ def test_a_server_that_is_not_known_is_refused(server: tuple[str, Path, Path], t
     assert not list((tmp_path / "inbox").iterdir())
 
 
-def test_a_wrong_password_and_a_wrong_path_are_for_a_person_and_never_shown(server: tuple[str, Path, Path], tmp_path: Path) -> None:
+def test_a_wrong_password_and_a_wrong_path_are_for_a_person_and_never_displayed(server: tuple[str, Path, Path], tmp_path: Path) -> None:
     url, _, known = server
 
     for wrong in (url.replace("s%3Acret", "guess"), url + "/nowhere"):

@@ -68,7 +68,7 @@ def test_what_is_no_transcript_is_rejected_with_the_place_and_the_reason(tmp_pat
     assert words.lower() in reason_of(tmp_path / "c-1.json", content).lower()
 
 
-def test_a_reason_never_repeats_what_was_said(tmp_path: Path) -> None:
+def test_a_reason_never_repeats_spoken_words(tmp_path: Path) -> None:
     content = json.dumps({"turns": [CLIENT | {"text": "Карта 4111 1111 1111 1111", "start_s": "Иванова"}]}, ensure_ascii=False)
 
     reason = reason_of(tmp_path / "c-1.json", content.encode())

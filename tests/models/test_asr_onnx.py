@@ -203,7 +203,7 @@ def test_a_changed_file_is_never_loaded(tmp_path: Path) -> None:
         Onnx(entry, tmp_path)
 
 
-def test_what_onnx_asr_cannot_load_and_a_missing_device_are_told(tmp_path: Path) -> None:
+def test_what_onnx_asr_cannot_load_and_a_missing_device_are_reported(tmp_path: Path) -> None:
     entry = tiny(tmp_path, gigaam)
     values = {
         "engine": "onnx-asr",

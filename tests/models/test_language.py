@@ -79,7 +79,7 @@ def test_given_names() -> None:
     assert not any(is_first_name(w, c) for w, c in [("счет", "ru"), ("лічильник", "uk"), ("szám", "hu"), ("router", "en")])
 
 
-def test_a_wrong_language_file_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_language_file_is_reported_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "hu.yaml").write_text("acts: {greating: [jó napot]}", encoding="utf-8")
     monkeypatch.setattr(language, "FOLDER", tmp_path)
     load.cache_clear()

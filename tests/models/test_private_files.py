@@ -139,7 +139,7 @@ def left_open(settings: Settings) -> Settings:
     return settings
 
 
-def test_a_site_with_open_modes_is_tightened_by_the_next_run_and_said_so(left_open: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_site_with_open_modes_is_tightened_and_reported_by_the_next_run(left_open: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     number = len(too_open(left_open.site))
     main(["check", "--warehouse", str(left_open.warehouse)])
     assert too_open(left_open.site, left_open.warehouse) == {}

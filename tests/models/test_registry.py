@@ -12,7 +12,7 @@ from models import hub, installed, registry, weights
 from pipelines.core.choices import PROFILES
 
 
-def test_every_profile_names_a_model_for_hearing_and_telling_speakers_apart() -> None:
+def test_every_profile_names_a_model_for_recognition_and_diarization() -> None:
     assert set(registry.load_registry().profiles) == set(PROFILES)
     for profile in PROFILES:
         for job in ("asr", "segmentation", "embedding"):
@@ -45,7 +45,7 @@ def test_the_speech_version_is_stable_and_differs_between_profiles() -> None:
     assert registry.speech_version("offline") == versions["offline"]
 
 
-def test_an_unknown_profile_or_job_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_profile_or_job_is_reported_with_those_that_there_are() -> None:
     with pytest.raises(registry.UnknownModelError, match="offline, cpu, telephone, gpu"):
         registry.entry("fast", "asr")
     with pytest.raises(registry.UnknownModelError, match="asr"):
@@ -59,7 +59,7 @@ def test_the_description_names_each_model_its_licence_and_its_package(tmp_path: 
     assert "--profile offline" in installed.describe(tmp_path, "gpu")
 
 
-def test_missing_weights_are_told_with_the_command_that_brings_them(tmp_path: Path) -> None:
+def test_missing_weights_are_reported_with_the_command_that_brings_them(tmp_path: Path) -> None:
     with pytest.raises(registry.MissingWeightsError, match="make setup"):
         installed.weights(tmp_path, registry.entry("offline", "asr"))
     assert {row.state for row in installed.installed(tmp_path, "offline")} == {"missing"}
@@ -107,7 +107,7 @@ def test_a_profile_may_name_an_engine_for_each_language(tmp_path: Path, monkeypa
         assert expected in text
 
 
-def test_the_speech_version_knows_every_engine_and_which_language_it_hears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_speech_version_covers_every_engine_and_its_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     each = ({}, {"ru": "gigaam-v3-e2e-ctc"}, {"ru": "t-one"}, {"ru": "parakeet-tdt-0.6b-v3"}, {"hu": "parakeet-tdt-0.6b-v3"})
     versions = []
     for loaded in [profiles_with(tmp_path, {"default": "whisper-base", **own}) for own in each]:
@@ -136,7 +136,7 @@ def test_the_speech_version_knows_every_engine_and_which_language_it_hears(tmp_p
         ("whisper-base", {"translation": "campplus"}, r"profile mine, translation: unknown job; the jobs are asr"),
     ],
 )
-def test_what_a_profile_cannot_mean_is_told_with_its_place(tmp_path: Path, asr: object, jobs: dict[str, object], message: str) -> None:
+def test_what_a_profile_cannot_mean_is_reported_with_its_place(tmp_path: Path, asr: object, jobs: dict[str, object], message: str) -> None:
     with pytest.raises(registry.UnknownModelError, match=rf"registry\.yaml: {message}"):
         profiles_with(tmp_path, asr, **jobs)
 
@@ -158,7 +158,7 @@ class Hub:
 
 
 @pytest.fixture
-def made_hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
+def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     import huggingface_hub
 
     made = Hub({})
@@ -166,14 +166,14 @@ def made_hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
     return made
 
 
-def test_of_a_repository_with_many_sizes_only_the_named_files_are_fetched(tmp_path: Path, made_hub: Hub) -> None:
+def test_of_a_repository_with_many_sizes_only_the_named_files_are_fetched(tmp_path: Path, fake_hub: Hub) -> None:
     model = registry.load_registry().models["gigaam-v3-e2e-ctc"]
-    made_hub.content = {name: name.encode() for name in model.hub_files}
-    pinned = replace(model, sha256={name: hashlib.sha256(made_hub.content[name]).hexdigest() for name in model.sha256})
+    fake_hub.content = {name: name.encode() for name in model.hub_files}
+    pinned = replace(model, sha256={name: hashlib.sha256(fake_hub.content[name]).hexdigest() for name in model.sha256})
     assert hub.fetch(tmp_path, pinned, lambda _: None)
     folder = installed.weights(tmp_path, pinned)
     assert folder == hub.folder(tmp_path, pinned)
-    assert made_hub.asked == [["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]]
+    assert fake_hub.asked == [["v3_e2e_ctc.int8.onnx", "v3_e2e_ctc_vocab.txt", "config.json"]]
     (folder / "config.json").unlink()  # without it, another version's features would be used
     with pytest.raises(registry.MissingWeightsError, match=r"callgrade models --profile telephone --fetch"):
         installed.weights(tmp_path, pinned)
@@ -183,9 +183,9 @@ def test_of_a_repository_with_many_sizes_only_the_named_files_are_fetched(tmp_pa
         installed.weights(tmp_path, model)
 
 
-def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_once_changed(tmp_path: Path, made_hub: Hub) -> None:
-    made_hub.content = {"model.bin": b"weights", "config.json": b"{}", "nested/vocab.txt": b"a b"}
-    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in made_hub.content.items()}
+def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_once_changed(tmp_path: Path, fake_hub: Hub) -> None:
+    fake_hub.content = {"model.bin": b"weights", "config.json": b"{}", "nested/vocab.txt": b"a b"}
+    sha256 = {name: hashlib.sha256(content).hexdigest() for name, content in fake_hub.content.items()}
     model = replace(registry.load_registry().models["whisper-large-v3"], sha256={"model.bin": sha256["model.bin"]})
     said: list[str] = []
     hub.fetch(tmp_path, model, said.append)
@@ -208,13 +208,13 @@ def test_a_hub_file_without_a_published_sha256_is_recorded_at_first_and_refused_
 
 
 def test_weights_that_were_copied_here_are_not_loaded_before_they_are_recorded(
-    tmp_path: Path, made_hub: Hub, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fake_hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub
 
     model = replace(registry.load_registry().models["pyannote-community-1"], sha256={})
-    made_hub.content = {"config.yaml": b"pipeline: {}"}
-    made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
+    fake_hub.content = {"config.yaml": b"pipeline: {}"}
+    fake_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("no route"))
     with pytest.raises(registry.MissingWeightsError, match=r"never recorded.*--fetch"):
         installed.weights(tmp_path, model)
@@ -225,13 +225,13 @@ def test_weights_that_were_copied_here_are_not_loaded_before_they_are_recorded(
     assert installed.weights(tmp_path, model) == hub.folder(tmp_path, model)
 
 
-def test_an_interrupted_download_is_completed_before_anything_is_recorded(tmp_path: Path, made_hub: Hub) -> None:
+def test_an_interrupted_download_is_completed_before_anything_is_recorded(tmp_path: Path, fake_hub: Hub) -> None:
     model = replace(registry.load_registry().models["pyannote-community-1"], sha256={})
-    made_hub.content = {"config.yaml": b"pipeline: {}"}
-    made_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
-    made_hub.content["segmentation/model.bin"] = b"weights"
+    fake_hub.content = {"config.yaml": b"pipeline: {}"}
+    fake_hub.snapshot_download(str(model.hub_id), revision=str(model.revision), cache_dir=tmp_path / "hub", allow_patterns=None)
+    fake_hub.content["segmentation/model.bin"] = b"weights"
     hub.fetch(tmp_path, model, lambda _: None)
-    assert hub.recorded(tmp_path, model).keys() == made_hub.content.keys()
+    assert hub.recorded(tmp_path, model).keys() == fake_hub.content.keys()
 
 
 def packaged(folder: Path, name: str, file: str, content: bytes) -> Path:
@@ -277,7 +277,7 @@ def test_a_changed_file_is_never_loaded(tmp_path: Path, split_model: registry.We
         installed.weights(tmp_path, model)
 
 
-def test_a_package_without_the_file_is_told(tmp_path: Path, split_model: registry.WeightsFile) -> None:
+def test_a_package_without_the_file_is_reported(tmp_path: Path, split_model: registry.WeightsFile) -> None:
     wrong = registry.WeightsFile("m", split_model.sha256, (registry.PackageFile("one", "1.0", "data/other"),))
     with pytest.raises(registry.MissingWeightsError, match="has no file data/other"):
         weights.fetch_files(tmp_path / "models", [wrong], lambda _: None)

@@ -57,7 +57,7 @@ def test_missing_and_changed_weights_are_never_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "model.bin").exists()
 
 
-def test_fine_tuned_weights_that_are_not_the_pinned_ones_are_told(tmp_path: Path) -> None:
+def test_fine_tuned_weights_that_are_not_the_pinned_ones_are_reported(tmp_path: Path) -> None:
     assert checked() == WEIGHTS and WEIGHTS.stat().st_size < 60_000_000
     (tmp_path / WEIGHTS.name).write_bytes(WEIGHTS.read_bytes() + b" ")
     for path in (tmp_path / WEIGHTS.name, tmp_path / "nothing.safetensors"):

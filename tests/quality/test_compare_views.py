@@ -10,7 +10,7 @@ import pytest
 from pipelines.quality.compare_views import compare, main
 
 
-def made(path: Path, *rows: tuple[str, str, str]) -> Path:
+def write_verdicts(path: Path, *rows: tuple[str, str, str]) -> Path:
     with duckdb.connect(str(path)) as db:
         db.execute("create table verdicts (call_id varchar, verdict varchar, judged_at varchar)")
         db.executemany("insert into verdicts values (?, ?, ?)", list(rows))
@@ -19,9 +19,9 @@ def made(path: Path, *rows: tuple[str, str, str]) -> Path:
 
 
 def test_the_column_that_differs_is_named_and_moments_are_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = made(tmp_path / "a.duckdb", ("1", "pass", "monday"), ("2", "fail", "monday"))
-    same = made(tmp_path / "b.duckdb", ("2", "fail", "friday"), ("1", "pass", "friday"))
-    other = made(tmp_path / "c.duckdb", ("1", "pass", "monday"), ("2", "unsure", "monday"))
+    before = write_verdicts(tmp_path / "a.duckdb", ("1", "pass", "monday"), ("2", "fail", "monday"))
+    same = write_verdicts(tmp_path / "b.duckdb", ("2", "fail", "friday"), ("1", "pass", "friday"))
+    other = write_verdicts(tmp_path / "c.duckdb", ("1", "pass", "monday"), ("2", "unsure", "monday"))
     assert all(view.is_equal for view in compare(before, same)) and main([str(before), str(same)]) == 0
     found = {view.view: view for view in compare(before, other)}["results"]
     assert (found.rows, found.only_before, found.only_after, found.columns) == ((2, 2), 1, 1, ("verdict",))

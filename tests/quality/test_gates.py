@@ -139,7 +139,9 @@ def test_a_curve_counts_every_decision_once(made: list[Decision]) -> None:
         assert (point.accuracy is None) == (not kept)
 
 
-def test_a_folder_without_references_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_references_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "calls.csv").write_text("call_id,centre,recording\n", encoding="utf-8")
     monkeypatch.setattr("sys.argv", ["quality", str(tmp_path)])
     assert command.main() == 1

@@ -15,7 +15,7 @@ REFERENCE = [
 ]
 
 
-def heard(turn_no: int, role: Role, start_s: float, end_s: float, text: str) -> Turn:
+def recognised_turn(turn_no: int, role: Role, start_s: float, end_s: float, text: str) -> Turn:
     words = text.split()
     step_s = (end_s - start_s) / len(words)
     tokens = tuple(Token(w, start_s + n * step_s, start_s + (n + 1) * step_s, 0.9) for n, w in enumerate(words))
@@ -23,25 +23,34 @@ def heard(turn_no: int, role: Role, start_s: float, end_s: float, text: str) -> 
 
 
 def test_case_punctuation_and_yo_are_no_errors() -> None:
-    turns = [heard(1, "operator", 0, 2, "добрый день чем могу помочь"), heard(2, "client", 2, 5, "передать показания счетчика")]
+    turns = [
+        recognised_turn(1, "operator", 0, 2, "добрый день чем могу помочь"),
+        recognised_turn(2, "client", 2, 5, "передать показания счетчика"),
+    ]
     result = compare("c", "v", REFERENCE, turns)
     assert (result.words, result.word_error_ratio, result.role_right_ratio, result.role_given_ratio) == (8, 0.0, 1.0, 1.0)
 
 
 def test_wrong_words_and_swapped_roles_are_counted() -> None:
-    turns = [heard(1, "client", 0, 2, "добрый день чем могу помочь"), heard(2, "client", 2, 5, "передать названия счетчика")]
+    turns = [
+        recognised_turn(1, "client", 0, 2, "добрый день чем могу помочь"),
+        recognised_turn(2, "client", 2, 5, "передать названия счетчика"),
+    ]
     result = compare("c", "v", REFERENCE, turns)
     assert result.word_error_ratio == pytest.approx(1 / 8)
     assert result.role_right_ratio == pytest.approx(3 / 5)
 
 
 def test_an_unknown_role_lowers_what_was_given_and_not_what_is_right() -> None:
-    turns = [heard(1, "unknown", 0, 2, "добрый день чем могу помочь"), heard(2, "client", 2, 5, "передать показания счетчика")]
+    turns = [
+        recognised_turn(1, "unknown", 0, 2, "добрый день чем могу помочь"),
+        recognised_turn(2, "client", 2, 5, "передать показания счетчика"),
+    ]
     result = compare("c", "v", REFERENCE, turns)
     assert (result.role_right_ratio, result.role_given_ratio) == (1.0, 0.6)
 
 
-def test_a_call_where_nothing_was_heard_is_all_wrong() -> None:
+def test_a_call_without_recognised_words_has_only_errors() -> None:
     result = compare("c", "v", REFERENCE, [])
     assert (result.word_error_ratio, result.role_right_ratio, result.role_given_ratio) == (1.0, 0.0, 0.0)
 

@@ -63,7 +63,7 @@ def test_the_same_rules_change_nothing(published: Settings) -> None:
     assert "Nothing changes." in report(found)
 
 
-def test_a_poorer_rule_is_told_with_its_calls_operators_and_reasons(published: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poorer_rule_is_reported_with_its_calls_operators_and_reasons(published: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = {file: file.read_bytes() for file in published.stage.rglob("*.parquet")}
     before = warehouse.contents(published.warehouse)
     without("farewell", monkeypatch)

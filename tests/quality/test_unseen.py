@@ -35,5 +35,5 @@ def test_unseen_writers_are_judged_as_well_as_before(tmp_path: Path) -> None:
     [("45", "ru", True), ("сорок", "ru", True), ("двадцять", "uk", True), ("hetven,", "hu", True), ("seven", "en", True), ("один", "ru", False),
      ("egy", "hu", False), ("світло", "uk", False), ("hello", "en", False)],
 )  # fmt: skip
-def test_numbers_are_told_from_words(word: str, language: str, is_one: bool) -> None:
+def test_numbers_are_distinguished_from_words(word: str, language: str, is_one: bool) -> None:
     assert is_number(word, language) == is_one

@@ -100,7 +100,7 @@ def test_what_the_client_dictated_is_masked_when_the_operator_reads_it_back() ->
     assert texts[1:] == ["[ACCOUNT] [NAME]", "[NAME] счёт [ACCOUNT] верно?", "[NAME] оставайтесь на линии."]
 
 
-def test_a_number_said_in_pieces_over_several_turns_is_masked_whole() -> None:
+def test_a_number_spoken_in_pieces_over_several_turns_is_masked_whole() -> None:
     texts = masked(
         ("operator", "Диктуйте номер договора."),
         ("client", "Пятьсот двенадцать."),

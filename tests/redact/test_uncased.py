@@ -44,7 +44,7 @@ def bare(text: str) -> str:
     return re.sub(r"[,.:!?]", "", text).lower()
 
 
-def shown(language: str, *lines: Line) -> list[str]:
+def masked_texts(language: str, *lines: Line) -> list[str]:
     return [turn.text for turn in redact_turns(dialogue(*((who, bare(text)) for who, text in lines), language=language))[0]]
 
 
@@ -56,11 +56,11 @@ def readable(texts: list[str], said: str) -> bool:
 
 @pytest.mark.parametrize("language", sorted(NAMES))
 @pytest.mark.parametrize("kind", ["name", "address"])
-def test_what_was_asked_for_or_told_is_masked_in_lower_case(language: str, kind: str) -> None:
+def test_requested_or_given_data_is_masked_in_lower_case(language: str, kind: str) -> None:
     kept = []
     for said in (NAMES if kind == "name" else ADDRESSES)[language]:
-        asked = shown(language, ("operator", ASKED[language][kind]), ("client", said))
-        told = shown(language, ("operator", HELLO[language]), ("client", TOLD[language][kind].format(said)))
+        asked = masked_texts(language, ("operator", ASKED[language][kind]), ("client", said))
+        told = masked_texts(language, ("operator", HELLO[language]), ("client", TOLD[language][kind].format(said)))
         kept += [texts for texts in (asked, told) if readable(texts, said)]
     assert not kept
 
@@ -81,11 +81,11 @@ def test_what_was_asked_for_or_told_is_masked_in_lower_case(language: str, kind:
     ],
 )
 def test_companies_and_plain_talk_stay_in_lower_case(language: str, text: str) -> None:
-    assert shown(language, ("operator", HELLO[language]), ("client", text))[1] == bare(text)
+    assert masked_texts(language, ("operator", HELLO[language]), ("client", text))[1] == bare(text)
 
 
 def test_an_operator_who_gives_his_own_name_asks_nobody_for_his() -> None:
-    texts = shown(
+    texts = masked_texts(
         "en", ("operator", "Kredo Telecom, my name is Anna, how can I help?"), ("client", "Hello Anna, will you mark my bill as paid?")
     )
     assert texts == ["kredo telecom my name is anna how can i help", "hello anna will you mark my bill as paid"]
@@ -114,5 +114,5 @@ def test_numbers_are_masked_in_lower_case(language: str) -> None:
         "en": "Your account number, please?",
     }
     for lead, digits in product(("", "да ", "igen ", "yes "), ("44 18 06 92", "4418 0692", "44180692")):
-        texts = shown(language, ("operator", asks[language]), ("client", f"{lead}{digits}"))
+        texts = masked_texts(language, ("operator", asks[language]), ("client", f"{lead}{digits}"))
         assert "[ACCOUNT]" in texts[1] and not re.search(r"\d", texts[1]), texts

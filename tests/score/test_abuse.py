@@ -15,7 +15,7 @@ from pipelines.score.abuse import abuse_in_turn, find_abuse
 SHARED_TEXT = Path(__file__).resolve().parents[3] / "shared" / "data" / "text"
 
 
-def said(text: str, language: str = "ru", role: Role = "client", turn_no: int = 1) -> Turn:
+def turn_of(text: str, language: str = "ru", role: Role = "client", turn_no: int = 1) -> Turn:
     """A turn of half a second a word."""
     tokens = tuple(Token(word, i * 0.5, i * 0.5 + 0.4, 0.9) for i, word in enumerate(text.split()))
     end_s = tokens[-1].end_s if tokens else 0.0
@@ -24,12 +24,12 @@ def said(text: str, language: str = "ru", role: Role = "client", turn_no: int = 
 
 def severities(text: str, language: str = "ru", role: Role = "client") -> set[str | None]:
     """The severities found in a turn."""
-    return {f.severity for f in abuse_in_turn(said(text, language, role))}
+    return {f.severity for f in abuse_in_turn(turn_of(text, language, role))}
 
 
 def only(text: str, language: str = "ru", role: Role = "client") -> Finding:
     """The only finding of a turn."""
-    found = abuse_in_turn(said(text, language, role))
+    found = abuse_in_turn(turn_of(text, language, role))
     assert len(found) == 1, found
     return found[0]
 
@@ -96,7 +96,7 @@ HARMLESS = {
 
 @pytest.mark.parametrize(("language", "text"), [(code, text) for code, texts in HARMLESS.items() for text in texts])
 def test_look_alikes_quotes_and_mild_words_are_no_abuse(language: str, text: str) -> None:
-    assert abuse_in_turn(said(text, language)) == []
+    assert abuse_in_turn(turn_of(text, language)) == []
 
 
 ABUSIVE = [
@@ -159,7 +159,7 @@ def test_an_operator_who_insults_has_the_client_as_target() -> None:
 
 def test_an_operator_who_helps_is_never_taken_for_abusive() -> None:
     for text in ("Застрахуйте оборудование, если хотите.", "Прошу без оскорблений, иначе я завершу разговор.", "Минуточку, я посмотрю."):
-        assert abuse_in_turn(said(text, role="operator")) == []
+        assert abuse_in_turn(turn_of(text, role="operator")) == []
 
 
 def test_evidence_is_the_words_that_did_it_with_their_times() -> None:
@@ -169,12 +169,12 @@ def test_evidence_is_the_words_that_did_it_with_their_times() -> None:
 
 
 def test_one_finding_a_turn_and_severity() -> None:
-    found = abuse_in_turn(said("Ты идиот, дебил, урод! Пошёл ты на хер, сука, иди на хуй!"))
+    found = abuse_in_turn(turn_of("Ты идиот, дебил, урод! Пошёл ты на хер, сука, иди на хуй!"))
     assert len(found) == len({f.severity for f in found}) == 2
 
 
 def test_what_the_recogniser_half_guessed_is_less_sure() -> None:
-    sure = said("Ты идиот!")
+    sure = turn_of("Ты идиот!")
     doubtful = Turn(*(getattr(sure, n) for n in ("call_id", "turn_no", "track", "speaker", "role", "role_confidence", "start_s", "end_s")),
                     tuple(Token(t.text, t.start_s, t.end_s, 0.2) for t in sure.tokens),
                     *(getattr(sure, n) for n in ("language", "asr_confidence", "voice_level_db", "raised_voice", "overlap_s", "interrupts")))  # fmt: skip
@@ -182,18 +182,18 @@ def test_what_the_recogniser_half_guessed_is_less_sure() -> None:
 
 
 def test_masked_personal_data_and_silence_are_no_words() -> None:
-    assert find_abuse([said("[NAME] [ACCOUNT]"), said("")], None) == []
+    assert find_abuse([turn_of("[NAME] [ACCOUNT]"), turn_of("")], None) == []
 
 
 def test_a_language_without_a_lexicon_is_still_graded() -> None:
-    assert abuse_in_turn(said("Guten Tag, mein Internet geht nicht.", "de")) == []
+    assert abuse_in_turn(turn_of("Guten Tag, mein Internet geht nicht.", "de")) == []
 
 
 def test_the_shipped_calls_have_their_abuse_found_and_little_else(calls_folder: Path) -> None:
     hits = misses = false = 0
     for path in sorted((calls_folder / "reference").glob("*.json")):
         for number, turn in enumerate(json.loads(path.read_text(encoding="utf-8"))["turns"], 1):
-            found = abuse_in_turn(said(turn["text"], turn["lang"], turn["role"], number))
+            found = abuse_in_turn(turn_of(turn["text"], turn["lang"], turn["role"], number))
             is_abusive = bool(turn["abuse"]) or "operator_abuse" in turn["marks"]
             hits += is_abusive and bool(found)
             misses += is_abusive and not found
@@ -209,7 +209,7 @@ def test_thousands_of_neutral_sentences_hardly_ever_fire() -> None:
     with (SHARED_TEXT / "asr_text/uk_cv10_testset_labels/labels_absolute.csv").open(encoding="utf-8") as file:
         ukrainian = [row["text"] for row in csv.DictReader(file)]
     for language, texts in (("en", english), ("uk", ukrainian)):
-        fired = [text for text in texts if abuse_in_turn(said(text, language))]
+        fired = [text for text in texts if abuse_in_turn(turn_of(text, language))]
         assert len(fired) / len(texts) < 0.004, fired[:20]
 
 
@@ -235,15 +235,15 @@ def test_a_word_that_merely_ends_like_a_pronoun_is_no_insult(language: str, text
 
 
 def test_an_operator_is_never_accused_by_a_misheard_word() -> None:
-    assert abuse_in_turn(said("Сами вы идеот.", role="operator")) == []
+    assert abuse_in_turn(turn_of("Сами вы идеот.", role="operator")) == []
 
 
 @pytest.mark.parametrize(("pause_s", "tracks", "role"), [(0.0, 1, "unknown"), (0.5, 1, "operator"), (0.0, 2, "operator")])
 def test_words_torn_from_the_next_voice_of_a_mono_call_accuse_no_operator(pause_s: float, tracks: int, role: str) -> None:
-    operator = replace(said("Сейчас всё заблокируем. Идиот!", role="operator"), speaker="A")
+    operator = replace(turn_of("Сейчас всё заблокируем. Идиот!", role="operator"), speaker="A")
     end_s = operator.end_s
     client = replace(
-        said("Какой же вор, прямо из рук вытащил.", turn_no=2),
+        turn_of("Какой же вор, прямо из рук вытащил.", turn_no=2),
         speaker="B",
         track=tracks - 1,
         start_s=end_s + pause_s,
@@ -259,8 +259,8 @@ def test_words_torn_from_the_next_voice_of_a_mono_call_accuse_no_operator(pause_
     [("ru", "Утащил велосипед, вот мерзавец какой, прямо со двора."), ("uk", "Забрав гаманець, ось негідник який, просто в метро.")],
 )
 def test_what_a_scoundrel_somebody_else_is_accuses_nobody_in_the_call(language: str, text: str) -> None:
-    assert {f.target for f in abuse_in_turn(said(text, language))} <= {"other"}
-    assert {f.target for f in abuse_in_turn(said(text.replace("вот ", "вы ").replace("ось ", "ви "), language))} == {"operator"}
+    assert {f.target for f in abuse_in_turn(turn_of(text, language))} <= {"other"}
+    assert {f.target for f in abuse_in_turn(turn_of(text.replace("вот ", "вы ").replace("ось ", "ви "), language))} == {"operator"}
 
 
 @pytest.mark.parametrize(
@@ -272,11 +272,11 @@ def test_what_a_scoundrel_somebody_else_is_accuses_nobody_in_the_call(language: 
 )
 def test_thanks_in_the_same_breath_do_not_make_it_the_operator(language: str, text: str) -> None:
     """Recognition often writes a whole answer as one sentence."""
-    assert {f.target for f in abuse_in_turn(said(text, language))} <= {"other"}
+    assert {f.target for f in abuse_in_turn(turn_of(text, language))} <= {"other"}
 
 
 def test_an_operator_is_not_accused_by_a_word_that_recognition_was_unsure_of() -> None:
-    clear = replace(said("Ну вы и дура.", turn_no=2), role="operator")
+    clear = replace(turn_of("Ну вы и дура.", turn_no=2), role="operator")
     tokens = tuple(replace(token, probability=0.5 if "дура" in token.text else 0.95) for token in clear.tokens)
     (sure,), (unsure,) = find_abuse([clear]), find_abuse([replace(clear, tokens=tokens)])
     assert sure.confidence > 0.6 > unsure.confidence
@@ -287,9 +287,9 @@ def test_an_operator_is_not_accused_by_a_word_that_recognition_was_unsure_of() -
 @pytest.mark.parametrize(
     ("believed", "accused"), [((0.9, 0.9, 0.9, 0.9, 0.3, 0.2, 0.8), False), ((0.9, 0.9, 0.9, 0.9, 0.7, 0.3, 0.8), True)]
 )
-def test_a_word_among_words_that_were_hardly_heard_accuses_no_operator(believed: tuple[float, ...], accused: bool) -> None:
+def test_a_word_among_hardly_recognised_words_accuses_no_operator(believed: tuple[float, ...], accused: bool) -> None:
     """What stands at the end of a misheard name of a company is a piece of that name."""
-    clear = replace(said("Thank you for calling Hotel, a con.", "en"), role="operator")
+    clear = replace(turn_of("Thank you for calling Hotel, a con.", "en"), role="operator")
     tokens = tuple(replace(token, probability=p) for token, p in zip(clear.tokens, believed, strict=True))
     (found,) = find_abuse([replace(clear, tokens=tokens)])
     assert (found.confidence >= 0.6) == accused
@@ -327,4 +327,4 @@ def test_threats_and_insults_without_a_bad_word_are_known(text: str, language: s
     ],
 )
 def test_hungarian_words_of_looking_for_something_threaten_nobody(text: str) -> None:
-    assert abuse_in_turn(said(text, "hu")) == []
+    assert abuse_in_turn(turn_of(text, "hu")) == []

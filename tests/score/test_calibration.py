@@ -70,7 +70,7 @@ def test_the_shipped_limits_know_every_language_and_ask_more_of_a_fail() -> None
         ("wishes: 3", "'wishes' is not known"),
     ],
 )
-def test_a_limit_that_is_written_wrongly_is_told_with_its_line(tmp_path: Path, line: str, says: str) -> None:
+def test_a_limit_that_is_written_wrongly_is_reported_with_its_line(tmp_path: Path, line: str, says: str) -> None:
     file = tmp_path / "thresholds.yaml"
     file.write_text(f'version: "1"\n{line}\n', encoding="utf-8")
     with pytest.raises(MisconfiguredError, match=says) as error:

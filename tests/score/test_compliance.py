@@ -76,7 +76,7 @@ def test_a_fail_by_absence_shows_what_was_searched() -> None:
 
 
 @pytest.mark.parametrize("how", [{"heard": 0.3}, {"role_confidence": 0.4}])
-def test_what_was_badly_heard_or_ascribed_is_never_failed(how: dict[str, float]) -> None:
+def test_words_badly_recognised_or_ascribed_are_never_failed(how: dict[str, float]) -> None:
     turns = turns_of(("operator", "Мгм слушаю."), ("client", "Что-то со счётом."), ("operator", "Ну вот так вот."), **how)
     assert not [v for v in verdicts("irkutsk", turns).values() if v.verdict == "fail"]
 
@@ -95,7 +95,7 @@ def test_account_information_before_the_question_fails_with_its_quote() -> None:
     assert got.verdict == "fail" and "задолженность" in (got.quote or "")
 
 
-def test_nobody_is_failed_for_not_asking_when_nothing_was_told() -> None:
+def test_nobody_is_failed_for_not_asking_when_no_information_was_given() -> None:
     turns = turns_of(GOOD[0], ("client", "До скольки вы работаете?"), ("operator", "Офис работает с восьми до пяти."), GOOD[-1])
     assert verdicts("irkutsk", turns)["client_identified"].verdict == "na"
 

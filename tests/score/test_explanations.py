@@ -62,7 +62,7 @@ def test_a_reason_reads_as_a_sentence_with_names_for_its_values() -> None:
     assert "1 з 2" in wording("uk").explain(why("too_few_warnings", given=1, needed=2).as_json)
 
 
-def test_words_of_a_person_and_reasons_of_another_version_are_shown_as_they_were_written() -> None:
+def test_words_of_a_person_and_reasons_of_another_version_are_displayed_as_written() -> None:
     w = wording("hu")
     assert w.explain(None, "Meghallgattam.") == "Meghallgattam."
     assert w.explain("{}", "Meghallgattam.") == "Meghallgattam."

@@ -158,7 +158,7 @@ def test_a_warning_without_clear_abuse_is_believed_but_never_accuses() -> None:
         ("answer calm warn", "client"),
     ],
 )
-def test_a_warning_alone_tells_no_story_of_a_client_who_was_hardly_heard(story: str, party: str) -> None:
+def test_a_warning_alone_decides_nothing_about_a_client_whose_words_were_hardly_recognised(story: str, party: str) -> None:
     assert judged(story, party).outcome != "cannot_tell"
     found = judged(story, party, client_heard=0.4)
     assert found.outcome == "cannot_tell" and "recognised" in found.explanation
@@ -176,13 +176,13 @@ def test_a_warning_alone_tells_no_story_of_a_client_who_was_hardly_heard(story: 
         ("answer abuse answer calm answer bye", "client"),
     ],
 )
-def test_nobody_is_blamed_for_a_warning_that_may_be_among_words_that_were_hardly_heard(story: str, party: str) -> None:
+def test_nobody_is_blamed_for_a_warning_that_may_be_among_hardly_recognised_words(story: str, party: str) -> None:
     assert judged(story, party).outcome in {*ACCUSING, "tolerated"}
     found = judged(story, party, operator_heard=0.4)
     assert found.outcome == "cannot_tell" and "operator's words" in found.explanation
 
 
-def test_a_calm_end_is_not_said_of_a_client_who_was_hardly_heard() -> None:
+def test_a_calm_end_is_not_claimed_of_a_client_whose_words_were_hardly_recognised() -> None:
     assert judged("answer abuse warn calm answer calm bye", client_heard=0.4).outcome == "cannot_tell"
 
 
@@ -227,7 +227,7 @@ def test_a_centre_may_count_only_some_severities() -> None:
     assert judged("answer abuse", "operator", {"severities": ["threat"]}, severity="profanity").outcome == "not_needed"
 
 
-def test_a_wrong_setting_is_told_with_what_is_allowed() -> None:
+def test_a_wrong_setting_is_reported_with_what_is_allowed() -> None:
     with pytest.raises(MisconfiguredError, match=r"severities has 'shouting'; allowed: profanity"):
         ProcedureRule.of({"severities": ["shouting"]})
     with pytest.raises(MisconfiguredError, match="'warning' is not a setting"):
@@ -335,7 +335,7 @@ def test_the_order_of_findings_and_acts_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(("heard", "outcome"), [(0.9, "not_needed"), (0.5, "cannot_tell")])
-def test_that_nobody_was_abusive_is_said_only_of_a_call_that_was_heard(heard: float, outcome: str) -> None:
+def test_that_nobody_was_abusive_is_claimed_only_of_a_recognised_call(heard: float, outcome: str) -> None:
     turns = turns_of(("operator", "Добрый день."), ("client", "Здравствуйте, свет мигает."), ("operator", "До свидания."), heard=heard)
     found = judge_procedure(call_of("irkutsk", disconnect_party="operator"), turns, [], [])
     assert found.outcome == outcome

@@ -70,7 +70,7 @@ def test_thanks_for_waiting_are_no_request_to_wait() -> None:
     assert did[3, "hold_thanks"] == "Спасибо, что подождали." and (3, "hold_ask") not in did
 
 
-def test_every_act_that_is_looked_for_can_be_told_or_blames() -> None:
+def test_every_act_that_is_looked_for_can_be_reported_or_blames() -> None:
     assert {name for code in LANGUAGES for name in load(code).acts} - set(SPEECH_ACTS) == {"forbidden", "discloses"}
 
 

@@ -71,7 +71,7 @@ def test_a_wrong_file_is_named(tmp_path: Path, turn: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_personal_data_is_marked_at_every_place_where_it_is_said(tmp_path: Path) -> None:
+def test_personal_data_is_marked_at_every_place_where_it_is_spoken(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     turn = '{who: client, text: "Анна, да, Анна.", pii: [{kind: name, text: Анна}]}'
     path.write_text(f"id: x\nwriter: 1\ncentre: c\nlanguage: ru\ntopic: t\nclient_type: rude\nturns:\n- {turn}\n", encoding="utf-8")

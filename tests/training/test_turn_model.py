@@ -48,14 +48,14 @@ def test_damage_never_parts_words_from_their_labels(seed: int) -> None:
             assert len(misread) == len(kept)
 
 
-def test_what_recognition_does_is_learned_from_what_was_said_and_recognised() -> None:
+def test_recognition_errors_are_learned_from_spoken_and_recognised_words() -> None:
     habits = habits_of([("добрый день это анна слушаю вас", "добрый день эта анна вас"), ("я слушаю вас тут", "яслушаю вас тут")])
 
     assert (habits["words"], habits["lost"], habits["joined"]) == (10, 0.333, 0.333)
     assert habits["edits"] == [1, 0, 0, 0]
 
 
-def test_noise_takes_as_many_words_as_it_is_told_to() -> None:
+def test_noise_takes_as_many_words_as_requested() -> None:
     words = ["слово"] * 2000
     spoilt, _ = misheard(words, [""] * len(words), "ru", 0.2, random.Random(1))
     assert 0.1 < sum(word != "слово" for word in spoilt) / len(words) < 0.25

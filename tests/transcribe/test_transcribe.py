@@ -46,12 +46,12 @@ class Recogniser:
         return [self.likely.pop(0) for _ in sounds]
 
     def transcribe_chunks(self, sounds: Sequence[engine.Chunk]) -> list[dict[str, engine.ChunkTranscript]]:
-        def heard(c: engine.Chunk) -> engine.ChunkTranscript:
+        def recognised(c: engine.Chunk) -> engine.ChunkTranscript:
             return engine.ChunkTranscript(
                 tuple(engine.ChunkWord(s + 0.1, s + 0.9, f"w{s}", 0.9) for s in range(len(c.samples) // RATE)), -0.2, 0.1
             )
 
-        return [{language: heard(c) for language in c.languages} for c in sounds]
+        return [{language: recognised(c) for language in c.languages} for c in sounds]
 
 
 speech = st.lists(st.tuples(st.floats(0.1, 20), st.floats(0.1, 40)), max_size=12).map(
@@ -118,7 +118,7 @@ def test_subtitle_credits_are_never_words_and_are_recorded(credits: str) -> None
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "спасибо за звонок до свидания",
         "дякую за очікування",
@@ -128,8 +128,8 @@ def test_subtitle_credits_are_never_words_and_are_recorded(credits: str) -> None
         "продолжение ремонта следует ждать завтра",
     ],
 )
-def test_what_people_really_say_is_kept(said: str) -> None:
-    assert kept(said) == said
+def test_spoken_words_are_not_removed(text: str) -> None:
+    assert kept(text) == text
 
 
 def test_a_loop_is_cut_after_its_second_time() -> None:
@@ -155,10 +155,10 @@ def test_a_stretch_in_which_no_word_is_believed_is_left_out_and_recorded() -> No
     def word(start_s: float, text: str, probability: float) -> Word:
         return Word("c", 0, start_s, start_s + 0.5, text, probability, "ru")
 
-    said = [word(0, "слышно", 0.9), word(1, "вас", 0.3)]
+    words = [word(0, "слышно", 0.9), word(1, "вас", 0.3)]
     tone = [word(5, "Бип", 0.2), word(6, "бип", 0.95), word(7, "бип", 0.97)]
-    left, stretches = hallucinations.keep_said(said + tone, pieces=[(0, 2), (5, 8)])
-    assert left == said
+    left, stretches = hallucinations.keep_said(words + tone, pieces=[(0, 2), (5, 8)])
+    assert left == words
     assert stretches == [(tone, "unsure")]
 
 
@@ -178,7 +178,7 @@ def test_a_mixed_chunk_is_split_and_a_doubtful_stretch_stays_in_the_calls_langua
     assert [([p.start_s for p in chunk.pieces], languages) for chunk, languages in packed] == [([1, 13], ("ru",)), ([7], ("en",))]
 
 
-def test_languages_that_sound_alike_are_told_by_the_words() -> None:
+def test_languages_that_sound_alike_are_identified_by_the_words() -> None:
     """A Russian client of a Ukrainian centre, with a Ukrainian's voice: the detector says Ukrainian, the words say Russian."""
     tracks = np.zeros((1, 40 * RATE), np.float32)
     recogniser = Recogniser({"uk": 0.95, "ru": 0.04, "en": 0.01})
@@ -187,24 +187,24 @@ def test_languages_that_sound_alike_are_told_by_the_words() -> None:
     )[0]
     assert [languages for _, languages in packed] == [("uk", "ru")]
 
-    def said(language: str, *belief: float) -> list[Word]:
+    def words_in(language: str, *belief: float) -> list[Word]:
         return [
             Word("c", 0, p / 2, p / 2 + 0.4, language, belief[0] if p < 12 else belief[1], language)
             for p in range(2, 24)
             if p not in (12, 13)
         ]
 
-    chosen = language_id.choose([packed[0][0]], [{"uk": said("uk", 0.9, 0.4), "ru": said("ru", 0.4, 0.9)}])
+    chosen = language_id.choose([packed[0][0]], [{"uk": words_in("uk", 0.9, 0.4), "ru": words_in("ru", 0.4, 0.9)}])
     assert [w.language for w in chosen[0]] == ["uk"] * 10 + ["ru"] * 10
 
 
 def test_speech_without_words_is_found_again() -> None:
     chunk = chunks.pack(np.zeros(30 * RATE, np.float32), 0, [Interval(0, 1, 11), Interval(0, 12, 13)], 28.0)[0]
-    heard = [Word("c", 0, s, s + 0.9, "слово", 0.9, "ru") for s in (1.0, 2.0, 3.0)]
-    gaps = chunks.uncovered(chunk, heard, [])
+    words = [Word("c", 0, s, s + 0.9, "слово", 0.9, "ru") for s in (1.0, 2.0, 3.0)]
+    gaps = chunks.uncovered(chunk, words, [])
     assert [(g.start_s, g.end_s) for g in gaps] == [(pytest.approx(4.25), 11)]
     nothing_said = Finding("c", "dropped_speech", "unknown", None, 4.0, 11.0, None)
-    assert chunks.uncovered(chunk, heard, [nothing_said]) == []
+    assert chunks.uncovered(chunk, words, [nothing_said]) == []
 
 
 def plain(text: str) -> list[str]:
@@ -226,8 +226,8 @@ def test_a_call_becomes_words_with_times(calls_folder: Path, settings: Settings)
     one = listening(calls_folder, "kredo-en-002")
     transcribe.listen([one], loading.get_recogniser("offline", settings.models_dir))
     assert {w.language for w in one.words} == {"en"}
-    said = plain(" ".join(t["text"] for t in reference["turns"]))
-    assert jiwer.wer(" ".join(said), " ".join(plain(" ".join(w.text for w in one.words)))) < 0.3
+    expected = plain(" ".join(t["text"] for t in reference["turns"]))
+    assert jiwer.wer(" ".join(expected), " ".join(plain(" ".join(w.text for w in one.words)))) < 0.3
     for word in one.words:
         assert 0 < word.probability <= 1
         assert any(t["start_s"] - 0.5 <= word.start_s and word.end_s <= t["end_s"] + 0.5 for t in reference["turns"])
@@ -235,7 +235,7 @@ def test_a_call_becomes_words_with_times(calls_folder: Path, settings: Settings)
 
 
 @pytest.mark.slow
-def test_words_do_not_depend_on_which_calls_are_heard_together(calls_folder: Path, settings: Settings) -> None:
+def test_words_do_not_depend_on_which_calls_are_transcribed_together(calls_folder: Path, settings: Settings) -> None:
     """The first half minute of calls of one, two and three possible languages: in one group, in another order, and each by itself."""
     recogniser = loading.get_recogniser("offline", settings.models_dir)
     together = [listening(calls_folder, name) for name in ("kredo-en-002", "kyiv-uk-001", "irkutsk-ru-003", "motiv-hu-003")]
@@ -272,7 +272,7 @@ def test_one_bad_call_does_not_spoil_its_group(
     assert [row.call_id for row in batch.rejected()] == ["c1"]
 
 
-def test_the_engine_is_told_the_names_of_the_centre_in_each_language(calls_folder: Path) -> None:
+def test_the_engine_gets_the_names_of_the_centre_in_each_language(calls_folder: Path) -> None:
     one = listening(calls_folder, "kyiv-uk-001")
     recogniser = Recogniser()
     recogniser.language_probabilities = lambda sounds, languages: [{language: 1 / len(languages) for language in languages} for _ in sounds]  # type: ignore[method-assign]

@@ -98,7 +98,7 @@ def test_no_operator_is_accused_of_words_that_only_the_model_takes_for_abuse() -
     assert not find_abuse(turns, IRKUTSK, reading_of(turns, {2: ("operator_abuse", 0.999, "мучители")}))
 
 
-def test_an_operator_who_warned_in_other_words_is_not_said_to_have_hung_up_without_a_warning() -> None:
+def test_an_operator_who_warned_in_other_words_did_not_hang_up_without_a_warning() -> None:
     turns = turns_of(
         ("operator", "Добрый день."), ("client", "Вы идиоты!"), ("operator", "Ещё словечко такого рода, и беседы у нас не будет."),
         ("client", "Идиоты вы все!"), ("operator", "Разговор завершаю, до свидания."),

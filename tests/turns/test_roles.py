@@ -77,7 +77,7 @@ def test_the_log_names_the_channel_when_the_words_are_silent() -> None:
     assert roles(replace(CALL, operator_channel=1), quiet, stereo=True) == {"operator": "client", "client": "operator"}
 
 
-def test_words_that_clearly_say_the_opposite_of_the_log_are_heard_and_reported() -> None:
+def test_words_that_clearly_contradict_the_log_are_reported() -> None:
     right = decide_roles(replace(CALL, operator_channel=0), stereo(0), stereo=True)
     wrong = decide_roles(replace(CALL, operator_channel=0), stereo(1), stereo=True)
     assert not right.summary.is_mapping_suspect and right.of["voice-operator"][0] == "operator"
@@ -85,7 +85,7 @@ def test_words_that_clearly_say_the_opposite_of_the_log_are_heard_and_reported()
     assert "not on the channel" in wrong.summary.explanation
 
 
-def test_a_wrong_channel_in_the_log_is_noticed_in_the_shipped_calls_and_never_believed(calls_folder: Path) -> None:
+def test_a_wrong_channel_in_the_log_is_detected_in_the_shipped_calls_and_never_used(calls_folder: Path) -> None:
     for reference in references(calls_folder):
         if reference["layout"] == "stereo":
             turns = build_turns(reference["id"], audio_of(reference), words_of(reference), segments_of(reference))

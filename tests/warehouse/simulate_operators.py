@@ -164,26 +164,26 @@ def fill(db: duckdb.DuckDBPyConnection, worlds: Sequence[World]) -> None:
     """Put made-up calls into the private tables of an empty warehouse, as a load would."""
     db.register("made", pl.concat([world.calls for world in worlds]))
     db.execute(
-        """insert into store.calls by name
+        """insert into core.calls by name
            select call_id, centre_id, timezone('UTC', started_at) as started_at, 'inbound' as direction, line, operator_id,
                'graded' as status, 'redacted' as text_kept, '' as content_md5, timestamptz '2024-11-01 00:00:00+00' as loaded_at
            from made"""
     )
     db.execute(
-        """insert into store.metrics by name
+        """insert into core.metrics by name
            select call_id, language, topic, 1.0 as topic_confidence, client_type, 1.0 as client_type_confidence, 90.0 as handling_time_s,
                0.0 as overlap_ratio, 0.0 as dead_air_s, 0.0 as hold_s, 0 as interruptions_by_operator, 0 as interruptions_by_client,
                1.0 as asr_confidence, '' as speech_model, '' as scored_by
            from made"""
     )
     db.execute(
-        """insert into store.evaluations by name
+        """insert into core.evaluations by name
            select call_id, 'card' as scorecard_id, '1' as scorecard_version, score_pct, coalesce(score_pct = 0, false) as is_auto_fail, 100.0 as coverage_pct,
                false as needs_review, timestamptz '2024-11-01 00:00:00+00' as evaluated_at
            from made"""
     )
     db.unregister("made")
-    db.execute("insert into store.unpublished select call_id from store.calls")
+    db.execute("insert into core.unpublished select call_id from core.calls")
     marts.refresh(db)
 
 

@@ -80,7 +80,7 @@ def test_the_command_says_how_many_rows_it_wrote(published: Settings, tmp_path: 
         ("delete from calls", "x.xlsx", "There is no view"),
     ],
 )
-def test_a_wrong_order_is_told_in_a_sentence(published: Settings, tmp_path: Path, what: str, name: str, says: str) -> None:
+def test_a_wrong_order_is_reported_in_a_sentence(published: Settings, tmp_path: Path, what: str, name: str, says: str) -> None:
     with pytest.raises(MisconfiguredError, match=says):
         export(published, what, tmp_path / name)
     assert list(tmp_path.iterdir()) == []

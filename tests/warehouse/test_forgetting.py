@@ -147,7 +147,7 @@ def test_calls_past_their_time_are_forgotten_and_stay_so(settings: Settings) -> 
 def test_the_published_copy_forgets_even_where_a_check_keeps_it_from_being_replaced(settings: Settings) -> None:
     warehouse.load(stage(settings, "b", [call("a", client_ref="gone"), call("b")]), settings)
     flow.publish(settings, {})
-    change(settings, "update store.verdicts set quote = 'до свидания' where call_id = 'b'")
+    change(settings, "update core.verdicts set quote = 'до свидания' where call_id = 'b'")
     flow.erase_client(settings, "gone")
     with pytest.raises(publishing.ChecksFailedError):
         flow.publish(settings, {})
@@ -200,4 +200,4 @@ def test_a_run_that_was_stopped_while_emptying_a_batch_goes_on_with_it(settings:
 def forget_that_it_was_forgotten(settings: Settings) -> None:
     """Let the same recording be loaded again."""
     with duckdb.connect(str(settings.warehouse)) as db:
-        db.execute("delete from store.forgotten")
+        db.execute("delete from core.forgotten")

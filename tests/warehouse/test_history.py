@@ -58,7 +58,7 @@ def test_newer_rules_that_say_the_same_keep_the_verdicts_and_are_named(settings:
     assert rows(settings.warehouse, "select epoch(valid_from)::bigint, valid_to from criterion_history") == [(FIRST, None)]
 
 
-def test_what_newer_rules_changed_is_told_with_what_took_its_place(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verdicts_that_newer_rules_replaced_are_listed_with_their_replacement(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     for at, verdict in ((FIRST, "pass"), (SECOND, "fail"), (THIRD, "unsure")):
         judge(settings, monkeypatch, at, f"rules-{at}", call("a"), call("b", disconnect_party="client"), verdict=verdict)
     changed = (
@@ -77,8 +77,8 @@ def _without_what_took_its_place(settings: Settings) -> None:
         db.execute("set timezone = 'UTC'")
         for view in ("criterion_history", "criterion_results_as_of"):
             db.execute(f"drop {'view' if view == 'criterion_history' else 'macro table'} {view}")
-        db.execute("alter table store.past_verdicts drop column replaced_by")
-        db.execute((SQL / "migrations" / "0009_what_took_its_place.sql").read_text(encoding="utf-8"))
+        db.execute("alter table core.past_verdicts drop column replaced_by")
+        db.execute((SQL / "migrations" / "0009_what_took_its_place.sql").read_text(encoding="utf-8").replace("store.", "core."))
         db.execute((SQL / "marts" / "criterion_history.sql").read_text(encoding="utf-8"))
 
 

@@ -26,13 +26,13 @@ def test_ninety_percent_intervals_hold_the_true_quality_of_nine_operators_in_ten
     assert errors["adjusted"][0] < 0.8 * errors["raw"][0]
 
 
-def test_two_equal_operators_with_different_mixes_are_not_told_apart() -> None:
+def test_two_equal_operators_with_different_mixes_are_not_distinguished() -> None:
     pair = compare_two(8, 0.0, 0.0)
     assert pair.by_plain_means >= 0.9  # the plain means blame the one who takes the hard calls
     assert pair.by_groups <= 0.1
 
 
-def test_a_clearly_better_operator_is_told_apart_though_he_takes_the_hard_calls() -> None:
+def test_a_clearly_better_operator_is_distinguished_despite_taking_the_hard_calls() -> None:
     assert compare_two(8, 0.9, -0.9).by_groups >= 0.9
 
 

@@ -21,6 +21,7 @@ from pipelines.warehouse import lake
 from pipelines.warehouse.file import open_for_writing
 from tests.staged import call, rows, stage
 from tests.warehouse import bucket, postgres
+from tests.warehouse.older import downgrade
 
 SECRET = "Аксолотль"
 PROCESSES = multiprocessing.get_context("spawn")
@@ -109,7 +110,7 @@ def test_a_killed_writer_keeps_nobody_waiting_and_leaves_nothing(site: Site) -> 
     writer.join(120)
     assert writer.exitcode == -signal.SIGKILL
     with open_for_writing(site.machine("first"), timeout_s=5.0) as db:
-        assert db.execute("select count(*) from store.received where call_id = 'half'").fetchone() == (0,)
+        assert db.execute("select count(*) from core.received where call_id = 'half'").fetchone() == (0,)
         with pytest.raises(TransientError, match=r"from 127\.0\.0\.1"), open_for_writing(site.machine("second"), timeout_s=0.0):
             pass
 
@@ -124,7 +125,29 @@ def test_an_erased_client_is_in_no_file_of_the_lake_nor_its_catalogue(site: Site
     assert rows(settings.snapshot, "select call_id from calls") == [("c",)]
 
 
-def test_what_is_missing_is_said_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lake_of_an_earlier_version_keeps_its_calls_and_forgets_an_erased_client(site: Site, tmp_path: Path) -> None:
+    server = site.database.removesuffix("callgrade")
+    postgres.ask(f"{server}postgres", "create database earlier")
+    earlier = Site(f"ducklake:{server}earlier?data={tmp_path / 'rows'}", tmp_path, f"{server}earlier")
+    settings = earlier.machine("first")
+    warehouse.load(stage(settings, "b", [call("a"), call("b", client_ref="stays")], words=(SECRET, "день")), settings)
+    warehouse.publish(settings)
+    before = warehouse.contents(settings.snapshot)
+    with open_for_writing(settings) as db:
+        downgrade(db, "0011_reasons_as_keys.sql")
+    assert warehouse.already_graded(settings, [call("a"), call("d")], speech_model="speech-1") == {"a"}
+    warehouse.publish(settings)
+    assert warehouse.contents(settings.snapshot) == before
+    with open_for_writing(settings) as db:
+        left = "select schema_name, table_name from duckdb_tables() where schema_name in ('store', 'made')"
+        assert db.execute(left).fetchall() == [("store", "migrations")]
+    flow.erase_client(settings, "stays")
+    flow.erase_client(settings, "c-1")
+    warehouse.publish(settings)
+    assert _holding(earlier) == []
+
+
+def test_what_is_missing_is_reported_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = parse("ducklake:postgresql://callgrade:se'cret@127.0.0.1:1/callgrade?data=/shared")[0]
     with pytest.raises(TransientError, match="cannot be reached") as refused, lake.open_for_reading(closed):
         pass
@@ -143,7 +166,7 @@ def _load(site: Site, name: str) -> None:
 def _killed_while_writing(site: Site) -> None:
     with open_for_writing(site.machine("second")) as db:
         db.execute("begin")
-        db.execute("insert into store.received values ('half', null)")
+        db.execute("insert into core.received values ('half', null)")
         os.kill(os.getpid(), signal.SIGKILL)
 
 

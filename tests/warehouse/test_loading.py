@@ -23,6 +23,7 @@ from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import ROOT, Settings
 from pipelines.warehouse import file as warehouse_file
 from tests.staged import call, change, rows, stage, statuses
+from tests.warehouse.older import downgrade
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_a_new_judgement_replaces_the_machines_rows_and_keeps_a_persons(settings
     warehouse.load(stage(settings, "b", [call("a"), call("b")]), settings)
     change(
         settings,
-        "insert into store.evaluations by name select * replace ('human' as judge, 40.0 as score_pct) from store.evaluations where call_id = 'a'",
+        "insert into core.evaluations by name select * replace ('human' as judge, 40.0 as score_pct) from core.evaluations where call_id = 'a'",
     )
     assert warehouse.load(stage(settings, "c", [call("a")], verdict="fail"), settings)
     assert rows(settings.warehouse, "select call_id, judge, score_pct from evaluations order by 1, 2") == [
@@ -177,7 +178,7 @@ def test_a_batch_goes_in_whole_or_not_at_all(settings: Settings) -> None:
     assert warehouse.contents(settings.warehouse) == before
 
 
-def test_raw_text_is_shown_only_where_it_was_kept(settings: Settings, loaded: Path) -> None:
+def test_raw_text_is_displayed_only_where_it_was_stored(settings: Settings, loaded: Path) -> None:
     shutil.copy(loaded, settings.warehouse)
     assert rows(settings.warehouse, "select text from turns where turn_no = 2") == [("Тупая [ACCOUNT]",)]
     assert warehouse.already_graded(settings, [call("a")], speech_model="speech-1") == {"a"}
@@ -238,9 +239,7 @@ def test_a_warehouse_of_before_reasons_had_keys_keeps_every_row_and_its_sentence
     )
     with duckdb.connect(str(settings.warehouse)) as db:
         db.execute("set timezone = 'UTC'")
-        for column in ("status_reason_key", "status_reason_values"):
-            db.execute(f"alter table store.calls drop column {column}")
-        db.execute("delete from store.migrations where name in ('0011_reasons_as_keys.sql', '~views', '~made')")
+        downgrade(db, "0010_transcripts.sql")
     assert warehouse.load(stage(settings, "c", [call("c")]), settings)
     assert rows(settings.warehouse, "select call_id, status_reason, status_reason_key from calls order by 1") == [
         ("a", None, None), ("b", "b.ogg is empty (0 bytes).", None), ("c", None, None),
@@ -253,7 +252,7 @@ def test_a_warehouse_of_before_reasons_had_keys_keeps_every_row_and_its_sentence
 def test_a_migration_that_fails_leaves_nothing_of_itself(tmp_path: Path) -> None:
     sql = tmp_path / "sql"
     shutil.copytree(warehouse_file.SQL, sql)
-    (sql / "migrations" / "9999_half.sql").write_text("create table store.half (a int); insert into store.nowhere values (1);")
+    (sql / "migrations" / "9999_half.sql").write_text("create table core.half (a int); insert into core.nowhere values (1);")
     db = duckdb.connect()
     try:
         with pytest.raises(duckdb.Error):
@@ -269,7 +268,7 @@ def test_a_newer_warehouse_is_refused(tmp_path: Path) -> None:
     db = duckdb.connect()
     try:
         warehouse_file.migrate(db)
-        db.execute("insert into store.migrations values ('9999_later.sql', 'x', now())")
+        db.execute("insert into core.migrations values ('9999_later.sql', 'x', now())")
         with pytest.raises(MisconfiguredError, match=r"newer version.*9999_later"):
             warehouse_file.migrate(db)
     finally:
@@ -296,7 +295,7 @@ def test_every_field_of_a_staged_record_has_a_column(settings: Settings, loaded:
         columns = {
             name
             for (name,) in rows(
-                settings.warehouse, f"select column_name from duckdb_columns() where schema_name = 'store' and table_name = '{table}'"
+                settings.warehouse, f"select column_name from duckdb_columns() where schema_name = 'core' and table_name = '{table}'"
             )
         }
         assert {f.name for f in fields(staging.KINDS[table])} - left_out.get(table, set()) <= columns, table

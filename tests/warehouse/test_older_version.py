@@ -1,5 +1,7 @@
 """A warehouse of an earlier version opens with this one and keeps every row; it is then published, and listed as graded by other rules.
 
+Until then its calls are known, and its published copy is read, as before.
+
 `older_version/` holds the tables of a warehouse that version 0.1.0 with migrations up to 0010 wrote for three of the shipped calls.
 """
 
@@ -16,8 +18,14 @@ from pipelines import warehouse
 from pipelines.core import versions
 from pipelines.core.published import open_published
 from pipelines.core.settings import Settings
-from pipelines.warehouse.file import connect, open_for_writing
+from pipelines.reports import static_pages
+from pipelines.warehouse import publications
+from pipelines.warehouse.export import export
+from pipelines.warehouse.file import connect, migrate, open_for_writing
+from pipelines.warehouse.forgetting import forgotten_ids
 from pipelines.warehouse.marts import SQL
+from tests.staged import call, stage
+from tests.warehouse.older import downgrade
 
 ROWS = Path(__file__).with_name("older_version")
 LAST = "0010_transcripts.sql"
@@ -47,7 +55,7 @@ def older(settings: Settings) -> Settings:
 
 def rows(db: duckdb.DuckDBPyConnection, table: str) -> Iterator[tuple[object, ...]]:
     columns = ", ".join(name for name, *_ in db.execute(f"describe from read_parquet('{ROWS / table}.parquet')").fetchall())
-    yield from db.execute(f"select {columns} from store.{table} order by all").fetchall()
+    yield from db.execute(f"select {columns} from core.{table} order by all").fetchall()
 
 
 def stored(table: str) -> list[tuple[object, ...]]:
@@ -66,8 +74,12 @@ def test_the_migrations_that_it_had_are_still_those() -> None:
 def test_every_row_is_kept_and_published(older: Settings) -> None:
     with open_for_writing(older) as db:
         assert {table: list(rows(db, table)) for table in TABLES} == {table: stored(table) for table in TABLES}
-        applied = {name for (name,) in db.execute("select name from store.migrations").fetchall()}
+        applied = {name for (name,) in db.execute("select name from core.migrations").fetchall()}
         assert {file.name for file in (SQL / "migrations").glob("*.sql")} <= applied
+        left = "select schema_name, table_name from duckdb_tables() where schema_name in ('store', 'made')"
+        assert db.execute(left).fetchall() == [("store", "migrations")]
+        known = {f"{n:04}" for n in range(12)}  # to the version before: it refuses a file with any other migration in this list
+        assert {name[:4] for (name,) in db.execute("select name from store.migrations").fetchall()} - known == {"0012"}
     warehouse.publish(older)
     with open_published(older) as published:
         calls = published.rows("select call_id, status, scored_by from calls order by 1")
@@ -75,3 +87,42 @@ def test_every_row_is_kept_and_published(older: Settings) -> None:
         assert {row["scored_by"] for row in calls} != {versions.graded_by(older.profile)}
         assert len(published.rows("from criterion_results")) == len(stored("verdicts"))
         assert len(published.rows("from turns")) == len(stored("turns"))
+
+
+def test_more_rows_than_fit_one_group_are_kept_in_their_order() -> None:
+    """DuckDB stores rows in groups of 122,880."""
+    with duckdb.connect() as db:
+        db.execute("set timezone = 'UTC'")
+        migrate(db)
+        downgrade(db, "0011_reasons_as_keys.sql")
+        db.execute(
+            """insert into store.speech_acts
+               select 'c' || (1000000 - n), 1, 'greeting', 'operator', 0, 1, 'x', 1, n from range(300000) as r(n)"""
+        )
+        migrate(db)
+        found = db.execute(
+            "select count(*), count(*) filter (where call_no = row_no) from (select *, rowid as row_no from core.speech_acts)"
+        )
+        assert found.fetchone() == (300_000, 300_000)
+
+
+def test_until_it_is_migrated_its_calls_are_known_and_its_published_copy_is_read(settings: Settings, tmp_path: Path) -> None:
+    warehouse.load(stage(settings, "b", [call("a"), call("b", client_ref="gone")]), settings)
+    warehouse.erase_client(settings, "gone")
+    warehouse.publish(settings)
+    for file in (settings.warehouse, settings.snapshot):
+        with connect(file) as db:
+            downgrade(db, "0011_reasons_as_keys.sql")
+    assert warehouse.already_graded(settings, [call("a"), call("c")], speech_model="speech-1") == {"a"}
+    calls, rejected = warehouse.reject_forgotten(settings, [call("a"), call("b", client_ref="gone")], [])
+    assert [one.call_id for one in calls] == ["a"] and len(rejected) == 1
+    with open_published(settings) as published:
+        assert publications.last(published) == 1 and publications.identity(published)
+        assert publications.calls_since(published, 0) == {"a"}
+        assert publications.months_since(published, 0) and publications.next_or_last(published) == 1
+        assert len(forgotten_ids(published)) == 1
+    assert export(settings, "calls", tmp_path / "calls.xlsx") == 1
+    assert static_pages.publish_pages(settings).exists()
+    warehouse.erase_client(settings, "c-1")
+    with open_published(settings) as published:
+        assert published.rows("from calls") == []

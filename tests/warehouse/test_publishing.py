@@ -33,7 +33,7 @@ def test_publishing_refuses_what_a_check_refuses(settings: Settings, loaded: Pat
     shutil.copy(loaded, settings.warehouse)
     warehouse.publish(settings)
     before = settings.snapshot.read_bytes()
-    change(settings, "update store.verdicts set quote = 'до свидания'")
+    change(settings, "update core.verdicts set quote = 'до свидания'")
     with pytest.raises(ChecksFailedError, match="quotes_stand_in_their_turn"):
         warehouse.publish(settings)
     assert settings.snapshot.read_bytes() == before
@@ -56,24 +56,24 @@ def test_publishing_the_same_again_leaves_the_copy_alone(settings: Settings, loa
 
 
 OFFENCES = {
-    "calls_are_unique": "insert into store.calls select * from store.calls",
-    "clip_files_exist": "insert into store.clips values ('k', 'a', 'greeting', 'good_example', 0, 2, null, 'clips/gone.ogg', true, now())",
-    "coverage_follows_from_verdicts": "update store.evaluations set coverage_pct = 10",
-    "decided_points_have_evidence": "update store.verdicts set start_s = null",
-    "graded_calls_are_complete": "delete from store.evaluations",
-    "intake_reconciles": "insert into store.received values ('z', null)",
-    "no_card_numbers": "update store.turns set text = text || ' 4111 1111 1111 1111'",
-    "no_long_numbers": "update store.turns set text = text || ' 123456789012'",
-    "passes_have_a_quote": "update store.verdicts set quote = null",
-    "points_fit_their_verdict": "update store.verdicts set verdict = 'unsure'",
-    "rejected_has_a_reason": "update store.calls set status = 'quarantined'",
-    "quotes_stand_in_their_turn": "update store.findings set quote = 'дурак' where kind = 'abuse'",
-    "recordings_are_graded_once": "insert into store.calls select * replace ('b' as call_id) from store.calls",
-    "rows_are_unique": "insert into store.turns select * from store.turns",
-    "rows_belong_to_graded_calls": "insert into store.holds values ('z', 0, 1, 'music')",
-    "scores_follow_from_verdicts": "update store.evaluations set score_pct = 60",
-    "times_lie_within_the_call": "update store.holds set end_s = 99",
-    "turns_referred_to_exist": "update store.findings set turn_no = 7",
+    "calls_are_unique": "insert into core.calls select * from core.calls",
+    "clip_files_exist": "insert into core.clips values ('k', 'a', 'greeting', 'good_example', 0, 2, null, 'clips/gone.ogg', true, now())",
+    "coverage_follows_from_verdicts": "update core.evaluations set coverage_pct = 10",
+    "decided_points_have_evidence": "update core.verdicts set start_s = null",
+    "graded_calls_are_complete": "delete from core.evaluations",
+    "intake_reconciles": "insert into core.received values ('z', null)",
+    "no_card_numbers": "update core.turns set text = text || ' 4111 1111 1111 1111'",
+    "no_long_numbers": "update core.turns set text = text || ' 123456789012'",
+    "passes_have_a_quote": "update core.verdicts set quote = null",
+    "points_fit_their_verdict": "update core.verdicts set verdict = 'unsure'",
+    "rejected_has_a_reason": "update core.calls set status = 'quarantined'",
+    "quotes_stand_in_their_turn": "update core.findings set quote = 'дурак' where kind = 'abuse'",
+    "recordings_are_graded_once": "insert into core.calls select * replace ('b' as call_id) from core.calls",
+    "rows_are_unique": "insert into core.turns select * from core.turns",
+    "rows_belong_to_graded_calls": "insert into core.holds values ('z', 0, 1, 'music')",
+    "scores_follow_from_verdicts": "update core.evaluations set score_pct = 60",
+    "times_lie_within_the_call": "update core.holds set end_s = 99",
+    "turns_referred_to_exist": "update core.findings set turn_no = 7",
 }
 
 

@@ -21,7 +21,7 @@ from pipelines.warehouse.file import migrate
 from tests.staged import call, rows, stage
 from tests.warehouse.test_marts import _insert
 
-MADE = [file.stem for file in sorted((marts.SQL / "made").glob("*.sql"))]
+TABLES = [file.stem for file in marts.intermediate()]
 _AT = st.integers(0, 24 * 50).map(lambda hours: (datetime(2024, 9, 20, tzinfo=UTC) + timedelta(hours=hours)).isoformat())
 _BLOCKS_OF_TWO = "create or replace macro call_block(call_no) as ((call_no - 1) // 2)"
 _CALL = st.tuples(st.integers(0, 9), _AT, st.sampled_from(["one", "two", None]), st.sampled_from([40.0, 90.0, None]), st.booleans())
@@ -29,14 +29,16 @@ _CALL = st.tuples(st.integers(0, 9), _AT, st.sampled_from(["one", "two", None]),
 
 @tried(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(st.lists(st.lists(_CALL, min_size=1, max_size=5, unique_by=lambda c: c[0]), min_size=2, max_size=3))
-def test_what_is_refreshed_step_by_step_is_what_is_made_at_once(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
+def test_refreshing_step_by_step_gives_the_rows_of_a_complete_rebuild(
+    loads: list[list[tuple[int, str, str | None, float | None, bool]]],
+) -> None:
     """Calls come, and come again at another time, with another operator, score, words or abuse; their words lie in blocks of two calls."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(marts, "_BLOCKS_AT_ONCE", 2)
-        _refreshed_is_made(loads)
+        _assert_same_as_rebuilt(loads)
 
 
-def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
+def _assert_same_as_rebuilt(loads: list[list[tuple[int, str, str | None, float | None, bool]]]) -> None:
     db = duckdb.connect(config={"threads": 1})
     db.execute("set timezone = 'UTC'")
     migrate(db)
@@ -48,7 +50,7 @@ def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None
             for number, at, operator, score, is_abusive in load:
                 call_id = f"call-{number}"
                 for table in ("calls", "evaluations", "findings", "turns"):
-                    db.execute(f"delete from store.{table} where call_id = ?", [call_id])
+                    db.execute(f"delete from core.{table} where call_id = ?", [call_id])
                 _insert(
                     db,
                     "calls",
@@ -68,7 +70,7 @@ def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None
                 )
                 if is_abusive:
                     _insert(db, "findings", {"call_id": call_id, "kind": "abuse", "role": "client", "end_s": 9.0})
-                db.execute("insert into store.unpublished values (?)", [call_id])
+                db.execute("insert into core.unpublished values (?)", [call_id])
             marts.refresh(db)
             marts.nothing_waits(db)
         refreshed = contents(db)
@@ -80,13 +82,13 @@ def _refreshed_is_made(loads: list[list[tuple[int, str, str | None, float | None
         db.close()
 
 
-def test_a_new_version_works_out_each_call_once_however_many_there_are() -> None:
+def test_a_new_version_computes_each_call_once_however_many_there_are() -> None:
     """More calls than DuckDB keeps in one group of rows (122,880): see `marts.create`."""
     with duckdb.connect(config={"threads": 2}) as db:
         db.execute("set timezone = 'UTC'")
         migrate(db)
         db.execute(
-            """insert into store.calls by name
+            """insert into core.calls by name
                select 'c' || i as call_id, i + 1 as call_no, 'c' as centre_id, 'graded' as status, 'raw' as text_kept, '' as content_md5, now() as loaded_at
                from range(250000) as r(i)"""
         )
@@ -94,11 +96,11 @@ def test_a_new_version_works_out_each_call_once_however_many_there_are() -> None
             db.execute("begin")
             work(db)
             db.execute("commit")
-            assert db.execute("select count(*), count(distinct call_id) from made.calls").fetchone() == (250_000, 250_000)
+            assert db.execute("select count(*), count(distinct call_id) from intermediate.calls").fetchone() == (250_000, 250_000)
 
 
 def contents(db: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    return {name: sorted(str(tuple(map(_plain, row))) for row in db.execute(f"from made.{name}").fetchall()) for name in MADE}
+    return {name: sorted(str(tuple(map(_plain, row))) for row in db.execute(f"from intermediate.{name}").fetchall()) for name in TABLES}
 
 
 def _plain(value: object) -> object:
@@ -113,7 +115,7 @@ def test_a_failed_check_leaves_no_row_twice(settings: Settings) -> None:
     warehouse.publish(settings)
     found = rows(settings.snapshot, "select count(*), count(distinct lemma) from lemmas")
     assert found[0][0] == found[0][1] > 0
-    assert rows(settings.snapshot, "select (select count(*) from store.unpublished), (select count(*) from store.touched)") == [(0, 0)]
+    assert rows(settings.snapshot, "select (select count(*) from core.unpublished), (select count(*) from core.touched)") == [(0, 0)]
 
 
 def test_a_phrase_is_found_in_any_form(settings: Settings) -> None:
@@ -176,14 +178,14 @@ def test_a_centres_own_rest_rule_holds_for_calls_of_before_too(settings: Setting
     [
         ("marts/criterion_history.sql", ("v.replaced_by\n", "v.replaced_by,\n    1 as one_more\n"), False),
         ("marts/speech_acts.sql", ("'The call.'", "'Which call.'"), False),
-        ("made/daily_work.sql", ("select", "select -- a word of explanation\n"), False),
+        ("intermediate/daily_work.sql", ("select", "select -- a word of explanation\n"), False),
         ("marts/evaluations.sql", ("'The scorecard.'", "'Which scorecard.'"), False),
-        ("made/criterion_days.sql", ("as failed", "+ 0 as failed"), True),
-        ("marts/evaluations.sql", ("from store.evaluations", "from store.evaluations where true"), True),  # made.calls reads it
+        ("intermediate/criterion_days.sql", ("as failed", "+ 0 as failed"), True),
+        ("marts/evaluations.sql", ("from core.evaluations", "from core.evaluations where true"), False),
         ("macros/formulas.sql", (";", "; create or replace macro one_more() as 1;"), True),
     ],
 )
-def test_a_new_version_makes_everything_anew_only_where_rows_may_become_others(
+def test_a_new_version_recomputes_everything_only_where_rows_may_change(
     tmp_path: Path, file: str, changed: tuple[str, str], are_all_new: bool
 ) -> None:
     shutil.copytree(marts.SQL, sql := tmp_path / "sql")
@@ -192,7 +194,7 @@ def test_a_new_version_makes_everything_anew_only_where_rows_may_become_others(
         migrate(db, sql)
         _insert(db, "calls", {"call_id": "a", "centre_id": "c", "started_at": "2026-03-02 10:00:00+00", "call_no": 1})
         _insert(db, "evaluations", {"call_id": "a", "score_pct": 50.0})
-        db.execute("insert into store.unpublished values ('a')")
+        db.execute("insert into core.unpublished values ('a')")
         marts.refresh(db, sql)
         marts.nothing_waits(db)
         before = contents(db)
@@ -200,7 +202,7 @@ def test_a_new_version_makes_everything_anew_only_where_rows_may_become_others(
         assert changed[0] in text
         (sql / file).write_text(text.replace(*changed, 1), encoding="utf-8")
         migrate(db, sql)
-        waiting = db.execute("select count(*) from store.unpublished").fetchone()
+        waiting = db.execute("select count(*) from core.unpublished").fetchone()
         assert waiting == (1 if are_all_new else 0,)
         if file == "marts/criterion_history.sql":
             assert db.execute("select one_more from criterion_history").fetchall() == []

@@ -135,7 +135,7 @@ def crawled(person: Person, most: int = 160) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["admin", "evil"])
-def test_nothing_that_was_said_typed_or_logged_becomes_part_of_a_page(attacked: People, name: str) -> None:
+def test_nothing_spoken_typed_or_logged_becomes_part_of_a_page(attacked: People, name: str) -> None:
     met = set()
     for path, text in crawled(attacked.person(name)):
         assert Tags(text).bad == [], path

@@ -55,7 +55,7 @@ def test_what_is_not_of_ones_centres_is_answered_as_if_it_were_not_there(people:
     assert people.last_note()["outcome"] == "refused"
 
 
-def test_an_operator_sees_and_hears_own_calls_only(people: People) -> None:
+def test_an_operator_sees_and_plays_own_calls_only(people: People) -> None:
     operator = people.person("op-1")
     assert operator.get("/").headers["location"] == "/operators/kyiv/op-1"
     assert "kyiv-1" in operator.get("/operators/kyiv/op-1").text
@@ -68,7 +68,7 @@ def test_an_operator_sees_and_hears_own_calls_only(people: People) -> None:
     assert operator.get("/centres/kyiv").status_code == 403
 
 
-def test_an_analyst_reads_but_does_not_hear(people: People) -> None:
+def test_an_analyst_reads_but_plays_no_recording(people: People) -> None:
     analyst = people.person("analyst")
     page = analyst.get("/calls/kyiv-2")
     assert page.status_code == 200 and "<audio" not in page.text
@@ -87,7 +87,7 @@ def test_personal_data_is_beeped_for_all_who_have_no_right_to_hear_it(people: Pe
     assert share_of_tone(whole, tmp_path, start_s, end_s) < 0.1
 
 
-def test_sound_comes_in_ranges_and_each_hearing_is_noted_once(people: People) -> None:
+def test_sound_comes_in_ranges_and_each_listening_is_recorded_once(people: People) -> None:
     manager = people.person("manager")
     before = people.store.rows(
         "select count(*) as n from audit where action = 'heard' and account_name = 'manager' and subject = 'kyiv-2'"

@@ -80,7 +80,7 @@ def carers(hard_site: Settings) -> Iterator[People]:
 THREATENING = "odesa%2F2%20threat"
 
 
-def test_exposure_is_told_by_person_and_shift_with_a_rest_by_the_centres_rule(carers: People) -> None:
+def test_exposure_is_reported_by_person_and_shift_with_a_rest_by_the_centres_rule(carers: People) -> None:
     with carers.app.state.site.snapshot.read() as published:
         rule = wellbeing.rule(published, "odesa")
         shifts = wellbeing.shifts(published, "odesa")

@@ -125,7 +125,7 @@ def test_retries_lead_to_no_other_site(people: People, aim: str) -> None:
         db.execute("delete from sign_in_attempts")
 
 
-def test_a_form_from_before_another_sign_in_is_shown_again_with_its_aim(people: People) -> None:
+def test_a_form_from_before_another_sign_in_is_displayed_again_with_its_aim(people: People) -> None:
     stranger = people.stranger()
     old = stranger.get("/sign-in?next=%2Faudit").text
     first = stranger.send("/sign-in", token=token_of(old), name="manager", password=PASSWORD, next="")

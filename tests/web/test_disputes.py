@@ -22,7 +22,7 @@ REASON = "The operator said it in the third turn, please listen."
 
 
 @pytest.fixture(autouse=True)
-def results_are_shown(judging: People) -> None:
+def unblinded(judging: People) -> None:
     """Blind reviews have tests of their own: who decides disputes here has judged the sample."""
     judging.show_results("manager", "second", "third")
 

@@ -33,7 +33,7 @@ from tests.remains import holding
 from tests.staged import change, rows
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
 from tests.web.people import ACCOUNTS, HOST, PASSWORD, People
-from tests.web.test_trainer import made, moment_ids
+from tests.web.test_trainer import moment_ids, new_pack
 
 CALL, CLIENT = "kyiv-7741", "client-88102"
 SAID, TYPED, PERSONAL = "аксолотль", "зюзюка", "8123456"
@@ -104,8 +104,8 @@ def work_on_the_call(people: People) -> None:
     dispute = people.store.rows("select dispute_id from disputes")[0]["dispute_id"]
     decided = manager.send(f"/disputes/{dispute}", decision="uphold", verdict="pass", turn="3", quote="Дякую", reason=reason)
     assert decided.status_code == 303
-    path = made(trainer, f"turn:2:{CALL}", "criterion:solution_given:kyiv-1", title=TYPED)
-    alone = made(trainer, f"criterion:greeting:{CALL}", title=TYPED)
+    path = new_pack(trainer, f"turn:2:{CALL}", "criterion:solution_given:kyiv-1", title=TYPED)
+    alone = new_pack(trainer, f"criterion:greeting:{CALL}", title=TYPED)
     for pack in (path, alone):
         trainer.send(pack, title=TYPED, notes=TYPED)
         for moment in moment_ids(trainer.get(pack)):
@@ -175,11 +175,11 @@ def others(settings: Settings) -> dict[str, Any]:
 
 
 def test_an_erased_client_is_gone_from_everything_at_once_while_the_server_runs_and_a_check_fails(site: Settings) -> None:
-    change(site, "update store.verdicts set quote = 'до побачення' where call_id = 'kyiv-1'")  # which no check lets through
+    change(site, "update core.verdicts set quote = 'до побачення' where call_id = 'kyiv-1'")  # which no check lets through
     before, remains = others(site), holding(site.warehouse.parent, WORDS)
     places = {place.split(" ")[-1] for place in remains}
     assert {
-        "store.turns",
+        "core.turns",
         "disputes",
         "dispute_decisions",
         "people_verdicts",
@@ -190,7 +190,7 @@ def test_an_erased_client_is_gone_from_everything_at_once_while_the_server_runs_
         "audit",
         "alerts",
     } <= places
-    assert {"store.lexicon"} <= places or {"made.said"} <= places
+    assert {"intermediate.lexicon"} <= places or {"intermediate.lemma_index"} <= places
     with application(site) as people:
         manager = people.person("manager")
         assert manager.get(f"/calls/{CALL}").status_code == 200  # the server has the published copy open
@@ -265,8 +265,8 @@ def test_pages_that_cannot_be_written_anew_are_removed(site: Settings, monkeypat
 
 def test_a_published_copy_of_an_older_version_forgets_as_well(site: Settings) -> None:
     with duckdb.connect(str(site.snapshot)) as db:
-        db.execute("alter table made.calls add column of_an_older_version integer")
-        db.execute("update store.migrations set sha256 = 'other' where name like '~%'")
+        db.execute("alter table intermediate.calls add column of_an_older_version integer")
+        db.execute("update core.migrations set sha256 = 'other' where name like '~%'")
     shown = rows(site.snapshot, "select * from operator_scorecards where centre_id = 'irkutsk' order by all")
     flow.erase_client(site, CLIENT)
     assert holding(site.warehouse.parent, WORDS) == {}
@@ -274,7 +274,7 @@ def test_a_published_copy_of_an_older_version_forgets_as_well(site: Settings) ->
 
 
 def test_calls_past_their_time_go_with_all_that_was_noted_of_them_but_cases_stay(site: Settings) -> None:
-    change(site, f"update store.calls set started_at = '2020-01-01' where call_id = '{CALL}'")
+    change(site, f"update core.calls set started_at = '2020-01-01' where call_id = '{CALL}'")
     frozen = sorted((site.site / "cases").iterdir())
     assert frozen
     flow.forget_old(site.with_(retention_days=5 * 365))
@@ -294,7 +294,7 @@ def test_what_was_noted_of_another_recording_with_the_same_id_stays(site: Settin
         for call_id in (f"{CALL}~0123abcd", "kyiv-1~0123abcd"):
             db.execute("insert into reviewed_calls values (?, 1, 0)", [call_id])
         db.execute("insert into reviewed_calls values ('kyiv-1', 1, 0)")
-    change(site, "insert into store.forgotten select 'other', sha256('kyiv-1'), 'Forgotten on request', now()")
+    change(site, "insert into core.forgotten select 'other', sha256('kyiv-1'), 'Forgotten on request', now()")
     flow.erase_client(site, CLIENT)  # and what an older version left is swept away
     assert people.rows("select call_id from reviewed_calls where call_id like 'kyiv-1%' or call_id like ?", f"{CALL}%") == [
         {"call_id": "kyiv-1"}
@@ -324,8 +324,8 @@ def test_fetched_recordings_and_batches_that_a_disk_cut_short_go_too(site: Setti
     fetched.write_bytes(b"RIFF")
     kept = fetched.with_name("2.wav")
     kept.write_bytes(b"RIFF")
-    change(site, f"update store.calls set recording = '{fetched}' where call_id = '{CALL}'")
-    change(site, f"update store.calls set recording = '{kept}' where call_id = 'kyiv-1'")
+    change(site, f"update core.calls set recording = '{fetched}' where call_id = '{CALL}'")
+    change(site, f"update core.calls set recording = '{kept}' where call_id = 'kyiv-1'")
     broken = site.stage / "broken"
     shutil.copytree(site.stage / "made", broken)
     os.truncate(broken / "calls.parquet", 20)

@@ -29,7 +29,7 @@ def score_on(page: str) -> str:
     return found[1]
 
 
-def test_a_form_hides_what_the_machine_said_until_it_was_seen(judging: People) -> None:
+def test_a_form_hides_the_automatic_verdicts_until_they_were_seen(judging: People) -> None:
     manager = judging.person("manager")
     before = manager.get("/evaluate/kyiv-1").text
     assert "Automatic verdict:" not in before and "Why it was judged so" not in before and "Its automatic result is hidden" in before
@@ -109,7 +109,7 @@ def test_several_people_stand_side_by_side_and_the_latest_that_decides_counts(ju
         ({"verdict_greeting": "pass", "turn_greeting": "1", "quote_greeting": "x" * 201}, "Too long"),
     ],
 )
-def test_an_answer_without_its_evidence_is_told_and_nothing_is_kept(judging: People, fields: dict[str, str], said: str) -> None:
+def test_an_answer_without_its_evidence_is_reported_and_nothing_is_kept(judging: People, fields: dict[str, str], said: str) -> None:
     manager, before = judging.person("manager"), human_verdicts.everything(judging.store, ["irkutsk-1"])
     answer = manager.send("/evaluate", call_id="irkutsk-1", **fields)
     assert answer.status_code == 400 and said in answer.text
@@ -137,7 +137,7 @@ def test_who_may_not_evaluate_is_refused_and_noted(judging: People) -> None:
     assert not any(v["criterion_id"] == "greeting" for v in human_verdicts.everything(judging.store, ["kyiv-1"]))
 
 
-def test_what_people_said_cannot_be_rewritten(judging: People) -> None:
+def test_human_verdicts_cannot_be_rewritten(judging: People) -> None:
     fill(judging, "second", "irkutsk-2", verdict_greeting="fail")
     for table in ("people_verdicts", "people_evaluations"):
         with pytest.raises(sqlite3.IntegrityError, match="append only"), judging.store.writing() as db:
@@ -171,7 +171,7 @@ def clips_planned(published: Published) -> set[tuple[str, str | None]]:
     return {(planned.clip.call_id, planned.clip.criterion_id) for planned in clip_extraction.plan(published, 45, now())}
 
 
-def test_what_was_said_of_a_call_is_forgotten_with_it(judging: People) -> None:
+def test_everything_recorded_about_a_call_is_forgotten_with_it(judging: People) -> None:
     fill(judging, "second", "irkutsk-1", verdict_greeting="fail")
 
     erasure.forget(judging.app.state.site.settings, [ForgottenCall("irkutsk-1", None)], on_request=False)

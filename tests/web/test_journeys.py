@@ -11,7 +11,7 @@ from tests.web.served import assert_clean, look, sign_in
 pytestmark = needs_chromium
 
 
-def test_a_quality_manager_finds_a_call_hears_a_quote_and_marks_it(page: Page, observed: Observed, address: str, people: People) -> None:
+def test_a_quality_manager_finds_a_call_plays_a_quote_and_marks_it(page: Page, observed: Observed, address: str, people: People) -> None:
     sign_in(page, address, "manager")
     look(page, "manager-centres")
     follow(page.locator("a.centre[href$='kyiv']"))
@@ -91,7 +91,7 @@ def test_every_page_fits_a_phone(phone: Page, address: str) -> None:
         assert not is_too_wide(phone), path
 
 
-def test_without_scripts_a_call_can_still_be_read_and_heard(browser: Browser, address: str) -> None:
+def test_without_scripts_a_call_can_still_be_read_and_played(browser: Browser, address: str) -> None:
     with browser.new_page(java_script_enabled=False) as page:
         sign_in(page, address, "manager")
         page.goto(f"{address}/calls/kyiv-2")

@@ -24,7 +24,7 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
         expect(page.locator("[data-count]")).to_have_text(re.compile("^Answered: 1 /"))
         look(page, "manager-evaluate", whole=True)
         follow(page.locator("form .actions button.main"))
-        said = page.eval_on_selector_all(".said-by > div", "lines => lines.map(line => line.className)")
+        said = page.eval_on_selector_all(".verdict-source > div", "lines => lines.map(line => line.className)")
         assert said == ["", "counts"]  # the automatic verdict, then the human one
         look(page, "manager-compared", whole=True)
         page.goto(f"{address}/centres/irkutsk/calibration")
@@ -46,8 +46,8 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
 
         judging.show_results("second")
         sign_in(page, address, "second", "uk")
-        expect(page.locator(".rooms .count")).to_have_text("1")
-        follow(page.locator(".rooms a[href='/disputes']"))
+        expect(page.locator(".main-menu .count")).to_have_text("1")
+        follow(page.locator(".main-menu a[href='/disputes']"))
         follow(page.locator(".queue a.strong").first)
         page.check("input[name=decision][value=uphold]")
         page.fill("#f-turn", "3")
@@ -56,8 +56,8 @@ def test_from_a_blind_form_to_an_upheld_dispute(page: Page, observed: Observed, 
         follow(page.locator("form.fields button.main"))
 
         sign_in(page, address, "op-1", "hu")
-        expect(page.locator(".rooms .count")).to_have_text("1")
-        follow(page.locator(".rooms a[href='/my-disputes']"))
+        expect(page.locator(".main-menu .count")).to_have_text("1")
+        follow(page.locator(".main-menu a[href='/my-disputes']"))
         look(page, "operator-disputes")
         page.goto(f"{address}/calls/kyiv-1")
         expect(page.locator("#criterion-farewell .person")).to_contain_text("second")

@@ -92,7 +92,7 @@ def test_the_oldest_sessions_are_forgotten_first() -> None:
     [("analyst", "/centres/kyiv/export.xlsx", "en", "Too many requests"), ("analyst", "/centres/kyiv/export.pdf", "ru", "Слишком много запросов"),
      ("manager", "/scorecards/kyiv/op-1", "uk", "Забагато запитів"), ("trainer", "pack", "hu", "Túl sok kérés")],
 )  # fmt: skip
-def test_who_takes_too_many_files_is_told_when_to_come_again(people: People, name: str, path: str, language: str, said: str) -> None:
+def test_who_takes_too_many_files_is_reported_when_to_come_again(people: People, name: str, path: str, language: str, said: str) -> None:
     site = limited(people, replace(LIMITS, exports=FEW))
     person = site.person(name)
     accounts.set_language(site.store, accounts.named(site.store, name), language)
@@ -133,7 +133,7 @@ def test_counts_are_bounded_whoever_is_refused() -> None:
     assert refusals.take_counts() == []
 
 
-def test_the_audit_is_shown_in_pages_with_its_true_length(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_audit_log_is_paged_with_its_true_length(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "SHOWN", 4)
     for number in range(10):
         audit.write(people.store, None, "192.0.2.1", "account_added", f"paged-{number}")

@@ -11,12 +11,12 @@ CALL = "kyiv-1"
 
 
 @pytest.fixture(autouse=True)
-def not_heard(people: People) -> None:
+def no_listenings(people: People) -> None:
     with people.store.writing() as db:
         db.execute("delete from listenings")
 
 
-def is_heard(people: People) -> bool:
+def is_listened(people: People) -> bool:
     admin = people.person("admin")
     on_page = "Listened to by manager" in admin.get(f"/calls/{CALL}").text
     assert on_page == ("Listened to by manager" in admin.get("/centres/kyiv/queue?kind=sample").text)
@@ -28,21 +28,21 @@ def test_opening_fetching_or_saying_so_is_not_listening(people: People, monkeypa
     page = manager.get(f"/calls/{CALL}").text
     assert 'preload="none"' in page and "I have listened" not in page
     assert manager.send("/listened", call_id=CALL, seconds="60").json() == {"listened": False}  # no sound was sent
-    assert not is_heard(people)
+    assert not is_listened(people)
     assert manager.get(f"/sound/{CALL}", headers={"range": "bytes=0-1"}).status_code == 206
-    assert not is_heard(people)
+    assert not is_listened(people)
     assert manager.send("/listened", call_id=CALL, seconds="3600").json() == {"listened": False}  # that much cannot have passed
     manager.send("/reviewed", call_id=CALL)
-    assert not is_heard(people)
+    assert not is_listened(people)
 
 
 def test_seconds_that_played_count_as_listening(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
     manager, now = people.person("manager"), listening.present()
     manager.get(f"/sound/{CALL}")
     monkeypatch.setattr(listening, "present", lambda: now + 5)
-    assert manager.send("/listened", call_id=CALL, seconds="1.0").json() == {"listened": False} and not is_heard(people)
+    assert manager.send("/listened", call_id=CALL, seconds="1.0").json() == {"listened": False} and not is_listened(people)
     monkeypatch.setattr(listening, "present", lambda: now + 60)
-    assert manager.send("/listened", call_id=CALL, seconds="12").json() == {"listened": True} and is_heard(people)
+    assert manager.send("/listened", call_id=CALL, seconds="12").json() == {"listened": True} and is_listened(people)
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-5", "0", "1e400"])

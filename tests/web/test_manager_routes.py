@@ -24,7 +24,7 @@ def week(day: date, score: float, half: float, calls: int = 100, bad: int = 5) -
     }  # fmt: skip
 
 
-def test_a_change_is_told_only_where_chance_does_not_explain_it() -> None:
+def test_a_change_is_reported_only_where_chance_does_not_explain_it() -> None:
     before = week(date(2026, 3, 2), 70, 3)
     told = {c.name: c.told for c in trends.changes(week(date(2026, 3, 9), 71, 3, bad=6), before)}
     assert set(told.values()) == {"same"}
@@ -84,7 +84,7 @@ def test_the_queue_has_its_three_kinds_and_remembers_who_reviewed(people: People
         assert people.last_note()["action"] == "reviewed" and people.last_note()["outcome"] == "refused"
 
 
-def test_the_sample_is_the_same_for_everybody_and_no_bigger_than_said(people: People) -> None:
+def test_the_sample_is_the_same_for_everybody_and_no_bigger_than_stated(people: People) -> None:
     with people.app.state.site.snapshot.read() as published:
         drawn = [evaluations.sample(published, people.store, "kyiv", date(2026, 3, 2), size) for size in (1, 1, 2)]
         assert evaluations.sample(published, people.store, "kyiv", date(2026, 3, 9)) == []
@@ -122,7 +122,7 @@ def test_what_is_taken_out_is_a_workbook_and_is_noted(people: People) -> None:
         assert people.last_note()["outcome"] == "refused"
 
 
-def test_a_workbook_never_runs_what_a_client_said() -> None:
+def test_a_workbook_never_runs_the_words_of_a_client() -> None:
     said = ["=cmd|' /C calc'!A0", "+1+1", "@SUM(1)", "-1", "https://evil.example", "\x00\x0b"]
     made = excel.workbook({"a": (("text", "at", "day", "number", "no"), [
         {"text": text, "at": datetime(2026, 3, 2, tzinfo=UTC), "day": date(2026, 3, 2), "number": 1.5, "no": None} for text in said

@@ -73,7 +73,7 @@ def test_pages_that_are_files_fit_a_phone_too(phone: Page, scorecards: Path) -> 
     assert found == []
 
 
-def test_pages_bring_their_font_along(page: Page, observed: Observed, address: str) -> None:
+def test_pages_include_their_font(page: Page, observed: Observed, address: str) -> None:
     sign_in(page, address, "manager")
     page.evaluate("document.fonts.ready.then(() => 0)")
     loaded = page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family.replace(/\"/g, '') + ' ' + f.weight)")

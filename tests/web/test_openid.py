@@ -332,15 +332,15 @@ def test_nobody_comes_in_this_way_unless_a_file_says_so(people: People) -> None:
         assert people.stranger().get(path).status_code == 404 and people.last_note()["outcome"] == "refused"
 
 
-def told(tmp_path: Path, text: str, secret: str | None = "s") -> OpenIdSettings | None:
+def rules_of(tmp_path: Path, text: str, secret: str | None = "s") -> OpenIdSettings | None:
     file = tmp_path / "openid.yaml"
     file.write_text(text)
     return read_rules(Settings.from_environment(warehouse=tmp_path / "w.duckdb", openid=file, openid_secret=secret))
 
 
-def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_mistake_in_the_file_is_reported_with_its_line(tmp_path: Path) -> None:
     good = f"issuer: https://login.example/staff\nclient_id: callgrade\nlet_in:{LET_IN}"
-    rules = told(tmp_path, good)
+    rules = rules_of(tmp_path, good)
     assert rules is not None and rules.secret == "s" and "secret='s'" not in repr(rules)
     assert "hidden words" not in repr(Settings.from_environment(openid_secret="hidden words"))
     for text, said in (
@@ -352,9 +352,9 @@ def test_a_mistake_in_the_file_is_told_with_its_line(tmp_path: Path) -> None:
         ("issuer: https://login.example\nclient_id: x\nlet_in: []", "let_in names no group"),
     ):
         with pytest.raises(MisconfiguredError, match=said):
-            told(tmp_path, text)
+            rules_of(tmp_path, text)
     with pytest.raises(MisconfiguredError, match="CALLGRADE_OPENID_SECRET"):
-        told(tmp_path, good, secret=None)
+        rules_of(tmp_path, good, secret=None)
     with pytest.raises(MisconfiguredError, match="does not exist"):
         read_rules(Settings.from_environment(warehouse=tmp_path / "w.duckdb", openid=tmp_path / "none.yaml"))
 

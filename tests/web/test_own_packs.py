@@ -13,20 +13,20 @@ from pipelines.core.settings import Settings
 from tests.web.people import People
 from tests.web.test_call_routes import share_of_tone
 from tests.web.test_packs import exported
-from tests.web.test_trainer import made, moment_ids
+from tests.web.test_trainer import moment_ids, new_pack
 
 
-def made_for(people: People, operator_id: str, *keys: str) -> str:
+def new_pack_for(people: People, operator_id: str, *keys: str) -> str:
     """The id of a new pack for an operator."""
     trainer = people.person("trainer")
-    path = made(trainer, *keys, title=f"For {operator_id}")
+    path = new_pack(trainer, *keys, title=f"For {operator_id}")
     trainer.send(path, title=f"For {operator_id}", notes="For the leader's eyes.", operator=operator_id)
     trainer.send(f"{path}/moments/{moment_ids(trainer.get(path))[0]}", notes="Slower, please.", kind="good_example")
     return path.rpartition("/")[2]
 
 
-def test_an_operator_hears_a_pack_that_was_made_for_him(people: People, tmp_path: Path) -> None:
-    pack_id = made_for(people, "op-1", "criterion:solution_given:kyiv-1", "criterion:hold_thanked:kyiv-2")
+def test_an_operator_plays_a_pack_addressed_to_them(people: People, tmp_path: Path) -> None:
+    pack_id = new_pack_for(people, "op-1", "criterion:solution_given:kyiv-1", "criterion:hold_thanked:kyiv-2")
     operator = people.person("op-1")
     listed = operator.get("/my-packs").text
     assert f'href="/my-packs/{pack_id}"' in listed and "For op-1" in listed and 'href="/my-packs" aria-current="page"' in listed
@@ -52,7 +52,7 @@ def test_an_operator_hears_a_pack_that_was_made_for_him(people: People, tmp_path
 
 @pytest.mark.parametrize("name", ["op-1", "trainer", "manager", "analyst", "admin"])
 def test_a_pack_of_somebody_else_is_not_there_and_who_asks_is_noted(people: People, name: str) -> None:
-    others, everybodys = made_for(people, "op-2", "criterion:greeting:kyiv-1"), made_for(people, "", "criterion:greeting:kyiv-1")
+    others, everybodys = new_pack_for(people, "op-2", "criterion:greeting:kyiv-1"), new_pack_for(people, "", "criterion:greeting:kyiv-1")
     inside = moment_ids(people.person("trainer").get(f"/trainer/packs/{others}"))[0]
     person = people.person(name)
     for path in (f"/my-packs/{others}", f"/my-packs/{others}/sound/{inside}", f"/my-packs/{everybodys}"):
@@ -60,7 +60,7 @@ def test_a_pack_of_somebody_else_is_not_there_and_who_asks_is_noted(people: Peop
         assert people.last_note()["outcome"] == "refused" and people.last_note()["account_name"] == name
     assert person.get(f"/my-packs/{others}/export.zip").status_code == 404  # there is none to be taken along
     assert people.last_note()["outcome"] == "refused" and people.last_note()["account_name"] == name
-    own = made_for(people, "op-1", "criterion:greeting:kyiv-1")
+    own = new_pack_for(people, "op-1", "criterion:greeting:kyiv-1")
     if name == "op-1":
         assert person.get(f"/my-packs/{own}/sound/{inside}").status_code == 404  # a moment of another pack
         assert others not in person.get("/my-packs").text
@@ -69,7 +69,7 @@ def test_a_pack_of_somebody_else_is_not_there_and_who_asks_is_noted(people: Peop
 
 
 def test_it_is_gone_after_its_last_day(people: People, site: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    pack_id = made_for(people, "op-1", "criterion:greeting:kyiv-1")
+    pack_id = new_pack_for(people, "op-1", "criterion:greeting:kyiv-1")
     operator = people.person("op-1")
     inside = moment_ids(operator.get(f"/my-packs/{pack_id}"))[0]
     later = packs.end_of(date.today() + timedelta(days=packs.DAYS_KEPT + 1)) + 60

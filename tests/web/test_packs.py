@@ -40,7 +40,7 @@ from pipelines.transcribe import step as transcribe
 from tests.web.made_calls import Made, load_and_publish, record, some_calls
 from tests.web.people import People
 from tests.web.test_call_routes import share_of_tone
-from tests.web.test_trainer import HTML, made, moment_ids
+from tests.web.test_trainer import HTML, moment_ids, new_pack
 
 
 class RawMade(Made):
@@ -78,7 +78,7 @@ def exported(people: People, path: str) -> zipfile.ZipFile:
 
 def test_an_export_opens_offline_and_holds_sounds_transcript_and_side_car(people: People, tmp_path: Path) -> None:
     trainer = people.person("trainer")
-    path = made(trainer, "criterion:solution_given:kyiv-1", "criterion:company_named:kyiv-2", title="../../etc <b>")
+    path = new_pack(trainer, "criterion:solution_given:kyiv-1", "criterion:company_named:kyiv-2", title="../../etc <b>")
     trainer.send(path, title="../../etc <b>", notes=HTML)
     trainer.send(f"{path}/moments/{moment_ids(trainer.get(path))[0]}", notes=HTML, kind="good_example")
     book = exported(people, path)
@@ -102,7 +102,7 @@ def test_an_export_opens_offline_and_holds_sounds_transcript_and_side_car(people
 def test_personal_data_in_titles_and_notes_is_masked_before_it_is_stored(people: People) -> None:
     """In whichever language it is typed; lines stay as they were written."""
     trainer = people.person("trainer")
-    path = made(trainer, "criterion:solution_given:kyiv-1", title="Іванов Петро, тариф")
+    path = new_pack(trainer, "criterion:solution_given:kyiv-1", title="Іванов Петро, тариф")
     pack_id = path.split("/")[-1]
     assert people.store.rows("select title from packs where pack_id = ?", pack_id) == [{"title": "[NAME] тариф"}]
     trainer.send(
@@ -129,8 +129,8 @@ def test_a_pack_whose_moment_is_refused_is_not_made(people: People) -> None:
     assert people.store.rows("select count(*) as n from packs") == before
 
 
-def test_moments_are_beeped_for_everybody_and_heard_in_ranges(people: People, tmp_path: Path) -> None:
-    path = made(people.person("trainer"), "turn:2:kyiv-1")
+def test_moments_are_beeped_for_everybody_and_served_in_ranges(people: People, tmp_path: Path) -> None:
+    path = new_pack(people.person("trainer"), "turn:2:kyiv-1")
     inside = moment_ids(people.person("trainer").get(path))[0]
     page = people.person("whole").get(path)  # may access personal data elsewhere
     assert "[ACCOUNT]" not in page.text
@@ -147,7 +147,7 @@ def test_moments_are_beeped_for_everybody_and_heard_in_ranges(people: People, tm
 
 def test_a_pack_is_gone_after_its_last_day_and_its_files_with_it(people: People, site: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = people.person("trainer")
-    path = made(trainer, "criterion:greeting:kyiv-1")
+    path = new_pack(trainer, "criterion:greeting:kyiv-1")
     inside = moment_ids(trainer.get(path))[0]
     assert trainer.get(f"{path}/sound/{inside}").status_code == 200
     folder = packs.folder(site) / path.split("/")[-1]
@@ -163,7 +163,7 @@ def test_a_pack_is_gone_after_its_last_day_and_its_files_with_it(people: People,
     assert not people.store.rows("select * from pack_moments where pack_id = ?", path.split("/")[-1])
 
 
-def test_a_moment_of_a_forgotten_or_exchanged_call_is_heard_no_more(tmp_path: Path) -> None:
+def test_a_moment_of_a_forgotten_or_exchanged_call_is_not_played(tmp_path: Path) -> None:
     settings = Settings.from_environment(warehouse=tmp_path / "w.duckdb")
     calls = some_calls()[:2]
     for one in calls:
@@ -226,7 +226,7 @@ def packed(settings: Settings, keys: Iterable[str], language: str, *, is_disguis
     return [(name, book.read(name)) for name in book.namelist()]
 
 
-def heard_again(file: Path, language_of: str, settings: Settings) -> str:
+def recognise(file: Path, language_of: str, settings: Settings) -> str:
     """What the real engine understands of a sound."""
     call = Call(language_of, language_of.split("-")[0], str(file), "", 0, None)
     one = transcribe.prepare(call, audio.facts_of(call.call_id, audio.decode(file)))
@@ -260,7 +260,7 @@ def test_nothing_personal_is_readable_or_audible_in_the_pack_of_a_real_call(call
         w for t in reference["turns"] for w in words_of(re.sub("|".join(re.escape(p["text"]) for p in t["pii"]) or "$", " ", t["text"]))
     }
     written = {w for p in turn["pii"] for w in words_of(p["text"])} - usual
-    audible = set(words_of(heard_again(bare, name, settings))) - usual  # the engine writes numbers in digits
+    audible = set(words_of(recognise(bare, name, settings))) - usual  # the engine writes numbers in digits
     assert len(written) > 5 and len(audible) > 5
     for file in ("index.html", "transcript.txt", "pack.json"):
         assert not written & set(words_of(re.sub("<style>.*</style>", "", files[file].decode(), flags=re.S))), file
@@ -268,7 +268,7 @@ def test_nothing_personal_is_readable_or_audible_in_the_pack_of_a_real_call(call
     for file, content in files.items():
         if file.endswith(".ogg"):
             (tmp_path / "again.ogg").write_bytes(content)
-            heard += " " + heard_again(tmp_path / "again.ogg", name, settings)
+            heard += " " + recognise(tmp_path / "again.ogg", name, settings)
     assert len(words_of(heard)) > 5  # the rest is still understood
     assert not (written | audible) & set(words_of(heard)), heard
 

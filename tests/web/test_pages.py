@@ -90,7 +90,7 @@ def test_ids_become_safe_file_names_that_never_meet() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}", name) for name in made)
 
 
-def test_unsure_is_shown_as_going_to_a_person_and_never_as_a_fail(scorecards: Path) -> None:
+def test_unsure_is_displayed_as_to_be_reviewed_and_never_as_a_fail(scorecards: Path) -> None:
     text = (scorecards / "calls" / "kyiv-1.html").read_text(encoding="utf-8")
     unsure = text[text.index('id="criterion-anything_else"') :].split("</li>")[0]
     assert "на перевірку" in unsure
@@ -165,14 +165,14 @@ def places(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("file", sorted((FOLDER / "pages").glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_room_speaks_all_languages(file: Path) -> None:
-    room = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for key, said in [pair for group in (room.get("text", {}), *room.get("groups", {}).values()) for pair in group.items()]:
-        assert set(said) == set(LANGUAGES), key
-        forms = [one for text in said.values() for one in (text.values() if isinstance(text, dict) else [text])]
+def test_every_page_has_texts_in_all_languages(file: Path) -> None:
+    page = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for key, texts in [pair for group in (page.get("text", {}), *page.get("groups", {}).values()) for pair in group.items()]:
+        assert set(texts) == set(LANGUAGES), key
+        forms = [one for text in texts.values() for one in (text.values() if isinstance(text, dict) else [text])]
         assert all(isinstance(text, str) and text for text in forms), key
         assert len({tuple(places(text)) for text in forms}) == 1, key
-        for language, text in said.items():
+        for language, text in texts.items():
             if isinstance(text, dict):
                 whole = {Locale(language).plural_form(n) for n in range(1000)}
                 assert set(text) == whole, f"{key} in {language}: {whole}"

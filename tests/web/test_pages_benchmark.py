@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.benchmarks import pages
 
 
-def test_every_page_of_the_rooms_is_asked_for() -> None:
+def test_every_page_is_requested() -> None:
     call = {"call_id": "a/b 1", "centre_id": "kyiv", "operator_id": "op 1"}
     known = pages.Known([call], [call], ["kyiv"], ["0" * 16], ["1" * 16], [1], call, [call])
     asked = pages.every_page(known)

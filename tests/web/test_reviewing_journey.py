@@ -189,27 +189,27 @@ def test_a_failed_save_leads_to_its_field_and_the_next_quote_lands_there(page: P
     assert_clean(observed, judged_at)
 
 
-def test_a_call_is_heard_once_it_was_played(page: Page, observed: Observed, address: str, people: People) -> None:
-    def heard() -> bool:
+def test_a_call_counts_as_listened_to_once_it_was_played(page: Page, observed: Observed, address: str, people: People) -> None:
+    def is_listened() -> bool:
         return bool(people.store.rows("select 1 from listenings where call_id = 'irkutsk-2' and listened_at is not null"))
 
     sign_in(page, address, "manager")
     observed.requests.clear()
     page.goto(f"{address}/calls/irkutsk-2")
     page.wait_for_selector(".with-waves")
-    assert not [url for url in observed.requests if "/sound/" in url] and not heard()
+    assert not [url for url in observed.requests if "/sound/" in url] and not is_listened()
     page.select_option(".player select", "2")
     page.click(".player .play")
     page.wait_for_function("() => document.getElementById('sound').currentTime > 0.3")
     page.click(".player .play")  # a moment is not enough
     page.goto(f"{address}/calls/irkutsk-2")
-    assert not heard()
+    assert not is_listened()
     expect(page.locator("main")).not_to_contain_text("Heard by")
     page.select_option(".player select", "2")
     with page.expect_response("**/listened"):
         page.click(".player .play")
         page.wait_for_function("() => document.getElementById('sound').ended")
     page.goto(f"{address}/calls/irkutsk-2")
-    assert heard()
+    assert is_listened()
     expect(page.locator("main")).to_contain_text("Listened to by manager")
     assert_clean(observed, address)

@@ -79,30 +79,30 @@ def test_rows_of_calls_are_those_that_looking_through_all_finds(copied: Settings
     site.close()
 
 
-def test_the_copy_of_before_is_shown_until_the_new_one_is_warm(
+def test_the_previous_copy_is_served_until_the_new_one_is_warm(
     copied: Settings, watched: tuple[Snapshot, list[threading.Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "PATIENCE_S", 0.05)
     site, gates = watched
 
-    def shown() -> tuple[int, ...]:
+    def current_generation() -> tuple[int, ...]:
         with site.read() as reading:
             assert reading.rows("select count(*) as n from calls")[0]["n"] > 5
             return reading.generation
 
-    first = shown()
+    first = current_generation()
     swap(copied)
-    assert [shown(), shown()] == [first, first]
+    assert [current_generation(), current_generation()] == [first, first]
     swap(copied)  # and once more before that one is warm: it is waited for all the same
-    assert shown() == first
+    assert current_generation() == first
     gates[1].set()
-    assert until(lambda: shown() != first)
-    second = shown()
+    assert until(lambda: current_generation() != first)
+    second = current_generation()
     gates[2].set()
-    assert until(lambda: shown() not in (first, second))
+    assert until(lambda: current_generation() not in (first, second))
 
 
-def test_an_old_copy_is_shown_no_longer_than_that(
+def test_an_old_copy_is_served_no_longer_than_that(
     copied: Settings, watched: tuple[Snapshot, list[threading.Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "PATIENCE_S", 0.05)

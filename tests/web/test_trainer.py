@@ -16,7 +16,7 @@ from tests.web.people import People, Person, title_of
 HTML = '<img src=x onerror=alert(1)> {{ 7*7 }} </textarea><script>alert("x")</script>'
 
 
-def made(trainer: Person, *keys: str, title: str = "A pack") -> str:
+def new_pack(trainer: Person, *keys: str, title: str = "A pack") -> str:
     """The path of a new pack with these moments."""
     answer = trainer.send("/trainer/packs", title=title, centre="kyiv", moment=list(keys))
     assert answer.status_code == 303, answer.text
@@ -62,7 +62,7 @@ def moment_ids(answer: httpx2.Response) -> list[str]:
     ("finding=abuse&act=hold_ask&criterion=hold_thanked&text=ідіоти", {"finding:1:kyiv-2"}),
     ("finding=abuse&act=hold_ask&criterion=night_rule&text=ідіоти", set()),
 ])  # fmt: skip
-def test_moments_are_found_by_what_was_judged_done_noticed_and_said(people: People, asked: str, found: set[str]) -> None:
+def test_moments_are_found_by_verdicts_acts_findings_and_words(people: People, asked: str, found: set[str]) -> None:
     answer = people.person("trainer").get(f"/trainer/moments?{asked}")
     assert answer.status_code == 200
     assert set(keys_of(answer)) == found
@@ -84,7 +84,7 @@ def test_a_word_is_found_in_every_form_and_language(people: People) -> None:
 
 def test_a_pack_is_made_ordered_noted_and_says_when_it_is_not_balanced(people: People) -> None:
     trainer = people.person("trainer")
-    path = made(trainer, "criterion:greeting:kyiv-1", "criterion:hold_thanked:kyiv-2", "criterion:solution_given:kyiv-1")
+    path = new_pack(trainer, "criterion:greeting:kyiv-1", "criterion:hold_thanked:kyiv-2", "criterion:solution_given:kyiv-1")
     page = trainer.get(path)
     assert title_of(page) == "A pack" and "not balanced" in page.text
     first, second, third = moment_ids(page)
@@ -106,9 +106,9 @@ def test_a_pack_is_made_ordered_noted_and_says_when_it_is_not_balanced(people: P
     assert trainer.get(path).status_code == 404
 
 
-def test_what_is_shown_around_a_moment_is_masked_and_its_words_are_those_that_are_heard(people: People) -> None:
+def test_the_context_of_a_moment_is_masked_and_its_words_match_the_audio(people: People) -> None:
     trainer = people.person("trainer")
-    page = trainer.get(made(trainer, "criterion:solution_given:kyiv-1"))
+    page = trainer.get(new_pack(trainer, "criterion:solution_given:kyiv-1"))
     assert "Хочу дізнатися свій баланс, рахунок" in page.text  # of the client's turn only the number is hidden
     assert "переплата" in page.text and '<span class="chip" lang="en">account</span>' in page.text and "[ACCOUNT]" not in page.text
 
@@ -131,7 +131,7 @@ STOLEN = ["criterion:greeting:irkutsk-1", "turn:1:odesa-1", "criterion:nothing:k
 @pytest.mark.parametrize("key", STOLEN)
 def test_moments_that_are_not_ones_own_cannot_be_put_into_a_pack(people: People, key: str) -> None:
     trainer = people.person("trainer")
-    path = made(trainer)
+    path = new_pack(trainer)
     assert trainer.send(f"{path}/moments", moment=key).status_code == 404
     assert people.last_note()["outcome"] == "refused" and not moment_ids(trainer.get(path))
     assert trainer.send("/trainer/packs", title="x", moment=key).status_code == 404
@@ -139,7 +139,7 @@ def test_moments_that_are_not_ones_own_cannot_be_put_into_a_pack(people: People,
 
 def test_a_moment_of_one_centre_does_not_get_into_a_pack_of_another(people: People) -> None:
     admin = people.person("admin")
-    path = made(admin)
+    path = new_pack(admin)
     admin.send(f"{path}/moments", moment=["criterion:greeting:irkutsk-1", "criterion:greeting:kyiv-1"])
     assert len(moment_ids(admin.get(path))) == 1
 
@@ -157,7 +157,7 @@ def test_other_peoples_packs_are_answered_as_if_they_were_not_there(people: Peop
         assert refused.text.replace(get, "") == nothing.replace("/trainer/packs/0000000000000000", ""), get
     for post, fields in ((path, {"do": "remove"}), (path, {"title": "mine"}), (f"{path}/moments", {"moment": "turn:1:kyiv-1"}), (f"{path}/moments/{inside}", {"do": "out"})):  # fmt: skip
         assert trainer.send(post, **fields).status_code == 404
-    own = made(trainer)
+    own = new_pack(trainer)
     assert trainer.get(f"{own}/sound/{inside}").status_code == 404
     assert trainer.send(f"{own}/moments/{inside}", do="out").status_code == 404
     assert admin.get(path).status_code == 200 and "Of Irkutsk" not in trainer.get("/trainer").text
@@ -167,7 +167,7 @@ def test_other_peoples_packs_are_answered_as_if_they_were_not_there(people: Peop
 
 @pytest.mark.parametrize("name", ["op-1", "analyst"])
 def test_who_does_not_train_has_no_way_in(people: People, name: str) -> None:
-    path = made(people.person("trainer"), "criterion:greeting:kyiv-1")
+    path = new_pack(people.person("trainer"), "criterion:greeting:kyiv-1")
     person = people.person(name)
     for get in ("/trainer", "/trainer/moments?text=а", path, f"{path}/export.zip"):
         assert person.get(get).status_code == 403, get
@@ -178,7 +178,7 @@ def test_who_does_not_train_has_no_way_in(people: People, name: str) -> None:
 
 def test_forms_need_their_token_and_are_not_endless(people: People) -> None:
     trainer = people.person("trainer")
-    path = made(trainer)
+    path = new_pack(trainer)
     for post in ("/trainer/packs", path, f"{path}/moments", f"{path}/moments/0"):
         assert trainer.send(post, token="", title="x").status_code == 403
         assert trainer.send(post, notes="x" * 70_000).status_code == 413
@@ -190,7 +190,7 @@ def test_forms_need_their_token_and_are_not_endless(people: People) -> None:
 
 def test_notes_and_searches_never_become_part_of_a_page(people: People) -> None:
     trainer = people.person("trainer")
-    path = made(trainer, "criterion:greeting:kyiv-1", title=HTML[:120])
+    path = new_pack(trainer, "criterion:greeting:kyiv-1", title=HTML[:120])
     inside = moment_ids(trainer.get(path))[0]
     trainer.send(path, title=HTML[:120], notes=HTML, operator=HTML[:100])
     trainer.send(f"{path}/moments/{inside}", do="keep", notes=HTML, kind="<b>")

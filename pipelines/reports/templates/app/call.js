@@ -3,8 +3,9 @@
   var sound = document.getElementById("sound"), bar = document.querySelector(".player"), drawing = document.querySelector(".timeline svg");
   if (!sound || !bar) return;
   var controls = bar.querySelector(".controls"), play = bar.querySelector(".play"),
-    shown = bar.querySelector(".now-at"), follow = bar.querySelector(".follow");
-  var said = bar.querySelector(".said"), turns = Array.from(document.querySelectorAll(".talk li[data-at]")), stopAt = null, current = null;
+    position = bar.querySelector(".now-at"), follow = bar.querySelector(".follow");
+  var words = bar.querySelector(".now-words"), turns = Array.from(document.querySelectorAll(".talk li[data-at]"));
+  var stopAt = null, current = null;
   var SVG = "http://www.w3.org/2000/svg", lanes = drawing ? Array.from(drawing.querySelectorAll("rect.lane")) : [], head = null, length = 1;
 
   function number(element, name) { return parseFloat(element.getAttribute(name)); }
@@ -14,17 +15,17 @@
     return hours ? hours + ":" + String(minutes).padStart(2, "0") + ":" + rest : minutes + ":" + rest;
   }
   function make(name, values, before) {
-    var made = document.createElementNS(SVG, name);
-    Object.keys(values).forEach(function (key) { made.setAttribute(key, values[key]); });
-    before.parentNode.insertBefore(made, before);
-    return made;
+    var element = document.createElementNS(SVG, name);
+    Object.keys(values).forEach(function (key) { element.setAttribute(key, values[key]); });
+    before.parentNode.insertBefore(element, before);
+    return element;
   }
   function x(seconds) { return number(lanes[0], "x") + number(lanes[0], "width") * Math.min(seconds / length, 1); }
 
   sound.controls = false; sound.hidden = true; controls.hidden = false;
   document.body.classList.add("has-player");
 
-  function hear(from, to) {
+  function playFrom(from, to) {
     stopAt = to || null;
     function start() { sound.currentTime = from; sound.play().catch(function () { /* the reader left the page */ }); }
     if (sound.readyState >= 1) start(); else { sound.addEventListener("loadedmetadata", start, { once: true }); sound.load(); }
@@ -33,7 +34,7 @@
   function step(by) {
     var at = turns.findIndex(function (turn) { return turn === current; });
     var next = turns[Math.min(Math.max(at + by, 0), turns.length - 1)];
-    if (next) { follow.checked = true; hear(number(next, "data-at")); }
+    if (next) { follow.checked = true; playFrom(number(next, "data-at")); }
   }
 
   play.addEventListener("click", toggle);
@@ -43,18 +44,18 @@
   bar.querySelector("select").addEventListener("change", function (event) { sound.playbackRate = parseFloat(event.target.value); });
   document.addEventListener("click", function (event) {
     var link = event.target.closest("a[data-at], .at[data-at]"), turn = event.target.closest(".talk li[data-at]");
-    if (link) {  /* a quote is heard with a breath around it, a turn or a mark from its beginning on */
+    if (link) {  /* a quote is played with a short margin, a turn or a mark from its beginning */
       var end = link.getAttribute("data-end");
       follow.checked = true;
-      hear(Math.max(parseFloat(link.getAttribute("data-at")) - 0.3, 0), end ? parseFloat(end) + 0.5 : null);
-    } else if (turn && !String(window.getSelection())) hear(number(turn, "data-at"));
+      playFrom(Math.max(parseFloat(link.getAttribute("data-at")) - 0.3, 0), end ? parseFloat(end) + 0.5 : null);
+    } else if (turn && !String(window.getSelection())) playFrom(number(turn, "data-at"));
   });
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, summary")) return;
     if (event.key === " " && !event.target.closest("button")) { event.preventDefault(); toggle(); }
     else if (event.key === "j" || event.key === "о" || event.key === "О") step(1);
     else if (event.key === "k" || event.key === "л" || event.key === "Л") step(-1);
-    else if (event.key === "Enter" && event.target.matches(".talk li[data-at]")) hear(number(event.target, "data-at"));
+    else if (event.key === "Enter" && event.target.matches(".talk li[data-at]")) playFrom(number(event.target, "data-at"));
   });
   ["wheel", "touchmove"].forEach(function (kind) {
     window.addEventListener(kind, function () { if (!sound.paused) follow.checked = false; }, { passive: true });
@@ -68,7 +69,7 @@
   sound.addEventListener("play", label); sound.addEventListener("pause", label); sound.addEventListener("ended", label);
   function show() {
     var at = sound.currentTime;
-    shown.textContent = clock(at);
+    position.textContent = clock(at);
     if (head) { head.setAttribute("x1", x(at)); head.setAttribute("x2", x(at)); }
     if (stopAt !== null && at >= stopAt) { stopAt = null; sound.pause(); }
     var spoken = null;
@@ -79,7 +80,7 @@
     });
     if (spoken !== current) {
       current = spoken;
-      said.textContent = current ? current.querySelector("q").textContent : "";
+      words.textContent = current ? current.querySelector("q").textContent : "";
       if (current && follow.checked && !sound.paused) current.scrollIntoView({
         block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"
       });
@@ -98,8 +99,8 @@
   }
   sound.addEventListener("timeupdate", function () {
     var at = sound.currentTime, passed = before === null ? 0 : at - before,
-      isHeard = !sound.paused && !sound.seeking && !sound.muted && sound.volume > 0;
-    before = isHeard ? at : null;
+      isAudible = !sound.paused && !sound.seeking && !sound.muted && sound.volume > 0;
+    before = isAudible ? at : null;
     if (!sound.seeking && passed > 0 && passed < 2 * sound.playbackRate) played += passed;
     if (played >= REPORT_S) report();
   });
@@ -139,7 +140,7 @@
       var point = drawing.createSVGPoint();
       point.x = event.clientX; point.y = event.clientY;
       var at = (point.matrixTransform(drawing.getScreenCTM().inverse()).x - number(lanes[0], "x")) / number(lanes[0], "width");
-      if (at >= 0) hear(at * length);
+      if (at >= 0) playFrom(at * length);
     });
     fetch(bar.dataset.peaks, { headers: { accept: "application/json" } })
       .then(function (answer) { return answer.json(); }).then(draw).catch(function () { /* the page is read without the drawing */ });

@@ -30,7 +30,7 @@
       event.stopPropagation();
       var turn = button.closest("li"), words = turn.querySelector("q"), selection = window.getSelection(), text = "";
       if (!selection.isCollapsed && words.contains(selection.anchorNode) && words.contains(selection.focusNode)
-        && !selection.getRangeAt(0).cloneContents().querySelector("[data-said]"))
+        && !selection.getRangeAt(0).cloneContents().querySelector("[data-text]"))
         text = String(selection).trim();
       current.querySelector("[name^=turn_]").value = turn.dataset.turn;
       current.querySelector("[name^=quote_]").value = text;
@@ -41,7 +41,7 @@
 
   /* The draft: saved a moment after the last change, one request at a time, and on leaving the page. */
   var DELAY_MS = 800, timer = null, isDirty = false, isSaving = false, isSubmitting = false, isRefused = false,
-    told = document.querySelector("[data-draft]");
+    draftStatus = document.querySelector("[data-draft]");
   function body() { return new URLSearchParams(new FormData(form)); }
   function changed() {
     isDirty = true;
@@ -53,10 +53,10 @@
     isDirty = false; isSaving = true;
     form.pending = window.callgrade.send("/evaluate/draft", body).then(function (answer) {
       isRefused = answer.status === 403;
-      if (answer.ok) told.textContent = told.dataset.saved + " " + new Date().toLocaleTimeString(
+      if (answer.ok) draftStatus.textContent = draftStatus.dataset.saved + " " + new Date().toLocaleTimeString(
         { en: "en-GB" }[document.documentElement.lang] || document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
-      else { isDirty = true; told.textContent = told.dataset.unsaved; }
-    }, function () { isDirty = true; told.textContent = told.dataset.unsaved; }).finally(function () {
+      else { isDirty = true; draftStatus.textContent = draftStatus.dataset.unsaved; }
+    }, function () { isDirty = true; draftStatus.textContent = draftStatus.dataset.unsaved; }).finally(function () {
       isSaving = false;
       if (isDirty && !isRefused) { clearTimeout(timer); timer = setTimeout(save, 10 * DELAY_MS); }
     });
@@ -69,7 +69,7 @@
   form.addEventListener("callgrade:not-sent", function () { isSubmitting = false; });
   window.addEventListener("pagehide", function () {
     if (isDirty && !isSubmitting) fetch("/evaluate/draft", { method: "POST", body: body(), keepalive: true })
-      .catch(function () { /* nobody is left to be told */ });
+      .catch(function () { /* the page is being closed */ });
   });
 
   setCurrent(byId(chosen.value));

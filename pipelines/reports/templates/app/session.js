@@ -17,14 +17,14 @@
     }).then(function (found) {
       var isMine = found.account !== null && found.account === template().dataset.account;
       if (isMine) {
-        refresh(found.token); told(null);
+        refresh(found.token); notify(null);
         document.dispatchEvent(new CustomEvent("callgrade:signed-in"));
       }
       return { isMine: isMine, isOther: found.account !== null && !isMine };
     });
   }
   /* A line at the top of the window: the session has ended, or the server cannot be reached. */
-  function told(text, withButton) {
+  function notify(text, withButton) {
     var bar = document.querySelector(".session-bar");
     if (bar) bar.remove();
     if (!text) return;
@@ -99,7 +99,7 @@
     if (form.dataset.waiting) return;  /* pressed twice */
     form.dataset.waiting = "1";
     Promise.resolve(form.pending).then(ensure).catch(function () {
-      told(template().dataset.offline); return false;
+      notify(template().dataset.offline); return false;
     }).then(function (isReady) {
       delete form.dataset.waiting;
       if (!isReady) { form.dispatchEvent(new CustomEvent("callgrade:not-sent")); return; }
@@ -115,7 +115,7 @@
         if (answer.status !== 403) return answer;
         return session().then(function (found) {
           if (found.isMine) return fetch(path, { method: "POST", body: body() });  /* signed in again elsewhere: the token was an old one */
-          told(template().dataset.ended, true);
+          notify(template().dataset.ended, true);
           return answer;
         });
       });

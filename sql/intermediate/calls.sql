@@ -6,9 +6,9 @@ with results as (
         call_id,
         arg_max_null(score_pct, judge = 'human') as score_pct,
         arg_max_null(coverage_pct, judge = 'human') as coverage_pct,
-        arg_max_null(auto_fail, judge = 'human') as auto_fail,
+        arg_max_null(is_auto_fail, judge = 'human') as auto_fail,
         arg_max_null(needs_review, judge = 'human') as needs_review
-    from evaluations
+    from core.evaluations
     semi join touched_calls using (call_id)
     group by call_id, scorecard_id
 ),
@@ -24,14 +24,14 @@ scores as (
 ),
 abuse as (
     select call_id, sum(end_s - start_s) as abuse_exposure_s
-    from findings
+    from core.findings
     semi join touched_calls using (call_id)
     where kind = 'abuse' and role = 'client'
     group by call_id
 ),
 redirections as (
     select call_id, arg_max_null(verdict, judge = 'human') = 'pass' as redirected
-    from criterion_results
+    from core.verdicts
     semi join touched_calls using (call_id)
     where criterion_id = 'redirected'
     group by call_id
@@ -100,12 +100,12 @@ select
         else c.disconnect_party = 'client' or p.outcome not in ('ended_without_warning', 'ended_without_notice', 'operator_at_fault')
     end as is_kept,
     coalesce(d.redirected, false) as redirected
-from (from store.calls semi join touched_calls using (call_id)) as c
-left join store.centres as z on z.centre_id = c.centre_id
-left join (from store.audio semi join touched_calls using (call_id)) as a on a.call_id = c.call_id
-left join (from store.roles semi join touched_calls using (call_id)) as r on r.call_id = c.call_id
-left join (from store.metrics semi join touched_calls using (call_id)) as m on m.call_id = c.call_id
-left join (from abuse_procedures semi join touched_calls using (call_id)) as p on p.call_id = c.call_id
+from (from core.calls semi join touched_calls using (call_id)) as c
+left join core.centres as z on z.centre_id = c.centre_id
+left join (from core.audio semi join touched_calls using (call_id)) as a on a.call_id = c.call_id
+left join (from core.roles semi join touched_calls using (call_id)) as r on r.call_id = c.call_id
+left join (from core.metrics semi join touched_calls using (call_id)) as m on m.call_id = c.call_id
+left join (from core.procedures semi join touched_calls using (call_id)) as p on p.call_id = c.call_id
 left join scores as s on s.call_id = c.call_id
 left join abuse as b on b.call_id = c.call_id
 left join redirections as d on d.call_id = c.call_id

@@ -1,7 +1,7 @@
 -- replaces, for t in touched_months: m.centre_id is not distinct from t.centre_id and m.month is not distinct from t.month
 with taken as (
     select call_id, call_no, centre_id, month, operator_id, cast(started_local as date) as day
-    from made.calls as c
+    from intermediate.calls as c
     where exists (
         from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
     )
@@ -9,7 +9,7 @@ with taken as (
 people as materialized (
     -- Human verdicts are few and have no call number.
     select v.call_id, v.scorecard_id, v.criterion_id, v.verdict, v.max_points, c.* exclude (call_id, call_no)
-    from store.verdicts as v
+    from core.verdicts as v
     join taken as c on c.call_id = v.call_id
     where v.judge <> 'machine'
 ),
@@ -18,7 +18,7 @@ standing as (
     from people
     union all
     select c.centre_id, c.month, c.day, c.operator_id, v.criterion_id, v.verdict, v.max_points, false
-    from store.verdicts as v
+    from core.verdicts as v
     join taken as c on c.call_no = v.call_no and c.call_id = v.call_id
     where v.judge = 'machine' and not exists (
         from people as p where p.call_id = v.call_id and p.scorecard_id = v.scorecard_id and p.criterion_id = v.criterion_id

@@ -17,7 +17,7 @@ cells as materialized (
             ] as level_names,
             count(*) as calls,
             sum(score_pct) as score_sum
-        from made.calls as c
+        from intermediate.calls as c
         where
             score_pct is not null and exists (
                 from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month

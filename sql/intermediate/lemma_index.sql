@@ -8,7 +8,7 @@ with places as (
         w.call_no,
         list_sort(list_distinct(list(w.turn_no))) as turn_nos
     from touched_words as w
-    join made.lexicon as x on x.form = w.form and x.language = w.language
+    join intermediate.lexicon as x on x.form = w.form and x.language = w.language
     group by x.lemma, w.block, w.call_no
 )
 

@@ -49,14 +49,14 @@ select
     count(*) filter (where f.direction = 'callback' and f.status = 'graded') as callbacks_done
 from (
     select *
-    from made.calls as c
+    from intermediate.calls as c
     where exists (
         from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
     )
 ) as f
 left join (
     select *
-    from made.call_expectations as c
+    from intermediate.call_expectations as c
     where exists (
         from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
     )

@@ -11,14 +11,14 @@ with scored as (
         coalesce(cast(hours_of(started_local) as varchar), 'unknown') as hours,
         coalesce(language, 'unknown') as language,
         coalesce(operator_id, 'unknown') as operator_id
-    from made.calls as c
+    from intermediate.calls as c
     where score_pct is not null and exists (
         from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
     )
 ),
 known as materialized (
     select coalesce(centre_id, '') as centre_id, coalesce(month, date '0001-01-01') as month, factor, level, effect_pct, mix_doubt
-    from made.mix_effects as c
+    from intermediate.mix_effects as c
     where exists (
         from touched_months as t where t.centre_id is not distinct from c.centre_id and t.month is not distinct from c.month
     )

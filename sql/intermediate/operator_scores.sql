@@ -1,7 +1,7 @@
 -- replaces, for t in touched_periods: m.centre_id is not distinct from t.centre_id and m.period = t.period and m.period_start is not distinct from t.period_start
 with measures as materialized (
     select *
-    from made.scorecard_measures as m
+    from intermediate.scorecard_measures as m
     where scored_calls > 0 and subject <> 'line' and exists (
         from touched_periods as t
         where t.centre_id is not distinct from m.centre_id and t.period = m.period and t.period_start is not distinct from m.period_start

@@ -11,7 +11,7 @@ with work as (
         wait_s,
         is_abusive,
         abuse_exposure_s
-    from made.calls as c
+    from intermediate.calls as c
     where started_local is not null and exists (
         from touched_operators as t
         where t.centre_id is not distinct from c.centre_id and t.operator_id = c.operator_id and c.started_local >= t.from_local
@@ -54,7 +54,7 @@ due as (
             where r.in_a_row >= u.abusive_in_a_row or r.abusive_so_far >= u.abusive_calls or r.abuse_so_far_s >= u.abuse_s
         ) over (partition by r.centre_id, r.operator_id, r.shift_no) as rest_due_local
     from runs as r
-    left join rest_rules as u on u.centre_id = r.centre_id
+    left join core.centres as u on u.centre_id = r.centre_id
 )
 select
     centre_id,

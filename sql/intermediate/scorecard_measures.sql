@@ -51,7 +51,7 @@ select
     cast(sum(callbacks) as bigint) as callbacks,
     cast(sum(callbacks_done) as bigint) as callbacks_done,
     count(distinct operator_id) as operators
-from made.daily_work as w
+from intermediate.daily_work as w
 cross join (values ('day'), ('week'), ('month'), ('all')) as p (period)
 cross join lateral (select case when p.period <> 'all' then period_of(p.period, day) end as period_start) as s
 where
