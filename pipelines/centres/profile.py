@@ -24,8 +24,12 @@ from pipelines.core.yaml_lines import check, entries, read_yaml, where
 
 RULES = (
     "said", "not_said", "identified", "hold_announced", "hold_thanked", "farewell", "abuse_procedure", "good_impression", "request_taken",
+    "question",
 )  # fmt: skip
 WHERE = ("opening", "anywhere")
+ASKS = ("operator", "client")
+ANSWERS = ("yes", "no", "not_applicable")
+VERDICTS = ("pass", "fail", "na", "unsure")
 SEVERITIES = ("minor", "major", "critical")
 DIRECTIONS = ("inbound", "callback", "outbound")
 LINES = ("first", "second", "technical")
@@ -65,6 +69,7 @@ Language: TypeAlias = Annotated[str, OneOf(LANGUAGES)]
 Topic: TypeAlias = Annotated[str, OneOf(TOPICS)]
 Line: TypeAlias = Annotated[str, OneOf(LINES)]
 ByLanguage: TypeAlias = Mapping[Language, str]
+Sentences: TypeAlias = Mapping[Language, Annotated[str, Field(min_length=3, max_length=600)]]
 Phrases: TypeAlias = Annotated[Mapping[Language, tuple[str, ...]], AfterValidator(_phrases)]
 TimeZone: TypeAlias = Annotated[ZoneInfo, BeforeValidator(_timezone), WithJsonSchema({"type": "string"})]
 Hour: TypeAlias = Annotated[int, Field(ge=0, le=24)]
@@ -112,6 +117,14 @@ class Criterion(FileModel):
     """Phrases of this centre's own by language, as patterns over dictionary forms; docs/scorecards.md lists the signs."""
     where: Annotated[str, OneOf(WHERE)] = "anywhere"
     """Where the words are searched: `opening` is the operator's first two turns."""
+    question: Sentences = Field(default_factory=dict)
+    """With the rule `question`: what a language model is asked about the call, by language, so that yes or no answers it; see docs/questions.md."""
+    answers: Mapping[Annotated[str, OneOf(ANSWERS)], Annotated[str, OneOf(VERDICTS)]] = Field(default_factory=dict)
+    """The verdict for each answer to the question, where it differs from yes: pass, no: fail, not_applicable: na."""
+    applies_if: Sentences = Field(default_factory=dict)
+    """When the question applies, by language; where this is not so in a call, its answer is not_applicable."""
+    asks: Annotated[str, OneOf(ASKS)] = "operator"
+    """Whose words must prove the answer to the question."""
     is_auto_fail: bool = Field(default=False, alias="auto_fail")
     """true: a fail makes the score of the whole call 0."""
     severity: Annotated[str, OneOf(SEVERITIES)] = "minor"
@@ -130,6 +143,20 @@ class Criterion(FileModel):
         if self.rule in ("said", "not_said") and not self.acts and not self.phrases:
             raise wrong(f"criterion {self.criterion_id!r} with rule {self.rule!r} needs acts or phrases to look for")
         return self
+
+    @model_validator(mode="after")
+    def _has_a_question(self) -> Self:
+        if self.rule == "question" and not self.question:
+            raise wrong(f"criterion {self.criterion_id!r} with rule 'question' needs a question, such as {{en: Did the operator ...?}}")
+        if self.rule != "question" and (self.question or self.answers or self.applies_if):
+            raise wrong(
+                f"criterion {self.criterion_id!r} has a question, answers or applies_if, which belong to the rule 'question'", "rule"
+            )
+        return self
+
+    def verdict_of(self, answer: str) -> str:
+        """The verdict for an answer to the question: pass, fail, na or unsure."""
+        return self.answers.get(answer) or {"yes": "pass", "no": "fail"}.get(answer, "na")
 
 
 class Scorecard(FileModel):

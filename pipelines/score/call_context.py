@@ -8,7 +8,7 @@ from math import prod
 from statistics import fmean
 
 from pipelines.centres.profile import Centre, Criterion
-from pipelines.core.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, VerdictName
+from pipelines.core.records import Call, Finding, Hold, Interval, Procedure, QuestionAnswer, Role, Turn, TurnSentiment, VerdictName
 from pipelines.score.explanations import Explanation, why
 from pipelines.score.speech_acts import OPENING_TURNS, Act, find_own_phrases
 from pipelines.score.topic import Ranking
@@ -37,6 +37,7 @@ class Case:
     duration_s: float
     speech: tuple[Interval, ...] = ()  # speech intervals from the audio
     language: str = ""  # the language of most of its words
+    answers: tuple[QuestionAnswer, ...] = ()  # of the language model, to the questions of the scorecard
 
     def turn(self, turn_no: int) -> Turn:
         """One turn by its number."""

@@ -23,6 +23,7 @@ from pipelines.core.records import (
     Finding,
     PersonalData,
     Procedure,
+    QuestionAnswer,
     Rejection,
     SpeechAct,
     Turn,
@@ -74,6 +75,7 @@ def score_call(
     models_dir: Path | None = None,
     calibration: Calibration | None = None,
     reading: ModelReading | None = None,
+    answers: Sequence[QuestionAnswer] = (),
 ) -> Scored:
     """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
@@ -89,6 +91,7 @@ def score_call(
         models_dir: the folder of their weights; None for the project's own.
         calibration: the calibration; None for the shipped one.
         reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
+        answers: what a language model answered to the questions of the scorecard.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -123,6 +126,7 @@ def score_call(
             duration_s=audio.duration_s,
             speech=audio.speech,
             language=language,
+            answers=tuple(answers),
         ),
         calibration,
     )
@@ -203,6 +207,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     roles = {role.call_id: role for role in batch.read("roles")}
     dropped, personal = by_call(batch.read("dropped")), by_call(batch.read("personal_data"))
+    answers = by_call(batch.read("answers") if batch.has("answers") else ())
     scored: list[Scored] = []
     rejected: list[Rejection] = []
     out = {row.call_id for row in batch.rejected() if row.step != "score"}  # an earlier scoring does not count
@@ -226,6 +231,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
                     profile=settings.profile,
                     models_dir=settings.models_dir,
                     reading=readings.get(call.call_id),
+                    answers=answers[call.call_id],
                 )
             )
         except BadRecordingError as error:

@@ -52,6 +52,10 @@ TABLES = {
     "verdicts": "select *, 'machine' as judge from staged_verdicts",
     "evaluations": "select *, 'machine' as judge from staged_evaluations",
     "metrics": "from staged_metrics",
+    "question_answers": """
+        select call_id, criterion_id, answer, problem, is_final, model, prompt_version, question_version, prompt_tokens, completion_tokens, seconds, requests
+        from staged_answers""",
+    "call_summaries": 'select call_id, sentence_no, "text", turn_no, quote from staged_summaries',
 }
 _NUMBERED = ("turns", "speech_acts")  # rows with the number of their call, which finds them fast; so do verdicts, see `history`
 KINDS = (  # staged beside the calls themselves
@@ -67,6 +71,8 @@ KINDS = (  # staged beside the calls themselves
     "verdicts",
     "evaluations",
     "metrics",
+    "answers",
+    "summaries",
 )
 _CALL_COLUMNS = [f.name for f in fields(Call)]
 _REJECTED_COLUMNS = (
@@ -100,6 +106,8 @@ def load(batch: Batch, settings: Settings, timeout_s: float = LOCK_TIMEOUT_S) ->
 def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: str | None = None, scored_by: str | None = None) -> set[str]:
     """The ids of unchanged calls: the same log row and recording was graded by the same versions, or lost a conflict before.
 
+    A call with a question that the configured language model has not answered is not among them.
+
     `speech_model` defaults to the version in use; `scored_by` is compared only when given.
     """
     wanted = list(calls)
@@ -108,19 +116,21 @@ def already_graded(settings: Settings, calls: Iterable[Call], *, speech_model: s
             return set()
         try:
             db.register("wanted", _frame(wanted))
+            asked_of = settings.language_model or ""
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
             rows = db.execute(
                 f"""select w.call_id
                     from wanted as w
                     join store.calls as c on {same}
                     left join store.metrics as m on m.call_id = c.call_id
-                    where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and coalesce(m.scored_by = ?, ? is null)
+                    where not exists (select 1 from store.question_answers as q where q.call_id = c.call_id and (not q.is_final or q.model <> ?) and ? <> '')
+                        and c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and coalesce(m.scored_by = ?, ? is null)
                     union
                     select w.call_id
                     from wanted as w
                     join store.calls as c on c.recording_sha256 = w.recording_sha256 and c.status_step = 'load'
                     where c.call_id in (w.call_id, w.call_id || '~' || w.recording_sha256[:8])""",
-                [settings.keep_text, speech_model or registry.speech_version(settings.profile), scored_by, scored_by],
+                [asked_of, asked_of, settings.keep_text, speech_model or registry.speech_version(settings.profile), scored_by, scored_by],
             ).fetchall()
         except (duckdb.CatalogException, duckdb.BinderException):
             return set()  # a file that was never loaded into, or only by an older version
