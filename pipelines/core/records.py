@@ -315,15 +315,15 @@ class QuestionAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SummarySentence:
-    """One sentence of a call's summary, with the words that support it: tokens `first_token` to `last_token` - 1 of one turn."""
+    """One sentence of a call's summary, with the words of one turn that prove it."""
 
     call_id: str
     sentence_no: int
     text: str
     turn_no: int
-    first_token: int
-    last_token: int
     quote: str  # as displayed, see `Turn.quote`
+    start_s: float  # of the quote
+    end_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ redirect texts. Redirects are not followed, proxies of the environment are ignor
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import ssl
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from pipelines.core.remote import is_on_site
 from pipelines.core.settings import Settings
 from pipelines.questions import language_model as lm
 from pipelines.questions.breaker import breaker_of
@@ -25,10 +25,6 @@ LONGEST_RESPONSE_BYTES = 256_000
 CONNECT_S = 5.0
 _WITHOUT_SCHEMA = (400, 404, 415, 422, 501)  # how servers refuse a response_format that they do not know
 _MAY_PASS = (408, 409, 425, 429, 500, 502, 503, 504)
-_ON_SITE = tuple(
-    ipaddress.ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10")
-)
 _LONGEST_COUNT = 10**7  # of tokens: a server may report anything
 
 
@@ -120,13 +116,6 @@ class Endpoint:
                     raise NoAnswerError(lm.OUTSIDE)
                 self._pinned = httpx2.URL(self._url).copy_with(host=(on_site or addresses)[0])
             return self._pinned
-
-
-def is_on_site(address: str) -> bool:
-    """Whether an IP address is in the private (RFC 1918, RFC 4193), loopback or link-local address space."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    found = getattr(found, "ipv4_mapped", None) or found
-    return any(found.version == network.version and found in network for network in _ON_SITE)
 
 
 async def _read(answer: httpx2.Response) -> bytes:

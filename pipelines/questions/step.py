@@ -75,8 +75,10 @@ def run(batch: Batch, settings: Settings) -> None:
     answers = [*reused.values(), *(answer for answer, _ in asked)]
     kept = [sentence for call_id, criterion_id in reused if criterion_id == SUMMARY for sentence in told[call_id]]
     summaries = [*kept, *(sentence for _, sentences in asked for sentence in sentences)]
-    batch.write("answers", sorted(answers, key=lambda a: (a.call_id, a.criterion_id)))
-    batch.write("summaries", sorted(summaries, key=lambda s: (s.call_id, s.sentence_no)))
+    answers.sort(key=lambda answer: (answer.call_id, answer.criterion_id))
+    summaries.sort(key=lambda sentence: (sentence.call_id, sentence.sentence_no))
+    batch.write("answers", answers)
+    batch.write("summaries", summaries)
     batch.set_version(staleness.ASKED_WITH, staleness.asks_with(settings))
 
 

@@ -46,10 +46,17 @@ async def _proven(asker: Asker, call_id: str, turns: Sequence[Turn], spent: Spen
             if error.is_final:
                 continue
             raise
-        words = quote.turn.quote(quote.first, quote.last)
-        number = len(sentences) + 1
+        tokens = quote.turn.tokens[quote.first : quote.last]
         sentences.append(
-            SummarySentence(call_id, number, printable(" ".join(text.split())), quote.turn.turn_no, quote.first, quote.last, words)
+            SummarySentence(
+                call_id=call_id,
+                sentence_no=len(sentences) + 1,
+                text=printable(" ".join(text.split())),
+                turn_no=quote.turn.turn_no,
+                quote=quote.turn.quote(quote.first, quote.last),
+                start_s=round(tokens[0].start_s, 3),
+                end_s=round(max(token.end_s for token in tokens), 3),
+            )
         )
     if not sentences:
         raise NoAnswerError(lm.UNPROVEN)

@@ -55,7 +55,7 @@ TABLES = {
     "question_answers": """
         select call_id, criterion_id, answer, problem, is_final, model, prompt_version, question_version, prompt_tokens, completion_tokens, seconds, requests
         from staged_answers""",
-    "call_summaries": 'select call_id, sentence_no, "text", turn_no, quote from staged_summaries',
+    "call_summaries": "from staged_summaries",
 }
 _NUMBERED = ("turns", "speech_acts")  # rows with the number of their call, which finds them fast; so do verdicts, see `history`
 KINDS = (  # staged beside the calls themselves

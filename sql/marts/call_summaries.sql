@@ -5,7 +5,9 @@ select
     sentence_no,
     text,
     turn_no,
-    quote
+    quote,
+    start_s,
+    end_s
 from store.call_summaries;
 
 comment on view call_summaries is
@@ -15,3 +17,5 @@ comment on column call_summaries.sentence_no is 'The number of the sentence, fro
 comment on column call_summaries.text is 'The sentence, in the language of the call.';
 comment on column call_summaries.turn_no is 'The turn of the quote.';
 comment on column call_summaries.quote is 'The words that prove the sentence, as in the turn.';
+comment on column call_summaries.start_s is 'Start of the quote, in seconds from the start of the recording.';
+comment on column call_summaries.end_s is 'End of the quote, in seconds.';

@@ -10,7 +10,8 @@ select
     seconds,
     requests,
     question_version,
-    problem
+    problem,
+    is_final
 from store.question_answers
 where model <> '';
 
@@ -27,3 +28,5 @@ comment on column question_costs.requests is 'Requests that were sent, repeated 
 comment on column question_costs.question_version is 'Version of the question: a digest; empty for a summary.';
 comment on column question_costs.problem is
     'Why there is no answer: unreachable, late, refused, no_quote, unproven, ...; empty where there is one.';
+comment on column question_costs.is_final is
+    'Whether the model answered; a question that it could not be asked is asked again by the next run.';

@@ -19,5 +19,7 @@ create table store.call_summaries (
     sentence_no bigint not null,
     text varchar not null,
     turn_no bigint not null,
-    quote varchar not null
+    quote varchar not null,
+    start_s double not null,
+    end_s double not null
 );

@@ -8,9 +8,9 @@ import pytest
 
 from pipelines.core import staleness
 from pipelines.core.errors import MisconfiguredError
+from pipelines.core.remote import is_on_site
 from pipelines.core.settings import Settings
 from pipelines.questions import step
-from pipelines.questions.endpoint import is_on_site
 from tests.questions.asked import ARRIVAL, asked, centre_asking, judged, staged
 from tests.questions.model_server import Behaviour, Exchange, honest, serving
 from tests.questions.test_questions import FRIDAY, reason, using
