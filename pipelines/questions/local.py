@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models import registry
+from models.diarization.torchaudio_stand_in import spare_torchaudio
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import Settings
 from pipelines.questions import language_model as lm
@@ -68,6 +69,7 @@ class LocalModel:
 @cache
 def _load(folder: Path) -> tuple[Any, Any]:
     registry.stay_offline()
+    spare_torchaudio()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
