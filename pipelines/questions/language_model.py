@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from pipelines.core.settings import Settings
-
 Messages: TypeAlias = Sequence[Mapping[str, str]]  # each with role (system, user, assistant) and content
 LONGEST_RESPONSE_TOKENS = 400
 
@@ -68,14 +66,3 @@ class LanguageModel(Protocol):
     async def close(self) -> None:
         """Release connections."""
         ...
-
-
-def open_model(settings: Settings) -> LanguageModel:
-    """The configured language model: a server, or a folder of weights. Raises ValueError where none is configured."""
-    if settings.questions_url is not None:
-        from pipelines.questions.endpoint import Endpoint
-
-        return Endpoint(settings)
-    from pipelines.questions.local import LocalModel
-
-    return LocalModel(settings)

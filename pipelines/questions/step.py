@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipelines.centres.profile import Applies, Centre, load_centre
 from pipelines.core import staleness
@@ -22,7 +23,7 @@ from pipelines.core.staging import Batch
 from pipelines.questions import language_model as lm
 from pipelines.questions import prompt
 from pipelines.questions.asking import Answer, Asker, Spent
-from pipelines.questions.language_model import NoAnswerError, open_model
+from pipelines.questions.language_model import LanguageModel, NoAnswerError
 from pipelines.questions.prompt import Question
 from pipelines.questions.summaries import SUMMARY, summarise
 
@@ -71,7 +72,7 @@ def run(batch: Batch, settings: Settings) -> None:
     if settings.language_model is None:
         asked = [(_record(job, settings, problem=NoAnswerError(lm.NOT_SET_UP)), []) for job in waiting]
     elif waiting:
-        asked = asyncio.run(_ask_all(waiting, settings))
+        asked = _in_own_loop(_ask_all(waiting, settings))
     answers = [*reused.values(), *(answer for answer, _ in asked)]
     kept = [sentence for call_id, criterion_id in reused if criterion_id == SUMMARY for sentence in told[call_id]]
     summaries = [*kept, *(sentence for _, sentences in asked for sentence in sentences)]
@@ -98,12 +99,33 @@ def jobs_of(batch: Batch, settings: Settings) -> list[Job]:
 
 
 def may_apply(applies: Applies, call: Call, centre: Centre) -> bool:
-    """Whether the call log rules out that a criterion applies: its direction, its line, its hour. Topics are not known yet."""
+    """Whether a criterion may apply by what the call log says: the direction, the line and the hour. Topics are not known yet."""
     if applies.is_night is not None and call.started_at is not None:
         is_night = centre.hours.is_night(call.started_at.astimezone(centre.timezone).hour)
         if is_night != applies.is_night:
             return False
     return (not applies.directions or call.direction in applies.directions) and (not applies.lines or (call.line or "") in applies.lines)
+
+
+def open_model(settings: Settings) -> LanguageModel:
+    """The configured language model: a server, or a folder of weights. Raises ValueError where none is configured."""
+    if settings.questions_url is not None:
+        from pipelines.questions.endpoint import Endpoint
+
+        return Endpoint(settings)
+    from pipelines.questions.local import LocalModel
+
+    return LocalModel(settings)
+
+
+def _in_own_loop(work: Coroutine[Any, Any, T]) -> T:
+    """The result of asynchronous work, also where an event loop runs in this thread already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _ask_all(jobs: Sequence[Job], settings: Settings) -> list[tuple[QuestionAnswer, list[SummarySentence]]]:

@@ -12,7 +12,7 @@ from pipelines.score.call_context import Case, RuleResult, look_for, quoted, reg
 from pipelines.score.explanations import Explanation, why
 from pipelines.score.speech_acts import Act
 
-STRENGTH = 0.9  # of an answer that its quote proves; nothing is measured on the calls of a centre before its people review some
+STRENGTH = 0.8  # of an answer that its quote proves; not measured, as it depends on the model, the language and the question
 
 
 def judge_question(case: Case, criterion: Criterion) -> RuleResult:

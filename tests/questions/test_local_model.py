@@ -9,7 +9,7 @@ import pytest
 from models.diarization.torchaudio_stand_in import spare_torchaudio
 from pipelines.core.settings import Settings
 from pipelines.questions.endpoint import Endpoint
-from pipelines.questions.language_model import open_model
+from pipelines.questions.step import open_model
 from tests.questions.asked import ARRIVAL, asked, centre_asking
 
 
