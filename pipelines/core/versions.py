@@ -37,7 +37,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
         f"{_PROFILES}#languages,company_names",
     ),
     "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
-    "questions": ("pipelines/questions/*", "pipelines/core/grouping.py", "pipelines/centres/criteria.yaml", f"{_PROFILES}#languages,hours,scorecard"),
+    "questions": ("pipelines/questions/*", "models/chat_model.py", "pipelines/core/grouping.py", "pipelines/centres/criteria.yaml", f"{_PROFILES}#languages,hours,scorecard"),
     "score": (
         "pipelines/score/**/*", "pipelines/centres/**/*", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml",
     ),

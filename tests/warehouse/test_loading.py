@@ -240,7 +240,9 @@ def test_a_warehouse_of_before_reasons_had_keys_keeps_every_row_and_its_sentence
         db.execute("set timezone = 'UTC'")
         for column in ("status_reason_key", "status_reason_values"):
             db.execute(f"alter table store.calls drop column {column}")
-        db.execute("delete from store.migrations where name in ('0011_reasons_as_keys.sql', '~views', '~made')")
+        for table in ("question_answers", "call_summaries"):  # of a later migration
+            db.execute(f"drop table store.{table}")
+        db.execute("delete from store.migrations where name >= '0011'")
     assert warehouse.load(stage(settings, "c", [call("c")]), settings)
     assert rows(settings.warehouse, "select call_id, status_reason, status_reason_key from calls order by 1") == [
         ("a", None, None), ("b", "b.ogg is empty (0 bytes).", None), ("c", None, None),
