@@ -149,9 +149,7 @@ class Criterion(FileModel):
         if self.rule == "question" and not self.question:
             raise wrong(f"criterion {self.criterion_id!r} with rule 'question' needs a question, such as {{en: Did the operator ...?}}")
         if self.rule != "question" and (self.question or self.answers or self.applies_if):
-            raise wrong(
-                f"criterion {self.criterion_id!r} has a question, answers or applies_if, which belong to the rule 'question'", "rule"
-            )
+            raise wrong(f"criterion {self.criterion_id!r} has a question, answers or applies_if, which belong to the rule 'question'")
         return self
 
     def verdict_of(self, answer: str) -> str:

@@ -290,7 +290,7 @@ class Verdict:
 class QuestionAnswer:
     """The answer of a language model to the question of one criterion in one call, with its cost.
 
-    `answer` is None where there is none that counts; `problem` then has the reason, see `questions.failures`. The evidence is
+    `answer` is None where there is none that counts; `problem` then has the reason, see `questions.language_model`. The evidence is
     the tokens `first_token` to `last_token` - 1 of one turn.
     """
 

@@ -113,8 +113,7 @@ class Settings(BaseSettings):
                 "Set CALLGRADE_QUESTIONS_URL or CALLGRADE_QUESTIONS_WEIGHTS, not both: one model answers the questions."
             )
         if self.questions_url:
-            url = urlsplit(self.questions_url)
-            if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
+            if not _is_server(self.questions_url):
                 raise MisconfiguredError(
                     "CALLGRADE_QUESTIONS_URL must be the address of a server without a password, such as http://gpu-1:8000/v1; "
                     "the key goes into CALLGRADE_QUESTIONS_KEY."
@@ -132,9 +131,9 @@ class Settings(BaseSettings):
     @property
     def language_model(self) -> str | None:
         """The name of the model that answers questions, stored with each answer; None where none is configured."""
-        if self.questions_url or self.questions_weights is None:
-            return self.questions_model if self.questions_url else None
-        return self.questions_model or self.questions_weights.name
+        if self.questions_url:
+            return self.questions_model
+        return (self.questions_model or self.questions_weights.name) if self.questions_weights else None
 
     @property
     def site(self) -> Path:
@@ -185,6 +184,16 @@ class Settings(BaseSettings):
         if self.lake is not None:
             values["warehouse"] = self.lake.text
         return {variable(name): "" if value is None else str(value) for name, value in values.items()}
+
+
+def _is_server(url: str) -> bool:
+    """Whether a URL is the address of an HTTP server, without a user, a query or a fragment."""
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an invalid port or IPv6 address
+        return False
+    return is_whole and not (parts.username or parts.password or parts.query or parts.fragment)
 
 
 def variable(name: str) -> str:

@@ -1,8 +1,8 @@
 """Asks a language model about one call: requests with retries, and the rules by which an answer counts.
 
 An answer counts where its quote stands in one turn of the right role, where a second request that contains only the quote finds it
-proven, and where a third does not find something proven of which no call speaks. The last two make an instruction that was spoken in
-the call useless: it is not in the first request alone that a model must obey it, and what it obeys proves everything alike.
+proven, and where a third does not find the same of a matter of which no call speaks. An instruction that was spoken in a call therefore
+decides nothing: quoted itself, it proves the unrelated matter as well, and any other quote is judged without it.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -40,8 +41,8 @@ class Endpoint:
         self._may_leave_site = settings.questions_outside
         self._breaker = breaker_of(self._url)
         self._knows_schemas = True
-        self._pinned: httpx2.URL | None = None
-        self._pinning = asyncio.Lock()
+        self._addresses: list[str] = []
+        self._resolving = asyncio.Lock()
         headers = {"accept": "application/json", "accept-encoding": "identity"}
         if settings.questions_key:
             headers["authorization"] = f"Bearer {settings.questions_key}"
@@ -91,10 +92,7 @@ class Endpoint:
     async def _post(self, body: Mapping[str, Any]) -> Completion:
         try:
             async with asyncio.timeout(self._timeout_s):
-                url = await self._checked_url()
-                request = self._client.build_request("POST", url, json=body, headers={"host": urlsplit(self._url).netloc})
-                request.extensions = {**request.extensions, "sni_hostname": self._host}
-                answer = await self._client.send(request, stream=True)
+                answer = await self._sent(body)
                 try:
                     content = await _read(answer)
                 finally:
@@ -105,17 +103,34 @@ class Endpoint:
             raise NoAnswerError(lm.UNREACHABLE, may_retry=True) from None
         return _completion(content)
 
-    async def _checked_url(self) -> httpx2.URL:
-        """The URL with the address of its host; of several addresses the first on the site's network."""
-        async with self._pinning:
-            if self._pinned is None:
-                found = await asyncio.get_running_loop().getaddrinfo(self._host, None, type=1)
-                addresses = [str(address[4][0]) for address in found]
-                on_site = [address for address in addresses if is_on_site(address)]
-                if not on_site and not self._may_leave_site:
+    async def _sent(self, body: Mapping[str, Any]) -> httpx2.Response:
+        """The beginning of the response from the first address of the server that accepts a connection."""
+        addresses = await self._checked_addresses()
+        for address in addresses:
+            request = self._client.build_request(
+                "POST", httpx2.URL(self._url).copy_with(host=address), json=body, headers={"host": urlsplit(self._url).netloc}
+            )
+            request.extensions = {**request.extensions, "sni_hostname": self._host}
+            try:
+                answer = await self._client.send(request, stream=True)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if address == addresses[-1]:
+                    raise
+                continue
+            self._addresses = [address]
+            return answer
+        raise httpx2.ConnectError("the host has no address")
+
+    async def _checked_addresses(self) -> list[str]:
+        """The addresses of the host; without the permission to leave the site, only those on its network."""
+        async with self._resolving:
+            if not self._addresses:
+                found = await asyncio.get_running_loop().getaddrinfo(self._host, None, type=socket.SOCK_STREAM)
+                addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+                self._addresses = [address for address in addresses if self._may_leave_site or is_on_site(address)]
+                if not self._addresses:
                     raise NoAnswerError(lm.OUTSIDE)
-                self._pinned = httpx2.URL(self._url).copy_with(host=(on_site or addresses)[0])
-            return self._pinned
+            return self._addresses
 
 
 async def _read(answer: httpx2.Response) -> bytes:

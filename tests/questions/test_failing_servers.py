@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -139,6 +141,22 @@ def test_no_text_leaves_the_site_without_the_switch(settings: Settings, monkeypa
     assert (verdict.verdict, reason(verdict)) == ("unsure", "question_outside")
 
 
+def test_every_address_of_a_server_is_tried(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name localhost is ::1 first on many machines, and servers often listen on 127.0.0.1 alone."""
+    real = socket.getaddrinfo
+
+    def resolved(host: str, *rest: Any, **more: Any) -> list[Any]:
+        if host != "llm.site":
+            return real(host, *rest, **more)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("8.8.8.8", "127.0.0.2", "127.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    centre_asking(monkeypatch, ARRIVAL)
+    with serving(honest(parcel=FRIDAY)) as server:
+        (answer,) = asked(using(settings, server, questions_url=server.url.replace("127.0.0.1", "llm.site")))
+    assert answer.answer == "yes" and server.headers[0]["host"].startswith("llm.site:")
+
+
 def test_the_private_address_space_is_the_site() -> None:
     inside = ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.1.1", "::1", "fd00::1", "fe80::1%eth0", "::ffff:10.0.0.1")
     outside = ("8.8.8.8", "172.32.0.1", "100.64.0.1", "2a00:1450::1", "::ffff:8.8.8.8", "203.0.113.9", "0.0.0.0", "::")
@@ -150,6 +168,8 @@ def test_the_private_address_space_is_the_site() -> None:
     ("variables", "said"),
     [
         ({"URL": "gpu-1:8000/v1", "MODEL": "m"}, "such as http://gpu-1:8000/v1"),
+        ({"URL": "http://gpu-1:80000/v1", "MODEL": "m"}, "such as http://gpu-1:8000/v1"),
+        ({"URL": "http://[::1/v1", "MODEL": "m"}, "such as http://gpu-1:8000/v1"),
         ({"URL": "http://user:word@gpu-1/v1", "MODEL": "m"}, "without a password"),
         ({"URL": "http://gpu-1:8000/v1"}, "CALLGRADE_QUESTIONS_MODEL is missing"),
         ({"URL": "http://gpu-1/v1", "MODEL": "m", "WEIGHTS": "/models/qwen"}, "not both"),

@@ -168,6 +168,35 @@ def test_a_server_that_does_not_know_schemas_is_asked_without_one(settings: Sett
     assert ["response_format" in request for request in server.requests] == [True, False, False, False]
 
 
+RECORDED = {
+    "llama.cpp": {
+        "choices": [{"finish_reason": "stop", "index": 0, "message": {"role": "assistant", "content": "CONTENT"}}],
+        "created": 1764547200, "model": "qwen3-4b", "system_fingerprint": "b7000-1a2b3c4d", "object": "chat.completion",
+        "usage": {"completion_tokens": 21, "prompt_tokens": 310, "total_tokens": 331}, "id": "chatcmpl-x", "timings": {"prompt_n": 310, "prompt_ms": 52.1},
+    },
+    "ollama": {
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1764547200, "model": "qwen3:4b", "system_fingerprint": "fp_ollama",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "CONTENT", "reasoning": "The operator said so."}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 310, "completion_tokens": 21, "total_tokens": 331},
+    },
+    "without usage": {"choices": [{"message": {"content": "CONTENT"}}], "usage": {"prompt_tokens": -1, "completion_tokens": "21"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_responses_as_other_servers_send_them_are_read(settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    class Recorded(Exchange):
+        def reply(self, content: str) -> None:
+            body = json.dumps(RECORDED[name]).replace('"CONTENT"', json.dumps(content))
+            self.send(200, body.encode(), "application/json; charset=utf-8")
+
+    centre_asking(monkeypatch, ARRIVAL)
+    with serving(lambda exchange: honest(parcel=FRIDAY)(Recorded(exchange.request, exchange.handler))) as server:
+        (found,) = asked(using(settings, server))
+    counted = (0, 0) if name == "without usage" else (930, 63)
+    assert (found.answer, found.prompt_tokens, found.completion_tokens) == ("yes", *counted)
+
+
 def test_only_what_changed_is_asked_again(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     name = {"id": "name", "question": {"en": "Did the operator give a name?"}}
     spoke = Given("yes", 1, "this is [NAME] speaking")
