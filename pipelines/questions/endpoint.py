@@ -157,6 +157,7 @@ def _completion(content: bytes) -> Completion:
         raise NoAnswerError(lm.NOT_JSON) from None
     if not isinstance(text, str):
         raise NoAnswerError(lm.NOT_JSON)
+    text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be sent back or stored
     return Completion(text, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
 
 
