@@ -64,7 +64,7 @@ def grade_calls() -> None:
     @task_group
     def grade(batch: str) -> None:
         audio(batch) >> [transcribe(batch), diarize(batch)] >> (turned := turns(batch))
-        turned >> redact(batch) >> score(batch) >> load(batch)
+        turned >> redact(batch) >> questions(batch) >> score(batch) >> load(batch)
 
     grade.expand(batch=pending())
 
@@ -106,6 +106,12 @@ def turns(batch: str) -> None:
 def redact(batch: str) -> None:
     """Mask personal data, then delete the unmasked words."""
     run_step("redact", batch)
+
+
+@task
+def questions(batch: str) -> None:
+    """Ask the configured language model the questions of the scorecards; without one, only note that."""
+    run_step("questions", batch)
 
 
 @task(pool="gpu")

@@ -33,6 +33,7 @@ from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch, CutShortError
 from pipelines.diarize import step as diarize
+from pipelines.questions import step as questions
 from pipelines.redact import step as redact
 from pipelines.reports import static_pages
 from pipelines.reviews import sync
@@ -50,6 +51,7 @@ STEPS: dict[str, Step] = {
     "diarize": diarize.run,
     "turns": turns.run,
     "redact": redact.run,
+    "questions": questions.run,
     "score": evaluate.run,
 }
 LOGGER = logging.getLogger("callgrade")
@@ -194,7 +196,7 @@ def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
         is_made = batch.has("audio") and (batch.has("turns") or batch.has("spoken_turns"))
         if not is_made or (not staleness.is_current("turns", batch, settings.profile) and staleness.has_sound(batch)):
             _run("turns", from_transcripts.run, batch, settings)
-    elif name in ("redact", "score") and staleness.is_due(name, batch, settings):
+    elif name in ("redact", "questions", "score") and staleness.is_due(name, batch, settings):
         _run(name, STEPS[name], batch, settings)
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from models.languages.language import ACTS
-from pipelines.centres.vocabulary import ByLanguage, Examples, Phrases
+from pipelines.centres.vocabulary import ByLanguage, Examples, Phrases, Sentences
 from pipelines.core.validation import FileModel, OneOf, wrong
 
 RULES = (
     "said", "not_said", "identified", "hold_announced", "hold_thanked", "farewell", "abuse_procedure", "good_impression", "request_taken",
+    "question",
 )  # fmt: skip
 WHERE = ("opening", "anywhere")
+ASKS = ("operator", "client")
+ANSWERS = ("yes", "no", "not_applicable")
+VERDICTS = ("pass", "fail", "na", "unsure")
 SEVERITIES = ("minor", "major", "critical")
 DIRECTIONS = ("inbound", "callback", "outbound")
 
@@ -64,6 +69,14 @@ class Criterion(FileModel):
     """Similar sentences that do not answer it."""
     where: Annotated[str, OneOf(WHERE)] = "anywhere"
     """Where the words are searched: `opening` is the operator's first two turns."""
+    question: Sentences = Field(default_factory=dict)
+    """With the rule `question`: what a language model is asked about the call, by language, so that yes or no answers it; see docs/questions.md."""
+    answers: Mapping[Annotated[str, OneOf(ANSWERS)], Annotated[str, OneOf(VERDICTS)]] = Field(default_factory=dict)
+    """The verdict for each answer to the question, where it differs from yes: pass, no: fail, not_applicable: na."""
+    applies_if: Sentences = Field(default_factory=dict)
+    """When the question applies, by language; where this is not so in a call, its answer is not_applicable."""
+    asks: Annotated[str, OneOf(ASKS)] = "operator"
+    """Whose words must prove the answer to the question."""
     is_auto_fail: bool = Field(default=False, alias="auto_fail")
     """true: a fail makes the score of the whole call 0."""
     severity: Annotated[str, OneOf(SEVERITIES)] = "minor"
@@ -84,6 +97,18 @@ class Criterion(FileModel):
         if self.not_like and not self.said_like:
             raise wrong(f"criterion {self.criterion_id!r} has not_like without said_like: there is nothing to tell it from", "not_like")
         return self
+
+    @model_validator(mode="after")
+    def _has_a_question(self) -> Self:
+        if self.rule == "question" and not self.question:
+            raise wrong(f"criterion {self.criterion_id!r} with rule 'question' needs a question, such as {{en: Did the operator ...?}}")
+        if self.rule != "question" and (self.question or self.answers or self.applies_if):
+            raise wrong(f"criterion {self.criterion_id!r} has a question, answers or applies_if, which belong to the rule 'question'")
+        return self
+
+    def verdict_of(self, answer: str) -> str:
+        """The verdict for an answer to the question: pass, fail, na or unsure."""
+        return self.answers.get(answer) or {"yes": "pass", "no": "fail"}.get(answer, "na")
 
 
 class Scorecard(FileModel):

@@ -52,6 +52,7 @@ def _examples(given: tuple[str, ...]) -> tuple[str, ...]:
 Language: TypeAlias = Annotated[str, OneOf(LANGUAGES)]
 Id: TypeAlias = Annotated[str, AfterValidator(_id)]
 ByLanguage: TypeAlias = Mapping[Language, str]
+Sentences: TypeAlias = Mapping[Language, Annotated[str, Field(min_length=3, max_length=600)]]
 Phrases: TypeAlias = Annotated[Mapping[Language, tuple[str, ...]], AfterValidator(_phrases)]
 Examples: TypeAlias = Annotated[tuple[str, ...], AfterValidator(_examples)]
 

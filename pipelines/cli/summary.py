@@ -29,6 +29,7 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
             "select count(*) filter (verdict = 'unsure'), count(*) filter (verdict in ('pass', 'fail')) from criterion_results where judge = 'machine'"
         ).fetchone() or (0, 0)
         rejected = db.execute("select call_id, status_reason from calls where status <> 'graded' order by call_id").fetchall()
+        asked = costs_of_questions(db, settings.questions_concurrency)
         telling: dict[str, tuple[str, str, str, str | None]] = {}
         for call_id, centre_id, outcome, explanation, quote in db.execute(_TELLING).fetchall():
             if not wanted or call_id in wanted:
@@ -40,6 +41,8 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
             f"  {transcripts} of them from transcripts: no audio, so voice levels, raised voices, hold music and clips are left out"
         )
     lines.append(f"  {decided} points decided with their evidence, {unsure} unsure: a person must decide them")
+    if asked:
+        lines.append(f"  {asked}")
     if rejected:
         lines += ["", "  Rejected"] + [f"    {call_id}: {reason}" for call_id, reason in rejected[:10]]
         if len(rejected) > 10:
@@ -58,6 +61,24 @@ def of_run(settings: Settings, call_ids: Sequence[str] = ()) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def costs_of_questions(db: duckdb.DuckDBPyConnection, at_once: int) -> str:
+    """What questions to a language model cost on average, in one line; empty where none was asked."""
+    row = db.execute(
+        """select count(distinct call_id), count(*), sum(requests), sum(prompt_tokens + completion_tokens), sum(seconds),
+                  count(*) filter (not is_final), string_agg(distinct model, ', ' order by model)
+           from question_costs"""
+    ).fetchone()
+    if row is None or not row[0]:
+        return ""
+    calls, questions, requests, tokens, seconds, waiting, models = row
+    rate = f", about {60 * at_once * calls / seconds:,.0f} calls per minute with {at_once} questions at a time" if seconds else ""
+    open_ones = f"; {waiting} could not be asked and will be by the next run" if waiting else ""
+    return (
+        f"{questions} questions asked of {models}: {requests / calls:.1f} requests, {tokens / calls:,.0f} tokens and {seconds / calls:.1f} s "
+        f"per call{rate}{open_ones}"
+    )
 
 
 def holds_any(settings: Settings) -> bool:

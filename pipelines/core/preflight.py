@@ -8,9 +8,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from models import installed, registry
 from pipelines.core.errors import MisconfiguredError, TransientError
+from pipelines.core.remote import is_address, is_on_site
 from pipelines.core.settings import Settings
 
 LEAST_FREE_BYTES = 64 << 20  # besides a copy of the warehouse, which publishing writes beside the old one
@@ -31,6 +33,7 @@ def check(settings: Settings, *, job: str | None = None, verify_models: bool = T
         TransientError: the disk has too little space.
     """
     check_models(settings, job=job, verify=verify_models)
+    _check_language_model(settings)
     _check_warehouse(settings)
     copy_bytes = settings.warehouse.stat().st_size if settings.warehouse.exists() else 0
     for folder in (settings.warehouse.parent, settings.site):
@@ -41,6 +44,21 @@ def check_models(settings: Settings, *, job: str | None = None, verify: bool = T
     """Raise ModelError, with the file and the command to run, when a model of the profile or job is missing or (with `verify`) changed."""
     for model in registry.models_of(settings.profile) if job is None else [registry.entry(settings.profile, job)]:
         installed.weights(settings.models_dir, model, verify=verify)
+
+
+def _check_language_model(settings: Settings) -> None:
+    """Whether a server in another network is meant, and a folder of weights is there; names of servers are resolved when they are asked."""
+    folder = settings.questions_weights
+    if folder is not None and not (folder / "config.json").is_file():
+        raise MisconfiguredError(
+            f"{folder} has no config.json: CALLGRADE_QUESTIONS_WEIGHTS must be a folder with a language model (docs/questions.md)."
+        )
+    host = urlsplit(settings.questions_url or "").hostname
+    if host and not settings.questions_outside and is_address(host) and not is_on_site(host):
+        raise MisconfiguredError(
+            f"CALLGRADE_QUESTIONS_URL names {host}, outside the private address space: masked texts of calls would leave the site. "
+            "Use a server on the site's own network, or set CALLGRADE_QUESTIONS_OUTSIDE=true if that is meant."
+        )
 
 
 def _check_warehouse(settings: Settings) -> None:

@@ -287,6 +287,46 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionAnswer:
+    """The answer of a language model to the question of one criterion in one call, with its cost.
+
+    `answer` is None where there is none that counts; `problem` then has the reason, see `questions.language_model`. The evidence is
+    the tokens `first_token` to `last_token` - 1 of one turn.
+    """
+
+    call_id: str
+    criterion_id: str
+    answer: Literal["yes", "no", "not_applicable"] | None
+    turn_no: int | None
+    first_token: int | None
+    last_token: int | None
+    problem: str | None
+    http_status: int | None  # of the server, where that is the problem
+    is_final: bool  # False: the question was not answered for a reason that may pass, such as an unreachable server
+    model: str  # empty where none is configured
+    prompt_version: str
+    question_version: str
+    transcript_version: str  # digest of the masked turns that the model was given
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySentence:
+    """One sentence of a call's summary, with the words of one turn that prove it."""
+
+    call_id: str
+    sentence_no: int
+    text: str
+    turn_no: int
+    quote: str  # as displayed, see `Turn.quote`
+    start_s: float  # of the quote
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """A scorecard applied to a call. `score_pct` is None when nothing could be decided."""
 

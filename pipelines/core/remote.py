@@ -1,4 +1,4 @@
-"""Shared parts of service configuration: secrets in separate files, and the check for a local host."""
+"""Shared parts of service configuration: secrets in separate files, and where a host is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from pydantic import AfterValidator, ValidationInfo
 
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.validation import wrong
+
+_ON_SITE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "127.0.0.0/8", "::1/128", "169.254.0.0/16", "fe80::/10")
+)
 
 
 def _file(path: Path, info: ValidationInfo) -> Path:
@@ -40,3 +45,19 @@ def is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address and not a name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def is_on_site(address: str) -> bool:
+    """Whether an IP address is in the private (RFC 1918, RFC 4193), loopback or link-local address space."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found.version == network.version and found in network for network in _ON_SITE)

@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -71,6 +72,24 @@ class Settings(BaseSettings):
     """The OpenID Connect file, if it is not openid.yaml in the folder beside the warehouse."""
     openid_secret: str | None = Field(default=None, repr=False)
     """The client secret for the provider, if openid.yaml has no secret_file; never logged."""
+    questions_url: str | None = None
+    """An OpenAI-compatible server that answers the questions of scorecards, such as http://gpu-1:8000/v1; no question is asked when unset."""
+    questions_model: str | None = None
+    """The name of the language model on that server."""
+    questions_key: str | None = Field(default=None, repr=False)
+    """The API key for that server, if it requires one; never logged."""
+    questions_weights: AbsolutePath | None = None
+    """A folder with the weights of a language model that runs in this process instead of a server."""
+    questions_outside: bool = False
+    """true: the server may be outside the private address space; masked texts then leave the site."""
+    questions_concurrency: int = Field(default=4, ge=1, le=64)
+    """Questions that are asked at the same time."""
+    questions_timeout_s: float = Field(default=60.0, ge=1, le=3600)
+    """The longest time for one response of the server, in seconds."""
+    questions_retries: int = Field(default=2, ge=0, le=10)
+    """How often a request is repeated after a failure or a malformed response."""
+    summaries: bool = False
+    """true: the language model also writes a summary of two sentences for each call."""
     lake: Annotated[SkipJsonSchema[LakeAddress | None], NoDecode] = None  # the tables of several machines, from warehouse=ducklake:...
     source: str | None = Field(default=None, repr=False)
     """Where pull_calls fetches recordings from first, such as s3://...; may hold a password, never logged."""
@@ -95,6 +114,35 @@ class Settings(BaseSettings):
                 "to keep an existing warehouse, rename the file and the folder beside it."
             )
         return self
+
+    @model_validator(mode="after")
+    def _names_one_language_model(self) -> Self:
+        if self.questions_url and self.questions_weights:
+            raise MisconfiguredError(
+                "Set CALLGRADE_QUESTIONS_URL or CALLGRADE_QUESTIONS_WEIGHTS, not both: one model answers the questions."
+            )
+        if self.questions_url:
+            if not _is_server(self.questions_url):
+                raise MisconfiguredError(
+                    "CALLGRADE_QUESTIONS_URL must be the address of a server without a password, such as http://gpu-1:8000/v1; "
+                    "the key goes into CALLGRADE_QUESTIONS_KEY."
+                )
+            if not self.questions_model:
+                raise MisconfiguredError(
+                    "CALLGRADE_QUESTIONS_MODEL is missing: the name of the model on the server of CALLGRADE_QUESTIONS_URL."
+                )
+        if self.summaries and not (self.questions_url or self.questions_weights):
+            raise MisconfiguredError(
+                "CALLGRADE_SUMMARIES needs a language model: set CALLGRADE_QUESTIONS_URL or CALLGRADE_QUESTIONS_WEIGHTS."
+            )
+        return self
+
+    @property
+    def language_model(self) -> str | None:
+        """The name of the model that answers questions, stored with each answer; None where none is configured."""
+        if self.questions_url:
+            return self.questions_model
+        return (self.questions_model or self.questions_weights.name) if self.questions_weights else None
 
     @property
     def site(self) -> Path:
@@ -145,6 +193,16 @@ class Settings(BaseSettings):
         if self.lake is not None:
             values["warehouse"] = self.lake.text
         return {variable(name): "" if value is None else str(value) for name, value in values.items()}
+
+
+def _is_server(url: str) -> bool:
+    """Whether a URL is the address of an HTTP server, without a user, a query or a fragment."""
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # an invalid port or IPv6 address
+        return False
+    return is_whole and not (parts.username or parts.password or parts.query or parts.fragment)
 
 
 def variable(name: str) -> str:

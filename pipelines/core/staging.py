@@ -42,6 +42,8 @@ KINDS: dict[str, type] = {
     "roles": records.CallRoles,
     "turns": records.Turn,
     "personal_data": records.PersonalData,
+    "answers": records.QuestionAnswer,
+    "summaries": records.SummarySentence,
     "sentiments": records.TurnSentiment,
     "speech_acts": records.SpeechAct,
     "findings": records.Finding,

@@ -15,8 +15,13 @@ from pipelines.core import versions
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 
-PRODUCTS = {"audio": "audio", "transcribe": "words", "diarize": "segments", "turns": "spoken_turns", "redact": "turns", "score": "verdicts"}
+PRODUCTS = {
+    "audio": "audio", "transcribe": "words", "diarize": "segments", "turns": "spoken_turns", "redact": "turns", "questions": "answers",
+    "score": "verdicts",
+}  # fmt: skip
+ASKED_WITH = "asked_with"  # the name under which a batch stores the settings of its questions
 NEED_SOUND = frozenset({"audio", "transcribe", "diarize", "turns"})
+_OPEN = "questions without an answer of this model"
 _NAMED = 5  # changed files that a report names
 
 
@@ -51,9 +56,23 @@ def is_due(step: str, batch: Batch, settings: Settings) -> bool:
         return not batch.has("turns") or (is_wanted and has_sound(batch))
     if step == "turns":
         return batch.has("words") and (not batch.has("spoken_turns") or not current)
+    if step == "questions":
+        return not (batch.has(PRODUCTS[step]) and current) or has_open_questions(batch, settings)
     if step == "redact":
         return (batch.has("spoken_turns") or batch.has("turns")) and not (batch.has("turns") and current)
     return not (batch.has(PRODUCTS[step]) and current)
+
+
+def asks_with(settings: Settings) -> dict[str, str]:
+    """The settings that decide which model is asked what."""
+    return {"language_model": settings.language_model or "", "summaries": str(settings.summaries)}
+
+
+def has_open_questions(batch: Batch, settings: Settings) -> bool:
+    """Whether a configured language model was not asked about this batch yet, or could not be asked about a part of it."""
+    if settings.language_model is None or not batch.has(PRODUCTS["questions"]):
+        return False
+    return batch.version_of(ASKED_WITH) != asks_with(settings) or any(not one.is_final for one in batch.read(PRODUCTS["questions"]))
 
 
 def has_sound(batch: Batch) -> bool:
@@ -83,6 +102,8 @@ def stale(settings: Settings) -> Iterator[StaleProduct]:
                 can = step not in NEED_SOUND or has_sound(batch)
                 names = versions.changed(before, step, settings.profile, _centres(batch)) if before else []
                 yield StaleProduct(batch.batch_id, step, len(batch.calls()), tuple(names), can)
+            elif step == "questions" and has_open_questions(batch, settings):
+                yield StaleProduct(batch.batch_id, step, len(batch.calls()), (_OPEN,), can_be_redone=True)
 
 
 def report(settings: Settings) -> str:

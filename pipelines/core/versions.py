@@ -38,16 +38,18 @@ FILES: Mapping[str, tuple[str, ...]] = {
         f"{_PROFILES}#languages,company_names",
     ),
     "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
+    "questions": ("pipelines/questions/*", "models/chat_model.py", "pipelines/core/grouping.py", "pipelines/centres/criteria.yaml", f"{_PROFILES}#languages,hours,scorecard"),
     "score": (
         "pipelines/score/**/*", "pipelines/centres/*", _PROFILES, "pipelines/core/profile_files.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml", "models/text/example_matcher.*",
     ),
 }  # fmt: skip
 AFTER: Mapping[str, tuple[str, ...]] = {  # step → steps that depend on its product
-    "audio": ("transcribe", "diarize", "turns", "redact", "score"),
-    "transcribe": ("turns", "redact", "score"),
-    "diarize": ("turns", "redact", "score"),
-    "turns": ("redact", "score"),
-    "redact": ("score",),
+    "audio": ("transcribe", "diarize", "turns", "redact", "questions", "score"),
+    "transcribe": ("turns", "redact", "questions", "score"),
+    "diarize": ("turns", "redact", "questions", "score"),
+    "turns": ("redact", "questions", "score"),
+    "redact": ("questions", "score"),
+    "questions": ("score",),
     "score": (),
 }
 _MODELS: Mapping[str, tuple[str, ...]] = {

@@ -27,6 +27,7 @@ LANGUAGES = ("ru", "uk", "hu", "en")
 # the values of an explanation that are data, and the group of strings with their names
 _NAMED_BY = {
     "topic": "topics", "topics": "topics", "direction": "directions", "line": "lines", "mood": "sentiments", "outcomes": "outcomes",
+    "answer": "question_answers",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ VIEWS = {
     "evaluations": "judge, evaluated_at desc",
     "coaching_clips": "start_s",
     "conversation_metrics": "call_id",
+    "call_summaries": "sentence_no",
 }
 PLACEHOLDER = re.compile(r"\[([A-Z_]{3,20})\]")
 _ORDER = {"fail": 0, "unsure": 1, "pass": 2, "na": 3}
@@ -65,6 +66,7 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
         "evaluation": evaluation,
         "auto_fail_reason": _auto_fail(evaluation, criteria),
         "metrics": next(iter(rows["conversation_metrics"]), None),
+        "summary": rows["call_summaries"],
         "turns": turns,
         "talk": list(_talk(turns, rows["holds"], findings)),
         "line": line,

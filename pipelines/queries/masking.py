@@ -11,7 +11,7 @@ from models.languages.language import LANGUAGES
 from pipelines.core.published import Published, Row
 from pipelines.redact.step import mask_text
 
-VIEWS_WITH_QUOTES = ("findings", "criterion_results", "coaching_clips")
+VIEWS_WITH_QUOTES = ("findings", "criterion_results", "coaching_clips", "call_summaries")
 
 
 def mask_typed(text: str) -> str:

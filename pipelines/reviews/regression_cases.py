@@ -53,10 +53,12 @@ class CaseOutcome:
         return self.verdict == self.expected
 
 
-def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expected: str, machine_verdict: str) -> Row:
-    """A call as a case, in the columns of the table regression_cases."""
+def freeze(published: Published, key: bytes, call: Row, criterion_id: str, expected: str, machine_verdict: str) -> Row | None:
+    """A call as a case, in the columns of the table regression_cases; None where a language model judged, since no rule can be tested."""
     call_id = call["call_id"]
     centre = load_centre(call["centre_id"])
+    if any(c.criterion_id == criterion_id and c.rule == "question" for c in centre.scorecard.criteria):
+        return None
     turns = _anonymous(_turns(published, call_id))
     hour = call["started_local"].hour if call["started_local"] is not None else None
     case_id = case_id_of(key, call_id, criterion_id)

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from pipelines.centres.profile import Centre
 from pipelines.centres.scorecard import Criterion
-from pipelines.core.records import Call, Finding, Hold, Interval, Procedure, Role, Turn, TurnSentiment, VerdictName
+from pipelines.core.records import Call, Finding, Hold, Interval, Procedure, QuestionAnswer, Role, Turn, TurnSentiment, VerdictName
 from pipelines.score.example_matching import NO_MATCHES, ExampleMatches
 from pipelines.score.explanations import Explanation, why
 from pipelines.score.speech_acts import OPENING_TURNS, Act, find_own_phrases
@@ -40,6 +40,7 @@ class Case:
     speech: tuple[Interval, ...] = ()  # speech intervals from the audio
     language: str = ""  # the language of most of its words
     matches: ExampleMatches = NO_MATCHES  # sentences that do what the examples of a criterion do
+    answers: tuple[QuestionAnswer, ...] = ()  # of the language model, to the questions of the scorecard
 
     def turn(self, turn_no: int) -> Turn:
         """One turn by its number."""

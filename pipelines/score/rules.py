@@ -28,6 +28,7 @@ from pipelines.score.call_context import (
 )
 from pipelines.score.conversation import sentiment_trend
 from pipelines.score.explanations import Explanation, read_why, why
+from pipelines.score.question_rule import judge_question
 from pipelines.score.speech_acts import SURE, Act
 
 _CLEARLY_FORBIDDEN = 0.84
@@ -188,4 +189,5 @@ RULES: dict[str, Callable[[Case, Criterion], RuleResult]] = {
     "farewell": _farewell,
     "abuse_procedure": _abuse_procedure,
     "good_impression": _good_impression,
+    "question": judge_question,
 }

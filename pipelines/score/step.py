@@ -24,6 +24,7 @@ from pipelines.core.records import (
     Finding,
     PersonalData,
     Procedure,
+    QuestionAnswer,
     Rejection,
     SpeechAct,
     Turn,
@@ -77,6 +78,7 @@ def score_call(
     calibration: Calibration | None = None,
     reading: ModelReading | None = None,
     matches: ExampleMatches | None = None,
+    answers: Sequence[QuestionAnswer] = (),
 ) -> Scored:
     """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
@@ -93,6 +95,7 @@ def score_call(
         calibration: the calibration; None for the shipped one.
         reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
         matches: the sentences that do what the centre's examples do; None to find them now.
+        answers: what a language model answered to the questions of the scorecard.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -130,6 +133,7 @@ def score_call(
             speech=audio.speech,
             language=language,
             matches=matches,
+            answers=tuple(answers),
         ),
         calibration,
     )
@@ -210,6 +214,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     roles = {role.call_id: role for role in batch.read("roles")}
     dropped, personal = by_call(batch.read("dropped")), by_call(batch.read("personal_data"))
+    answers = by_call(batch.read("answers") if batch.has("answers") else ())
     scored: list[Scored] = []
     rejected: list[Rejection] = []
     out = {row.call_id for row in batch.rejected() if row.step != "score"}  # an earlier scoring does not count
@@ -236,6 +241,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
                     models_dir=settings.models_dir,
                     reading=readings.get(call.call_id),
                     matches=matches.get(call.call_id),
+                    answers=answers[call.call_id],
                 )
             )
         except BadRecordingError as error:

@@ -53,6 +53,10 @@ TABLES = {
     "verdicts": "select *, 'machine' as judge from staged_verdicts",
     "evaluations": "select *, 'machine' as judge from staged_evaluations",
     "metrics": "from staged_metrics",
+    "question_answers": """
+        select call_id, criterion_id, answer, problem, is_final, model, prompt_version, question_version, prompt_tokens, completion_tokens, seconds, requests
+        from staged_answers""",
+    "call_summaries": "from staged_summaries",
 }
 _NUMBERED = ("turns", "speech_acts")  # rows with the number of their call, which finds them fast; so do verdicts, see `history`
 KINDS = (  # staged beside the calls themselves
@@ -68,6 +72,8 @@ KINDS = (  # staged beside the calls themselves
     "verdicts",
     "evaluations",
     "metrics",
+    "answers",
+    "summaries",
 )
 _CALL_COLUMNS = [f.name for f in fields(Call)]
 _REJECTED_COLUMNS = (
@@ -103,6 +109,8 @@ def already_graded(
 ) -> set[str]:
     """The ids of unchanged calls: the same log row and recording was graded by the same versions, or lost a conflict before.
 
+    A call with a question that the configured language model has not answered is not among them.
+
     `speech_model` defaults to the version in use; `scored_by`, by centre, is compared only when given.
     """
     wanted = list(calls)
@@ -113,19 +121,23 @@ def already_graded(
             versions = [(scored_by or {}).get(call.centre_id) for call in wanted]
             db.register("wanted", _frame(wanted).with_columns(pl.Series("scored_by", versions, pl.String)))
             core = core_schema(db)
+            asked_of = settings.language_model if core == "core" else None  # an earlier schema has no answers
+            unanswered = (
+                f"exists (select 1 from {core}.question_answers as q where q.call_id = c.call_id and (not q.is_final or q.model <> ?))"
+            )
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
             rows = db.execute(
                 f"""select w.call_id
                     from wanted as w
                     join {core}.calls as c on {same}
                     left join {core}.metrics as m on m.call_id = c.call_id
-                    where c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and (m.scored_by = w.scored_by or w.scored_by is null)
+                    where {f"not {unanswered} and" if asked_of else ""} c.text_kept = ? and m.speech_model = case w.medium when 'transcript' then w.medium else ? end and (m.scored_by = w.scored_by or w.scored_by is null)
                     union
                     select w.call_id
                     from wanted as w
                     join {core}.calls as c on c.recording_sha256 = w.recording_sha256 and c.status_step = 'load'
                     where c.call_id in (w.call_id, w.call_id || '~' || w.recording_sha256[:8])""",
-                [settings.keep_text, speech_model or registry.speech_version(settings.profile)],
+                [*([asked_of] if asked_of else []), settings.keep_text, speech_model or registry.speech_version(settings.profile)],
             ).fetchall()
         except (duckdb.CatalogException, duckdb.BinderException):
             return set()  # a file that was never loaded into, or only by an older version

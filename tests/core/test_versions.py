@@ -20,7 +20,7 @@ from tests.staged import call, stage
 
 ENTRIES = {
     "audio": "pipelines.audio.step", "transcribe": "pipelines.transcribe.step", "diarize": "pipelines.diarize.step", "turns": "pipelines.turns.step",
-    "redact": "pipelines.redact.step", "score": "pipelines.score.step",
+    "redact": "pipelines.redact.step", "questions": "pipelines.questions.step", "score": "pipelines.score.step",
 }  # fmt: skip
 # Infrastructure of the steps: it decides where and how files are written, not what is found in a call.
 PLUMBING = (
@@ -28,7 +28,7 @@ PLUMBING = (
     "pipelines/core/printable.py", "pipelines/core/regular_file.py", "pipelines/core/lake_address.py", "pipelines/core/versions.py", "models/cores.py",
     "models/atomic_files.py", "models/hub.py", "models/installed.py", "models/private_files.py", "models/registry.py", "pipelines/centres/profile.py", "pipelines/centres/scorecard.py", "pipelines/centres/vocabulary.py",
     "pipelines/centres/names.py", "pipelines/core/profile_files.py",
-    "pipelines/core/yaml_lines.py", "pipelines/core/validation.py", "pipelines/core/rejections.py", "pipelines/i18n/formats.py", "pipelines/i18n/wording.py",
+    "pipelines/core/yaml_lines.py", "pipelines/core/remote.py", "pipelines/core/staleness.py", "pipelines/core/validation.py", "pipelines/core/rejections.py", "pipelines/i18n/formats.py", "pipelines/i18n/wording.py",
 )  # fmt: skip
 NOT_USED = {  # imported by a step that does not use it for its product
     "transcribe": {
@@ -112,6 +112,8 @@ def changed_steps(root: Path) -> set[str]:
         ("pipelines/redact/names.py", "_SAME_NAME = 85.0", "_SAME_NAME = 80.0", {"redact"}),
         ("models/languages/ru.yaml", "hold_ask:", "# a comment\n  hold_ask:", set()),
         ("models/languages/personal/ru.yaml", "request:", "unused: x\nrequest:", {"redact"}),
+        ("pipelines/questions/prompts.yaml", "unchanged and", "literally and", {"questions"}),
+        ("pipelines/centres/packaged/kyiv.yaml", "weight: 5", "weight: 6", {"questions", "score"}),
         ("pipelines/turns/roles.py", "LEAST_CONFIDENCE = 0.9 ", "LEAST_CONFIDENCE = 0.8 ", {"turns"}),
         ("models/diarization/voices.py", "THIRD_SHARE = 0.1 ", "THIRD_SHARE = 0.2 ", {"diarize"}),
         ("pipelines/score/thresholds.yaml", "wanted:", "unused: 1\nwanted:", {"score"}),
@@ -179,9 +181,10 @@ def test_a_changed_step_is_redone_with_those_after_it_and_nothing_else(
     ("step", "redone"),
     [
         ("score", ["score"]),
-        ("redact", ["redact", "score"]),  # from the masked text
-        ("turns", ["transcribe", "turns", "redact", "score"]),  # the words are gone, the sound is not
-        ("diarize", ["transcribe", "diarize", "turns", "redact", "score"]),
+        ("questions", ["questions", "score"]),
+        ("redact", ["redact", "questions", "score"]),  # from the masked text
+        ("turns", ["transcribe", "turns", "redact", "questions", "score"]),  # the words are gone, the sound is not
+        ("diarize", ["transcribe", "diarize", "turns", "redact", "questions", "score"]),
     ],
 )
 def test_where_the_words_are_gone_they_are_recognised_again(
@@ -229,7 +232,7 @@ def test_a_run_that_is_killed_between_two_steps_goes_on_with_what_rests_on_the_f
     site.rules["diarize"] = "2"
     for name in ("audio", "transcribe", "diarize"):
         flow.run_step(name, site.batch, site.settings)
-    assert site.judge() == ["turns", "redact", "score"]
+    assert site.judge() == ["turns", "redact", "questions", "score"]
 
 
 def test_a_batch_of_an_older_version_is_masked_and_judged_again_and_not_transcribed_again(
@@ -237,7 +240,7 @@ def test_a_batch_of_an_older_version_is_masked_and_judged_again_and_not_transcri
 ) -> None:
     site = Site(settings, monkeypatch, keeps_words=False)
     shutil.rmtree(site.batch.folder / "versions")
-    assert site.judge() == ["redact", "score"]
+    assert site.judge() == ["redact", "questions", "score"]
 
 
 def test_files_that_were_proven_to_give_the_same_product_redo_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +250,7 @@ def test_files_that_were_proven_to_give_the_same_product_redo_nothing(settings: 
     site.rules["turns"] = "2"
     assert site.judge() == [] and not list(staleness.stale(site.settings))
     site.rules["turns"] = "3"  # nothing was proven of these
-    assert now != later and site.judge() == ["turns", "redact", "score"]
+    assert now != later and site.judge() == ["turns", "redact", "questions", "score"]
     monkeypatch.setattr(versions, "digests", lambda step, profile, **_: {"rules": "2" if step == "turns" else "1", "model x": "other"})
     assert versions.changed({"rules": "1", "model x": "one"}, "turns", "offline") == ["model x"]
 

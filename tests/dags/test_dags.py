@@ -69,7 +69,8 @@ def test_batches_go_their_own_ways_in_the_order_of_the_flow(bag) -> None:  # typ
     assert after["transcribe"] == after["diarize"] == {"audio"} | (after["transcribe"] & {"pending"})
     assert {"transcribe", "diarize"} <= after["turns"]
     assert "turns" in after["redact"]
-    assert "redact" in after["score"]
+    assert "redact" in after["questions"]
+    assert "questions" in after["score"]
     assert "score" in after["load"]
 
 
