@@ -35,14 +35,19 @@ _STEPS = {
 _STATES = {"d": "done", "m": "missing", "n": "not", "u": "unknown"}
 
 
+def views_of(published: Published) -> list[str]:
+    """The `VIEWS` that a published copy has: one of an earlier version lacks those that came later."""
+    return [view for view in VIEWS if published.has_view(view)]
+
+
 def read_calls(published: Published, calls: Sequence[Row], batch: int = 200) -> Iterator[tuple[Row, dict[str, list[Row]]]]:
     """Each call with its rows of every view, read a few hundred calls at a time."""
     for first in range(0, len(calls), batch):
         some = calls[first : first + batch]
         ids = [call["call_id"] for call in some]
         rows: dict[str, dict[str, list[Row]]] = {call_id: {view: [] for view in VIEWS} for call_id in ids}
-        for view, order in VIEWS.items():
-            for row in published.of_calls(view, ids, f"call_id, {order}"):
+        for view in views_of(published):
+            for row in published.of_calls(view, ids, f"call_id, {VIEWS[view]}"):
                 rows[row["call_id"]][view].append(row)
         for call in some:
             yield call, rows[call["call_id"]]

@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from pipelines.centres.profile import Centre, Criterion
+from pipelines.centres.profile import Centre
+from pipelines.centres.scorecard import Criterion
 from pipelines.core.records import Turn
 from pipelines.questions.language_model import Messages
 

@@ -51,16 +51,17 @@ def calls_with_rows(published: Published, only: set[str] | None) -> Iterator[tup
     wanted = "" if only is None else "and call_id in (select unnest(?))"
     given = [] if only is None else [sorted(only)]
     ids = [row["call_id"] for row in published.rows(f"select call_id from calls where status = 'graded' {wanted} order by call_no", *given)]
+    views = call_details.views_of(published)
     for first in range(0, len(ids), _AT_ONCE):
         some = ids[first : first + _AT_ONCE]
         db.execute("create temp table calls as from main.calls where call_id in (select unnest(?))", [some])
-        for view in call_details.VIEWS:
+        for view in views:
             key = "call_id, call_no" if view in NUMBERED else "call_id"
             db.execute(f"create temp table {view} as from main.{view} semi join temp.calls using ({key})")
         try:
             yield from call_details.read_calls(published, published.rows("from temp.calls order by call_no"))
         finally:
-            for view in ("calls", *call_details.VIEWS):
+            for view in ("calls", *views):
                 db.execute(f"drop table temp.{view}")
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.centres.profile import Centre, Criterion, load_centre
+from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.scorecard import Criterion
 from pipelines.core.records import Call, QuestionAnswer, Turn, Verdict
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
