@@ -32,7 +32,7 @@ from pipelines.core.profile_files import centre_day, centre_days
 from pipelines.core.published import Published
 from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings, now
-from pipelines.core.staging import Batch, CutShortError
+from pipelines.core.staging import PENDING, Batch, CutShortError
 from pipelines.diarize import step as diarize
 from pipelines.redact import step as redact
 from pipelines.reports import static_pages
@@ -95,7 +95,7 @@ def offer(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settin
 
 def pending(settings: Settings) -> list[str]:
     """The folders of pending batches, including those that failed in an earlier run."""
-    return sorted(str(mark.parent) for mark in settings.stage.glob("*/pending"))
+    return sorted(str(mark.parent) for mark in settings.stage.glob(f"*/{PENDING}"))
 
 
 def offer_again(settings: Settings) -> list[str]:
@@ -276,4 +276,4 @@ def _mark(folders: Sequence[Path]) -> list[str]:
 
 
 def _pending_mark(folder: Path) -> Path:
-    return folder / "pending"
+    return folder / PENDING

@@ -17,7 +17,8 @@ from pipelines.scorecards.rewriting import Data, as_data, read, rewrite
 class SetCriterion:
     """Set a field of a criterion, by its name in the YAML (`weight`, `phrases`, `auto_fail`, ...); None removes it.
 
-    With a `language`, one entry of a field by language is set (`title`, `description`, `phrases`); the other languages stay, also those of
+    An empty value removes it as well, unless the shared criterion of this id has the field: then the empty value is written. With a
+    `language`, one entry of a field by language is set (`title`, `description`, `phrases`); the other languages stay, also those of
     a shared criterion.
     """
 
@@ -98,12 +99,13 @@ def _apply(data: Data, change: Change) -> None:
             own = _mapping(criteria[_position(criteria, "criterion", change.criterion_id)], change.criterion_id)
             if change.language is not None and change.field not in own:
                 own[change.field] = dict(_shared_texts(change.criterion_id, change.field))
-            _set(own, change.field, change.value, change.language)
+            is_empty = change.value in ("", [], (), {}) and change.field not in _shared_fields(change.criterion_id)
+            _set(own, change.field, None if is_empty else change.value, change.language)
         case SetTopic():
             n = _position(topics, "topic", change.topic_id)
             if isinstance(topics[n], str):
                 topics[n] = {"id": topics[n]}
-            _set(_mapping(topics[n], change.topic_id), change.field, change.value, change.language)
+            _set(_mapping(topics[n], change.topic_id), change.field, change.value or None, change.language)
         case AddCriterion():
             criteria.append(as_data(change.values))
         case AddTopic():
@@ -136,11 +138,16 @@ def _shared() -> Data:
     return read(SHARED_CRITERIA.read_text(encoding="utf-8"))
 
 
-def _shared_texts(criterion_id: str, field: str) -> dict[str, Data]:
-    """A field by language of a shared criterion; empty where there is none."""
+def _shared_fields(criterion_id: str) -> dict[str, Data]:
+    """The fields of a shared criterion; empty where there is none."""
     shared = _shared()
     own = shared.get(criterion_id) if isinstance(shared, dict) else None
-    found = own.get(field) if isinstance(own, dict) else None
+    return own if isinstance(own, dict) else {}
+
+
+def _shared_texts(criterion_id: str, field: str) -> dict[str, Data]:
+    """A field by language of a shared criterion; empty where there is none."""
+    found = _shared_fields(criterion_id).get(field)
     return found if isinstance(found, dict) else {}
 
 

@@ -63,7 +63,9 @@ def rewrite(text: str, data: Data) -> str:
 
 def _compose(text: str) -> yaml.Node:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)  # not the C loader, which gives the positions of an empty value differently
+        node: yaml.Node | None = yaml.compose(
+            text, Loader=yaml.SafeLoader
+        )  # not the C loader, which gives the positions of an empty value differently
     except yaml.YAMLError as error:
         raise MisconfiguredError(f"The text is not YAML: {error}.") from error
     if node is None:
@@ -124,7 +126,8 @@ class _Edits:
             self._remove_in_flow(parts, gone)
             return
         column = node.start_mark.column
-        self._replace(*[self._line_end(parts[last][1])] * 2, "".join(_block_entry(name, value, column) for name, value in added.items()))
+        at = self._line_end(parts[last][1])
+        self._replace(at, at, "".join(_block_entry(name, value, column) for name, value in added.items()))
         for first, after in _runs(gone):
             start = self._line_start(parts[first][0])
             if self._text[start : parts[first][0]].strip():  # the first name of a mapping that begins on the line of its dash
