@@ -13,6 +13,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -77,17 +78,18 @@ def _write(path: Path, frame: pl.DataFrame) -> None:
 
 def _encoded(one: CallReading) -> bytes:
     turns = one.turns
-    arrays = {name: np.array([[getattr(turn, name)[label] for label in labels] for turn in turns]) for name, labels in _LABELS.items()}
+    arrays: dict[str, Any] = {
+        name: [[getattr(turn, name)[label] for label in labels] for turn in turns] for name, labels in _LABELS.items()
+    }
+    arrays |= {
+        "words": [len(turn.act_logits) for turn in turns],
+        "act_logits": np.concatenate([turn.act_logits for turn in turns]),
+        "severity_logits": np.concatenate([turn.severity_logits for turn in turns]),
+        "client_type": [one.client_type[label] for label in CLIENT_TYPES],
+        "vector": one.vector,
+    }
     content = io.BytesIO()
-    np.savez(
-        content,
-        words=np.array([len(turn.act_logits) for turn in turns]),
-        act_logits=np.concatenate([turn.act_logits for turn in turns]),
-        severity_logits=np.concatenate([turn.severity_logits for turn in turns]),
-        client_type=np.array([one.client_type[label] for label in CLIENT_TYPES]),
-        vector=one.vector,
-        **arrays,
-    )
+    np.savez(content, **arrays)
     return content.getvalue()
 
 
