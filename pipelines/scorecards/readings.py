@@ -29,10 +29,14 @@ _SCHEMA = {"call_id": pl.String, "read_of": pl.String, "content": pl.Binary}
 _LABELS = {"acts": ACTS, "severity": SEVERITIES, "target": TARGETS, "sentiment": SENTIMENTS}
 
 
-def key_of(turns: Sequence[Turn], profile: str) -> str:
-    """Identifies what was read: the words and roles of a call, and the model with its code."""
+def model_of(profile: str) -> str:
+    """Identifies the turn model of a profile, with its code."""
+    return str(sorted(item for item in versions.digests("score", profile, centres=()).items() if "model" in item[0]))
+
+
+def key_of(turns: Sequence[Turn], model: str) -> str:
+    """Identifies what was read: the words and roles of a call, and the model."""
     said = "\n".join(f"{turn.turn_no} {turn.role}: {' '.join(token.text for token in turn.tokens)}" for turn in turns)
-    model = sorted(item for item in versions.digests("score", profile, centres=()).items() if "model" in item[0])
     return hashlib.sha256(f"{model}\n{said}".encode()).hexdigest()
 
 
