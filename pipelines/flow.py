@@ -23,21 +23,24 @@ from models import registry
 from models.batches import in_groups
 from models.cores import cores
 from pipelines import erasure, warehouse
+from pipelines.app_db.database import open_store, store_path
 from pipelines.audio import step as audio
 from pipelines.coaching import clip_extraction
 from pipelines.core import heap, staleness, versions
 from pipelines.core.errors import TransientError
 from pipelines.core.printable import normalise_id
+from pipelines.core.profile_files import centre_day, centre_days
 from pipelines.core.published import Published
 from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings, now
-from pipelines.core.staging import Batch, CutShortError
+from pipelines.core.staging import PENDING, Batch, CutShortError
 from pipelines.diarize import step as diarize
 from pipelines.questions import step as questions
 from pipelines.redact import step as redact
 from pipelines.reports import static_pages
 from pipelines.reviews import sync
 from pipelines.score import step as evaluate
+from pipelines.scorecards import activation
 from pipelines.transcribe import step as transcribe
 from pipelines.turns import from_transcripts
 from pipelines.turns import step as turns
@@ -74,9 +77,9 @@ def receive(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Sett
     Forgotten calls are rejected, under ids that identify nobody.
     """
     calls, rejected = warehouse.reject_forgotten(settings, calls, rejected)
-    centres = {call.centre_id for call in calls}
-    scored_by = {centre_id: versions.graded_by(settings.profile, centre_id) for centre_id in centres}
-    done = warehouse.already_graded(settings, calls, scored_by=scored_by)
+    days = {call.call_id: centre_day(call) for call in calls}
+    versions_of = {one: versions.graded_by(settings.profile, *one) for one in set(days.values())}
+    done = warehouse.already_graded(settings, calls, scored_by={call_id: versions_of[one] for call_id, one in days.items()})
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d rejected, %d graded before", len(calls) + len(rejected), len(rejected), len(done))
     return plan(todo, rejected, settings)
@@ -96,7 +99,8 @@ def offer(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settin
 
 def pending(settings: Settings) -> list[str]:
     """The folders of pending batches, including those that failed in an earlier run."""
-    return sorted(str(mark.parent) for mark in settings.stage.glob("*/pending"))
+    _note_regraded(settings)
+    return sorted(str(mark.parent) for mark in settings.stage.glob(f"*/{PENDING}"))
 
 
 def offer_again(settings: Settings) -> list[str]:
@@ -121,8 +125,15 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
         warehouse.publish(settings, lambda checked: clips.extend(clip_extraction.cut(checked, settings, recordings, only_touched=True)))
         static_pages.publish_pages(settings, only_changed=True)
         clip_extraction.remove_others(settings, clips)
+        _note_regraded(settings)
     except OSError as error:
         raise TransientError(f"Publishing stopped: {error.filename or settings.site}: {error.strerror or error}. Run it again.") from error
+
+
+def _note_regraded(settings: Settings) -> None:
+    """Close approved requests for regrading whose calls are judged; a run without a changed verdict is not published."""
+    if store_path(settings).exists():
+        activation.note_regraded(settings, open_store(settings))
 
 
 def erase_client(settings: Settings, client_ref: str) -> None:
@@ -203,8 +214,7 @@ def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
 def _run(name: str, step: Step, batch: Batch, settings: Settings) -> None:
     staleness.invalidate_after(name, batch)
     step(batch, settings)
-    centres = {call.centre_id for call in batch.read("calls")}
-    batch.set_version(name, versions.digests(name, settings.profile, centres=centres))
+    batch.set_version(name, versions.digests(name, settings.profile, centres=centre_days(batch.read("calls"))))
 
 
 def judge(folder: Path, settings: Settings) -> Path:
@@ -278,4 +288,4 @@ def _mark(folders: Sequence[Path]) -> list[str]:
 
 
 def _pending_mark(folder: Path) -> Path:
-    return folder / "pending"
+    return folder / PENDING

@@ -54,8 +54,10 @@ KINDS: dict[str, type] = {
     "clips": records.Clip,
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
+READINGS = "readings"  # a cache, see `scorecards.readings`; its rows are forgotten with those of the steps
 _PRIVATE = "private"  # the folder of the unmasked files in a batch
 _REJECTED = "put_aside"  # the folder with the rejections of each step, named so in the batches of every version
+PENDING = "pending"  # the file that marks a batch for the next run to grade
 _VERSIONS = "versions"  # the folder with the input digests of each product
 # Truncated file → files to remove with it, so that the step that writes it runs again. Once the words are wiped, that means starting from
 # the audio: without `turns` a batch counts as not transcribed. Files of the steps that always run again are not listed.
@@ -183,6 +185,10 @@ class Batch:
             elif not frame.is_empty() and (rest := frame.filter(~pl.col("call_id").is_in(list(call_ids)))).height < frame.height:
                 write_whole(file, _parquet(rest))
                 changed = True
+        if self.path(READINGS).exists():  # written beside the steps, by whoever tried a scorecard: only for calls that are still listed
+            with self.alone():
+                frame = pl.read_parquet(self.path(READINGS))
+                write_whole(self.path(READINGS), _parquet(frame.filter(~pl.col("call_id").is_in(list(call_ids)))))
         self.remove_if_empty()
         return changed
 

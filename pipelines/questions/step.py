@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.profile import Centre, centre_of
 from pipelines.centres.scorecard import Applies
 from pipelines.core import staleness
 from pipelines.core.grouping import by_call
@@ -89,7 +89,7 @@ def jobs_of(batch: Batch, settings: Settings) -> list[Job]:
     turns = by_call(batch.read("turns"))
     jobs: list[Job] = []
     for call in batch.calls("score"):
-        centre = load_centre(call.centre_id)
+        centre = centre_of(call)
         said = tuple(sorted(turns[call.call_id], key=lambda t: t.turn_no))
         for criterion in centre.scorecard.criteria:
             if criterion.rule == "question" and may_apply(criterion.applies, call, centre):

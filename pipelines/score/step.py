@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import registry
-from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.profile import Centre, centre_of
 from pipelines.centres.scorecard import Criterion
 from pipelines.core import versions
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.grouping import by_call
+from pipelines.core.profile_files import centre_day
 from pipelines.core.records import (
     AudioFacts,
     Call,
@@ -43,8 +44,8 @@ from pipelines.score.conversation import find_events, measure
 from pipelines.score.example_matching import ExampleMatches, match_examples
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.sentiment import judge_sentiment
-from pipelines.score.speech_acts import find_acts
-from pipelines.score.topic import judge_client_type, judge_topic
+from pipelines.score.speech_acts import Act, find_acts
+from pipelines.score.topic import Ranking, judge_client_type, judge_topic
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_calls
 
 log = logging.getLogger("callgrade")
@@ -65,6 +66,39 @@ class Scored:
     metrics: CallMetrics
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the words of a call show, whatever a scorecard asks of it."""
+
+    acts: tuple[Act, ...]
+    abuse: tuple[Finding, ...]
+    sentiments: tuple[TurnSentiment, ...]
+    topic: Ranking
+
+
+def find_signals(
+    call: Call, turns: Sequence[Turn], centre: Centre, reading: ModelReading, sentiments: Sequence[TurnSentiment] | None = None
+) -> Signals:
+    """The signals of one call; they are the same for two profiles with the same `signals_depend_on`.
+
+    Args:
+        call: the call.
+        turns: its turns in order.
+        centre: its profile.
+        reading: the turn model's output, with the topics of this profile.
+        sentiments: the sentiment of the turns, if already known.
+    """
+    acts = find_acts(turns, centre, reading)
+    abuse = find_abuse(turns, centre, reading)
+    moods = judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments
+    return Signals(tuple(acts), tuple(abuse), tuple(moods), judge_topic(call, turns, centre, acts, reading))
+
+
+def signals_depend_on(centre: Centre) -> tuple[object, ...]:
+    """The parts of a profile that `find_signals` uses."""
+    return centre.languages, centre.company_names, centre.topics, centre.menu_topics
+
+
 def score_call(
     call: Call,
     audio: AudioFacts,
@@ -79,11 +113,13 @@ def score_call(
     reading: ModelReading | None = None,
     matches: ExampleMatches | None = None,
     answers: Sequence[QuestionAnswer] = (),
+    centre: Centre | None = None,
+    signals: Signals | None = None,
 ) -> Scored:
     """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
     Args:
-        call: the call as accepted by intake; its centre determines the scorecard.
+        call: the call as accepted by intake; its centre and its day determine the scorecard.
         audio: the audio facts: duration, speech, holds.
         turns: its turns with roles, personal data masked.
         roles: the role summary with its confidence; None when unknown.
@@ -96,22 +132,22 @@ def score_call(
         reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
         matches: the sentences that do what the centre's examples do; None to find them now.
         answers: what a language model answered to the questions of the scorecard.
+        centre: the profile to judge by; None for the one in force on the call's day.
+        signals: what the words show, if already known; sentiments are then taken from it.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
     if not any(turn.tokens for turn in turns):
         raise BadRecordingError(Reason(Key.NO_WORD_TO_JUDGE))
-    centre = load_centre(call.centre_id)
+    centre = centre or centre_of(call)
     turns = sorted(turns, key=lambda t: t.turn_no)
     if reading is None:
         reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
     if matches is None:
         matches = match_examples([turns], [centre], profile, models_dir)[0]
-    acts = find_acts(turns, centre, reading)
-    abuse = find_abuse(turns, centre, reading)
-    moods = tuple(judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments)
+    signals = signals or find_signals(call, turns, centre, reading, sentiments)
+    acts, abuse, moods, topic = signals.acts, signals.abuse, signals.sentiments, signals.topic
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
-    topic = judge_topic(call, turns, centre, acts, reading)
     client_type = judge_client_type(turns, topic, abuse, moods, centre, reading, matches.client_types)
     findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
@@ -122,7 +158,7 @@ def score_call(
             call=call,
             centre=centre,
             turns=tuple(turns),
-            acts=tuple(acts),
+            acts=acts,
             findings=tuple(findings),
             procedure=procedure,
             sentiments=moods,
@@ -145,7 +181,7 @@ def score_call(
         client_type=client_type.best,
         client_type_confidence=client_type.confidence,
         speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
-        scored_by=versions.graded_by(profile, call.centre_id),
+        scored_by=versions.graded_by(profile, *centre_day(call)),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )
     did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
@@ -221,7 +257,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
     calls = [call for call in batch.read("calls") if call.call_id not in out]
     worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
     ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
-    centres = [load_centre(call.centre_id) for call in worded]
+    centres = [centre_of(call) for call in worded]
     read = read_calls(ordered, settings.profile, settings.models_dir, [centre.topic_examples for centre in centres])
     readings = {call.call_id: one for call, one in zip(worded, read, strict=True)}
     matched = match_examples(ordered, centres, settings.profile, settings.models_dir)

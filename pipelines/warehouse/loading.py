@@ -111,14 +111,14 @@ def already_graded(
 
     A call with a question that the configured language model has not answered is not among them.
 
-    `speech_model` defaults to the version in use; `scored_by`, by centre, is compared only when given.
+    `speech_model` defaults to the version in use; `scored_by`, by call, is compared only when given.
     """
     wanted = list(calls)
     with open_for_reading(settings) if wanted else nullcontext() as db:
         if db is None:
             return set()
         try:
-            versions = [(scored_by or {}).get(call.centre_id) for call in wanted]
+            versions = [(scored_by or {}).get(call.call_id) for call in wanted]
             db.register("wanted", _frame(wanted).with_columns(pl.Series("scored_by", versions, pl.String)))
             core = core_schema(db)
             asked_of = settings.language_model if core == "core" else None  # an earlier schema has no answers
