@@ -29,7 +29,9 @@ NEW_RULES = ("said", "not_said")  # those of criteria that people write
 WORDLESS_RULES = ("abuse_procedure", "good_impression")  # those that look for no words
 TRI_STATE = {"yes": True, "no": False}
 MOST_ROWS = {"said_like": 30, "not_like": 20, "phrases": 20, "examples": 20}  # of one list, for phrases of one language
+MOST_ITEMS = 100  # criteria, and topics, of a profile
 MOST_WEIGHT = 100.0
+FORM_ONLY = "profile"  # the key of a problem that belongs to no field
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_ROW, LONGEST_ID = 80, 400, 200, 40
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CONDITION_NAMES = {"is_night": "night"}  # fields of Applies whose name in the file differs
@@ -289,6 +291,8 @@ def _check_applies(applies: Values, centre: Centre, found: Problems, w: Wording)
 
 def _choose_id(values: Values, taken: Sequence[str], otherwise: str, found: Problems, w: Wording) -> None:
     """Check a new id, or choose one from the English title where none was typed."""
+    if len(taken) >= MOST_ITEMS:
+        found[FORM_ONLY] = w("sc_err_many", n=len(taken) + 1, most=MOST_ITEMS)
     typed = values["id"]
     if not typed:
         words = re.sub(r"[^a-z0-9]+", "_", values["title"].get("en", "").lower()).strip("_")

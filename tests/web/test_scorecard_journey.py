@@ -12,8 +12,6 @@ from models.text.example_matcher import get_example_matcher
 from models.text.loading import MODELS_DIR
 from pipelines.app_db import accounts
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.profile_files import PACKAGED
-from pipelines.core.settings import ROOT
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.scorecards import activation, drafts
 from tests.web.browser import PHONE, Observed, follow, is_too_wide, needs_chromium
@@ -26,17 +24,7 @@ PHRASE = "бажати приємний день"
 
 
 @pytest.fixture
-def centres(judging: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the profile of Kyiv, which a version is activated in; no draft is left of an earlier test."""
-    monkeypatch.setenv("CALLGRADE_CENTRES", str(tmp_path))
-    (tmp_path / "kyiv.yaml").write_bytes((ROOT / PACKAGED / "kyiv.yaml").read_bytes())
-    drafts.discard_draft(judging.store, "kyiv", "manager")
-    judging.show_results("manager", "second")
-    return tmp_path
-
-
-@pytest.fixture
-def served_at(judging: People, centres: Path) -> Iterator[str]:
+def served_at(judging: People, profiles: Path) -> Iterator[str]:
     with served(judging.app.state.site.settings) as address:
         yield address
 
@@ -48,7 +36,7 @@ def speak(judging: People, language: str, *names: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_phrase_is_reworded_previewed_activated_regraded_and_the_old_version_stays(
-    page: Page, observed: Observed, served_at: str, judging: People, centres: Path, language: str
+    page: Page, observed: Observed, served_at: str, judging: People, profiles: Path, language: str
 ) -> None:
     w = wording(language)
     speak(judging, language, "manager", "second")
@@ -94,7 +82,9 @@ def test_a_phrase_is_reworded_previewed_activated_regraded_and_the_old_version_s
     look(page, f"scorecard-undo-{language}")
     follow(page.locator(f"form[action='{CARD}/undo'] button.main"))
     expect(page.locator("#c-farewell code")).to_have_count(0)
-    noted = [row["action"] for row in judging.store.rows("select action from audit where centre_id = 'kyiv' order by audit_id desc limit 6")]
+    noted = [
+        row["action"] for row in judging.store.rows("select action from audit where centre_id = 'kyiv' order by audit_id desc limit 6")
+    ]
     assert {"scorecard_activated", "regrade_requested", "regrade_approved", "scorecard_undone"} <= set(noted)
     assert_clean(observed, served_at)
 
@@ -111,7 +101,13 @@ def test_a_new_criterion_from_five_examples(page: Page, observed: Observed, serv
     page.fill("#f-title_en", "Help offered")
     page.fill("#f-description_en", "The operator offers help.")
     for n, sentence in enumerate(
-        ("Чим можу допомогти?", "Чим я можу вам допомогти сьогодні?", "Слухаю вас, чим допомогти?", "How can I help you?", "Чем могу помочь вам?")
+        (
+            "Чим можу допомогти?",
+            "Чим я можу вам допомогти сьогодні?",
+            "Слухаю вас, чим допомогти?",
+            "How can I help you?",
+            "Чем могу помочь вам?",
+        )
     ):
         page.fill(f"#f-said_like-{n}", sentence)
     page.locator("#f-said_like [data-add]").click()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipelines.centres.profile import load_centre
-from pipelines.core.profile_files import PACKAGED
-from pipelines.core.settings import ROOT
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.scorecards import drafts
 from tests.web.people import ACCOUNTS, People, title_of
 
+pytestmark = pytest.mark.usefixtures("profiles")
 READERS = ("admin", "manager", "trainer", "analyst", "op-1")
 EDITORS = ("admin", "manager")
 EDIT_PAGES = (
@@ -23,16 +21,6 @@ EDIT_PAGES = (
 )  # fmt: skip
 ACTIONS = ("edit", "edit/discard", "edit/criteria/greeting", "edit/new-criterion", "edit/new-topic", "edit/topics/outage", "preview", "activate", "undo",
            "regrade", "regrade/1")  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def centres(judging: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of profiles outside the package, which is where versions are activated; no draft is left of an earlier test."""
-    monkeypatch.setenv("CALLGRADE_CENTRES", str(tmp_path))
-    for name in ("kyiv", "irkutsk"):
-        (tmp_path / f"{name}.yaml").write_bytes((ROOT / PACKAGED / f"{name}.yaml").read_bytes())
-        drafts.discard_draft(judging.store, name, "manager")
-    return tmp_path
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -108,7 +96,7 @@ def test_forms_without_the_token_are_refused(judging: People) -> None:
     assert drafts.load_draft(judging.store, "kyiv") is None
 
 
-def test_weights_are_saved_as_a_draft_that_any_browser_shows_and_the_calls_keep_their_version(judging: People, centres: Path) -> None:
+def test_weights_are_saved_as_a_draft_that_any_browser_shows_and_the_calls_keep_their_version(judging: People, profiles: Path) -> None:
     person = judging.person("manager")
     assert person.send("/scorecards/kyiv/edit", weight_greeting="7,5", weight_farewell="5").headers["location"].endswith("?done=saved")
     assert judging.last_note()["action"] == "scorecard_edited"
@@ -119,8 +107,17 @@ def test_weights_are_saved_as_a_draft_that_any_browser_shows_and_the_calls_keep_
     other = judging.person("third").get("/scorecards/kyiv/edit").text
     assert "manager is editing this draft too" in other
     text = drafts.load_draft(judging.store, "kyiv").text
-    before = (centres / "kyiv.yaml").read_text()
+    before = (profiles / "kyiv.yaml").read_text()
     assert [line for line in text.splitlines() if line not in before.splitlines()] == ["    - {id: greeting, weight: 7.5}"]
+
+
+def test_weights_of_others_are_not_overwritten_by_a_page_that_is_older(judging: People) -> None:
+    one, two = judging.person("manager"), judging.person("third")
+    old = {"weight_greeting": "5", "was_greeting": "5", "weight_farewell": "5", "was_farewell": "5"}
+    two.send("/scorecards/kyiv/edit", **(old | {"weight_farewell": "9"}))
+    one.send("/scorecards/kyiv/edit", **(old | {"weight_greeting": "7"}))
+    draft = drafts.load_draft(judging.store, "kyiv")
+    assert draft is not None and "id: greeting, weight: 7}" in draft.text and "id: farewell, weight: 9}" in draft.text
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,10 @@ from pipelines.scorecards.editing import AddCriterion, AddTopic, Change, RemoveC
 from pipelines.web import scorecard_forms
 from pipelines.web.request_context import RequestContext, require_permission, scorecard_path
 from pipelines.web.routes.scorecards import with_profile
-from pipelines.web.scorecard_forms import Given, Problems, Values
+from pipelines.web.scorecard_forms import FORM_ONLY, Given, Problems, Values
 
 router = APIRouter()
 EDITING_S = 3600.0  # a draft that somebody else changed less than an hour ago is said to be edited
-FORM_ONLY = "profile"  # the key of a problem that belongs to no field
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def save_weights(centre_id: str, context: Annotated[RequestContext, require_perm
     given = {name: value for name, value in typed.items() if f"weight_{name}" in context.form}
     problems = scorecard_forms.check_weights(given, context.w)
     before = {c.criterion_id: c.weight for c in work.profile.scorecard.criteria}
-    new = {name: scorecard_forms.number(value) for name, value in given.items()}
+    new = {name: scorecard_forms.number(value) for name, value in given.items() if value != context.given(f"was_{name}", 20)}
     changes = [SetCriterion(name, "weight", value) for name, value in new.items() if value != before[name]]
     problems = problems or _save(context, work, changes)
     if context.given("autosave") == "1":
@@ -222,9 +221,9 @@ def _done(context: RequestContext, work: Work, what: str) -> Response:
 def _overview(
     context: RequestContext, work: Work, typed: dict[str, str] | None = None, problems: Problems | None = None
 ) -> HTMLResponse:  # fmt: skip
-    weights = {c.criterion_id: f"{c.weight:g}" for c in work.profile.scorecard.criteria} | (typed or {})
+    was = {c.criterion_id: f"{c.weight:g}" for c in work.profile.scorecard.criteria}
     return context.page(
-        "app/scorecard_edit.html", 400 if problems else 200, **_head(context, work), **scorecard_view.show(work.profile, context.w), weights=weights,
+        "app/scorecard_edit.html", 400 if problems else 200, **_head(context, work), **scorecard_view.show(work.profile, context.w), weights=was | (typed or {}), was=was,
         problems=problems or {}, labels=_labels(context, work, "weights", problems or {}),
         differences=scorecard_view.differences(load_centre(work.centre_id), work.profile, context.w),
         is_folder_missing=centres_folder() is None, broken=work.broken, done=context.request.query_params.get("done", ""),
