@@ -52,6 +52,8 @@ def start_preview(centre_id: str, context: Annotated[RequestContext, require_per
     """Start the preview of the draft, or continue to the one of this text."""
     centre_id, draft = _draft(context, centre_id)
     if draft is not None:
+        if context.site.previews.find(_key(context, draft)) is None:
+            context.limit_exports(f"{centre_id} preview", centre_id)
         settings, store = context.site.settings, context.store
         work = partial(preview, settings, store, centre_id, draft.text, most_calls=MOST_CALLS, exclude=context.withheld)
         context.site.previews.start(_key(context, draft), lambda progress: work(progress=progress))
