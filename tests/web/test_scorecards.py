@@ -157,6 +157,7 @@ def test_a_new_criterion_is_made_from_examples(judging: People) -> None:
         True,
     )
     assert "Arrival told" in person.get("/scorecards/kyiv/edit").text
+    assert person.send("/scorecards/kyiv/edit/new-criterion", **(NEW | {"title_en": "Only counted", "weight": "0"})).status_code == 303
     again = person.send("/scorecards/kyiv/edit/criteria/arrival_told", do="remove")
     assert again.headers["location"].endswith("?done=removed")
     assert "arrival_told" not in drafts.load_draft(judging.store, "kyiv").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from pipelines.web.routes.scorecards import with_profile
 from pipelines.web.scorecard_forms import FORM_ONLY, Given, Problems, Values
 
 router = APIRouter()
+_ONE_AT_A_TIME = threading.Lock()  # a draft is read, changed and saved before the next change reads it
 EDITING_S = 3600.0  # a draft that somebody else changed less than an hour ago is said to be edited
 
 
@@ -47,19 +49,8 @@ def overview(centre_id: str, context: Annotated[RequestContext, require_permissi
 @router.post("/scorecards/{centre_id}/edit")
 def save_weights(centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]) -> Response:
     """Save the weights of all criteria."""
-    work = _work(context, centre_id)
-    typed = {c.criterion_id: context.given(f"weight_{c.criterion_id}", 20) for c in work.profile.scorecard.criteria}
-    given = {name: value for name, value in typed.items() if f"weight_{name}" in context.form}
-    problems = scorecard_forms.check_weights(given, context.w)
-    before = {c.criterion_id: c.weight for c in work.profile.scorecard.criteria}
-    new = {name: scorecard_forms.number(value) for name, value in given.items() if value != context.given(f"was_{name}", 20)}
-    changes = [SetCriterion(name, "weight", value) for name, value in new.items() if value != before[name]]
-    problems = problems or _save(context, work, changes)
-    if context.given("autosave") == "1":
-        return _autosaved(context, problems)
-    if problems:
-        return _overview(context, work, typed, problems)
-    return context.go(f"/{scorecard_path(centre_id)}/edit?done=saved")
+    with _ONE_AT_A_TIME:
+        return _save_weights(context, _work(context, centre_id))
 
 
 @router.post("/scorecards/{centre_id}/edit/discard")
@@ -81,7 +72,7 @@ def new_criterion(centre_id: str, context: Annotated[RequestContext, require_per
 @router.post("/scorecards/{centre_id}/edit/new-criterion")
 def add_criterion(centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]) -> Response:
     """Add a criterion to the draft."""
-    return _submit(context, _work(context, centre_id), "criterion", None)
+    return _submit(context, centre_id, "criterion", None)
 
 
 @router.get("/scorecards/{centre_id}/edit/criteria/{criterion_id}")
@@ -96,7 +87,7 @@ def save_criterion(
     criterion_id: str, centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]
 ) -> Response:
     """Save a criterion in the draft, or remove it."""
-    return _submit(context, _work(context, centre_id), "criterion", criterion_id)
+    return _submit(context, centre_id, "criterion", criterion_id)
 
 
 @router.get("/scorecards/{centre_id}/edit/new-topic")
@@ -109,7 +100,7 @@ def new_topic(centre_id: str, context: Annotated[RequestContext, require_permiss
 @router.post("/scorecards/{centre_id}/edit/new-topic")
 def add_topic(centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]) -> Response:
     """Add a topic to the draft."""
-    return _submit(context, _work(context, centre_id), "topic", None)
+    return _submit(context, centre_id, "topic", None)
 
 
 @router.get("/scorecards/{centre_id}/edit/topics/{topic_id}")
@@ -122,7 +113,7 @@ def topic(topic_id: str, centre_id: str, context: Annotated[RequestContext, requ
 @router.post("/scorecards/{centre_id}/edit/topics/{topic_id}")
 def save_topic(topic_id: str, centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]) -> Response:
     """Save a topic in the draft, or remove it."""
-    return _submit(context, _work(context, centre_id), "topic", topic_id)
+    return _submit(context, centre_id, "topic", topic_id)
 
 
 def _work(context: RequestContext, centre_id: str) -> Work:
@@ -149,8 +140,28 @@ def _values(context: RequestContext, work: Work, kind: str, value_id: str | None
     return scorecard_forms.topic_values(topic)
 
 
-def _submit(context: RequestContext, work: Work, kind: str, value_id: str | None) -> Response:
+def _save_weights(context: RequestContext, work: Work) -> Response:
+    typed = {c.criterion_id: context.given(f"weight_{c.criterion_id}", 20) for c in work.profile.scorecard.criteria}
+    given = {name: value for name, value in typed.items() if f"weight_{name}" in context.form}
+    problems = scorecard_forms.check_weights(given, context.w)
+    before = {c.criterion_id: c.weight for c in work.profile.scorecard.criteria}
+    new = {name: scorecard_forms.number(value) for name, value in given.items() if value != context.given(f"was_{name}", 20)}
+    changes = [SetCriterion(name, "weight", value) for name, value in new.items() if value != before[name]]
+    problems = problems or _save(context, work, changes)
+    if context.given("autosave") == "1":
+        return _autosaved(context, problems)
+    if problems:
+        return _overview(context, work, typed, problems)
+    return _done(context, work, "saved")
+
+
+def _submit(context: RequestContext, centre_id: str, kind: str, value_id: str | None) -> Response:
     """Save what was typed; with problems, the form again with everything that was typed."""
+    with _ONE_AT_A_TIME:
+        return _submitted(context, _work(context, centre_id), kind, value_id)
+
+
+def _submitted(context: RequestContext, work: Work, kind: str, value_id: str | None) -> Response:
     before = _values(context, work, kind, value_id)
     if context.given("do") == "remove" and value_id is not None:
         problems = _save(context, work, [RemoveCriterion(value_id) if kind == "criterion" else RemoveTopic(value_id)])
@@ -182,7 +193,7 @@ def _changes(kind: str, value_id: str | None, before: Values, typed: Values) -> 
         kept = {
             name: value
             for name, value in filled.items()
-            if value not in ("", [], {}, False, None) and (name, value) != ("where", "anywhere")
+            if value is not False and value not in ("", [], {}) and (name, value) != ("where", "anywhere")
         }
         return [AddCriterion(kept) if kind == "criterion" else AddTopic(kept)]
     made = SetCriterion if kind == "criterion" else SetTopic
