@@ -81,7 +81,9 @@ def topic_values(topic: Topic | None) -> Values:
 def read_criterion(given: Given, before: Values, languages: Sequence[str], *, is_new: bool) -> Values:
     """What was typed into a criterion's form, trimmed; personal data in what is new is masked."""
     known = set(_texts(before))
-    applies: Values = {name: list(dict.fromkeys(given.every(name))) for name in ("topics", "except_topics", "directions", "lines")}
+    applies: Values = {
+        name: _chosen(given, name, before["applies"].get(name, [])) for name in ("topics", "except_topics", "directions", "lines")
+    }
     for field in CONDITIONS:
         if given.one(field):
             applies[_CONDITION_NAMES.get(field, field)] = TRI_STATE.get(given.one(field), given.one(field))
@@ -200,6 +202,12 @@ def _phrases(given: Given, before: Values, languages: Sequence[str], known: Iter
 def _rows(given: Given, name: str, known: Iterable[str]) -> list[str]:
     typed = (" ".join("".join(c if c.isprintable() else " " for c in row).split()) for row in given.every(name))
     return list(dict.fromkeys(_masked(row, known) for row in typed if row))
+
+
+def _chosen(given: Given, name: str, before: Sequence[str]) -> list[str]:
+    """The chosen values of a field, those that were chosen before in their order."""
+    typed = dict.fromkeys(given.every(name))
+    return [value for value in before if value in typed] + [value for value in typed if value not in before]
 
 
 def _masked(text: str, known: Iterable[str]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
 import pytest
 
 from pipelines.centres.profile import load_centre
+from pipelines.core.settings import ROOT
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.scorecards import drafts
 from tests.web.people import ACCOUNTS, People, title_of
@@ -207,6 +209,21 @@ def test_a_criterion_is_reworded_without_losing_what_it_inherits(judging: People
     assert "Phrases" in differences
 
 
+@pytest.mark.parametrize(
+    "file", ["pipelines/centres/packaged/kredo.yaml", "tests/quality/centres/parcels.yaml", "tests/quality/centres/bank.yaml"]
+)
+def test_a_form_sent_as_it_is_shown_changes_nothing(judging: People, profiles: Path, file: str) -> None:
+    centre_id = Path(file).stem
+    (profiles / f"{centre_id}.yaml").write_bytes((ROOT / file).read_bytes())
+    drafts.discard_draft(judging.store, centre_id, "admin")
+    person, profile = judging.person("admin"), load_centre(centre_id)
+    pages = [f"criteria/{c.criterion_id}" for c in profile.scorecard.criteria] + [f"topics/{t.topic_id}" for t in profile.topics]
+    for page in (f"/scorecards/{centre_id}/edit/{one}" for one in pages):
+        answer = person.send(page, **fields_of(person.get(page).text))
+        assert answer.status_code == 303, (page, answer.text[answer.text.find("p-form") :][:500])
+        assert drafts.load_draft(judging.store, centre_id) is None, page
+
+
 def test_the_same_criterion_saved_by_two_is_not_lost_silently(judging: People) -> None:
     one, two = judging.person("manager"), judging.person("third")
     form = fields_of(one.get("/scorecards/kyiv/edit/criteria/farewell").text)
@@ -259,9 +276,9 @@ def fields_of(page: str) -> dict[str, object]:
         if name is None or name[1] == "token" or ('type="checkbox"' in tag and " checked" not in tag):
             continue
         found.setdefault(name[1], [])
-        found[name[1]].append(value[1].replace("&#39;", "'") if value else "")  # type: ignore[attr-defined]
+        found[name[1]].append(html.unescape(value[1]) if value else "")  # type: ignore[attr-defined]
     for name, text in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', form, re.S):
-        found[name] = text
+        found[name] = html.unescape(text)
     for name, options in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', form, re.S):
         chosen = re.search(r'value="([^"]*)" selected', options)
         found[name] = chosen[1] if chosen else ""
