@@ -21,7 +21,7 @@ EDIT_PAGES = (
     "/scorecards/kyiv/edit", "/scorecards/kyiv/edit/new-criterion", "/scorecards/kyiv/edit/criteria/greeting", "/scorecards/kyiv/edit/new-topic",
     "/scorecards/kyiv/edit/topics/outage", "/scorecards/kyiv/undo", "/scorecards/kyiv/regrade",
 )  # fmt: skip
-ACTIONS = ("edit", "edit/discard", "edit/criteria/greeting", "edit/new-criterion", "edit/new-topic", "edit/topics/outage", "preview", "activate", "undo",
+ACTIONS = ("edit", "edit/discard", "edit/keep", "edit/criteria/greeting", "edit/new-criterion", "edit/new-topic", "edit/topics/outage", "preview", "activate", "undo",
            "regrade", "regrade/1")  # fmt: skip
 
 

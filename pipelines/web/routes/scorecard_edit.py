@@ -62,6 +62,17 @@ def discard(centre_id: str, context: Annotated[RequestContext, require_permissio
     return context.go(f"/{scorecard_path(centre_id)}?done=discarded")
 
 
+@router.post("/scorecards/{centre_id}/edit/keep")
+def keep_draft(centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]) -> Response:
+    """Keep the draft although the scorecard was changed since it was begun: it was compared with the current version."""
+    work = _work(context, centre_id)
+    if work.draft is not None and not work.broken:
+        version = load_centre(centre_id).scorecard.version
+        drafts.save_draft(context.store, centre_id, work.text, context.account.name, based_on_version=version)
+        _note_edit(context, work)
+    return context.go(f"/{scorecard_path(work.centre_id)}/activate")
+
+
 @router.get("/scorecards/{centre_id}/edit/new-criterion")
 def new_criterion(centre_id: str, context: Annotated[RequestContext, require_permission("edit_scorecards")]) -> HTMLResponse:
     """The form of a new criterion, from sentences or phrases."""

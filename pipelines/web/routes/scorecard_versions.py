@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pipelines.app_db import accounts
 from pipelines.centres.profile import load_centre
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.settings import centres_folder, now
+from pipelines.core.settings import centres_folder
 from pipelines.reports import scorecard_view
 from pipelines.scorecards import activation, drafts
 from pipelines.scorecards.activation import RegradeRequest
@@ -93,6 +93,8 @@ def activate(centre_id: str, context: Annotated[RequestContext, require_permissi
         return _activation_form(context, centre_id, draft, typed, problem)
     try:
         version = activation.activate(context.site.settings, context.store, centre_id, day, context.account.name)
+    except drafts.ConflictError:
+        return _activation_form(context, centre_id, draft, typed, context.w("sc_moved"), has_moved=True)
     except MisconfiguredError as error:
         return _activation_form(context, centre_id, draft, typed, _said(context, error))
     context.note("scorecard_activated", f"{centre_id} {version} {day.isoformat()}", centre_id)
@@ -221,10 +223,6 @@ def _results(context: RequestContext, centre_id: str, draft: Draft, found: Previ
     }  # fmt: skip
 
 
-def _today(centre_id: str) -> date:
-    return now().astimezone(load_centre(centre_id).timezone).date()
-
-
 def _day(text: str) -> date | None:
     try:
         return datetime.strptime(text, "%Y-%m-%d").date()
@@ -234,21 +232,23 @@ def _day(text: str) -> date | None:
 
 def _start_day(context: RequestContext, centre_id: str, typed: str) -> tuple[date | None, str]:
     """The day from which a version is to apply, and what is wrong with it: it is today or later."""
-    day, today = _day(typed), _today(centre_id)
+    day, today = _day(typed), activation.today(centre_id)
     if day is None:
         return None, context.w("sc_err_day")
     return (day, "") if day >= today else (None, context.w("sc_err_past", near=context.w.date(today)))
 
 
-def _activation_form(context: RequestContext, centre_id: str, draft: Draft, typed: str, problem: str = "") -> HTMLResponse:
+def _activation_form(
+    context: RequestContext, centre_id: str, draft: Draft, typed: str, problem: str = "", *, has_moved: bool = False
+) -> HTMLResponse:
     current = load_centre(centre_id)
-    day = _day(typed) or _today(centre_id) + timedelta(days=1)
+    day = _day(typed) or activation.today(centre_id) + timedelta(days=1)
     job = context.site.previews.find(_key(context, draft))
     return context.page(
         "app/scorecard_activate.html", 400 if problem else 200, centre=context.presenter(centre_id).centre, draft=draft, problem=problem,
-        start=typed or day.isoformat(), day=day, today=_today(centre_id), current=current.scorecard.version, text=_digest(draft),
+        start=typed or day.isoformat(), day=day, today=activation.today(centre_id), current=current.scorecard.version, text=_digest(draft),
         differences=scorecard_view.differences(current, drafts.profile_of(centre_id, draft.text), context.w),
-        is_previewed=job is not None and job.state == "done", is_folder_missing=centres_folder() is None,
+        is_previewed=job is not None and job.state == "done", is_folder_missing=centres_folder() is None, has_moved=has_moved,
     )  # fmt: skip
 
 
@@ -265,7 +265,7 @@ def _undo_form(context: RequestContext, centre_id: str, problem: str = "") -> HT
 
 
 def _regrade_form(context: RequestContext, centre_id: str, problems: dict[str, str] | None = None) -> HTMLResponse:
-    found, today = activation.regrade_requests(context.store, centre_id), _today(centre_id)
+    found, today = activation.regrade_requests(context.store, centre_id), activation.today(centre_id)
     typed = {name: context.given(name, 10) for name in ("first", "last")} if problems else {}
     rows = [
         {"request": one, "is_open": _is_open(one), "may_approve": _may_approve(context, centre_id, one)} for one in found
