@@ -28,10 +28,11 @@ from pipelines.coaching import clip_extraction
 from pipelines.core import heap, staleness, versions
 from pipelines.core.errors import TransientError
 from pipelines.core.printable import normalise_id
+from pipelines.core.profile_files import centre_day, centre_days
 from pipelines.core.published import Published
 from pipelines.core.records import Call, Clip, Rejection
 from pipelines.core.settings import Settings, now
-from pipelines.core.staging import Batch, CutShortError
+from pipelines.core.staging import PENDING, Batch, CutShortError
 from pipelines.diarize import step as diarize
 from pipelines.redact import step as redact
 from pipelines.reports import static_pages
@@ -72,9 +73,9 @@ def receive(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Sett
     Forgotten calls are rejected, under ids that identify nobody.
     """
     calls, rejected = warehouse.reject_forgotten(settings, calls, rejected)
-    centres = {call.centre_id for call in calls}
-    scored_by = {centre_id: versions.graded_by(settings.profile, centre_id) for centre_id in centres}
-    done = warehouse.already_graded(settings, calls, scored_by=scored_by)
+    days = {call.call_id: centre_day(call) for call in calls}
+    versions_of = {one: versions.graded_by(settings.profile, *one) for one in set(days.values())}
+    done = warehouse.already_graded(settings, calls, scored_by={call_id: versions_of[one] for call_id, one in days.items()})
     todo = [call for call in calls if call.call_id not in done]
     LOGGER.info("%d calls received, %d rejected, %d graded before", len(calls) + len(rejected), len(rejected), len(done))
     return plan(todo, rejected, settings)
@@ -94,7 +95,7 @@ def offer(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settin
 
 def pending(settings: Settings) -> list[str]:
     """The folders of pending batches, including those that failed in an earlier run."""
-    return sorted(str(mark.parent) for mark in settings.stage.glob("*/pending"))
+    return sorted(str(mark.parent) for mark in settings.stage.glob(f"*/{PENDING}"))
 
 
 def offer_again(settings: Settings) -> list[str]:
@@ -201,8 +202,7 @@ def _run_transcript_step(name: str, batch: Batch, settings: Settings) -> None:
 def _run(name: str, step: Step, batch: Batch, settings: Settings) -> None:
     staleness.invalidate_after(name, batch)
     step(batch, settings)
-    centres = {call.centre_id for call in batch.read("calls")}
-    batch.set_version(name, versions.digests(name, settings.profile, centres=centres))
+    batch.set_version(name, versions.digests(name, settings.profile, centres=centre_days(batch.read("calls"))))
 
 
 def judge(folder: Path, settings: Settings) -> Path:
@@ -276,4 +276,4 @@ def _mark(folders: Sequence[Path]) -> list[str]:
 
 
 def _pending_mark(folder: Path) -> Path:
-    return folder / "pending"
+    return folder / PENDING

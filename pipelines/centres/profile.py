@@ -8,6 +8,7 @@ match. `core.profile_files` finds the files: the packaged ones and those of a fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeAlias
@@ -20,11 +21,12 @@ from rapidfuzz import process
 from pipelines.centres.scorecard import Scorecard
 from pipelines.centres.vocabulary import CLIENT_TYPES, LINES, TOPICS, ClientType, ClientTypeOrId, Language, LineOrId, Phrases, TopicOrId
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.profile_files import PACKAGED, profile_file
+from pipelines.core.profile_files import PACKAGED, HasStart, centre_day, profile_file
 from pipelines.core.profile_files import centre_ids as centre_ids
+from pipelines.core.profile_history import archived, facts
 from pipelines.core.settings import ROOT
 from pipelines.core.validation import FileModel, Place, not_known, wrong
-from pipelines.core.yaml_lines import check, entries, read_yaml, where
+from pipelines.core.yaml_lines import check, entries, parse_yaml, read_yaml, where
 
 CENTRES = ROOT / PACKAGED
 FOLDER = Path(__file__).parent
@@ -173,30 +175,62 @@ def _are_different(field: str, what: str, ids: Sequence[str]) -> None:
             raise wrong(f"{what} {one!r} is listed twice", field, n)
 
 
-def load_centre(centre_id: str) -> Centre:
-    """The checked profile of a centre, read again when its file has changed.
+def load_centre(centre_id: str, day: date | None = None) -> Centre:
+    """The checked profile of a centre, read again when its file has changed: the version in force on a local day, or the newest one.
 
     Raises MisconfiguredError with file, line, value, allowed values and the nearest match; also for a centre without a profile.
     """
-    path = profile_file(centre_id)
+    path = profile_file(centre_id, day=day)
     if path is None:
         advice = "`callgrade centre new` writes a profile, and --centres names the folder of your own"
         raise MisconfiguredError(f"{not_known('centre', centre_id, centre_ids(), advice)}.")
+    return _read_current(path, centre_id)
+
+
+def centre_of(call: HasStart) -> Centre:
+    """The profile that judges a call: the version in force on its day. Raises MisconfiguredError as `load_centre` does."""
+    return load_centre(*centre_day(call))
+
+
+def centre_in_version(centre_id: str, version: str | None) -> Centre:
+    """The profile as it was in a version of its scorecard; the newest one where that version was not kept.
+
+    Raises MisconfiguredError as `load_centre` does.
+    """
+    path = profile_file(centre_id)
+    kept = archived(path, version) if path is not None and version is not None else None
+    if path is None or kept is None or version == facts(path).version or not kept.is_file():
+        return load_centre(centre_id)
+    return _read_current(kept, centre_id)
+
+
+def _read_current(path: Path, centre_id: str) -> Centre:
     status = path.stat()
-    return _read_once(path, status.st_mtime_ns, status.st_size)
+    return _read_once(path, centre_id, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _read_once(path: Path, mtime_ns: int, size_bytes: int) -> Centre:
-    return read_centre(path)
+def _read_once(path: Path, centre_id: str, mtime_ns: int, size_bytes: int) -> Centre:
+    return read_centre(path, centre_id=centre_id)
 
 
-def read_centre(path: Path, shared: Path = SHARED_CRITERIA) -> Centre:
-    """A centre's profile from its YAML file, with the shared criteria from `shared`. Raises MisconfiguredError."""
-    top = read_yaml(path)
+def read_centre(path: Path, shared: Path = SHARED_CRITERIA, centre_id: str | None = None) -> Centre:
+    """A centre's profile from its YAML file, with the shared criteria from `shared`. Raises MisconfiguredError.
+
+    The profile must be that of `centre_id`, which is the name of the file unless given.
+    """
+    return _checked(read_yaml(path), centre_id or path.stem, shared)
+
+
+def parse_centre(text: str, centre_id: str, name: str, shared: Path = SHARED_CRITERIA) -> Centre:
+    """A centre's profile from the text of such a file; `name` stands for the file in messages. Raises MisconfiguredError."""
+    return _checked(parse_yaml(text, name), centre_id, shared)
+
+
+def _checked(top: yaml.MappingNode, centre_id: str, shared: Path) -> Centre:
     named = entries(top).get("centre")
-    if isinstance(named, yaml.ScalarNode) and named.value != path.stem:
-        raise MisconfiguredError(f"{where(named)}: centre is {named.value!r} but the file is named {path.name}; they must agree.")
+    if isinstance(named, yaml.ScalarNode) and named.value != centre_id:
+        raise MisconfiguredError(f"{where(named)}: centre is {named.value!r} but this is the profile of {centre_id!r}; they must agree.")
     criteria = entries(entries(top).get("scorecard")).get("criteria")
     if isinstance(criteria, yaml.SequenceNode):
         known = entries(read_yaml(shared))

@@ -54,6 +54,7 @@ KINDS: dict[str, type] = {
 PRIVATE = frozenset({"words", "spoken_turns"})
 _PRIVATE = "private"  # the folder of the unmasked files in a batch
 _REJECTED = "put_aside"  # the folder with the rejections of each step, named so in the batches of every version
+PENDING = "pending"  # the file that marks a batch for the next run to grade
 _VERSIONS = "versions"  # the folder with the input digests of each product
 # Truncated file → files to remove with it, so that the step that writes it runs again. Once the words are wiped, that means starting from
 # the audio: without `turns` a batch counts as not transcribed. Files of the steps that always run again are not listed.

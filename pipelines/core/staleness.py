@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.core import versions
+from pipelines.core.profile_files import CentreDay, centre_days
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 
@@ -62,8 +63,8 @@ def has_sound(batch: Batch) -> bool:
     return bool(files) and all(path.is_file() and path.stat().st_size == size for path, size in files)
 
 
-def _centres(batch: Batch) -> set[str]:
-    return {call.centre_id for call in batch.read("calls")}
+def _centres(batch: Batch) -> set[CentreDay]:
+    return centre_days(batch.read("calls"))
 
 
 def invalidate_after(step: str, batch: Batch) -> None:

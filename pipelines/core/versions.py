@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ import yaml
 from models import registry
 from models.languages.phrases import LOADER
 from pipelines.core import profile_files
+from pipelines.core.profile_files import CentreDay
 from pipelines.core.settings import ROOT
 
 _PROFILES = f"{profile_files.PACKAGED}/*{profile_files.SUFFIX}"  # with those outside the package
@@ -39,7 +42,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     ),
     "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
     "score": (
-        "pipelines/score/**/*", "pipelines/centres/*", _PROFILES, "pipelines/core/profile_files.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml", "models/text/example_matcher.*",
+        "pipelines/score/**/*", "pipelines/centres/*", _PROFILES, "pipelines/core/profile_files.py", "pipelines/core/profile_history.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml", "models/text/example_matcher.*",
     ),
 }  # fmt: skip
 AFTER: Mapping[str, tuple[str, ...]] = {  # step → steps that depend on its product
@@ -60,28 +63,32 @@ _MODELS: Mapping[str, tuple[str, ...]] = {
 # `files_digest`. A pair holds only while the files are exactly these; remove it once they change, see `tests/core/test_versions.py`.
 EQUIVALENT: Mapping[str, Mapping[str, str]] = {
     "audio": {"c05c2fb78581": "31d22cd09c44"},
-    "transcribe": {"528939484ce4": "02502cbf6b67"},
+    "transcribe": {"528939484ce4": "5f9b233ec681"},
     "diarize": {"ac4af278ca82": "022f0cfac408"},
-    "turns": {"0805208fff5b": "18ea495f39b7"},
+    "turns": {"0805208fff5b": "b9b9fd39d05e"},
 }
 _MODEL = "model "  # how the name of a model begins
 _SUFFIXES = (".py", ".yaml", ".json")
 
 
-def digests(step: str, profile: str, root: Path = ROOT, centres: Collection[str] | None = None) -> Mapping[str, str]:
+def digests(step: str, profile: str, root: Path = ROOT, centres: Collection[str | CentreDay] | None = None) -> Mapping[str, str]:
     """The digest of each file and model that a step depends on, by name.
 
     Args:
         step: of `FILES`.
         profile: the profile of the models.
         root: the repository.
-        centres: the centres whose profiles count, usually those of a batch; None for all.
+        centres: the centres whose profiles count, with the days that decide on their versions, usually those of a batch's calls; a
+            centre alone means its newest version, None the newest of all.
     """
     found = dict(_packaged_digests(step, profile, root))
     for entry in FILES[step]:
         pattern, _, keys = entry.partition("#")
         if pattern == _PROFILES:
-            found |= {_named(name, keys): file_digest(path, _split(keys)) for name, path in profile_files.named_files(centres, root)}
+            by_name: dict[str, set[str]] = defaultdict(set)
+            for name, path in profile_files.named_files(centres, root):
+                by_name[_named(name, keys)].add(file_digest(path, _split(keys)))
+            found |= {name: "+".join(sorted(some)) for name, some in by_name.items()}  # one for each version that judges some of the calls
     return found
 
 
@@ -101,17 +108,21 @@ def _packaged_digests(step: str, profile: str, root: Path) -> Mapping[str, str]:
     return found
 
 
-def graded_by(profile: str, centre_id: str | None = None) -> str:
-    """A short identifier of everything that affects a grade of a centre (None: of any): the package and the digest of all steps."""
-    centres = None if centre_id is None else (centre_id,)
+def graded_by(profile: str, centre_id: str | None = None, day: date | None = None) -> str:
+    """A short identifier of everything that affects a grade of a centre (None: of any): the package and the digest of all steps.
+
+    The profile counts as it is in force on a local day of the centre; None: as it is now.
+    """
+    centres = None if centre_id is None else ((centre_id, day),)
     content = json.dumps({step: dict(digests(step, profile, centres=centres)) for step in FILES}, sort_keys=True)
     return f"callgrade-{_package_version()}+rules.{_short(content.encode())}"
 
 
-def changed(before: Mapping[str, str], step: str, profile: str, centres: Collection[str] | None = None) -> list[str]:
+def changed(before: Mapping[str, str], step: str, profile: str, centres: Collection[CentreDay] | None = None) -> list[str]:
     """The names of the inputs of a product (`before`) that have changed, appeared or disappeared since, as far as they concern `centres`."""
     now = digests(step, profile, centres=centres)
-    before_here = {name: digest for name, digest in before.items() if centres is None or _centre_of(name) in (None, *centres)}
+    here = None if centres is None else {None, *(centre_id for centre_id, _ in centres)}
+    before_here = {_present_name(name): digest for name, digest in before.items() if here is None or _centre_of(name) in here}
     names = sorted(name for name in before_here.keys() | now.keys() if before_here.get(name) != now.get(name))
     if names and step in EQUIVALENT:
         same_centres = digests(step, profile, centres=set(_centres_in(before)))
@@ -123,7 +134,12 @@ def changed(before: Mapping[str, str], step: str, profile: str, centres: Collect
 def _centre_of(name: str) -> str | None:
     """The centre whose profile has this name in stored digests; None for any other file."""
     path = Path(name.partition("#")[0])
-    return path.stem if str(path.parent) in (profile_files.PACKAGED, "centres") else None
+    return path.stem if str(path.parent) in (profile_files.PACKAGED, profile_files.OUTSIDE) else None
+
+
+def _present_name(name: str) -> str:
+    """The name of a file in digests, where an older version stored another one for profiles."""
+    return f"{profile_files.OUTSIDE}/{Path(name).name}" if _centre_of(name) is not None else name
 
 
 def _centres_in(names: Collection[str]) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -26,15 +27,33 @@ def read_yaml(path: Path) -> yaml.MappingNode:
     """The top mapping of a YAML file. Raises MisconfiguredError when it cannot be read or is something else."""
     try:
         with path.open(encoding="utf-8") as file:
-            node = yaml.compose(file, Loader=LOADER)
+            return _composed(file, str(path))
     except OSError as error:
         raise MisconfiguredError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def parse_yaml(text: str, name: str) -> yaml.MappingNode:
+    """The top mapping of a YAML text; `name` stands for the file in messages. Raises MisconfiguredError as `read_yaml` does."""
+    return _composed(_NamedText(text, name), name)
+
+
+class _NamedText(io.StringIO):
+    """A text with the name that its marks and messages have."""
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+def _composed(source: IO[str], name: str) -> yaml.MappingNode:
+    try:
+        node = yaml.compose(source, Loader=LOADER)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise MisconfiguredError(f"{path}{line} is not YAML: {getattr(error, 'problem', error)}.") from error
+        raise MisconfiguredError(f"{name}{line} is not YAML: {getattr(error, 'problem', error)}.") from error
     if not isinstance(node, yaml.MappingNode):
-        raise MisconfiguredError(f"{path} must be a mapping of names to values.")
+        raise MisconfiguredError(f"{name} must be a mapping of names to values.")
     return node
 
 

@@ -86,7 +86,8 @@ def find_changes(settings: Settings) -> RegradeChanges:
                 new.add(call.call_id)
         return RegradeChanges(
             rules_before=tuple(sorted({str(known[call_id]["scored_by"]) for call_id in judged})),
-            rules_after=versions.graded_by(settings.profile),
+            rules_after=", ".join(sorted({scored.metrics.scored_by for _, scored in judged.values()}))
+            or versions.graded_by(settings.profile),
             unpublished=len(new - set(judged)),
             changes=tuple(_changes(published, judged)),
             scores=tuple(_scores(published, judged)),

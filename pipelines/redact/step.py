@@ -11,12 +11,13 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from datetime import date
 
 import numpy as np
 
 from models.languages import language as languages
 from models.text.turn_model import TurnReading
+from pipelines.core.profile_files import CentreDay, centre_day, profile_file
 from pipelines.core.records import PersonalData, Token, Turn
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
@@ -54,7 +55,7 @@ def run(batch: Batch, settings: Settings) -> None:
     Where the unmasked words are gone, the masked turns are masked again, so that stricter rules apply to them; masks are never removed.
     """
     is_again = not batch.has("spoken_turns")
-    centre_of = {call.call_id: call.centre_id for call in batch.calls()}
+    centre_of = {call.call_id: centre_day(call) for call in batch.calls()}
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     spoken: dict[str, list[Turn]] = defaultdict(list)
     for turn in batch.read("turns" if is_again else "spoken_turns"):
@@ -66,7 +67,7 @@ def run(batch: Batch, settings: Settings) -> None:
     for n, (call_id, reading) in enumerate(zip(spoken, read, strict=True), 1):
         log.info("redact %d/%d %s", n, len(spoken), call_id)
         masked, data = redact_turns(
-            spoken[call_id], keep_raw=settings.keep_text == "raw", centre_id=centre_of[call_id], readings=reading.turns
+            spoken[call_id], keep_raw=settings.keep_text == "raw", centre=centre_of[call_id], readings=reading.turns
         )
         turns += masked
         found += with_tails(data, masked, audio[call_id]) if call_id in audio else data
@@ -82,17 +83,17 @@ def wipe(batch: Batch, settings: Settings) -> None:
 
 
 def redact_turns(
-    turns: Sequence[Turn], keep_raw: bool = False, centre_id: str = "", readings: Mapping[int, TurnReading] | None = None
+    turns: Sequence[Turn], keep_raw: bool = False, centre: CentreDay = ("", None), readings: Mapping[int, TurnReading] | None = None
 ) -> tuple[list[Turn], list[PersonalData]]:
     """The turns of one call with each piece of personal data as one token, and the times of each.
 
     Args:
         turns: the turns of the call.
         keep_raw: whether the token also stores the words that it replaces.
-        centre_id: the centre whose company names and terms are not personal data.
+        centre: the centre whose company names and terms, as they are in force on that day, are not personal data.
         readings: the turn model's output, by turn number; None where it did not run.
     """
-    public_words = _public_words(centre_id)
+    public_words = _public_words(*centre)
     masked = list(turns)
     read = [readings[turn.turn_no] for turn in turns] if readings else []
     for _ in range(MAX_PASSES):  # masking simplifies the rest; a second pass nearly always finds nothing more
@@ -152,13 +153,12 @@ def _placeholder(tokens: Sequence[Token], kind: str, keep_raw: bool) -> Token:
     return Token(f"[{kind.upper()}]", tokens[0].start_s, max(t.end_s for t in tokens), min(t.probability for t in tokens), raw)
 
 
-@cache
-def _public_words(centre_id: str) -> frozenset[str]:
+def _public_words(centre_id: str, day: date | None) -> frozenset[str]:
     """The words of a centre's company names and terms, which are not personal names."""
-    from pipelines.centres.profile import centre_ids, load_centre
+    from pipelines.centres.profile import load_centre
 
-    if centre_id not in centre_ids():
+    if profile_file(centre_id) is None:
         return frozenset()
-    centre = load_centre(centre_id)
+    centre = load_centre(centre_id, day)
     phrases = [p for group in (centre.company_names, centre.terms) for texts in group.values() for p in texts]
     return frozenset(w for p in phrases for w in languages.words_of(p))

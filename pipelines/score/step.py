@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import registry
-from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.profile import Centre, centre_of
 from pipelines.centres.scorecard import Criterion
 from pipelines.core import versions
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.grouping import by_call
+from pipelines.core.profile_files import centre_day
 from pipelines.core.records import (
     AudioFacts,
     Call,
@@ -77,11 +78,12 @@ def score_call(
     calibration: Calibration | None = None,
     reading: ModelReading | None = None,
     matches: ExampleMatches | None = None,
+    centre: Centre | None = None,
 ) -> Scored:
     """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
     Args:
-        call: the call as accepted by intake; its centre determines the scorecard.
+        call: the call as accepted by intake; its centre and its day determine the scorecard.
         audio: the audio facts: duration, speech, holds.
         turns: its turns with roles, personal data masked.
         roles: the role summary with its confidence; None when unknown.
@@ -93,12 +95,13 @@ def score_call(
         calibration: the calibration; None for the shipped one.
         reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
         matches: the sentences that do what the centre's examples do; None to find them now.
+        centre: the profile to judge by; None for the one in force on the call's day.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
     if not any(turn.tokens for turn in turns):
         raise BadRecordingError(Reason(Key.NO_WORD_TO_JUDGE))
-    centre = load_centre(call.centre_id)
+    centre = centre or centre_of(call)
     turns = sorted(turns, key=lambda t: t.turn_no)
     if reading is None:
         reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
@@ -141,7 +144,7 @@ def score_call(
         client_type=client_type.best,
         client_type_confidence=client_type.confidence,
         speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
-        scored_by=versions.graded_by(profile, call.centre_id),
+        scored_by=versions.graded_by(profile, *centre_day(call)),
         **asdict(measure(audio, turns, moods, centre.dead_air_s)),
     )
     did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
@@ -216,7 +219,7 @@ def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Re
     calls = [call for call in batch.read("calls") if call.call_id not in out]
     worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
     ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
-    centres = [load_centre(call.centre_id) for call in worded]
+    centres = [centre_of(call) for call in worded]
     read = read_calls(ordered, settings.profile, settings.models_dir, [centre.topic_examples for centre in centres])
     readings = {call.call_id: one for call, one in zip(worded, read, strict=True)}
     matched = match_examples(ordered, centres, settings.profile, settings.models_dir)

@@ -79,12 +79,12 @@ def run(batch: Batch, settings: Settings) -> None:
 
 def prepare(call: Call, facts: AudioFacts, scratch: Path | None = None) -> CallTranscription:
     """A call ready for recognition; arguments and errors are those of `audio.decode`."""
-    from pipelines.centres.profile import load_centre
+    from pipelines.centres.profile import centre_of
 
     tracks = audio.decode(call.recording, call.recording_sha256, scratch).tracks
     if tracks.shape[0] != facts.tracks:
         raise BadRecordingError(Reason(Key.CHANGED, file=call.call_id))
-    centre = load_centre(call.centre_id)
+    centre = centre_of(call)
     return CallTranscription(
         call, language_id.CallTracks(tracks, facts.speech, language_id.allowed(centre.languages, call.language), centre.terms)
     )

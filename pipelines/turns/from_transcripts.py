@@ -17,7 +17,7 @@ import numpy as np
 from models.languages.language import languages_of_script, words_of
 from pipelines.audio import voice_activity
 from pipelines.audio.step import LEVEL_HOP_S, LOWEST_DB
-from pipelines.centres.profile import load_centre
+from pipelines.centres.profile import centre_of
 from pipelines.core.errors import BadRecordingError
 from pipelines.core.records import AudioFacts, Call, CallRoles, Interval, Rejection, Role, Turn, Word
 from pipelines.core.settings import Settings
@@ -121,7 +121,7 @@ def _words(call_id: str, turn: TranscriptTurn, track: int, language: str) -> lis
 
 def _main_language(call: Call, given: Sequence[TranscriptTurn]) -> str:
     named = Counter(turn.lang for turn in given if turn.lang)
-    return call.language or (named.most_common(1)[0][0] if named else None) or load_centre(call.centre_id).languages[0]
+    return call.language or (named.most_common(1)[0][0] if named else None) or centre_of(call).languages[0]
 
 
 def _written_language(text: str, main: str) -> str:

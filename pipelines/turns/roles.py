@@ -176,7 +176,7 @@ def features(call: Call, turns: Sequence[Turn], speaker: str) -> dict[str, float
     spoke_first = bool(turns) and turns[0].speaker == speaker
     was_called = call.direction == "inbound"
     return {
-        "company": float(any(_names_company(call.centre_id, words, code) for words, code in spoken[:2])),
+        "company": float(any(_names_company(call, words, code) for words, code in spoken[:2])),
         "own_name": float(any(languages.is_first_name(w, code) for words, code in spoken[:1] for w in words)),
         "acts": float(min(len(acts), 6)),
         **{kind: float(min(len(found[kind]), 4)) for kind in KINDS},
@@ -191,17 +191,17 @@ def _dictates(turn: Turn) -> bool:
     return any(len(run.digits) >= 6 and not run.is_amount for run in number_runs(items, vocabulary_for(items, turn.language)))
 
 
-def _names_company(centre_id: str, words: Sequence[str], code: str) -> bool:
-    names = _company_names(centre_id)
+def _names_company(call: Call, words: Sequence[str], code: str) -> bool:
+    names = _company_names(call)
     return any(languages.find_phrase(words, name, c) for c in {code, *names} & set(languages.LANGUAGES) for name in names.get(c, ()))
 
 
-@cache
-def _company_names(centre_id: str) -> Mapping[str, Sequence[str]]:
+def _company_names(call: Call) -> Mapping[str, Sequence[str]]:
     """By language; empty for a centre without a profile."""
-    from pipelines.centres.profile import centre_ids, load_centre
+    from pipelines.centres.profile import centre_of
+    from pipelines.core.profile_files import profile_file
 
-    return load_centre(centre_id).company_names if centre_id in centre_ids() else {}
+    return centre_of(call).company_names if profile_file(call.centre_id) is not None else {}
 
 
 @cache

@@ -103,14 +103,14 @@ def already_graded(
 ) -> set[str]:
     """The ids of unchanged calls: the same log row and recording was graded by the same versions, or lost a conflict before.
 
-    `speech_model` defaults to the version in use; `scored_by`, by centre, is compared only when given.
+    `speech_model` defaults to the version in use; `scored_by`, by call, is compared only when given.
     """
     wanted = list(calls)
     with open_for_reading(settings) if wanted else nullcontext() as db:
         if db is None:
             return set()
         try:
-            versions = [(scored_by or {}).get(call.centre_id) for call in wanted]
+            versions = [(scored_by or {}).get(call.call_id) for call in wanted]
             db.register("wanted", _frame(wanted).with_columns(pl.Series("scored_by", versions, pl.String)))
             same = " and ".join(f"c.{name} is not distinct from w.{name}" for name in _CALL_COLUMNS)
             rows = db.execute(

@@ -56,7 +56,7 @@ def languages_told(batch: Batch, told: dict[str, str] | None) -> Iterator[None]:
     load_centre, calls = profile.load_centre, batch.read("calls")
     batch.write("calls", [replace(call, language=told[call.call_id]) for call in calls])
     try:
-        with patch.object(profile, "load_centre", lambda centre_id: load_centre(centre_id).model_copy(update={"languages": ()})):
+        with patch.object(profile, "load_centre", lambda *centre: load_centre(*centre).model_copy(update={"languages": ()})):
             yield
     finally:
         batch.write("calls", calls)

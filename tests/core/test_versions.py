@@ -27,7 +27,7 @@ PLUMBING = (
     "pipelines/__init__.py", "pipelines/core/choices.py", "pipelines/core/errors.py", "pipelines/core/settings.py", "pipelines/core/staging.py", "pipelines/core/records.py",
     "pipelines/core/printable.py", "pipelines/core/regular_file.py", "pipelines/core/lake_address.py", "pipelines/core/versions.py", "models/cores.py",
     "models/atomic_files.py", "models/hub.py", "models/installed.py", "models/private_files.py", "models/registry.py", "pipelines/centres/profile.py", "pipelines/centres/scorecard.py", "pipelines/centres/vocabulary.py",
-    "pipelines/centres/names.py", "pipelines/core/profile_files.py",
+    "pipelines/centres/names.py", "pipelines/core/profile_files.py", "pipelines/core/profile_history.py",
     "pipelines/core/yaml_lines.py", "pipelines/core/validation.py", "pipelines/core/rejections.py", "pipelines/i18n/formats.py", "pipelines/i18n/wording.py",
 )  # fmt: skip
 NOT_USED = {  # imported by a step that does not use it for its product
@@ -277,7 +277,7 @@ def test_a_stricter_rule_reaches_a_call_whose_words_are_gone(settings: Settings,
     batch = stage(settings, "b", [call("a")])
     assert "Энергосбыт" in batch.read("turns")[0].text
     monkeypatch.setattr(redact, "RECOGNIZERS", (*redact.RECOGNIZERS, SecretWord()))
-    monkeypatch.setattr(redact, "_public_words", lambda _: frozenset())
+    monkeypatch.setattr(redact, "_public_words", lambda *_: frozenset())
     for _ in range(2):  # again, nothing more is found
         redact.run(batch, settings)
         first, second = batch.read("turns")

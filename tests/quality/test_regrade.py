@@ -10,6 +10,7 @@ import pytest
 from models.languages.language import Language, load
 from pipelines import warehouse
 from pipelines.__main__ import main
+from pipelines.centres.profile import load_centre
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.records import TurnSentiment
 from pipelines.core.settings import Settings
@@ -77,9 +78,9 @@ def test_a_poorer_rule_is_told_with_its_calls_operators_and_reasons(published: S
 
 
 def test_a_criterion_that_came_or_went_is_a_change_too(published: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    shorter = evaluate.load_centre("irkutsk")
+    shorter = load_centre("irkutsk")
     card = shorter.scorecard.model_copy(update={"criteria": tuple(c for c in shorter.scorecard.criteria if c.criterion_id != "greeting")})
-    monkeypatch.setattr(evaluate, "load_centre", lambda _: shorter.model_copy(update={"scorecard": card}))
+    monkeypatch.setattr(evaluate, "centre_of", lambda _: shorter.model_copy(update={"scorecard": card}))
     assert {(c.what, c.before, c.after) for c in find_changes(published).changes} == {("greeting", "pass", "not asked")}
 
 

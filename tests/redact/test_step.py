@@ -195,7 +195,7 @@ def test_words_that_recognition_spoiled_are_masked_with_the_rest_of_the_number()
 def test_nothing_personal_of_the_shipped_calls_stays_readable_and_little_else_is_masked(calls_folder: Path) -> None:
     readable, wrongly, words = [], 0, 0
     for reference in references(calls_folder):
-        turns, _ = redact_turns(true_turns(reference), keep_raw=True, centre_id=reference["centre"])
+        turns, _ = redact_turns(true_turns(reference), keep_raw=True, centre=(reference["centre"], None))
         shown = bare(" ".join(t.text for t in turns))
         personal = [p for t in reference["turns"] for p in t["pii"]]
         for p in personal:

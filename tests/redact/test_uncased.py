@@ -95,7 +95,7 @@ def test_the_shipped_calls_in_lower_case_leak_nothing_and_lose_little_else(calls
     leaked, wrongly, words = [], 0, 0
     for reference in references(calls_folder):
         lines: list[Line] = [(turn["role"], bare(turn["text"])) for turn in reference["turns"] if bare(turn["text"]).strip()]
-        turns, _ = redact_turns(dialogue(*lines, language=reference["language"]), keep_raw=True, centre_id=reference["centre"])
+        turns, _ = redact_turns(dialogue(*lines, language=reference["language"]), keep_raw=True, centre=(reference["centre"], None))
         personal = [bare(p["text"]) for turn in reference["turns"] for p in turn["pii"]]
         leaked += [(reference["id"], said) for said in personal if readable([t.text for t in turns], said)]
         known = {word for said in personal for word in words_of(said)}
