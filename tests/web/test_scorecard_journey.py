@@ -60,8 +60,9 @@ def test_a_phrase_is_reworded_previewed_activated_regraded_and_the_old_version_s
     page.fill("#f-start", str(page.get_attribute("#f-start", "min")))  # from today
     look(page, f"scorecard-activate-{language}")
     follow(page.locator("form.fields button.main"))
-    expect(page.locator("[role=status]").first).to_have_text(w("sc_done_activated"))
     newest = activation.history(judging.app.state.site.settings, "kyiv")[0]
+    done = w("sc_done_activated", date=w.date(newest.effective_from), version=newest.version, before="1")
+    expect(page.locator("[role=status]").first).to_contain_text(done)
     assert newest.is_current and newest.activated_by == "manager"
     expect(page.locator("#c-farewell code")).to_have_text(PHRASE)
     follow(page.locator(f"a[href='{CARD}/versions/1']"))

@@ -116,6 +116,20 @@ def test_a_version_applies_from_a_day_that_is_not_past(judging: People, profiles
     assert judging.person("op-1").get(f"{CARD}/versions/1").status_code == 200  # operators read how they were judged
 
 
+def test_a_draft_is_compared_again_when_the_file_was_changed_meanwhile(judging: People, profiles: Path) -> None:
+    person = judging.person("manager")
+    only_on_second_line(person)
+    file = profiles / "kyiv.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("{id: farewell, weight: 5}", "{id: farewell, weight: 4}"), encoding="utf-8")
+    answer = activated(person, f"{CARD}/activate", start=today().isoformat())
+    assert answer.status_code == 400 and "changed after this draft was begun" in answer.text
+    assert "Weight: 4 → 5" in " ".join(answer.text.split())  # what the draft would set back
+    assert person.send(f"{CARD}/edit/keep").headers["location"] == f"{CARD}/activate"
+    answer = activated(person, f"{CARD}/activate", start=today().isoformat())
+    assert answer.status_code == 303
+    assert "calls are judged by version 2; earlier calls keep version 1." in " ".join(person.get(answer.headers["location"]).text.split())
+
+
 def test_an_activation_is_undone(judging: People) -> None:
     person = judging.person("manager")
     assert "There is no earlier version" in person.get(f"{CARD}/undo").text
