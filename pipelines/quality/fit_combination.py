@@ -63,7 +63,7 @@ def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: flo
     centres = [_centre(script) for script in scripts]
     spoken = [[spoil(turn) for turn in turns_of(r["id"], r)] for r in references]
     masked = [
-        redact_turns(turns, centre_id=c.centre_id, readings=r.turns)[0]
+        redact_turns(turns, centre=(c.centre_id, None), readings=r.turns)[0]
         for turns, c, r in zip(spoken, centres, read_with(model, spoken), strict=True)
     ]
     for script, reference, centre, turns, read in zip(scripts, references, centres, masked, read_with(model, masked), strict=True):

@@ -12,7 +12,8 @@ from typing import Any
 
 from models.text.loading import get_turn_model
 from models.text.turn_model import TurnModel
-from pipelines.centres.profile import load_centre
+from pipelines.centres.profile import centre_of
+from pipelines.core.profile_files import centre_day
 from pipelines.core.records import AudioFacts, Call, Hold, Interval, PersonalData, Token, Turn
 from pipelines.core.staging import Batch
 from pipelines.intake.folder import read_folder
@@ -62,10 +63,10 @@ def replay(
     model = model or get_turn_model()
     spoken = [[spoil(turn) for turn in turns_of(call.call_id, references[call.call_id])] for call in calls]
     masked = [
-        redact_turns(turns, centre_id=call.centre_id, readings=read.turns)
+        redact_turns(turns, centre=centre_day(call), readings=read.turns)
         for call, turns, read in zip(calls, spoken, read_with(model, spoken), strict=True)
     ]
-    examples = [load_centre(call.centre_id).topic_examples for call in calls]
+    examples = [centre_of(call).topic_examples for call in calls]
     readings = read_with(model, [turns for turns, _ in masked], examples)
     return [
         _judged(call, references[call.call_id], turns, personal, reading, calibration)
@@ -78,8 +79,8 @@ def replay_call(call: Call, reference: Reference, is_masked: bool = True, keep_r
     model, spoken = get_turn_model(), turns_of(call.call_id, reference)
     personal: list[PersonalData] = []
     if is_masked:
-        spoken, personal = redact_turns(spoken, keep_raw, call.centre_id, read_with(model, [spoken])[0].turns)
-    examples = [load_centre(call.centre_id).topic_examples]
+        spoken, personal = redact_turns(spoken, keep_raw, centre_day(call), read_with(model, [spoken])[0].turns)
+    examples = [centre_of(call).topic_examples]
     return _judged(call, reference, spoken, personal, read_with(model, [spoken], examples)[0])
 
 

@@ -5,6 +5,7 @@ diarization    Callgrade and the pyannote pipeline that it is built on, alternat
 stages         a whole run, seconds by stage, stereo and mono calls separately
 judgement      the cost of judging calls compared with transcribing them, for start-up and for each further call
 growth         the cost of a call and the memory of a run of 10, 100, 1,000 calls
+preview        trying a scorecard on past calls, beside reading the same calls through the turn model
 gpu            on a machine with a GPU: batch sizes and compute types with the largest model; without one it only reports that
 all            the first five with their defaults
 """
@@ -22,6 +23,7 @@ from pipelines.core.errors import CallgradeError
 from tests.benchmarks.processes import EngineError
 
 EACH = ("transcription", "diarization", "stages", "judgement", "growth")
+ALONE = ("preview", "gpu")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if what in ("-h", "--help"):
         print(__doc__)
         return 0
-    if what not in (*EACH, "gpu", "all"):
+    if what not in (*EACH, *ALONE, "all"):
         print(f"There is no benchmark {what!r}; there are {', '.join((*EACH, 'gpu', 'all'))}.", file=sys.stderr)
         return 2
     try:
