@@ -1,4 +1,4 @@
-/* Editing a scorecard: rows are added and removed, shares follow the weights, the draft is saved meanwhile; a preview tells how far it is. */
+/* Editing a scorecard: rows are added and removed, shares follow the weights, the draft is saved meanwhile; a preview shows progress. */
 (function () {
   var DELAY_MS = 1500, POLL_MS = 1000;
 
@@ -39,10 +39,10 @@
   var weights = Array.from(document.querySelectorAll("[data-weight]"));
   function share() {
     var values = weights.map(function (input) { return parseFloat(input.value.replace(",", ".")) || 0; }),
-      whole = values.reduce(function (sum, value) { return sum + value; }, 0);
+      whole = values.reduce(function (sum, value) { return sum + value; }, 0),
+      format = new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: 0 });
     weights.forEach(function (input, n) {
-      input.closest("li").querySelector("[data-share]").textContent = whole
-        ? new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: 0 }).format(values[n] / whole) : "–";
+      input.closest("li").querySelector("[data-share]").textContent = whole ? format.format(values[n] / whole) : "–";
     });
   }
   weights.forEach(function (input) { input.addEventListener("input", share); });
