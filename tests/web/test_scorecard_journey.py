@@ -118,7 +118,8 @@ def test_a_new_criterion_from_five_examples(page: Page, observed: Observed, serv
     page.goto(f"{served_at}{CARD}/preview")
     follow(page.locator(f"form[action='{CARD}/preview'] button"))
     page.wait_for_selector("#h-flips")
-    expect(page.locator("main")).to_contain_text("Help offered")
+    expect(page.locator("section:has(> #h-flips) li").filter(has_text="Help offered")).to_contain_text("N/A → passed")
+    expect(page.locator(".flips li").filter(has_text="допомогти").first).to_contain_text("Help offered")
     look(page, "scorecard-new-criterion-preview", whole=True)
     assert_clean(observed, served_at)
 
