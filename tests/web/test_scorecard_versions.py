@@ -110,6 +110,7 @@ def test_a_version_applies_from_a_day_that_is_not_past(judging: People, profiles
     assert drafts.load_draft(judging.store, "kyiv") is None
     listed = person.get(CARD).text
     assert f">{new.version}</a>" in listed and ">1</a>" in listed and "manager" in listed
+    assert person.get(f"{CARD}?version=1").headers["location"] == f"{CARD}/versions/1"
     past = person.get(f"{CARD}/versions/1")
     assert past.status_code == 200 and "This is an earlier version." in past.text and "Only on lines" not in past.text
     assert "Only on lines" in listed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
@@ -30,19 +31,23 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
 
 
 @router.get("/scorecards/{centre_id}")
-def scorecard(centre_id: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> HTMLResponse:
-    """The scorecard that new calls of a centre are judged by."""
+def scorecard(centre_id: str, context: Annotated[RequestContext, require_permission("see_calls")], version: str = "") -> Response:
+    """The newest scorecard of a centre; with the version that judged a call, that version, if it was stored."""
     centre_id = with_profile(context, centre_id)
-    return _page(context, centre_id, load_centre(centre_id), None)
+    current = load_centre(centre_id)
+    if version not in ("", current.scorecard.version) and any(one.version == version for one in versions(context, centre_id)):
+        return context.go(f"/{scorecard_path(centre_id)}/versions/{quote(version, safe='')}")
+    return _page(context, centre_id, current, None)
 
 
 @router.get("/scorecards/{centre_id}/versions/{version}")
 def past_version(centre_id: str, version: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
-    """An earlier version of a scorecard; leads to the current one where that version is current or was not stored."""
+    """An earlier version of a scorecard; leads to the newest one where it is that version."""
     centre_id = with_profile(context, centre_id)
-    current = load_centre(centre_id)
     found = next((one for one in versions(context, centre_id) if one.version == version), None)
-    if found is None or version == current.scorecard.version:
+    if found is None:
+        context.refuse(404, "opened", f"{centre_id} {version}"[:100], centre_id)
+    if found.is_current:
         return context.go("/" + scorecard_path(centre_id))
     return _page(context, centre_id, activation.load_version(centre_id, version), found)
 
