@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
@@ -28,12 +28,13 @@ class Job(Generic[T]):
     done: int = 0
     total: int = 0
     future: Future[T] = field(default_factory=Future)
+    is_stopped: bool = False
 
     @property
     def state(self) -> Literal["waiting", "running", "done", "failed"]:
         """Where the work stands."""
         if self.future.done():
-            return "failed" if self.future.exception() else "done"
+            return "failed" if self.future.cancelled() or self.future.exception() else "done"
         return "running" if self.future.running() else "waiting"
 
     @property
@@ -42,7 +43,9 @@ class Job(Generic[T]):
         return self.future.result(timeout=0)
 
     def report(self, done: int, total: int) -> None:
-        """Record the progress."""
+        """Record the progress. Raises CancelledError, which ends the work, once the server stops."""
+        if self.is_stopped:
+            raise CancelledError
         self.done, self.total = done, total
 
 
@@ -73,8 +76,10 @@ class BackgroundJobs(Generic[T]):
             return self._jobs.get(key)
 
     def close(self) -> None:
-        """Start no more work."""
+        """Start no more work, and end what is under way at its next progress."""
         with self._lock:
+            for job in self._jobs.values():
+                job.is_stopped = True
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -86,6 +91,8 @@ class BackgroundJobs(Generic[T]):
 def _run(work: Callable[[Progress], T], job: Job[T]) -> T:
     try:
         return work(job.report)
+    except CancelledError:
+        raise
     except Exception as error:
         log.error("background work failed: %s", type(error).__name__)
         raise

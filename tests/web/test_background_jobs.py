@@ -74,3 +74,18 @@ def test_only_the_latest_results_are_cached_and_work_under_way_is_never_dropped(
     jobs.start("one more", lambda _: 1)
     assert jobs.find("slow") is None and jobs.find("0") is None and jobs.find("last") is not None
     jobs.close()
+
+
+def test_work_ends_at_its_next_progress_when_the_server_stops() -> None:
+    jobs, begun = BackgroundJobs[int](), threading.Event()
+
+    def endless(progress: Progress) -> int:
+        begun.set()
+        while True:
+            progress(0, 1)
+
+    job, waiting = jobs.start("a", endless), jobs.start("b", endless)
+    assert begun.wait(20)
+    jobs.close()
+    wait_for(job, "failed")
+    assert waiting.state == "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -109,10 +110,11 @@ def test_a_version_applies_from_a_day_that_is_not_past(judging: People, profiles
     assert new.version in judging.last_note()["subject"] and start.isoformat() in judging.last_note()["subject"]
     assert drafts.load_draft(judging.store, "kyiv") is None
     listed = person.get(CARD).text
+    assert f"Version {new.version} applies from" in listed and "Until then: version 1" in listed  # from tomorrow on
     assert f">{new.version}</a>" in listed and ">1</a>" in listed and "manager" in listed
     assert person.get(f"{CARD}?version=1").headers["location"] == f"{CARD}/versions/1"
     past = person.get(f"{CARD}/versions/1")
-    assert past.status_code == 200 and "This is an earlier version." in past.text and "Only on lines" not in past.text
+    assert past.status_code == 200 and "In effect since" in past.text and "Only on lines" not in past.text
     assert "Only on lines" in listed
     assert judging.person("op-1").get(f"{CARD}/versions/1").status_code == 200  # operators read how they were judged
 
@@ -174,6 +176,8 @@ def test_days_are_regraded_once_somebody_else_approves(judging: People) -> None:
     again = next(one for one in activation.regrade_requests(judging.store, "kyiv") if one.approved_at is None)
     assert person.send(f"{page}/{again.request_id}", decision="decline").status_code == 303  # one's own may be withdrawn
     assert judging.last_note()["action"] == "regrade_declined"
+    states = re.findall(r'<span class="badge \w*">\s*(\w+)', person.get(page).text)
+    assert states[:2] == ["declined", "approved"]
 
 
 def test_the_only_manager_approves_alone(judging: People) -> None:

@@ -70,6 +70,7 @@ def _page(context: RequestContext, centre_id: str, profile: Centre, past: Versio
     if may_edit and past is None:
         more = {"draft": drafts.load_draft(context.store, centre_id), "requests": activation.regrade_requests(context.store, centre_id)}
     return context.page(
-        "app/scorecard.html", centre=context.presenter(centre_id).centre, versions=versions(context, centre_id), past=past, may_edit=may_edit,
+        "app/scorecard.html", centre=context.presenter(centre_id).centre,
+        in_force=load_centre(centre_id, activation.today(centre_id)).scorecard.version, versions=versions(context, centre_id), past=past, may_edit=may_edit,
         done=context.request.query_params.get("done", ""), **scorecard_view.show(profile, context.w), **more,
     )  # fmt: skip
