@@ -23,6 +23,7 @@ from models import registry
 from models.batches import in_groups
 from models.cores import cores
 from pipelines import erasure, warehouse
+from pipelines.app_db.database import open_store, store_path
 from pipelines.audio import step as audio
 from pipelines.coaching import clip_extraction
 from pipelines.core import heap, staleness, versions
@@ -38,6 +39,7 @@ from pipelines.redact import step as redact
 from pipelines.reports import static_pages
 from pipelines.reviews import sync
 from pipelines.score import step as evaluate
+from pipelines.scorecards import activation
 from pipelines.transcribe import step as transcribe
 from pipelines.turns import from_transcripts
 from pipelines.turns import step as turns
@@ -95,6 +97,7 @@ def offer(calls: Sequence[Call], rejected: Sequence[Rejection], settings: Settin
 
 def pending(settings: Settings) -> list[str]:
     """The folders of pending batches, including those that failed in an earlier run."""
+    _note_regraded(settings)
     return sorted(str(mark.parent) for mark in settings.stage.glob(f"*/{PENDING}"))
 
 
@@ -120,8 +123,15 @@ def publish(settings: Settings, recordings: dict[str, Path]) -> None:
         warehouse.publish(settings, lambda checked: clips.extend(clip_extraction.cut(checked, settings, recordings, only_touched=True)))
         static_pages.publish_pages(settings, only_changed=True)
         clip_extraction.remove_others(settings, clips)
+        _note_regraded(settings)
     except OSError as error:
         raise TransientError(f"Publishing stopped: {error.filename or settings.site}: {error.strerror or error}. Run it again.") from error
+
+
+def _note_regraded(settings: Settings) -> None:
+    """Close approved requests for regrading whose calls are judged; a run without a changed verdict is not published."""
+    if store_path(settings).exists():
+        activation.note_regraded(settings, open_store(settings))
 
 
 def erase_client(settings: Settings, client_ref: str) -> None:

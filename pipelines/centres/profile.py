@@ -21,7 +21,7 @@ from rapidfuzz import process
 from pipelines.centres.scorecard import Scorecard
 from pipelines.centres.vocabulary import CLIENT_TYPES, LINES, TOPICS, ClientType, ClientTypeOrId, Language, LineOrId, Phrases, TopicOrId
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.profile_files import PACKAGED, HasStart, centre_day, profile_file
+from pipelines.core.profile_files import PACKAGED, SUFFIX, HasStart, centre_day, profile_file
 from pipelines.core.profile_files import centre_ids as centre_ids
 from pipelines.core.profile_history import archived, facts
 from pipelines.core.settings import ROOT
@@ -230,7 +230,7 @@ def parse_centre(text: str, centre_id: str, name: str, shared: Path = SHARED_CRI
 def _checked(top: yaml.MappingNode, centre_id: str, shared: Path) -> Centre:
     named = entries(top).get("centre")
     if isinstance(named, yaml.ScalarNode) and named.value != centre_id:
-        raise MisconfiguredError(f"{where(named)}: centre is {named.value!r} but this is the profile of {centre_id!r}; they must agree.")
+        raise MisconfiguredError(f"{where(named)}: centre is {named.value!r} but the file is named {centre_id}{SUFFIX}; they must agree.")
     criteria = entries(entries(top).get("scorecard")).get("criteria")
     if isinstance(criteria, yaml.SequenceNode):
         known = entries(read_yaml(shared))

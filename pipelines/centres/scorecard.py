@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from models.languages.language import ACTS
 from pipelines.centres.vocabulary import ByLanguage, Examples, Phrases
@@ -16,6 +17,14 @@ RULES = (
 WHERE = ("opening", "anywhere")
 SEVERITIES = ("minor", "major", "critical")
 DIRECTIONS = ("inbound", "callback", "outbound")
+
+
+def _date(value: str) -> str:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        raise wrong(f"effective_from {value!r} is no date: write it as YYYY-MM-DD, such as 2026-12-31") from None
+    return value
 
 
 class Applies(FileModel):
@@ -95,7 +104,7 @@ class Scorecard(FileModel):
     """Increase it with every change, so that results identify their rules."""
     owner: str
     """The owner of the scorecard."""
-    effective_from: str = Field(json_schema_extra={"format": "date"})
+    effective_from: Annotated[str, AfterValidator(_date)] = Field(json_schema_extra={"format": "date"})
     """The effective date of this version, as YYYY-MM-DD."""
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     """The criteria of the scorecard; the weights need not add up to 100."""

@@ -1,4 +1,4 @@
-"""`callgrade centre`: writes the first profile of a centre, and checks profiles."""
+"""`callgrade centre`: writes the first profile of a centre, checks profiles, and lists or undoes their versions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.cli.options import Commands, add_command, tell
+from pipelines.cli.options import Commands, add_command, add_warehouse, tell
 
 if TYPE_CHECKING:
     from pipelines.centres.new_profile import ProfileAnswers
+
+
+COMMAND = "callgrade centre"  # who undid an activation, in the log and the audit, where it was no account
 
 
 def add_to(commands: Commands) -> None:
@@ -29,11 +32,24 @@ def add_to(commands: Commands) -> None:
     new.add_argument("--topics", metavar="LIST", help="'complaint; where_is_parcel: the client asks where a parcel is; ...'")
     check = actions.add_parser("check", help="list every error of the profiles in DIR, with file, line and the nearest allowed value")
     check.add_argument("folder", metavar="DIR", type=Path, help="the folder of your profiles")
+    history = actions.add_parser("history", help="list the versions of a profile: since when, activated when and by whom")
+    undo = actions.add_parser("undo", help="write the version before as a new version, in force from today")
+    for action in (history, undo):
+        action.add_argument("id", metavar="ID", help="the id of the centre")
+        add_warehouse(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the sub-command; returns the exit status: 2 when a profile is wrong."""
-    return _new(arguments) if arguments.action == "new" else _check(arguments.folder)
+    match arguments.action:
+        case "new":
+            return _new(arguments)
+        case "check":
+            return _check(arguments.folder)
+        case "history":
+            return _history(arguments)
+        case _:
+            return _undo(arguments)
 
 
 def _new(arguments: argparse.Namespace) -> int:
@@ -91,6 +107,34 @@ def _check(folder: Path) -> int:
         for line in result.advice:
             print(f"  could be better: {line}")
     return 2 if is_wrong else 0
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from pipelines.core.settings import Settings
+    from pipelines.scorecards.activation import history
+
+    for one in history(Settings.from_environment(warehouse=arguments.warehouse), arguments.id):
+        at = datetime.fromtimestamp(one.activated_at, UTC).strftime("%Y-%m-%d %H:%M UTC") if one.activated_at is not None else ""
+        who = f"activated {at} by {one.activated_by}" if at else "written by hand"
+        print(f"{one.version}{' (newest)' if one.is_current else ''}: from {one.effective_from}, {who}; {one.path}")
+    return 0
+
+
+def _undo(arguments: argparse.Namespace) -> int:
+    from pipelines.app_db import audit
+    from pipelines.app_db.database import open_store
+    from pipelines.core.settings import Settings
+    from pipelines.scorecards import activation
+
+    settings = Settings.from_environment(warehouse=arguments.warehouse)
+    store = open_store(settings)
+    version = activation.undo(settings, store, arguments.id, COMMAND)
+    audit.write(store, None, COMMAND, "scorecard_undone", f"{arguments.id} {version}", arguments.id)
+    newest, *_ = activation.history(settings, arguments.id)
+    print(f"{newest.path} is written: version {version}, the same as before the undone one, in force from {newest.effective_from}.")
+    return 0
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -6,11 +6,12 @@ Static pages and pages of the server differ only in their `Links` and their layo
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.profile import Centre, centre_in_version, load_centre
 from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
 from pipelines.i18n.wording import Wording
@@ -43,14 +44,22 @@ class Presenter:
         self.w, self.links, self._judged = w, links, judged  # `judged` resolves human verdicts that are not published yet
         self._withheld = withheld  # the calls that the reader must still judge blind
         self.profile: Centre | None = load_centre(centre_id) if centre_id in centre_ids() else None
-        criteria = self.profile.scorecard.criteria if self.profile else ()
-        self.titles: dict[str, str] = {c.criterion_id: title for c in criteria if (title := c.title.get(w.code) or c.title.get("en"))}
+        self.titles = _titles(self.profile, w)
         self.centre: Row = {
             "centre_id": centre_id,
             "name": self.profile.name if self.profile else centre_id,
             "href": links.centre(centre_id),
             "scorecard": links.scorecard(centre_id) if links.scorecard and self.profile else None,
         }
+
+    def in_version(self, version: str | None) -> Presenter:
+        """The same with the criteria of a version of the scorecard: that which judged the call of a page."""
+        if self.profile is None or version in (None, self.profile.scorecard.version):
+            return self
+        found = copy(self)
+        found.profile = centre_in_version(str(self.centre["centre_id"]), version)
+        found.titles = _titles(found.profile, self.w)
+        return found
 
     def title(self, criterion_id: str) -> str:
         """A criterion's name, from the centre or else the common one."""
@@ -89,7 +98,8 @@ class Presenter:
 
     def call(self, call: Row, rows: Mapping[str, list[Row]]) -> dict[str, Any]:
         """The values of call.html for one graded call and its rows of `call_details.VIEWS`."""
-        values = call_details.show(call, rows, self.w, self.titles)
+        version = next((evaluation["scorecard_version"] for evaluation in rows["evaluations"]), None)
+        values = call_details.show(call, rows, self.w, self.in_version(version).titles)
         zone = self.profile.timezone if self.profile else ZoneInfo("UTC")
         evaluated = values["evaluation"]["evaluated_at"].astimezone(zone) if values["evaluation"] else None
         operator = call["operator_id"]
@@ -100,6 +110,11 @@ class Presenter:
             "operator_href": self.links.operator(str(self.centre["centre_id"]), operator) if operator else None,
             "clips": self.clips(rows["coaching_clips"]),
         }
+
+
+def _titles(profile: Centre | None, w: Wording) -> dict[str, str]:
+    criteria = profile.scorecard.criteria if profile else ()
+    return {c.criterion_id: title for c in criteria if (title := c.title.get(w.code) or c.title.get("en"))}
 
 
 def period(row: Row, w: Wording) -> str:

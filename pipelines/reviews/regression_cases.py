@@ -98,7 +98,7 @@ def replay(case: Mapping[str, Any], settings: Settings | None = None) -> CaseOut
             f"The case {case.get('case_id', '?')} cannot be read: {error}. Write it again with `callgrade cases`."
         ) from None
     chosen = {"profile": settings.profile, "models_dir": settings.models_dir} if settings else {}
-    scored = score_call(call, audio, turns, roles, personal_data=personal, **chosen)  # type: ignore[arg-type]  # a mapping has one type
+    scored = score_call(call, audio, turns, roles, personal_data=personal, centre=centre, **chosen)  # type: ignore[arg-type]  # a mapping has one type
     verdict = next((v for v in scored.verdicts if v.criterion_id == case["criterion"]), None)
     if verdict is None:
         raise MisconfiguredError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pipelines.app_db.database import AppDatabase
-from pipelines.centres.profile import Centre, load_centre
+from pipelines.centres.profile import Centre, centre_in_version
 from pipelines.centres.scorecard import Criterion
 from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
@@ -39,7 +39,8 @@ def put_in(call: Row, rows: dict[str, list[Row]], people: Standing) -> dict[str,
 def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) -> tuple[list[Row], list[Row]]:
     """A row of criterion_results per criterion with a human verdict, and one of evaluations per scorecard with such a criterion."""
     machine = {(r["scorecard_id"], r["criterion_id"]): r for r in rows["criterion_results"] if r["judge"] == "machine"}
-    profile = load_centre(call["centre_id"]) if call["centre_id"] in centre_ids() else None
+    version = next((evaluation["scorecard_version"] for evaluation in rows["evaluations"] if evaluation["judge"] == "machine"), None)
+    profile = centre_in_version(call["centre_id"], version) if call["centre_id"] in centre_ids() else None
     results = [_result(machine[key], said, profile) for key, said in people.items() if key in machine]
     evaluations = []
     for evaluation in rows["evaluations"]:
@@ -93,7 +94,7 @@ def _evaluation(call: Row, rows: Mapping[str, Sequence[Row]], profile: Centre | 
     """The evaluation that follows from the resolved verdicts."""
     people = [r for r in counted if r["judge"] == "human"]
     changed: Row = {"judge": "human", "evaluated_at": datetime.fromtimestamp(max(r["at"] for r in people), UTC)}
-    if profile is None:  # the current weights of its criteria are unknown
+    if profile is None:  # the weights of its criteria are unknown
         return machine | changed
     outcome = next((p["outcome"] for p in rows["abuse_procedures"]), "not_needed")
     verdicts = [Verdict(**{name: row[name] for name in Verdict.__slots__}) for row in counted]

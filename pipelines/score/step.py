@@ -43,8 +43,8 @@ from pipelines.score.conversation import find_events, measure
 from pipelines.score.example_matching import ExampleMatches, match_examples
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.sentiment import judge_sentiment
-from pipelines.score.speech_acts import find_acts
-from pipelines.score.topic import judge_client_type, judge_topic
+from pipelines.score.speech_acts import Act, find_acts
+from pipelines.score.topic import Ranking, judge_client_type, judge_topic
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_calls
 
 log = logging.getLogger("callgrade")
@@ -65,6 +65,39 @@ class Scored:
     metrics: CallMetrics
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What the words of a call show, whatever a scorecard asks of it."""
+
+    acts: tuple[Act, ...]
+    abuse: tuple[Finding, ...]
+    sentiments: tuple[TurnSentiment, ...]
+    topic: Ranking
+
+
+def find_signals(
+    call: Call, turns: Sequence[Turn], centre: Centre, reading: ModelReading, sentiments: Sequence[TurnSentiment] | None = None
+) -> Signals:
+    """The signals of one call; they are the same for two profiles with the same `signals_depend_on`.
+
+    Args:
+        call: the call.
+        turns: its turns in order.
+        centre: its profile.
+        reading: the turn model's output, with the topics of this profile.
+        sentiments: the sentiment of the turns, if already known.
+    """
+    acts = find_acts(turns, centre, reading)
+    abuse = find_abuse(turns, centre, reading)
+    moods = judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments
+    return Signals(tuple(acts), tuple(abuse), tuple(moods), judge_topic(call, turns, centre, acts, reading))
+
+
+def signals_depend_on(centre: Centre) -> tuple[object, ...]:
+    """The parts of a profile that `find_signals` uses."""
+    return centre.languages, centre.company_names, centre.topics, centre.menu_topics
+
+
 def score_call(
     call: Call,
     audio: AudioFacts,
@@ -79,6 +112,7 @@ def score_call(
     reading: ModelReading | None = None,
     matches: ExampleMatches | None = None,
     centre: Centre | None = None,
+    signals: Signals | None = None,
 ) -> Scored:
     """Score one call: sentiment, speech acts, findings, procedure, verdicts, evaluation and metrics.
 
@@ -96,6 +130,7 @@ def score_call(
         reading: the turn model's output, in the order of the turns; None to run it now, or to run nothing where sentiments are given.
         matches: the sentences that do what the centre's examples do; None to find them now.
         centre: the profile to judge by; None for the one in force on the call's day.
+        signals: what the words show, if already known; sentiments are then taken from it.
 
     Raises BadRecordingError (unscoreable) when no word was recognised in the call.
     """
@@ -107,11 +142,9 @@ def score_call(
         reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
     if matches is None:
         matches = match_examples([turns], [centre], profile, models_dir)[0]
-    acts = find_acts(turns, centre, reading)
-    abuse = find_abuse(turns, centre, reading)
-    moods = tuple(judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments)
+    signals = signals or find_signals(call, turns, centre, reading, sentiments)
+    acts, abuse, moods, topic = signals.acts, signals.abuse, signals.sentiments, signals.topic
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
-    topic = judge_topic(call, turns, centre, acts, reading)
     client_type = judge_client_type(turns, topic, abuse, moods, centre, reading, matches.client_types)
     findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
@@ -122,7 +155,7 @@ def score_call(
             call=call,
             centre=centre,
             turns=tuple(turns),
-            acts=tuple(acts),
+            acts=acts,
             findings=tuple(findings),
             procedure=procedure,
             sentiments=moods,

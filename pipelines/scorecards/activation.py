@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
 
 from models import atomic_files, private_files
@@ -23,7 +24,7 @@ from pipelines.app_db.database import AppDatabase, Row, present
 from pipelines.centres.profile import Centre, centre_in_version, load_centre
 from pipelines.core import profile_history, staleness
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.profile_files import SUFFIX, centre_day
+from pipelines.core.profile_files import SUFFIX
 from pipelines.core.profile_history import Entry
 from pipelines.core.settings import Settings, centres_folder, now
 from pipelines.core.staging import PENDING, Batch
@@ -275,9 +276,11 @@ def _offer_stale(settings: Settings, centre_id: str) -> None:
 
 def _batches(settings: Settings, centre_id: str, first_day: date = date.min, last_day: date = date.max) -> Iterator[Batch]:
     """The staged batches with calls of a centre in a span of days whose verdicts are out of date."""
+    zone = profile_history.facts(current_file(centre_id)).timezone
     for file in sorted(settings.stage.glob("*/verdicts.parquet")):
         batch = Batch(file.parent)
-        days = [day for one, day in map(centre_day, batch.read("calls")) if one == centre_id and day is not None]
+        calls = pl.read_parquet(batch.path("calls"), columns=["centre_id", "started_at"]).filter(pl.col("centre_id") == centre_id)
+        days = {started.astimezone(zone).date() for started in calls["started_at"].drop_nulls()}
         if any(first_day <= day <= last_day for day in days) and not staleness.is_current("score", batch, settings.profile):
             yield batch
 

@@ -10,19 +10,23 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean
+from typing import TypeAlias
 
+from models.cores import threads
 from models.text.loading import get_turn_model
+from models.text.prototypes import Prototypes
 from models.text.turn_model import CallReading
 from pipelines.app_db.database import AppDatabase
 from pipelines.centres.profile import Centre, load_centre
 from pipelines.core.grouping import by_call
-from pipelines.core.records import Call, Evaluation, Turn, Verdict
+from pipelines.core.records import AudioFacts, Call, CallRoles, Evaluation, Finding, PersonalData, Turn, Verdict
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.reviews import human_verdicts
 from pipelines.score.example_matching import match_examples
-from pipelines.score.step import Scored, score_call
+from pipelines.score.step import Scored, Signals, find_signals, score_call, signals_depend_on
 from pipelines.scorecards import readings
 from pipelines.scorecards.drafts import profile_of
 from pipelines.turns.model_reading import texts_of
@@ -30,6 +34,7 @@ from pipelines.turns.model_reading import texts_of
 NOT_ASKED = "na"  # of a criterion that one of the two scorecards does not have
 _LOOKED_AT = 4  # times as many calls as are tried are looked at, to choose from
 Progress = Callable[[int, int], None]
+_Profile: TypeAlias = tuple[Centre, Prototypes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,19 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True)
+class _Loaded:
+    """Calls of a batch, with the records of the steps before scoring by call id."""
+
+    calls: Sequence[Call]
+    turns: Mapping[str, Sequence[Turn]]
+    audio: Mapping[str, AudioFacts]
+    roles: Mapping[str, CallRoles]
+    dropped: Mapping[str, Sequence[Finding]]
+    personal: Mapping[str, Sequence[PersonalData]]
+    read: Mapping[str, CallReading]
+
+
+@dataclass(frozen=True, slots=True)
 class _Tried:
     """One call, as judged by the newest version and by the draft."""
 
@@ -111,10 +129,12 @@ def preview(
     """
     start = time.perf_counter()
     centres = load_centre(centre_id), profile_of(centre_id, text)
+    model = get_turn_model(settings.profile, settings.models_dir)
+    profiles = [(centre, model.prototypes(centre.topic_examples)) for centre in centres]
     chosen = _choose(settings, centre_id, most_calls, exclude)
     total, tried = sum(len(calls) for calls in chosen.values()), list[_Tried]()
-    for folder, call_ids in chosen.items():
-        for one in _try(Batch(settings.stage / folder), call_ids, centres, settings):
+    for loaded in _ahead(((Batch(settings.stage / folder), call_ids) for folder, call_ids in chosen.items()), settings):
+        for one in _try(loaded, profiles, settings):
             tried.append(one)
             if progress is not None:
                 progress(len(tried), total)
@@ -162,51 +182,70 @@ def _outcome(evaluation: Evaluation) -> str:
     return "open" if evaluation.score_pct is None else "high" if evaluation.score_pct >= 80 else "low"
 
 
-def _try(batch: Batch, call_ids: Collection[str], centres: tuple[Centre, Centre], settings: Settings) -> Iterator[_Tried]:
-    """The calls of one batch, judged by both profiles; calls that were forgotten in the meantime are left out."""
+def _load(batch: Batch, call_ids: Collection[str], settings: Settings) -> _Loaded:
+    """What is judged of some calls of a batch; calls that were forgotten in the meantime are left out."""
     try:
-        calls = [call for call in batch.read("calls") if call.call_id in set(call_ids)]
+        listed = [call for call in batch.read("calls") if call.call_id in set(call_ids)]
         turns = {c: sorted(some, key=lambda t: t.turn_no) for c, some in by_call(batch.read("turns")).items()}
         audio = {facts.call_id: facts for facts in batch.read("audio")}
         roles = {role.call_id: role for role in batch.read("roles")}
         dropped, personal = by_call(batch.read("dropped")), by_call(batch.read("personal_data"))
     except FileNotFoundError:
-        return
-    calls = [call for call in calls if call.call_id in audio and any(turn.tokens for turn in turns.get(call.call_id, ()))]
-    read = _read(batch, calls, turns, settings)
-    model = get_turn_model(settings.profile, settings.models_dir)
-    topics = [model.prototypes(centre.topic_examples) for centre in centres]
-    spoken = [turns[call.call_id] for call in calls]
-    matches = [match_examples(spoken, [centre] * len(calls), settings.profile, settings.models_dir) for centre in centres]
-    for n, call in enumerate(calls):
-        own = turns[call.call_id]
-        judged = [
-            score_call(
-                call,
-                audio[call.call_id],
-                own,
-                roles.get(call.call_id),
-                dropped[call.call_id],
-                personal[call.call_id],
-                profile=settings.profile,
-                models_dir=settings.models_dir,
-                reading=readings.for_scoring(own, read[call.call_id], of_centre),
-                matches=matched[n],
-                centre=centre,
+        return _Loaded([], {}, {}, {}, {}, {}, {})
+    calls = [call for call in listed if call.call_id in audio and any(turn.tokens for turn in turns.get(call.call_id, ()))]
+    return _Loaded(calls, turns, audio, roles, dropped, personal, _read(batch, calls, turns, settings))
+
+
+def _ahead(batches: Iterator[tuple[Batch, list[str]]], settings: Settings) -> Iterator[_Loaded]:
+    """What is judged of each batch; the next one is read while the previous one is judged."""
+    with threads(1) as pool:
+        coming = [pool.submit(_load, *one, settings) for one in islice(batches, 1)]
+        while coming:
+            loaded = coming.pop().result()
+            coming += [pool.submit(_load, *one, settings) for one in islice(batches, 1)]
+            yield loaded
+
+
+def _try(loaded: _Loaded, profiles: Sequence[_Profile], settings: Settings) -> Iterator[_Tried]:
+    """The calls of one batch, judged by both profiles, each with its topics."""
+    spoken = [loaded.turns[call.call_id] for call in loaded.calls]
+    matches = [match_examples(spoken, [centre] * len(spoken), settings.profile, settings.models_dir) for centre, _ in profiles]
+    is_shared = len({repr(signals_depend_on(centre)) for centre, _ in profiles}) == 1
+    for n, call in enumerate(loaded.calls):
+        own, judged = loaded.turns[call.call_id], list[Scored]()
+        signals: Signals | None = None
+        for (centre, topics), matched in zip(profiles, matches, strict=True):
+            reading = readings.for_scoring(own, loaded.read[call.call_id], topics)
+            if signals is None or not is_shared:
+                signals = find_signals(call, own, centre, reading)
+            judged.append(
+                score_call(
+                    call,
+                    loaded.audio[call.call_id],
+                    own,
+                    loaded.roles.get(call.call_id),
+                    loaded.dropped.get(call.call_id, ()),
+                    loaded.personal.get(call.call_id, ()),
+                    profile=settings.profile,
+                    models_dir=settings.models_dir,
+                    reading=reading,
+                    matches=matched[n],
+                    centre=centre,
+                    signals=signals,
+                )
             )
-            for centre, of_centre, matched in zip(centres, topics, matches, strict=True)
-        ]
         yield _Tried(call, *judged)
 
 
 def _read(batch: Batch, calls: Sequence[Call], turns: Mapping[str, Sequence[Turn]], settings: Settings) -> dict[str, CallReading]:
     """The turn model's output for calls of a batch, from the cache where it is there."""
-    keys = {call.call_id: readings.key_of(turns[call.call_id], settings.profile) for call in calls}
+    model = readings.model_of(settings.profile)
+    keys = {call.call_id: readings.key_of(turns[call.call_id], model) for call in calls}
     found = readings.cached(batch, keys)
     missing = [call_id for call_id in keys if call_id not in found]
     if missing:
-        model = get_turn_model(settings.profile, settings.models_dir)
-        new = dict(zip(missing, model.read([texts_of(turns[call_id]) for call_id in missing]), strict=True))
+        turn_model = get_turn_model(settings.profile, settings.models_dir)
+        new = dict(zip(missing, turn_model.read([texts_of(turns[call_id]) for call_id in missing]), strict=True))
         readings.store(batch, keys, new)
         found |= new
     return found

@@ -13,6 +13,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -28,10 +29,14 @@ _SCHEMA = {"call_id": pl.String, "read_of": pl.String, "content": pl.Binary}
 _LABELS = {"acts": ACTS, "severity": SEVERITIES, "target": TARGETS, "sentiment": SENTIMENTS}
 
 
-def key_of(turns: Sequence[Turn], profile: str) -> str:
-    """Identifies what was read: the words and roles of a call, and the model with its code."""
+def model_of(profile: str) -> str:
+    """Identifies the turn model of a profile, with its code."""
+    return str(sorted(item for item in versions.digests("score", profile, centres=()).items() if "model" in item[0]))
+
+
+def key_of(turns: Sequence[Turn], model: str) -> str:
+    """Identifies what was read: the words and roles of a call, and the model."""
     said = "\n".join(f"{turn.turn_no} {turn.role}: {' '.join(token.text for token in turn.tokens)}" for turn in turns)
-    model = sorted(item for item in versions.digests("score", profile, centres=()).items() if "model" in item[0])
     return hashlib.sha256(f"{model}\n{said}".encode()).hexdigest()
 
 
@@ -77,17 +82,18 @@ def _write(path: Path, frame: pl.DataFrame) -> None:
 
 def _encoded(one: CallReading) -> bytes:
     turns = one.turns
-    arrays = {name: np.array([[getattr(turn, name)[label] for label in labels] for turn in turns]) for name, labels in _LABELS.items()}
+    arrays: dict[str, Any] = {
+        name: [[getattr(turn, name)[label] for label in labels] for turn in turns] for name, labels in _LABELS.items()
+    }
+    arrays |= {
+        "words": [len(turn.act_logits) for turn in turns],
+        "act_logits": np.concatenate([turn.act_logits for turn in turns]),
+        "severity_logits": np.concatenate([turn.severity_logits for turn in turns]),
+        "client_type": [one.client_type[label] for label in CLIENT_TYPES],
+        "vector": one.vector,
+    }
     content = io.BytesIO()
-    np.savez(
-        content,
-        words=np.array([len(turn.act_logits) for turn in turns]),
-        act_logits=np.concatenate([turn.act_logits for turn in turns]),
-        severity_logits=np.concatenate([turn.severity_logits for turn in turns]),
-        client_type=np.array([one.client_type[label] for label in CLIENT_TYPES]),
-        vector=one.vector,
-        **arrays,
-    )
+    np.savez(content, **arrays)
     return content.getvalue()
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from pipelines.__main__ import main
 from pipelines.app_db.database import AppDatabase
 from pipelines.centres.profile import CENTRES, load_centre
 from pipelines.core import profile_history, staleness, versions
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import Settings
 from pipelines.core.staging import PENDING, Batch
+from pipelines.i18n.wording import wording
+from pipelines.reports.presenters import Links, Presenter
 from pipelines.scorecards import activation, drafts
 from pipelines.scorecards.drafts import ConflictError
 from pipelines.scorecards.editing import RemoveCriterion, SetCriterion, edit
@@ -183,3 +186,28 @@ def test_a_run_killed_before_the_log_is_written_judges_as_it_would_after(
     with pytest.raises(KeyboardInterrupt):
         changed(scored, db, TOMORROW)
     assert (weight(YESTERDAY), weight(TOMORROW)) == (5, 1)
+
+
+def test_the_command_lists_versions_and_undoes_the_newest(
+    scored: Settings, db: AppDatabase, profiles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--warehouse", str(scored.warehouse), "--centres", str(profiles)]
+    assert main(["centre", "undo", ID, *where]) == 2
+    assert "Nothing can be undone" in capsys.readouterr().err
+    changed(scored, db, TOMORROW)
+    assert main(["centre", "undo", ID, *where]) == 0
+    assert "version 3, the same as before" in capsys.readouterr().out
+    assert main(["centre", "history", ID, *where]) == 0
+    newest, second, first = capsys.readouterr().out.splitlines()
+    assert newest.startswith(f"3 (newest): from {TOMORROW}, activated 2026-03-10 06:00 UTC by callgrade centre; ")
+    assert second.startswith(f"2: from {TOMORROW}, activated 2026-03-10 06:00 UTC by anna; ") and "written by hand" in first
+    (note,) = db.rows("select action, subject, account_id from audit")
+    assert note == {"action": "scorecard_undone", "subject": "irkutsk 3", "account_id": None}
+
+
+def test_a_page_of_an_old_call_names_criteria_as_when_it_was_judged(scored: Settings, db: AppDatabase) -> None:
+    changed(scored, db, TOMORROW, SetCriterion("greeting", "title", {"en": "Says hello"}))
+    links = Links(*[lambda *_: ""] * 4)  # type: ignore[list-item]
+    shown = Presenter(ID, wording("en"), links)
+    assert shown.title("greeting") == "Says hello"
+    assert shown.in_version("1").title("greeting") == "Greeting" and shown.in_version("gone").title("greeting") == "Says hello"

@@ -93,7 +93,8 @@ def compared(call_id: str, context: Annotated[RequestContext, require_permission
     if call["call_id"] in context.withheld:
         return context.to_blind_form(call["call_id"])
     human_verdicts.note_seen(context.store, context.account, call["call_id"])
-    shown, machine = context.presenter(call["centre_id"]), _machine(context, call)
+    machine = _machine(context, call)
+    shown = context.presenter(call["centre_id"]).in_version(machine[0]["scorecard_version"])
     everything = human_verdicts.everything(context.store, [call["call_id"]])
     stands = human_verdicts.standing(context.store, [call["call_id"]]).get(call["call_id"], {})
     lines = [
@@ -123,7 +124,8 @@ def _form(
     context: RequestContext, call: Row, draft: Draft | None, problems: dict[str, tuple[str, str]] | None = None, status: int = 200
 ) -> HTMLResponse:
     """The form from a request or from the draft; `problems` are a field and a message by criterion."""
-    shown, machine = context.presenter(call["centre_id"]), _machine(context, call)
+    machine = _machine(context, call)
+    shown = context.presenter(call["centre_id"]).in_version(machine[0]["scorecard_version"])
     is_blind = call["call_id"] in context.withheld
     if not is_blind:
         human_verdicts.note_seen(context.store, context.account, call["call_id"])
@@ -159,7 +161,7 @@ def _head(context: RequestContext, shown: Presenter, call: Row) -> dict[str, Any
 def _machine(context: RequestContext, call: Row) -> list[Row]:
     """The automatic verdicts on a call's first scorecard, in the order of the scorecard: an order by verdict would reveal it."""
     rows = context.published.of_calls("criterion_results", [call["call_id"]], "scorecard_id, criterion_id", more="judge = 'machine'")
-    profile = context.presenter(call["centre_id"]).profile
+    profile = context.presenter(call["centre_id"]).in_version(rows[0]["scorecard_version"] if rows else None).profile
     order = {c.criterion_id: n for n, c in enumerate(profile.scorecard.criteria)} if profile else {}
     first = [row for row in rows if row["scorecard_id"] == rows[0]["scorecard_id"]]
     if not first:
