@@ -22,7 +22,7 @@ Progress = Callable[[int, int], None]  # items done, items in all
 
 
 @dataclass
-class Job(Generic[T]):
+class BackgroundJob(Generic[T]):
     """One piece of work: how far it is, and its result once it is done."""
 
     done: int = 0
@@ -53,24 +53,24 @@ class BackgroundJobs(Generic[T]):
     """The jobs of one kind, by key; a key is worked on once, however often it is asked for."""
 
     def __init__(self, most: int = MOST_CACHED) -> None:
-        self._jobs: OrderedDict[Hashable, Job[T]] = OrderedDict()
+        self._jobs: OrderedDict[Hashable, BackgroundJob[T]] = OrderedDict()
         self._lock = threading.Lock()
         self._most = most
         self._pool: ThreadPoolExecutor | None = None
 
-    def start(self, key: Hashable, work: Callable[[Progress], T]) -> Job[T]:
+    def start(self, key: Hashable, work: Callable[[Progress], T]) -> BackgroundJob[T]:
         """The job of a key: the one under way or finished, else a new one; one that failed is tried again."""
         with self._lock:
             job = self._jobs.get(key)
             if job is None or job.state == "failed":
-                job = self._jobs[key] = Job()
+                job = self._jobs[key] = BackgroundJob()
                 self._pool = self._pool or ThreadPoolExecutor(1, "callgrade-jobs", let_people_go_first)
                 job.future = self._pool.submit(_run, work, job)
                 self._drop_old()
             self._jobs.move_to_end(key)
             return job
 
-    def find(self, key: Hashable) -> Job[T] | None:
+    def find(self, key: Hashable) -> BackgroundJob[T] | None:
         """The job of a key, where there is one."""
         with self._lock:
             return self._jobs.get(key)
@@ -88,7 +88,7 @@ class BackgroundJobs(Generic[T]):
             del self._jobs[key]
 
 
-def _run(work: Callable[[Progress], T], job: Job[T]) -> T:
+def _run(work: Callable[[Progress], T], job: BackgroundJob[T]) -> T:
     try:
         return work(job.report)
     except CancelledError:

@@ -38,7 +38,7 @@ _CONDITION_NAMES = {"is_night": "night"}  # fields of Applies whose name in the 
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class FormFields:
     """The fields of a submitted form: one value by name, and all values of a repeated field."""
 
     one: Callable[[str], str]
@@ -78,7 +78,7 @@ def topic_values(topic: Topic | None) -> Values:
     }  # fmt: skip
 
 
-def read_criterion(given: Given, before: Values, languages: Sequence[str], *, is_new: bool) -> Values:
+def read_criterion(given: FormFields, before: Values, languages: Sequence[str], *, is_new: bool) -> Values:
     """What was typed into a criterion's form, trimmed; personal data in what is new is masked."""
     known = set(_texts(before))
     applies: Values = {
@@ -103,7 +103,7 @@ def read_criterion(given: Given, before: Values, languages: Sequence[str], *, is
     }  # fmt: skip
 
 
-def read_topic(given: Given, before: Values, languages: Sequence[str], *, is_new: bool) -> Values:
+def read_topic(given: FormFields, before: Values, languages: Sequence[str], *, is_new: bool) -> Values:
     """What was typed into a topic's form, trimmed; personal data in what is new is masked."""
     known = set(_texts(before))
     return {
@@ -188,23 +188,23 @@ def digest(values: Values) -> str:
     return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()[:16]
 
 
-def _translations(given: Given, name: str, known: Iterable[str]) -> dict[str, str]:
+def _translations(given: FormFields, name: str, known: Iterable[str]) -> dict[str, str]:
     typed = {code: _masked(given.one(f"{name}_{code}"), known) for code in LANGUAGES}
     return {code: text for code, text in typed.items() if text}
 
 
-def _phrases(given: Given, before: Values, languages: Sequence[str], known: Iterable[str]) -> dict[str, list[str]]:
+def _phrases(given: FormFields, before: Values, languages: Sequence[str], known: Iterable[str]) -> dict[str, list[str]]:
     codes = dict.fromkeys([*languages, *before["phrases"]])
     typed = {code: _rows(given, f"phrases_{code}", known) for code in codes}
     return {code: rows for code, rows in typed.items() if rows}
 
 
-def _rows(given: Given, name: str, known: Iterable[str]) -> list[str]:
+def _rows(given: FormFields, name: str, known: Iterable[str]) -> list[str]:
     typed = (" ".join("".join(c if c.isprintable() else " " for c in row).split()) for row in given.every(name))
     return list(dict.fromkeys(_masked(row, known) for row in typed if row))
 
 
-def _chosen(given: Given, name: str, before: Sequence[str]) -> list[str]:
+def _chosen(given: FormFields, name: str, before: Sequence[str]) -> list[str]:
     """The chosen values of a field, those that were chosen before in their order."""
     typed = dict.fromkeys(given.every(name))
     return [value for value in before if value in typed] + [value for value in typed if value not in before]

@@ -49,7 +49,9 @@ BOUND_S = 0.2
 PASSWORD = "seven green lamps at noon"
 PACK_MOMENTS, DISPUTES = 8, 40
 WORDS = ("перерасчёт", "показания счётчика", "спасибо", "добрый день")  # common ones and rarer ones
-NOT_PAGES = re.compile(r"^/care$|\.zip$|\.xlsx$|\.pdf$|^/operator-scorecards/|^/scorecards/.*/(versions/|preview|activate$)|/evidence/|/static/|/sign-in|/sound/|/clips/")
+NOT_PAGES = re.compile(
+    r"^/care$|\.zip$|\.xlsx$|\.pdf$|^/operator-scorecards/|^/scorecards/.*/(versions/|preview|activate$)|/evidence/|/static/|/sign-in|/sound/|/clips/"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from pipelines.web.background_jobs import BackgroundJobs, Job, Progress
+from pipelines.web.background_jobs import BackgroundJob, BackgroundJobs, Progress
 
 
-def wait_for(job: Job[int], *states: str) -> None:
+def wait_for(job: BackgroundJob[int], *states: str) -> None:
     until = time.monotonic() + 20
     while job.state not in states:
         assert time.monotonic() < until, job.state

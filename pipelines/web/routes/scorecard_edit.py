@@ -22,7 +22,7 @@ from pipelines.scorecards.editing import AddCriterion, AddTopic, Change, RemoveC
 from pipelines.web import scorecard_forms
 from pipelines.web.request_context import RequestContext, require_permission, scorecard_path
 from pipelines.web.routes.scorecards import with_profile
-from pipelines.web.scorecard_forms import FORM_ONLY, Given, Problems, Values
+from pipelines.web.scorecard_forms import FORM_ONLY, FormFields, Problems, Values
 
 router = APIRouter()
 _ONE_AT_A_TIME = threading.Lock()  # a draft is read, changed and saved before the next change reads it
@@ -30,7 +30,7 @@ EDITING_S = 3600.0  # a draft that somebody else changed less than an hour ago i
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class EditedDraft:
     """What is edited: the draft, or what a first change starts from, and its profile."""
 
     centre_id: str
@@ -127,18 +127,18 @@ def save_topic(topic_id: str, centre_id: str, context: Annotated[RequestContext,
     return _submit(context, centre_id, "topic", topic_id)
 
 
-def _work(context: RequestContext, centre_id: str) -> Work:
+def _work(context: RequestContext, centre_id: str) -> EditedDraft:
     centre_id = with_profile(context, centre_id, "scorecard_edited")
     draft = drafts.load_draft(context.store, centre_id)
     if draft is None:
-        return Work(centre_id, None, drafts.current_text(centre_id), load_centre(centre_id))
+        return EditedDraft(centre_id, None, drafts.current_text(centre_id), load_centre(centre_id))
     try:
-        return Work(centre_id, draft, draft.text, drafts.profile_of(centre_id, draft.text))
+        return EditedDraft(centre_id, draft, draft.text, drafts.profile_of(centre_id, draft.text))
     except MisconfiguredError as error:
-        return Work(centre_id, draft, drafts.current_text(centre_id), load_centre(centre_id), str(error))
+        return EditedDraft(centre_id, draft, drafts.current_text(centre_id), load_centre(centre_id), str(error))
 
 
-def _values(context: RequestContext, work: Work, kind: str, value_id: str | None) -> Values:
+def _values(context: RequestContext, work: EditedDraft, kind: str, value_id: str | None) -> Values:
     """The values of a criterion or topic as the draft has them. Raises RefusedError where there is none."""
     if kind == "criterion":
         found = next((c for c in work.profile.scorecard.criteria if c.criterion_id == value_id), None)
@@ -151,7 +151,7 @@ def _values(context: RequestContext, work: Work, kind: str, value_id: str | None
     return scorecard_forms.topic_values(topic)
 
 
-def _save_weights(context: RequestContext, work: Work) -> Response:
+def _save_weights(context: RequestContext, work: EditedDraft) -> Response:
     typed = {c.criterion_id: context.given(f"weight_{c.criterion_id}", 20) for c in work.profile.scorecard.criteria}
     given = {name: value for name, value in typed.items() if f"weight_{name}" in context.form}
     problems = scorecard_forms.check_weights(given, context.w)
@@ -172,12 +172,12 @@ def _submit(context: RequestContext, centre_id: str, kind: str, value_id: str | 
         return _submitted(context, _work(context, centre_id), kind, value_id)
 
 
-def _submitted(context: RequestContext, work: Work, kind: str, value_id: str | None) -> Response:
+def _submitted(context: RequestContext, work: EditedDraft, kind: str, value_id: str | None) -> Response:
     before = _values(context, work, kind, value_id)
     if context.given("do") == "remove" and value_id is not None:
         problems = _save(context, work, [RemoveCriterion(value_id) if kind == "criterion" else RemoveTopic(value_id)])
         return _form(context, work, kind, value_id, before, problems) if problems else _done(context, work, "removed")
-    given = Given(lambda name: context.given(name, 2000), context.all_given)
+    given = FormFields(lambda name: context.given(name, 2000), context.all_given)
     languages, is_new = work.profile.languages, value_id is None
     if kind == "criterion":
         typed = scorecard_forms.read_criterion(given, before, languages, is_new=is_new)
@@ -211,7 +211,7 @@ def _changes(kind: str, value_id: str | None, before: Values, typed: Values) -> 
     return [made(value_id, name, value) for name, value in values.items()]
 
 
-def _save(context: RequestContext, work: Work, changes: Sequence[Change]) -> Problems:
+def _save(context: RequestContext, work: EditedDraft, changes: Sequence[Change]) -> Problems:
     """Save the draft with changes; what is wrong with the profile they make."""
     if not changes:
         return {}
@@ -223,7 +223,7 @@ def _save(context: RequestContext, work: Work, changes: Sequence[Change]) -> Pro
     return {}
 
 
-def _note_edit(context: RequestContext, work: Work) -> None:
+def _note_edit(context: RequestContext, work: EditedDraft) -> None:
     """Record in the audit log that this account edits the draft, once for changes that follow each other within an hour."""
     draft = work.draft
     if draft is None or draft.edited_by != context.account.name or present() - draft.edited_at > EDITING_S:
@@ -236,12 +236,12 @@ def _autosaved(context: RequestContext, problems: Problems, values: Values | Non
     return JSONResponse({"seen": scorecard_forms.digest(values) if values else ""})
 
 
-def _done(context: RequestContext, work: Work, what: str) -> Response:
+def _done(context: RequestContext, work: EditedDraft, what: str) -> Response:
     return context.go(f"/{scorecard_path(work.centre_id)}/edit?done={what}")
 
 
 def _overview(
-    context: RequestContext, work: Work, typed: dict[str, str] | None = None, problems: Problems | None = None
+    context: RequestContext, work: EditedDraft, typed: dict[str, str] | None = None, problems: Problems | None = None
 ) -> HTMLResponse:  # fmt: skip
     was = {c.criterion_id: f"{c.weight:g}" for c in work.profile.scorecard.criteria}
     return context.page(
@@ -253,7 +253,7 @@ def _overview(
 
 
 def _form(
-    context: RequestContext, work: Work, kind: str, value_id: str | None, values: Values, problems: Problems | None = None
+    context: RequestContext, work: EditedDraft, kind: str, value_id: str | None, values: Values, problems: Problems | None = None
 ) -> HTMLResponse:
     problems = problems or {}
     seen = scorecard_forms.digest(_values(context, work, kind, value_id)) if value_id is not None else ""
@@ -274,19 +274,19 @@ def _form(
     )  # fmt: skip
 
 
-def _head(context: RequestContext, work: Work) -> dict[str, Any]:
+def _head(context: RequestContext, work: EditedDraft) -> dict[str, Any]:
     draft = work.draft
     is_other = draft is not None and draft.edited_by != context.account.name and present() - draft.edited_at < EDITING_S
     return {"centre": context.presenter(work.centre_id).centre, "draft": draft, "is_edited_by_other": is_other}
 
 
-def _topics(context: RequestContext, work: Work) -> list[tuple[str, str]]:
+def _topics(context: RequestContext, work: EditedDraft) -> list[tuple[str, str]]:
     """The topics that a condition may name, with their titles: those of the centre, and those that the scorecard names already."""
     named = [one for c in work.profile.scorecard.criteria for one in (*c.applies.topics, *c.applies.except_topics)]
     return [(one, scorecard_view.topic_title(work.profile, one, context.w)) for one in dict.fromkeys([*work.profile.topic_ids, *named])]
 
 
-def _labels(context: RequestContext, work: Work, kind: str, problems: Problems) -> dict[str, str]:
+def _labels(context: RequestContext, work: EditedDraft, kind: str, problems: Problems) -> dict[str, str]:
     """The name of each field that has a problem, for the list above the form."""
     titles = {c.criterion_id: scorecard_view.named(c.title, context.w) for c in work.profile.scorecard.criteria}
     found = {}
