@@ -26,7 +26,7 @@ Values: TypeAlias = dict[str, Any]
 Problems: TypeAlias = dict[str, str]
 
 NEW_RULES = ("said", "not_said")  # those of criteria that people write
-WORDLESS_RULES = ("abuse_procedure", "good_impression")  # those that look for no words
+WORDLESS_RULES = ("abuse_procedure", "good_impression", "question")  # those that look for no words
 TRI_STATE = {"yes": True, "no": False}
 MOST_ROWS = {"said_like": 30, "not_like": 20, "phrases": 20, "examples": 20}  # of one list, for phrases of one language
 MOST_ITEMS = 100  # criteria, and topics, of a profile

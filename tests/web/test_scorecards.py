@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from models.languages.language import ACTS
 from pipelines.centres.profile import load_centre
+from pipelines.centres.scorecard import RULES, SEVERITIES, WHERE
 from pipelines.core.settings import ROOT
 from pipelines.i18n.wording import LANGUAGES, wording
+from pipelines.reports import scorecard_view
 from pipelines.scorecards import drafts
 from tests.web.people import ACCOUNTS, People, title_of
 
@@ -58,6 +61,22 @@ def test_a_scorecard_is_told_in_every_language(judging: People, language: str) -
     w = wording(language)
     for said in (w("sc_versions"), w.label("scorecard_rules", "identified"), w.label("scorecard_conditions", "upset_client_yes")):
         assert said.replace("’", "’") in text
+
+
+def test_everything_that_a_scorecard_can_say_has_words_in_every_language() -> None:
+    groups = {
+        "scorecard_rules": RULES, "scorecard_severities": SEVERITIES, "scorecard_places": WHERE, "acts": ACTS,
+        "scorecard_fields": (*scorecard_view.CRITERION_FIELDS, *scorecard_view.TOPIC_FIELDS, *scorecard_view.CONDITIONS),
+        "scorecard_conditions": [f"{name}_{answer}" for name in scorecard_view.CONDITIONS for answer in ("yes", "no")],
+    }  # fmt: skip
+    missing = [
+        (code, group, value)
+        for code in LANGUAGES
+        for group, values in groups.items()
+        for value in values
+        if not wording(code).has(group, value)
+    ]
+    assert missing == []
 
 
 def test_titles_on_call_pages_lead_to_their_criterion(judging: People) -> None:
