@@ -19,7 +19,7 @@ from pipelines.core.errors import MisconfiguredError
 ROLES = ("operator", "trainer", "analyst", "manager", "administrator")
 EVERY_CENTRE = "*"
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 200
-_EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "care", "decide_disputes", "see_audit")
+_EVERYTHING = ("see_calls", "hear", "see_numbers", "review", "export", "coach", "care", "decide_disputes", "see_audit", "edit_scorecards")
 # The rights of each role. The account's centres, and for an operator the operator id, determine the calls they apply to.
 RIGHTS: dict[str, frozenset[str]] = {
     "operator": frozenset({"see_calls", "hear", "dispute", "learn"}),

@@ -27,6 +27,7 @@ class Links:
     operator: Callable[[str, str], str]
     call: Callable[[str], str]
     sound: Callable[[Row], str]  # of a row of coaching_clips
+    scorecard: Callable[[str], str] | None = None  # of a centre; None where pages have no scorecards
 
 
 class Presenter:
@@ -48,6 +49,7 @@ class Presenter:
             "centre_id": centre_id,
             "name": self.profile.name if self.profile else centre_id,
             "href": links.centre(centre_id),
+            "scorecard": links.scorecard(centre_id) if links.scorecard and self.profile else None,
         }
 
     def in_version(self, version: str | None) -> Presenter:

@@ -19,10 +19,11 @@ from pipelines.i18n.wording import clock
 TEMPLATES = Path(__file__).parent / "templates"
 # The public assets of the server by name: no other file of a folder is served.
 STATIC = {
-    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css")),
+    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css", "app/scorecards.css")),
     "page.js": ("text/javascript", ("page.js", "app/app.js", "app/session.js")),
     "call.js": ("text/javascript", ("app/call.js",)),
     "evaluate.js": ("text/javascript", ("app/evaluate.js",)),
+    "scorecard.js": ("text/javascript", ("app/scorecard.js",)),
     "trainer.js": ("text/javascript", ("app/trainer.js",)),
     "source-sans-regular.otf": ("font/otf", ("SourceSansPro-Regular.otf",)),
     "source-sans-semibold.otf": ("font/otf", ("SourceSansPro-Semibold.otf",)),

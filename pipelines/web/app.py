@@ -80,6 +80,7 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
         with contextlib.suppress(asyncio.CancelledError):
             await counting
         _write_counts(site)
+        site.previews.close()
         site.store.close()
         site.snapshot.close()
 

@@ -16,7 +16,10 @@ from starlette.datastructures import FormData
 from pipelines.web.request_context import MOST_FIELDS, TOKEN_FIELD
 
 # Forms with typed text. Passwords and account changes are never carried.
-_PATHS = re.compile(r"/evaluate|/dispute|/disputes/\d{1,18}|/trainer/packs(/[\w-]{1,64}(/moments(/[\w-]{1,64})?)?)?")
+_PATHS = re.compile(
+    r"/evaluate|/dispute|/disputes/\d{1,18}|/trainer/packs(/[\w-]{1,64}(/moments(/[\w-]{1,64})?)?)?"
+    r"|/scorecards/[\w-]{1,64}/edit(/(new-criterion|new-topic|(criteria|topics)/[a-z][a-z0-9_]{0,39}))?"
+)
 PATH_FIELD = "resend_path"
 PREFIX = "resend."
 _MOST = MOST_FIELDS - 10  # in addition to those of the sign-in form

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import quote
 
 from fastapi import Depends, Request
@@ -31,6 +31,10 @@ from pipelines.reports.presenters import Links, Presenter
 from pipelines.reports.templating import environment
 from pipelines.reviews import blind, human_verdicts, resolved_verdicts
 from pipelines.web.auth.openid import OpenId
+from pipelines.web.background_jobs import BackgroundJobs
+
+if TYPE_CHECKING:
+    from pipelines.scorecards.preview import Preview
 
 MOST_FIELDS = 300
 TOKEN_FIELD = "token"
@@ -82,6 +86,7 @@ class Site:
     navigation: tuple[NavItem, ...] = ()
     openid: OpenId | None = None  # set where sign-in through a provider is configured
     exports: RateLimiter = field(default_factory=lambda: RateLimiter(Limits().exports))
+    previews: BackgroundJobs[Preview] = field(default_factory=BackgroundJobs)
 
     @property
     def session_cookie(self) -> str:
@@ -262,11 +267,17 @@ def operator_path(centre_id: str, operator_id: str) -> str:
     return f"operators/{quote(centre_id, safe='')}/{quote(operator_id, safe='')}"
 
 
+def scorecard_path(centre_id: str) -> str:
+    """The path of a centre's scorecard, without the leading slash."""
+    return f"scorecards/{quote(centre_id, safe='')}"
+
+
 LINKS = Links(
     centre=lambda centre_id: f"centres/{quote(centre_id, safe='')}",
     operator=operator_path,
     call=call_path,
     sound=lambda clip: f"clips/{quote(clip['clip_id'], safe='')}",
+    scorecard=scorecard_path,
 )
 
 

@@ -49,7 +49,9 @@ BOUND_S = 0.2
 PASSWORD = "seven green lamps at noon"
 PACK_MOMENTS, DISPUTES = 8, 40
 WORDS = ("перерасчёт", "показания счётчика", "спасибо", "добрый день")  # common ones and rarer ones
-NOT_PAGES = re.compile(r"^/care$|\.zip$|\.xlsx$|\.pdf$|^/scorecards/|/evidence/|/static/|/sign-in|/sound/|/clips/")
+NOT_PAGES = re.compile(
+    r"^/care$|\.zip$|\.xlsx$|\.pdf$|^/operator-scorecards/|^/scorecards/.*/(versions/|preview|activate$)|/evidence/|/static/|/sign-in|/sound/|/clips/"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,15 @@ def every_page(known: Known) -> list[Asked]:
         "a pack": (known.packs, "/trainer/packs/{it}"),
         "care": (centres, "/care/{it}"),
         "evidence, refused: nobody was threatened": (calls, "/care/threats/{call_id}"),
+        "scorecards": ([""], "/scorecards"),
+        "a scorecard": (centres, "/scorecards/{it}"),
+        "draft of a scorecard": (centres, "/scorecards/{it}/edit"),
+        "form of a criterion": (centres, "/scorecards/{it}/edit/criteria/greeting"),
+        "form of a new criterion": (centres, "/scorecards/{it}/edit/new-criterion"),
+        "form of a topic": (centres, "/scorecards/{it}/edit/topics/complaint"),
+        "form of a new topic": (centres, "/scorecards/{it}/edit/new-topic"),
+        "undo of a version": (centres, "/scorecards/{it}/undo"),
+        "days to regrade": (centres, "/scorecards/{it}/regrade"),
         "own settings": ([""], "/me"),
         "audit": ([""], "/audit"),
         "accounts": ([""], "/accounts"),
@@ -178,14 +189,15 @@ def every_page(known: Known) -> list[Asked]:
     may = {
         "administrator": tuple(paths),
         "manager": tuple(name for name in paths if name not in ("accounts", "an account")),
-        "trainer": ("overview", "a centre", "operators", "an operator", "a call", "training", "moments by criterion", "moments by act", "moments by words", "a pack"),
-        "analyst": ("overview", "a centre", "operators", "operators by week", "calibration", "an operator", "a call"),
+        "trainer": ("overview", "a centre", "operators", "an operator", "a call", "a scorecard", "training", "moments by criterion", "moments by act", "moments by words", "a pack"),
+        "analyst": ("overview", "a centre", "operators", "operators by week", "calibration", "an operator", "a call", "a scorecard"),
     }  # fmt: skip
     pages = [Asked(role, name, of(*paths[name]), (404,) if "refused" in name else (200,)) for role, names in may.items() for name in names]
     own = known.own
     pages += [
         Asked("operator", "own page", of([own], "/operators/{centre_id}/{operator_id}")),
         Asked("operator", "own call", of(known.own_calls, "/calls/{call_id}")),
+        Asked("operator", "own scorecard", of([own], "/scorecards/{centre_id}")),
         Asked("operator", "own disputes", of([""], "/my-disputes")),
         Asked("operator", "form of a dispute, or that the time is over", of(known.own_calls, "/dispute/greeting/{call_id}"), (200, 404)),
         Asked("operator", "packs made for one", of([""], "/my-packs")),

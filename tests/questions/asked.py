@@ -38,7 +38,7 @@ def centre_asking(monkeypatch: pytest.MonkeyPatch, *criteria: Mapping[str, Any])
     card = centre.scorecard.model_copy(update={"criteria": tuple(criterion(**one) for one in criteria)})
     changed = centre.model_copy(update={"scorecard": card})
     for module in ("pipelines.questions.step", "pipelines.score.step"):
-        monkeypatch.setattr(f"{module}.load_centre", lambda _: changed)
+        monkeypatch.setattr(f"{module}.centre_of", lambda _: changed)
     return changed
 
 

@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, Page
 
 from pipelines import warehouse
 from pipelines.app_db import accounts
+from pipelines.core.profile_files import PACKAGED
 from pipelines.core.records import Rejection
 from pipelines.core.rejections import Key, Reason
-from pipelines.core.settings import Settings
+from pipelines.core.settings import ROOT, Settings
 from pipelines.reports import static_pages
+from pipelines.scorecards import drafts
 from pipelines.web.app import make_app
 from tests.web.browser import DESKTOP, PHONE, Observed, launch_chromium
 from tests.web.made_calls import Made, cut_clips, load_and_publish, record, some_calls
@@ -91,6 +93,17 @@ def judging(judged: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
             accounts.add(app.state.site.store, name, role, PASSWORD, centres, operator_id)
         with TestClient(app):
             yield People(app)
+
+
+@pytest.fixture
+def profiles(judging: People, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the profile of Kyiv, in which versions of `judging` are activated; no draft is left of an earlier test."""
+    monkeypatch.setenv("CALLGRADE_CENTRES", str(tmp_path))
+    (tmp_path / "kyiv.yaml").write_bytes((ROOT / PACKAGED / "kyiv.yaml").read_bytes())
+    for name in ("kyiv", "irkutsk"):
+        drafts.discard_draft(judging.store, name, "manager")
+    judging.show_results("manager", "second")
+    return tmp_path
 
 
 @pytest.fixture(scope="module")

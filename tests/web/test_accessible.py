@@ -20,12 +20,13 @@ pytestmark = needs_chromium
 # by role: the pages that are seen in all four languages, light and dark in turn, and the others, which take turns in all of that
 PAGES = {
     "manager": (
-        ("/centres/kyiv", "/calls/kyiv-2", "/care/kyiv"),
+        ("/centres/kyiv", "/calls/kyiv-2", "/care/kyiv", "/scorecards/kyiv", "/scorecards/kyiv/edit/criteria/empathy_shown"),
         ("/centres/kyiv/queue", "/centres/kyiv/queue?kind=sample", "/centres/kyiv/operators?by=month", "/centres/irkutsk/calibration", "/evaluate/irkutsk-1",
-         "/compared/irkutsk-2", "/disputes", "/operators/kyiv/op-2", "/audit", "/me", "/nothing"),
+         "/compared/irkutsk-2", "/disputes", "/operators/kyiv/op-2", "/audit", "/me", "/nothing", "/scorecards", "/scorecards/kyiv/edit", "/scorecards/kyiv/undo",
+         "/scorecards/kyiv/edit/new-criterion", "/scorecards/kyiv/edit/topics/outage", "/scorecards/kyiv/edit/new-topic", "/scorecards/kyiv/regrade"),
     ),
     "trainer": (("/trainer",), ("/trainer/moments?criterion=greeting",)),
-    "op-1": (("/operators/kyiv/op-1",), ("/calls/kyiv-1", "/dispute/farewell/kyiv-1", "/my-disputes", "/my-packs")),
+    "op-1": (("/operators/kyiv/op-1",), ("/calls/kyiv-1", "/dispute/farewell/kyiv-1", "/my-disputes", "/my-packs", "/scorecards/kyiv")),
     "admin": ((), ("/", "/accounts", "/accounts/1", "/accounts/2")),
 }  # fmt: skip
 

@@ -86,6 +86,18 @@ def _fill(people: People) -> None:
             decided = admin.send(f"/disputes/{number}", decision="reject", reason=f"Heard it {EVIL}")
             assert decided.status_code == 303, decided.text
         admin.send("/reviewed", call_id=call_id)
+        criterion = {
+            "weight": "5",
+            "severity": "major",
+            "where": "anywhere",
+            "title_en": EVIL[:80],
+            "description_en": EVIL,
+            "said_like": [EVIL],
+        }
+        assert admin.send(f"/scorecards/{centre_id}/edit/criteria/solution_given", **criterion).status_code == 303
+        topic = {"title_en": EVIL[:80], "description": EVIL, "examples": [EVIL]}
+        assert admin.send(f"/scorecards/{centre_id}/edit/topics/complaint", **topic).status_code == 303
+        assert admin.send(f"/scorecards/{centre_id}/regrade", first="2026-03-01", last="2026-03-07").status_code == 303
 
 
 class Tags(HTMLParser):
@@ -110,8 +122,8 @@ class Tags(HTMLParser):
             self.links.append(given["href"])
 
 
-def crawled(person: Person, most: int = 160) -> Iterator[tuple[str, str]]:
-    """Every page that links of pages lead to, once each; of searches the first ones."""
+def crawled(person: Person, most: int = 200) -> Iterator[tuple[str, str]]:
+    """Every page that links of pages lead to, once each; of searches the first ones, and the scorecard of one centre."""
     waiting, seen = ["/", "/me"], set()
     while waiting and len(seen) < most:
         path = waiting.pop(0)
@@ -119,6 +131,7 @@ def crawled(person: Person, most: int = 160) -> Iterator[tuple[str, str]]:
             path in seen
             or path.endswith((".xlsx", ".zip", ".pdf"))
             or path.startswith(("/sound/", "/clips/", "/care/evidence/"))
+            or re.match(r"/scorecards/(?!kyiv)|/scorecards/kyiv/edit/(criteria/(?!solution_given)|topics/(?!complaint))", path)
             or "language=" in path
         ):
             continue
@@ -142,7 +155,8 @@ def test_nothing_spoken_typed_or_logged_becomes_part_of_a_page(attacked: People,
         assert EVIL not in text and OPERATOR not in text, path
         if EVIL in unescape(text):
             met.add(re.sub(r"kyiv|irkutsk|[0-9a-f]{16}|%.*", "*", path.partition("?")[0]).rstrip("0123456789"))
-    wanted = {"admin": {"/calls/*-evil*", "/trainer", "/trainer/packs/*", "/disputes", "/disputes/", "/care/threats/*-evil*", "/centres/*"},
+    wanted = {"admin": {"/calls/*-evil*", "/trainer", "/trainer/packs/*", "/disputes", "/disputes/", "/care/threats/*-evil*", "/centres/*",
+                        "/scorecards/*/edit", "/scorecards/*/edit/criteria/solution_given", "/scorecards/*/edit/topics/complaint"},
               "evil": {"/calls/*-evil*", "/my-disputes", "/my-packs", "/my-packs/*"}}[name]  # fmt: skip
     assert wanted <= met, met
 
@@ -175,8 +189,9 @@ def concrete(people: People, path: str, centre_id: str) -> str | None:
     pack = people.store.rows("select * from packs where centre_id = ? order by made_at limit 1", centre_id)[0]
     dispute = people.store.rows("select dispute_id from disputes where centre_id = ?", centre_id)[0]
     moment = people.store.rows("select moment_id from pack_moments where pack_id = ? order by position", pack["pack_id"])[0]
+    request = people.store.rows("select request_id from regrade_requests where centre_id = ?", centre_id)[0]
     values = {
-        "centre_id": centre_id, "call_id": call_id, "operator_id": OPERATOR, "pack_id": pack["pack_id"], "moment_id": moment["moment_id"],
+        "request_id": request["request_id"], "version": "1", "topic_id": "complaint", "centre_id": centre_id, "call_id": call_id, "operator_id": OPERATOR, "pack_id": pack["pack_id"], "moment_id": moment["moment_id"],
         "dispute_id": dispute["dispute_id"], "criterion_id": "solution_given",
     }  # fmt: skip
     names = re.findall(r"{(\w+)", path)

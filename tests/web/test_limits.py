@@ -90,7 +90,7 @@ def test_the_oldest_sessions_are_forgotten_first() -> None:
 @pytest.mark.parametrize(
     ("name", "path", "language", "said"),
     [("analyst", "/centres/kyiv/export.xlsx", "en", "Too many requests"), ("analyst", "/centres/kyiv/export.pdf", "ru", "Слишком много запросов"),
-     ("manager", "/scorecards/kyiv/op-1", "uk", "Забагато запитів"), ("trainer", "pack", "hu", "Túl sok kérés")],
+     ("manager", "/operator-scorecards/kyiv/op-1", "uk", "Забагато запитів"), ("trainer", "pack", "hu", "Túl sok kérés")],
 )  # fmt: skip
 def test_who_takes_too_many_files_is_reported_when_to_come_again(people: People, name: str, path: str, language: str, said: str) -> None:
     site = limited(people, replace(LIMITS, exports=FEW))

@@ -19,6 +19,8 @@ PAGES = {
     "manager": (
         "/", "/centres/kyiv", "/centres/kyiv/queue", "/centres/kyiv/queue?kind=sample", "/centres/kyiv/operators?by=month", "/centres/irkutsk/calibration",
         "/calls/kyiv-2", "/evaluate/irkutsk-1", "/compared/irkutsk-2", "/operators/kyiv/op-2", "/care/kyiv", "/disputes", "/audit", "/me", "/nothing",
+        "/scorecards", "/scorecards/kyiv", "/scorecards/kyiv/edit", "/scorecards/kyiv/edit/criteria/empathy_shown", "/scorecards/kyiv/edit/new-criterion",
+        "/scorecards/kyiv/edit/topics/outage", "/scorecards/kyiv/regrade",
     ),
     "trainer": ("/trainer", "/trainer/moments?criterion=greeting"),
     "op-1": ("/operators/kyiv/op-1", "/calls/kyiv-1", "/dispute/farewell/kyiv-1", "/my-disputes", "/my-packs"),

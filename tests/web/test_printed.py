@@ -32,7 +32,7 @@ def test_a_centre_and_an_operator_can_be_taken_along_on_paper(people: People, la
     assert "Київські енергетичні послуги" in words and w.pct(75).replace("\u00a0", " ") in words
     assert w("week_title") in words and w("centre_asks") in words and w("criteria_title") in words
     assert people.last_note() == {"account_name": "analyst", "action": "exported", "outcome": "done", "subject": "kyiv.pdf", "centre_id": "kyiv"}  # fmt: skip
-    answer = analyst.get("/scorecards/kyiv/op-2")
+    answer = analyst.get("/operator-scorecards/kyiv/op-2")
     pages, words = read(answer.content)
     assert pages == 1 and f"{w('operator')} op-2" in words and "kyiv-2" in words and "kyiv-1" not in words and "op-1" not in words
     assert answer.headers["content-disposition"] == 'attachment; filename="callgrade-kyiv-op-2.pdf"'
@@ -40,21 +40,21 @@ def test_a_centre_and_an_operator_can_be_taken_along_on_paper(people: People, la
 
 
 def test_an_operators_moments_stand_there_with_their_words(people: People) -> None:
-    words = read(people.person("manager").get("/scorecards/kyiv/op-2").content)[1]
+    words = read(people.person("manager").get("/operator-scorecards/kyiv/op-2").content)[1]
     assert "Прошу без образ" in words and "good example" in words
 
 
 def test_what_is_not_theirs_is_refused_and_noted(people: People) -> None:
     for name, path, status in (
-        ("trainer", "/centres/kyiv/export.pdf", 403), ("op-1", "/scorecards/kyiv/op-1", 403), ("analyst", "/centres/odesa/export.pdf", 404),
-        ("analyst", "/scorecards/irkutsk/op-1", 404), ("analyst", "/scorecards/kyiv/nobody", 404), ("analyst", "/scorecards/kyiv/../../etc/passwd", 404),
+        ("trainer", "/centres/kyiv/export.pdf", 403), ("op-1", "/operator-scorecards/kyiv/op-1", 403), ("analyst", "/centres/odesa/export.pdf", 404),
+        ("analyst", "/operator-scorecards/irkutsk/op-1", 404), ("analyst", "/operator-scorecards/kyiv/nobody", 404), ("analyst", "/operator-scorecards/kyiv/../../etc/passwd", 404),
     ):  # fmt: skip
         assert people.person(name).get(path).status_code == status, path
         assert people.last_note()["outcome"] == "refused", path
 
 
 def test_a_hostile_name_is_nothing_but_a_name(people: People) -> None:
-    answer = people.person("admin").get("/scorecards/odesa/..%2Fop%3C3")
+    answer = people.person("admin").get("/operator-scorecards/odesa/..%2Fop%3C3")
     assert "../op<3" in read(answer.content)[1]
     assert answer.headers["content-disposition"] == 'attachment; filename="callgrade-odesa-___op_3.pdf"'
 

@@ -14,8 +14,14 @@ from pipelines.web.routes import (
     openid,
     operator,
     own_packs,
+    scorecard_edit,
+    scorecard_versions,
+    scorecards,
     session,
     trainer,
 )
 
-ROUTES = (manager, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access, administration, openid)
+ROUTES = (
+    manager, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
+    administration, openid,
+)  # fmt: skip

@@ -25,7 +25,7 @@ def operator(centre_id: str, operator_id: str, context: Annotated[RequestContext
     return context.page("app/operator.html", **_page_values(context, centre_id, operator_id, CALLS_SHOWN))
 
 
-@router.get("/scorecards/{centre_id}/{operator_id:path}")
+@router.get("/operator-scorecards/{centre_id}/{operator_id:path}")
 def scorecard(centre_id: str, operator_id: str, context: Annotated[RequestContext, require_permission("export")]) -> Response:
     """An operator's scorecard as PDF."""
     centre_id = context.operator(centre_id, operator_id)
