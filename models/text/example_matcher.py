@@ -32,6 +32,7 @@ WEIGHTS = Path(__file__).with_name("example_matcher.safetensors")
 FACTS = Path(__file__).with_name("example_matcher.yaml")  # what the weights were fitted to, their checksum, and the regression
 FEATURES = ("nearest", "near", "unlike")
 LONGEST_PIECES = 64  # of a sentence
+SAME = 0.9  # similarity from which a sentence is the counter-example itself in almost the same words
 NEAR = 3  # examples whose mean similarity counts
 _TOGETHER = 32  # sentences read in one pass
 _CACHED = 20_000
@@ -66,8 +67,13 @@ class ExampleMatcher:
 
     def chances(self, sentences: Sequence[str], examples: Examples) -> NDArray[np.float64]:
         """The probability (0 to 1) of each sentence that it, or a clause of it, does what the examples do."""
-        odds = self._weights["offset"] + self.features(sentences, examples) @ np.array([self._weights[name] for name in FEATURES])
+        found = self.features(sentences, examples)
+        odds = self._weights["offset"] + found @ np.array([self._weights[name] for name in FEATURES])
         chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+        if len(examples.unlike) and len(sentences):
+            whole = self.vectors(sentences)
+            to_unlike = (whole @ examples.unlike.T).max(1)
+            chances[(to_unlike >= SAME) & (to_unlike > (whole @ examples.like.T).max(1))] = 0.0
         return chances
 
     def features(self, sentences: Sequence[str], examples: Examples) -> NDArray[np.float64]:
@@ -138,17 +144,14 @@ def features(vectors: Vectors, examples: Examples) -> NDArray[np.float64]:
     """The `FEATURES` of each sentence vector, [sentences, features].
 
     The similarity to the nearest example, the mean similarity to the `NEAR` nearest, and by how much the nearest counter-example is nearer
-    than the nearest example (at least 0).
+    than the nearest example, at least 0.
     """
     if not len(vectors):
         return np.zeros((0, len(FEATURES)))
     to_like = np.sort(vectors @ examples.like.T, axis=1)[:, ::-1]
     nearest = to_like[:, 0]
-    unlike = (vectors @ examples.unlike.T).max(1) - nearest if len(examples.unlike) else np.full(len(vectors), -1.0)
-    return np.stack([nearest, to_like[:, :NEAR].mean(1), np.maximum(unlike, -_SLACK) + _SLACK], axis=1).astype(np.float64)
-
-
-_SLACK = 0.3  # a counter-example that is farther away by more says nothing
+    unlike = (vectors @ examples.unlike.T).max(1) - nearest if len(examples.unlike) else np.zeros(len(vectors))
+    return np.stack([nearest, to_like[:, :NEAR].mean(1), np.maximum(unlike, 0.0)], axis=1).astype(np.float64)
 
 
 def unit(vector: Vectors) -> Vectors:

@@ -35,10 +35,11 @@ FROZEN_LAYERS = 6  # of 12
 RATE = 1e-4
 TEMPERATURE = 0.05
 CRITERIA_TOGETHER, LIKE_TOGETHER, UNLIKE_TOGETHER = 12, 5, 3  # criteria in a batch, and sentences of each
+MEASURED_SENTENCES = 900  # of dialogues in each language, among which criteria are measured
 BACKGROUND_TOGETHER = 12  # sentences of dialogues in a batch
 MOST_EXAMPLES, MOST_COUNTER_EXAMPLES = 10, 3  # that a criterion gets when it is measured, as a centre would give
 LEAST_EXAMPLES = 4
-EPISODES = 6  # draws of examples for each criterion when it is measured
+EPISODES = 3  # draws of examples for each criterion when it is measured
 CALL_SENTENCES = 16  # sentences of an operator in a call, one of which meets the criterion
 EMBEDDED = 0.35  # share of the sentences that are said as a part of another one
 NEAR_MISS_WEIGHT = 0.3
@@ -279,6 +280,7 @@ def measured(
     dialogues are measured. In calls a near miss is rarer than here, so that it weighs less.
     """
     draw = random.Random(seed)
+    background = {language: draw.sample(some, min(MEASURED_SENTENCES, len(some))) for language, some in background.items()}
     rows, right, weights = [], [], []
     for criterion in criteria:
         for _ in range(EPISODES):

@@ -1,4 +1,4 @@
-"""Matches what is said in a call with the example sentences of a centre's own criteria and client types."""
+"""Matches what is said in a call with the example sentences of a centre's own criteria, topics and client types."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.text.example_matcher import ExampleMatcher, get_example_matcher
+import numpy as np
+
+from models.text.example_matcher import NEAR, ExampleMatcher, get_example_matcher
 from models.text.loading import MODELS_DIR
+from pipelines.centres.known_topics import known_sentences
 from pipelines.centres.profile import Centre
+from pipelines.centres.vocabulary import TOPICS
 from pipelines.core.records import Turn
 from pipelines.score.quotes import sentences_of
 from pipelines.score.speech_acts import LEAST_SEEN, Act
 
+OPENING_WORDS = 60  # of the client, in which the topic is said
+OTHER = "other"
 ACT = "example"  # the name of the acts that are found by examples
 
 
@@ -21,6 +27,9 @@ class ExampleMatches:
     """The sentences of a call that do what examples do."""
 
     criteria: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)  # by criterion id: sentences of the operator
+    topics: Mapping[str, float] = field(
+        default_factory=dict
+    )  # the similarity (-1 to 1) of what the client says first to each topic but `other`
     client_types: Mapping[str, float] = field(default_factory=dict)  # the probability (0 to 1) that the client says such a sentence
 
 
@@ -58,9 +67,28 @@ def match_with(matcher: ExampleMatcher, turns: Sequence[Turn], centre: Centre) -
         for kind in centre.client_types
         if kind.said_like
     }
-    return ExampleMatches(criteria, client_types)
+    return ExampleMatches(criteria, _similar_topics(matcher, turns, centre), client_types)
+
+
+def _similar_topics(matcher: ExampleMatcher, turns: Sequence[Turn], centre: Centre) -> dict[str, float]:
+    """Only for centres with topics of their own: of the known ones the turn model knows more."""
+    if all(topic.topic_id in TOPICS for topic in centre.topics):
+        return {}
+    said = " ".join([token.text for turn in turns if turn.role == "client" for token in turn.tokens][:OPENING_WORDS])
+    (opening,) = matcher.vectors([said])
+    found = {}
+    for topic in centre.topics:
+        sentences = (*topic.sentences, *known_sentences().get(topic.topic_id, ()))
+        if sentences and topic.topic_id != OTHER:
+            to_each = np.sort(matcher.vectors(sentences) @ opening)
+            found[topic.topic_id] = float(to_each[-NEAR:].mean())
+    return found
 
 
 def has_examples(centre: Centre) -> bool:
     """Whether a centre teaches anything by examples."""
-    return any(c.said_like for c in centre.scorecard.criteria) or any(kind.said_like for kind in centre.client_types)
+    return (
+        any(topic.topic_id not in TOPICS for topic in centre.topics)
+        or any(c.said_like for c in centre.scorecard.criteria)
+        or any(kind.said_like for kind in centre.client_types)
+    )

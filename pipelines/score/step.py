@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -77,7 +77,12 @@ class Signals:
 
 
 def find_signals(
-    call: Call, turns: Sequence[Turn], centre: Centre, reading: ModelReading, sentiments: Sequence[TurnSentiment] | None = None
+    call: Call,
+    turns: Sequence[Turn],
+    centre: Centre,
+    reading: ModelReading,
+    sentiments: Sequence[TurnSentiment] | None = None,
+    similar: Mapping[str, float] | None = None,
 ) -> Signals:
     """The signals of one call; they are the same for two profiles with the same `signals_depend_on`.
 
@@ -87,11 +92,12 @@ def find_signals(
         centre: its profile.
         reading: the turn model's output, with the topics of this profile.
         sentiments: the sentiment of the turns, if already known.
+        similar: the similarity to the examples of each topic, see `judge_topic`.
     """
     acts = find_acts(turns, centre, reading)
     abuse = find_abuse(turns, centre, reading)
     moods = judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments
-    return Signals(tuple(acts), tuple(abuse), tuple(moods), judge_topic(call, turns, centre, acts, reading))
+    return Signals(tuple(acts), tuple(abuse), tuple(moods), judge_topic(call, turns, centre, acts, reading, similar))
 
 
 def signals_depend_on(centre: Centre) -> tuple[object, ...]:
@@ -145,7 +151,7 @@ def score_call(
         reading = read_calls([turns], profile, models_dir, [centre.topic_examples])[0] if sentiments is None else NOTHING_READ
     if matches is None:
         matches = match_examples([turns], [centre], profile, models_dir)[0]
-    signals = signals or find_signals(call, turns, centre, reading, sentiments)
+    signals = signals or find_signals(call, turns, centre, reading, sentiments, matches.topics)
     acts, abuse, moods, topic = signals.acts, signals.abuse, signals.sentiments, signals.topic
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
     client_type = judge_client_type(turns, topic, abuse, moods, centre, reading, matches.client_types)

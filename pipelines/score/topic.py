@@ -23,6 +23,7 @@ _SENT_AWAY = 2.0  # maximum points for referring the client to another company, 
 _MOST_SAID = 4.0  # maximum points for the phrases of a client type
 _PLAIN = 1.5  # points of a client who simply states a request: less than one clear phrase of another type in the first words
 _HOW_TO = ("settings", "portal")  # topics of calls by clients who do not know how to do something
+_SIMILAR, _OTHER_SIMILAR = 30.0, 0.6  # weight of the similarity to examples, and that of `other`, which has none
 _OTHER = 0.9  # points of "other": less than one clear phrase
 
 
@@ -46,13 +47,21 @@ class Ranking:
 
 
 def judge_topic(
-    call: Call, turns: Sequence[Turn], centre: Centre, acts: Iterable[Act] = (), reading: ModelReading = NOTHING_READ
+    call: Call,
+    turns: Sequence[Turn],
+    centre: Centre,
+    acts: Iterable[Act] = (),
+    reading: ModelReading = NOTHING_READ,
+    similar: Mapping[str, float] | None = None,
 ) -> Ranking:
     """The topics of this centre by probability, for one call, from phrases, the menu and the turn model.
 
-    `acts` show whether the client was referred to another company.
+    `acts` show whether the client was referred to another company; `similar` has the similarity of the client's first words to the
+    examples of each topic, for a centre with topics of its own, see `match_examples`.
     """
     points = topic_points(call, turns, centre, acts)
+    if similar:
+        return _rank({topic: p + _SIMILAR * similar.get(topic, _OTHER_SIMILAR) for topic, p in points.items()})
     known = {topic: reading.topics[topic] for topic in points if topic in reading.topics}
     if not known:
         return _rank(points)

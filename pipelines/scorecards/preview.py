@@ -217,7 +217,7 @@ def _try(loaded: _Loaded, profiles: Sequence[_Profile], settings: Settings) -> I
         for (centre, topics), matched in zip(profiles, matches, strict=True):
             reading = readings.for_scoring(own, loaded.read[call.call_id], topics)
             if signals is None or not is_shared:
-                signals = find_signals(call, own, centre, reading)
+                signals = find_signals(call, own, centre, reading, similar=matched[n].topics)
             judged.append(
                 score_call(
                     call,

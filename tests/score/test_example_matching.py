@@ -38,7 +38,7 @@ def with_criterion(criterion: Criterion = CODE_SENT) -> Centre:
 
 
 def verdict_on(turns: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, criterion: Criterion = CODE_SENT) -> Verdict:
-    monkeypatch.setattr("pipelines.score.step.load_centre", lambda _: with_criterion(criterion))
+    monkeypatch.setattr("pipelines.score.step.centre_of", lambda _: with_criterion(criterion))
     spoken = turns_of(*turns)
     scored = score_call(call_of("general"), audio_of(spoken), spoken, sentiments=moods_of(spoken))
     return next(v for v in scored.verdicts if v.criterion_id == criterion.criterion_id)
@@ -89,7 +89,7 @@ def test_what_must_not_be_said_is_found_by_examples_too(monkeypatch: pytest.Monk
 def test_a_type_of_client_is_taught_by_what_such_clients_say(monkeypatch: pytest.MonkeyPatch) -> None:
     sender = ClientType(id="sender", said_like=("I would like to send a parcel", "Хочу отправить посылку", "How much to post this box"))
     centre = load_centre("general").model_copy(update={"client_types": (ClientType(id="addressed"), ClientType(id="rude"), sender)})
-    monkeypatch.setattr("pipelines.score.step.load_centre", lambda _: centre)
+    monkeypatch.setattr("pipelines.score.step.centre_of", lambda _: centre)
     for words, kind in (("Добрый день, мне надо посылку отправить.", "sender"), ("Добрый день, до скольки вы работаете?", "addressed")):
         turns = turns_of(("operator", "Слушаю вас."), ("client", words))
         metrics = score_call(call_of("general"), audio_of(turns), turns, sentiments=moods_of(turns)).metrics
@@ -122,7 +122,13 @@ def test_features_are_similarities_to_the_nearest_examples() -> None:
     (found,) = features(np.array([[1.0, 0.0, 0.0]], np.float32), examples)
     assert dict(zip(FEATURES, found.round(3).tolist(), strict=True)) == {"nearest": 1.0, "near": 0.333, "unlike": 0.0}
     nearer = Examples(np.eye(3, dtype=np.float32)[:1], np.eye(3, dtype=np.float32)[1:2])
-    assert features(np.array([[0.0, 1.0, 0.0]], np.float32), nearer)[0, 2] > 1  # a counter-example is nearer
+    assert features(np.array([[0.0, 1.0, 0.0]], np.float32), nearer)[0, 2] == 1  # a counter-example is nearer
+
+
+@needs_encoder
+def test_a_counter_example_never_matches() -> None:
+    matcher = get_example_matcher()
+    assert matcher.chances(list(CODE_SENT.not_like), matcher.examples(CODE_SENT.said_like, CODE_SENT.not_like)).tolist() == [0.0, 0.0]
 
 
 def test_without_a_company_name_naming_it_is_not_judged() -> None:
