@@ -60,9 +60,12 @@ def judge_topic(
     examples of each topic, for a centre with topics of its own, see `match_examples`.
     """
     points = topic_points(call, turns, centre, acts)
-    if similar:
-        return _rank({topic: p + _SIMILAR * similar.get(topic, _OTHER_SIMILAR) for topic, p in points.items()})
     known = {topic: reading.topics[topic] for topic in points if topic in reading.topics}
+    if similar:
+        weight = load_combination().topic["model"] if known else 0.0
+        return _rank(
+            {topic: p + _SIMILAR * similar.get(topic, _OTHER_SIMILAR) + weight * known.get(topic, 0.0) for topic, p in points.items()}
+        )
     if not known:
         return _rank(points)
     return combined(points, known, load_combination().topic)

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipelines import flow
 from pipelines.core import versions
+from pipelines.core.profile_files import centre_days
 from pipelines.core.records import AudioFacts, Call, Interval, Segment, Word
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
@@ -86,7 +87,7 @@ def stage_recordings(settings: Settings, recordings: Path) -> list[Batch]:
     for batch in batches:
         write_recognised(batch)
         for step in ("audio", "transcribe", "diarize"):
-            batch.set_version(step, versions.digests(step, settings.profile))
+            batch.set_version(step, versions.digests(step, settings.profile, centres=centre_days(batch.read("calls"))))
     return batches
 
 
@@ -113,7 +114,7 @@ def judge_once(call_id: str) -> None:
     call = Call(call_id, "irkutsk", f"{call_id}.wav", "0" * 64, 1, None)
     facts, words, segments = recognised(call)
     spoken, roles = turns_of_call(call, facts, words, segments)
-    turns, personal = redact_turns(spoken, centre_id=call.centre_id)
+    turns, personal = redact_turns(spoken, centre=(call.centre_id, None))
     score_call(call, facts, turns, roles, (), personal)
 
 
