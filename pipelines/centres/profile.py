@@ -21,8 +21,7 @@ from rapidfuzz import process
 from pipelines.centres.scorecard import Scorecard
 from pipelines.centres.vocabulary import CLIENT_TYPES, LINES, TOPICS, ClientType, ClientTypeOrId, Language, LineOrId, Phrases, TopicOrId
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.profile_files import PACKAGED, SUFFIX, HasStart, centre_day, profile_file
-from pipelines.core.profile_files import centre_ids as centre_ids
+from pipelines.core.profile_files import PACKAGED, SUFFIX, HasStart, centre_day, centre_ids, profile_file
 from pipelines.core.profile_history import archived, facts
 from pipelines.core.settings import ROOT
 from pipelines.core.validation import FileModel, Place, not_known, wrong

@@ -46,14 +46,15 @@ def read_with(
 ) -> list[ModelReading]:
     """The output of a given model for each call; `topic_examples` are those of the centre of each call, if any."""
     found = model.read([texts_of(turns) for turns in calls])
-    prototypes: dict[int, Prototypes] = {}
+    prototypes: dict[tuple[tuple[str, tuple[str, ...]], ...], Prototypes] = {}  # by the sentences: each call may have its own mapping
     readings = []
     for turns, one, examples in zip(calls, found, topic_examples or [{}] * len(calls), strict=True):
         topics = one.topics
         if examples:
-            if id(examples) not in prototypes:
-                prototypes[id(examples)] = model.prototypes(examples)
-            topics = prototypes[id(examples)].scores(one.vector)
+            key = tuple((topic, tuple(sentences)) for topic, sentences in examples.items())
+            if key not in prototypes:
+                prototypes[key] = model.prototypes(examples)
+            topics = prototypes[key].scores(one.vector)
         by_turn = {turn.turn_no: reading for turn, reading in zip(turns, one.turns, strict=True)}
         readings.append(ModelReading(by_turn, one.client_type, topics))
     return readings

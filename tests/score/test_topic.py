@@ -5,6 +5,7 @@ import pytest
 
 from models.text.loading import MODELS_DIR
 from models.text.prototypes import Prototypes
+from models.text.turn_model import TurnModel
 from pipelines.centres.profile import load_centre
 from pipelines.centres.vocabulary import Topic
 from pipelines.score.abuse import find_abuse
@@ -124,3 +125,13 @@ def test_examples_of_a_known_topic_move_it_and_leave_the_others() -> None:
     assert taught.names == ("debt", "tariff", "own")
     assert np.allclose(taught.directions, [[0.5**0.5, 0.5**0.5], [0, 1], [-1, 0]])
     assert taught.scores(np.array([0.0, 2.0]))["tariff"] == 2.0
+
+
+@pytest.mark.skipif(not (MODELS_DIR / "multilingual-e5-small").is_dir(), reason="the text encoder is not installed: make setup")
+def test_the_topics_of_a_centre_are_learned_once_for_all_of_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[object] = []
+    once = TurnModel.prototypes
+    monkeypatch.setattr(TurnModel, "prototypes", lambda model, examples: learned.append(examples) or once(model, examples))
+    turns = turns_of(("client", "Здравствуйте, у нас щенок потерялся."))
+    read_calls([turns] * 3, topic_examples=[dict(OWN) for _ in range(3)])
+    assert len(learned) == 1
