@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pipelines.centres.profile import NO_PROFILE, load_centre, read_centre
 from pipelines.centres.vocabulary import TOPICS
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.profile_files import SUFFIX
+from pipelines.core.yaml_text import flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def write_profile(centre_id: str, folder: Path, answers: ProfileAnswers) -> Path
 
 def profile_text(centre_id: str, answers: ProfileAnswers) -> str:
     """The text of a new profile with comments that say what each part is for."""
-    names = "\n".join(f"  {code}: {_list(answers.company_names)}" for code in answers.languages)
+    names = "\n".join(f"  {code}: {flow(list(answers.company_names))}" for code in answers.languages)
     company = (
         f"# How the company is called, by language, the proper spelling first. Signs of phrases: docs/scorecards.md.\ncompany_names:\n{names}"
         if answers.company_names
@@ -96,13 +96,13 @@ def profile_text(centre_id: str, answers: ProfileAnswers) -> str:
 # For completion in an editor: callgrade schema profile > profile.schema.json, and then this line:
 # yaml-language-server: $schema=profile.schema.json
 centre: {centre_id}
-name: {_text(answers.name)}
-timezone: {_text(answers.timezone)}  # an IANA name such as Europe/Kyiv
-languages: {_list(answers.languages)}  # of the calls, the main one first
+name: {flow(answers.name)}
+timezone: {flow(answers.timezone)}  # an IANA name such as Europe/Kyiv
+languages: {flow(list(answers.languages))}  # of the calls, the main one first
 {company}
 # Hours of the full service; the same hour twice: round the clock. night_topics are handled outside them as well.
 hours: {{day_from: {answers.hours[0]}, day_to: {answers.hours[1]}}}
-lines: {_list(answers.lines)}  # as in the call log; one with a name for the pages: {{id: depot, title: {{en: Depot}}}}
+lines: {flow(list(answers.lines))}  # as in the call log; one with a name for the pages: {{id: depot, title: {{en: Depot}}}}
 # Topics: ids of known ones ({", ".join(TOPICS[:6])}, ...: docs/scorecards.md), and your own.
 # A topic is learned from its description and from sentences of clients; three to five of each language are enough.
 topics:
@@ -132,18 +132,4 @@ scorecard:
 def _topic(topic: NewTopic) -> str:
     if topic.topic_id in TOPICS and not topic.description:
         return f"  - {topic.topic_id}"
-    return f"  - id: {topic.topic_id}\n    description: {_text(topic.description or topic.topic_id.replace('_', ' '))}\n    examples: []"
-
-
-def _list(values: tuple[str, ...]) -> str:
-    return f"[{', '.join(_text(value) for value in values)}]"
-
-
-def _text(value: str) -> str:
-    """A YAML scalar: plain where that is safe, else quoted as in JSON."""
-    is_plain = (
-        value.replace("_", "").replace("/", "").isalnum()
-        and not value[0].isdigit()
-        and value.lower() not in ("true", "false", "null", "yes", "no")
-    )
-    return value if is_plain else json.dumps(value, ensure_ascii=False)
+    return f"  - id: {topic.topic_id}\n    description: {flow(topic.description or topic.topic_id.replace('_', ' '))}\n    examples: []"

@@ -10,7 +10,8 @@ from typing import TypeAlias
 from pipelines.centres.profile import SHARED_CRITERIA
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.validation import not_known
-from pipelines.scorecards.rewriting import Data, as_data, read, rewrite
+from pipelines.core.yaml_text import Data
+from pipelines.scorecards.rewriting import as_data, read, rewrite
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,16 @@ parser gives: a value, an entry of a mapping, an item of a list. The result is p
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import TypeAlias, cast
+from typing import cast
 
 import yaml
 
 from pipelines.core.errors import MisconfiguredError
+from pipelines.core.yaml_text import Data, Plain, flow
 
-Data: TypeAlias = "str | list[Data] | dict[str, Data] | None"
 LONGEST_FLOW = 100  # characters of a new value on one line; longer lists and mappings get a line for each part
-_ESCAPED = re.compile(r"[^\n\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-
-
-class Plain(str):
-    """A number, a truth value or a date: text that is never quoted."""
 
 
 def read(text: str) -> Data:
@@ -122,7 +116,7 @@ class _Edits:
         added = {name: value for name, value in new.items() if name not in names}
         last = max(n for n in range(len(parts)) if n not in gone)
         if in_flow:
-            self._add_in_flow(parts[last][1], [f"{_scalar(name, None, in_flow=True)}: {flow(value)}" for name, value in added.items()])
+            self._add_in_flow(parts[last][1], [f"{flow(name)}: {flow(value)}" for name, value in added.items()])
             self._remove_in_flow(parts, gone)
             return
         column = node.start_mark.column
@@ -218,42 +212,9 @@ def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     return found
 
 
-def flow(value: Data, style: str | None = None, *, in_flow: bool = True) -> str:
-    """Data as YAML on one line; a scalar in this style, if it can be written so."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_scalar(name, None, in_flow=True)}: {flow(one)}' for name, one in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(flow(one) for one in value)}]"
-    return "null" if value is None else _scalar(value, style, in_flow=in_flow)
-
-
-def _scalar(value: str, style: str | None, *, in_flow: bool) -> str:
-    if isinstance(value, Plain):
-        return str(value)
-    if style in (None, "") and _is_plain(value, in_flow=in_flow):
-        return value
-    if style == "'" and "\n" not in value and not _ESCAPED.search(value):
-        return "'" + value.replace("'", "''") + "'"
-    return _ESCAPED.sub(lambda found: f"\\U{ord(found.group()):08x}", json.dumps(value, ensure_ascii=False))
-
-
-def _is_plain(value: str, *, in_flow: bool) -> bool:
-    """Whether a text may be written without quotes and is still read as this text."""
-    if "\n" in value:
-        return False
-    try:
-        around = yaml.compose(f"[{value}]" if in_flow else f"- {value}", Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return False
-    if not isinstance(around, yaml.SequenceNode) or len(around.value) != 1:
-        return False
-    (node,) = around.value
-    return isinstance(node, yaml.ScalarNode) and not node.style and node.value == value and node.tag == "tag:yaml.org,2002:str"
-
-
 def _block_entry(name: str, value: Data, column: int) -> str:
     """An entry of a mapping as lines."""
-    head = f"{' ' * column}{_scalar(name, None, in_flow=True)}:"
+    head = f"{' ' * column}{flow(name)}:"
     short = f"{head} {flow(value, in_flow=not isinstance(value, str))}\n"
     if not isinstance(value, dict | list) or len(short) <= LONGEST_FLOW:
         return short
