@@ -140,6 +140,12 @@ def _log_mean_exp(values: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
 
 def load_network(models_dir: Path, topics: Sequence[str]) -> tuple[Network, Pieces]:
     """The pretrained encoder with new heads, its lower layers frozen, and its tokenizer."""
+    encoder, pieces = load_encoder(models_dir, FROZEN_LAYERS)
+    return Network(encoder, encoder.config.hidden_size, topics), pieces
+
+
+def load_encoder(models_dir: Path, frozen_layers: int) -> tuple[Any, Pieces]:
+    """The pretrained encoder, its embeddings and lowest layers frozen, and its tokenizer."""
     from models.diarization.torchaudio_stand_in import spare_torchaudio
 
     spare_torchaudio()
@@ -152,9 +158,16 @@ def load_network(models_dir: Path, topics: Sequence[str]) -> tuple[Network, Piec
     # attention dropout would disable torch's fast path and take three times as long
     encoder = BertModel(BertConfig(**config, attention_probs_dropout_prob=0.0), add_pooling_layer=False)
     encoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
-    for module in (encoder.embeddings, *encoder.encoder.layer[:FROZEN_LAYERS]):
+    for module in (encoder.embeddings, *encoder.encoder.layer[:frozen_layers]):
         module.requires_grad_(False)
-    return Network(encoder, config["hidden_size"], topics), Pieces(folder)
+    return encoder, Pieces(folder)
+
+
+def schedule_of(optimizer: torch.optim.Optimizer, steps: int, warm_up: float) -> torch.optim.lr_scheduler.LambdaLR:
+    """A learning rate that rises over a share of the steps (`warm_up`) and then falls almost to zero."""
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / max(1.0, warm_up * steps)) * max(0.02, 1 - step / steps)
+    )
 
 
 def topics_of(dialogues: Sequence[Dialogue]) -> list[str]:
@@ -214,9 +227,7 @@ def fit(dialogues: Sequence[Dialogue], models_dir: Path, epochs: int, seed: int,
     # computed before the first step: parts of calls are short, and the rate must have come down by the last step
     planned = [[batch for batch, _ in batches(rows_of(dialogues, pieces, topics, draw), pieces, BATCH_PIECES, draw)] for _ in range(epochs)]
     steps = sum(map(len, planned))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / max(1.0, WARM_UP * steps)) * max(0.02, 1 - step / steps)
-    )
+    schedule = schedule_of(optimizer, steps, WARM_UP)
     step = 0
     network.train()
     for epoch, some in enumerate(planned, 1):

@@ -24,15 +24,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.registry import sha256_of
-from models.text.e5 import SOURCE_NAME, build_encoder, pretrained
+from models.text.e5 import SOURCE_NAME, build_encoder
 from models.text.example_matcher import FEATURES, ExampleMatcher, piece_ids
 from models.text.turn_model import Pieces
 from models.training.criteria import ExampleCriterion, read_criteria
 from models.training.dialogues import Dialogue, read_dialogues, without_writers
+from models.training.network import load_encoder, schedule_of
 from models.training.topics import ExampleTopic, read_topics
 
 FROZEN_LAYERS = 6  # of 12
 RATE = 1e-4
+WARM_UP = 0.1  # share of the steps in which the rate rises
 TEMPERATURE = 0.05
 CRITERIA_TOGETHER, LIKE_TOGETHER, UNLIKE_TOGETHER = 12, 5, 3  # criteria in a batch, and sentences of each
 MEASURED_SENTENCES = 900  # of dialogues in each language, among which criteria are measured
@@ -136,20 +138,9 @@ def fit(
     seed: int,
 ) -> tuple[Any, Pieces]:
     """The encoder, its upper layers fitted to these criteria and topics."""
-    from models.diarization.torchaudio_stand_in import spare_torchaudio
-
-    spare_torchaudio()
-    from transformers import BertConfig, BertModel
-
     torch.manual_seed(seed)
     draw = random.Random(seed)
-    folder = models_dir / "multilingual-e5-small"
-    state, config = pretrained(folder / SOURCE_NAME)
-    pieces = Pieces(folder)
-    encoder = BertModel(BertConfig(**config, attention_probs_dropout_prob=0.0), add_pooling_layer=False)
-    encoder.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
-    for module in (encoder.embeddings, *encoder.encoder.layer[:FROZEN_LAYERS]):
-        module.requires_grad_(False)
+    encoder, pieces = load_encoder(models_dir, FROZEN_LAYERS)
     trained = [p for p in encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.01)
     planned = [
@@ -157,9 +148,7 @@ def fit(
         for _ in range(epochs)
         for batch in _shuffled([*(_batch(g, background, draw) for g in _groups(criteria, draw)), *_topic_batches(topics, draw)], draw)
     ]
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / max(1.0, 0.1 * len(planned))) * max(0.02, 1 - step / len(planned))
-    )
+    schedule = schedule_of(optimizer, len(planned), WARM_UP)
     encoder.train()
     for step, batch in enumerate(planned, 1):
         loss = _loss(encoder, pieces, *batch)
