@@ -15,7 +15,7 @@ from pipelines.core.profile_files import profile_file
 
 
 class ConflictError(MisconfiguredError):
-    """Somebody else activated or changed the profile, or changed the draft, in the meantime; nothing was written."""
+    """The profile or the draft was changed by another account since it was read; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
