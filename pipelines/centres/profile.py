@@ -131,6 +131,11 @@ class Centre(FileModel):
         return tuple(topic.topic_id for topic in self.topics)
 
     @property
+    def has_own_topics(self) -> bool:
+        """Whether it has topics beyond the known ones, which any centre may list."""
+        return any(topic.topic_id not in TOPICS for topic in self.topics)
+
+    @property
     def topic_examples(self) -> Mapping[str, tuple[str, ...]]:
         """By topic: the sentences that the turn model learns it from, for topics that have any."""
         return {topic.topic_id: topic.sentences for topic in self.topics if topic.sentences}

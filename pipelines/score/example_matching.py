@@ -12,7 +12,6 @@ from models.text.example_matcher import NEAR, ExampleMatcher, get_example_matche
 from models.text.loading import MODELS_DIR
 from pipelines.centres.known_topics import known_sentences
 from pipelines.centres.profile import Centre
-from pipelines.centres.vocabulary import TOPICS
 from pipelines.core.records import Turn
 from pipelines.score.quotes import sentences_of
 from pipelines.score.speech_acts import LEAST_SEEN, Act
@@ -72,7 +71,7 @@ def match_with(matcher: ExampleMatcher, turns: Sequence[Turn], centre: Centre) -
 
 def _similar_topics(matcher: ExampleMatcher, turns: Sequence[Turn], centre: Centre) -> dict[str, float]:
     """Only for centres with topics of their own: of the known ones the turn model knows more."""
-    if all(topic.topic_id in TOPICS for topic in centre.topics):
+    if not centre.has_own_topics:
         return {}
     said = " ".join([token.text for turn in turns if turn.role == "client" for token in turn.tokens][:OPENING_WORDS])
     (opening,) = matcher.vectors([said])
@@ -88,7 +87,5 @@ def _similar_topics(matcher: ExampleMatcher, turns: Sequence[Turn], centre: Cent
 def has_examples(centre: Centre) -> bool:
     """Whether a centre teaches anything by examples."""
     return (
-        any(topic.topic_id not in TOPICS for topic in centre.topics)
-        or any(c.said_like for c in centre.scorecard.criteria)
-        or any(kind.said_like for kind in centre.client_types)
+        centre.has_own_topics or any(c.said_like for c in centre.scorecard.criteria) or any(kind.said_like for kind in centre.client_types)
     )
