@@ -56,7 +56,7 @@ def main() -> None:
     """Train, calibrate on held-out writers, and write the weights with their facts."""
     parser = argparse.ArgumentParser(prog="python -m models.training.train_example_matcher", description="Fine-tune the example matcher.")
     parser.add_argument("--models-dir", type=Path, default=Path(".models"), help="folder of the pretrained encoder (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=8, help="draws of every criterion (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=6, help="draws of every criterion (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     parser.add_argument(
         "--leave-out", type=int, nargs="*", default=[], metavar="WRITER", help="writers of dialogues whose sentences are not used"
@@ -83,6 +83,7 @@ def main() -> None:
         "sha256": sha256_of(given.out),
         "fitted_to": f"{len(criteria)} criteria, {len(topics)} topics",
         "writers": writers,
+        "dialogues_left_out": given.leave_out,
         "epochs": given.epochs,
         "seed": given.seed,
         "weights": weights,
