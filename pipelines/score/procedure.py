@@ -30,6 +30,7 @@ _SURE_ACT = 0.78  # the same for what the operator did
 _IGNORED = 0.35  # a fact below this is ignored
 _ACT_IGNORED = 0.05  # the same for what the operator did: a warning is easily phrased differently
 _HINT = 0.5  # words that may be a warning or an announced end
+_SUSPECTED = 0.5  # from this probability that the operator abused the client, a person decides
 _LEAST_HEARD = 0.65  # below this mean recognition probability of one side's words, abuse or a warning may have been missed
 _RESTS_ON_A_WARNING = ("calmed", "ended_after_warning", "client_hung_up")
 _RESTS_ON_NO_WARNING = ("ended_without_warning", "ended_without_notice", "tolerated")
@@ -66,13 +67,15 @@ class ProcedureState(StrEnum):
     QUIET = "quiet"  # no abuse so far
     ABUSED = "abused"  # abuse, and the operator has not spoken since
     ANSWERED = "answered"  # abuse, the operator answered without a warning, the client has not spoken since
-    PASSED = "passed"  # the operator let it pass, the conversation continued, the client's last words are abusive
+    PASSED = "passed"  # the operator let it pass, and the client's last words are abusive again
+    REPEATED = "repeated"  # the operator let it pass more than once, the client has not spoken since
     SETTLED = "settled"  # the operator let it pass, the client has just said something without abuse
     DROPPED = "dropped"  # the operator let it pass, and the conversation continued without abuse
     CLOSED = "closed"  # the same, and the operator said goodbye
     TOLD = "told"  # the operator announced the end, but never warned
     WARNED = "warned"  # warned, the client has not spoken since
     COOLED = "cooled"  # warned, the client has just said something without abuse
+    RESUMED = "resumed"  # the same, and the operator continued, the client has not spoken since
     CALMED = "calmed"  # warned, and the conversation continued without abuse
     PARTED = "parted"  # the same, and the operator said goodbye or announced the end
     WENT_ON = "went_on"  # warned, abusive again
@@ -85,13 +88,15 @@ _ROWS: dict[ProcedureState, tuple[ProcedureState, ...]] = {
     _S.QUIET: (_S.ABUSED, _S.QUIET, _S.WARNED, _S.QUIET, _S.QUIET, _S.QUIET),
     _S.ABUSED: (_S.ABUSED, _S.ABUSED, _S.WARNED, _S.TOLD, _S.ANSWERED, _S.ANSWERED),
     _S.ANSWERED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.ANSWERED, _S.ANSWERED),
-    _S.PASSED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.PASSED, _S.PASSED),
+    _S.PASSED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.CLOSED, _S.REPEATED),
+    _S.REPEATED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.CLOSED, _S.REPEATED),
     _S.SETTLED: (_S.PASSED, _S.DROPPED, _S.WARNED, _S.TOLD, _S.CLOSED, _S.SETTLED),
     _S.DROPPED: (_S.PASSED, _S.DROPPED, _S.WARNED, _S.CLOSED, _S.CLOSED, _S.DROPPED),
     _S.CLOSED: (_S.PASSED, _S.CLOSED, _S.WARNED, _S.CLOSED, _S.CLOSED, _S.CLOSED),
     _S.TOLD: (_S.TOLD, _S.TOLD, _S.WARNED, _S.TOLD, _S.TOLD, _S.TOLD),
     _S.WARNED: (_S.WENT_ON, _S.COOLED, _S.WARNED, _S.NOTICED, _S.NOTICED, _S.WARNED),
-    _S.COOLED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.NOTICED, _S.PARTED, _S.COOLED),
+    _S.COOLED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.NOTICED, _S.PARTED, _S.RESUMED),
+    _S.RESUMED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.NOTICED, _S.PARTED, _S.RESUMED),
     _S.CALMED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.PARTED, _S.PARTED, _S.CALMED),
     _S.PARTED: (_S.NOTICED, _S.PARTED, _S.NOTICED, _S.PARTED, _S.PARTED, _S.PARTED),
     _S.WENT_ON: (_S.WENT_ON, _S.COOLED, _S.WARNED, _S.NOTICED, _S.NOTICED, _S.WENT_ON),
@@ -106,13 +111,15 @@ _ENDS: dict[ProcedureState, tuple[str, str, str]] = {
     _S.QUIET: ("not_needed", "not_needed", "not_needed"),
     _S.ABUSED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
     _S.ANSWERED: ("ended_without_warning", "client_hung_up", "cannot_tell"),
-    _S.PASSED: ("ended_without_warning", "tolerated", "tolerated"),
+    _S.PASSED: ("ended_without_warning", "client_hung_up", "tolerated"),
+    _S.REPEATED: ("ended_without_warning", "tolerated", "tolerated"),
     _S.SETTLED: ("ended_without_warning", "tolerated", "tolerated"),
     _S.DROPPED: ("tolerated", "tolerated", "tolerated"),
     _S.CLOSED: ("tolerated", "tolerated", "tolerated"),
     _S.TOLD: ("ended_without_warning", "client_hung_up", "cannot_tell"),
     _S.WARNED: ("ended_without_notice", "client_hung_up", "cannot_tell"),
-    _S.COOLED: ("cannot_tell", "calmed", "calmed"),
+    _S.COOLED: ("cannot_tell", "client_hung_up", "calmed"),
+    _S.RESUMED: ("cannot_tell", "calmed", "calmed"),
     _S.CALMED: ("calmed", "calmed", "calmed"),
     _S.PARTED: ("calmed", "calmed", "calmed"),
     _S.WENT_ON: ("ended_without_notice", "client_hung_up", "cannot_tell"),
@@ -176,7 +183,7 @@ def judge_procedure(
         call: has `disconnect_party`, from the exchange; it is never guessed.
         turns: the turns of the call.
         findings: of kind `abuse`; other kinds are ignored.
-        acts: of the operator; `warn_abuse`, `end_notice` and `farewell` matter.
+        acts: of the operator; `warn_abuse`, `end_notice`, `farewell` and `operator_abuse` matter.
         config: the centre's `procedure` settings (see ProcedureRule).
     """
     rule = ProcedureRule.of(config)
@@ -189,7 +196,9 @@ def judge_procedure(
     blame = max((min(f.confidence, trusted.get(f.turn_no or 0, 0.0)) for f in at_client), default=0.0)
     if blame >= _SURE:
         outcome, confidence, reason = "operator_at_fault", blame, why("operator_at_fault")
-    elif blame > 0 and outcome != "not_needed":
+    elif (blame > 0 and outcome != "not_needed") or max(
+        (a.confidence for a in acts if a.act == "operator_abuse"), default=0.0
+    ) >= _SUSPECTED:
         outcome, confidence, reason = "cannot_tell", 1 - blame, why("maybe_operator_at_fault")
     if (unheard := _missed_speech(outcome, turns, steps)) is not None:
         outcome, confidence, reason = "cannot_tell", 0.4, unheard
