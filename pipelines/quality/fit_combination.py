@@ -32,8 +32,19 @@ from pipelines.quality.folds import NOISES, add_folds, folds_in
 from pipelines.quality.noise import misheard
 from pipelines.quality.replay import replay, turns_of
 from pipelines.redact.step import redact_turns
-from pipelines.score.abuse import abuse_in_turn
-from pipelines.score.combination import ABUSE_FEATURES, ACT_FEATURES, PATH, CallPosition, abuse_features, act_features
+from pipelines.score.abuse import abuse_in_turn, find_abuse
+from pipelines.score.applicability import several_negative
+from pipelines.score.combination import (
+    ABUSE_FEATURES,
+    ACT_FEATURES,
+    NEGATIVE_FEATURES,
+    PATH,
+    CallPosition,
+    abuse_features,
+    act_features,
+    negative_features,
+)
+from pipelines.score.sentiment import judge_sentiment
 from pipelines.score.speech_acts import CLOSING_TURNS, OPENING_TURNS, find_acts, phrases_of
 from pipelines.score.topic import combined, topic_points
 from pipelines.turns.model_reading import read_with
@@ -51,13 +62,13 @@ _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening"
 class FittingRow:
     """A training row of the combination: features and the true label."""
 
-    name: str  # an act, or `abuse` of a client, or abuse `by_operator`
+    name: str  # an act, `abuse` of a client, abuse `by_operator`, or `several_negative` turns of a client
     features: dict[str, float]
     is_so: bool
 
 
 def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[FittingRow]:
-    """The training rows of these dialogues for acts and abuse."""
+    """The training rows of these dialogues for acts, abuse and upset clients."""
     spoil = partial(misheard, rate=noise, draw=random.Random(1))
     references = [reference_of(script) for script in scripts]
     centres = [_centre(script) for script in scripts]
@@ -68,6 +79,9 @@ def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: flo
     ]
     for script, reference, centre, turns, read in zip(scripts, references, centres, masked, read_with(model, masked), strict=True):
         operator = [turn for turn in turns if turn.role == "operator"]
+        by_client = [turn["sentiment"] == "negative" for turn in reference["turns"] if turn["role"] == "client"]
+        sentiments = judge_sentiment(turns, read, find_abuse(turns, centre, read))
+        yield FittingRow("several_negative", negative_features(several_negative(turns, sentiments)), sum(by_client) >= 2)
         for turn in turns:
             true, found = reference["turns"][turn.turn_no - 1], read.turns[turn.turn_no]
             lexicon = max((f.confidence for f in abuse_in_turn(turn, centre.languages)), default=0.0)
@@ -155,9 +169,10 @@ def main() -> None:
         "acts": {act: fitted(by_name[act], ACT_FEATURES) for act in ACTS},
         "abuse": fitted(by_name["abuse"], ABUSE_FEATURES),
         "operator_abuse": fitted(by_name["by_operator"], ABUSE_FEATURES),
+        "several_negative": fitted(by_name["several_negative"], NEGATIVE_FEATURES),
         "topic": topic_weights(topics),
     }
-    head = f"# Made by `python -m pipelines.quality.fit_combination`: offset and weights of {', '.join(ACT_FEATURES)}; of abuse {', '.join(ABUSE_FEATURES)}.\n"
+    head = f"# Made by `python -m pipelines.quality.fit_combination`: offset and weights of {', '.join(ACT_FEATURES)}; of abuse {', '.join(ABUSE_FEATURES)}; of several negative turns model.\n"
     PATH.write_text(head + yaml.safe_dump(combination, sort_keys=False, default_flow_style=None, width=120), encoding="utf-8")
 
 

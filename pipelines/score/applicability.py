@@ -6,24 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from models.languages.language import LANGUAGES, find_phrase, load, words_of
 from pipelines.centres.profile import Centre
 from pipelines.centres.scorecard import Applies
 from pipelines.core.records import Call, Finding, Procedure, Turn, TurnSentiment
+from pipelines.score.combination import load_combination, negative_features
 from pipelines.score.explanations import Explanation, why
 from pipelines.score.topic import Ranking
 
 _ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
-# The probability that a turn is negative: a share of the classifier's confidence where it says negative, of its doubt where it says
-# otherwise.
-_ABUSIVE = 0.93
-_NEGATIVE_READ = 0.6
-_OTHER_READ = {"neutral": 0.4, "positive": 0.2}
-_NOT_READ = 0.15
-_CUE_ODDS = 2.0  # the odds ratio of a phrase of upset clients
+_NOT_READ = 0.15  # the probability that a turn without a sentiment is negative
+_OF_DOUBT = {"neutral": 0.8, "positive": 0.2}  # the share of the doubt about another sentiment that is negative
 _ENDED_UNHEARD = 0.25  # a badly recognised call that the client did not end may have ended over abuse that was not recognised
-_CUE_SCORE = 0.75
-_UPSET_WORDS = ("complainer", "venting", "opinionated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +55,15 @@ def how_likely(
     if applies.is_night is not None:
         chances.append(_night(call, centre, applies.is_night))
     if applies.upset_client is not None:
-        upset = _upset(turns, topic.probability(lambda t: t in centre.upsetting_topics), sentiments, findings)
+        by_topic = topic.probability(lambda t: t in centre.upsetting_topics)
+        upset = 1 - (1 - by_topic) * (1 - _several_negative(turns, sentiments))
         if applies.upset_client:
             chances.append((upset, why("because_not_upset")))
         else:
             chances.append((1 - upset, why("because_upset")))
     if applies.rude_client is not None:
         rude = max((f.confidence for f in findings if f.kind == "abuse" and f.role != "operator"), default=0.0)
-        rude = max(rude, _several_negative(turns, sentiments, findings))
+        rude = max(rude, _several_negative(turns, sentiments))
         chances.append((rude, why("because_not_rude")) if applies.rude_client else (1 - rude, why("because_rude")))
     if applies.considerate_client is not None:
         kind = _considerate(turns, sentiments, findings)
@@ -99,41 +93,27 @@ def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Explanation
     return float(is_night == wanted), why("because_by_day") if not is_night else why("because_by_night")
 
 
-def _upset(turns: Sequence[Turn], by_topic: float, sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
-    return 1 - (1 - by_topic) * (1 - _several_negative(turns, sentiments, findings))
-
-
-def _several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:
-    """The probability that at least two of the client's turns are negative, assuming independent turns."""
-    abusive = {f.turn_no for f in findings if f.kind == "abuse" and f.role == "client" and f.confidence >= 0.5}
+def several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment]) -> float:
+    """The probability that at least two of the client's turns are negative, if each turn is so independently of the others."""
     read = {s.turn_no: s for s in sentiments}
     none, one = 1.0, 0.0
     for turn in turns:
-        if turn.role != "client":
-            continue
-        p = _ABUSIVE if turn.turn_no in abusive else _negative(turn, read.get(turn.turn_no))
-        none, one = none * (1 - p), one * (1 - p) + none * p
+        if turn.role == "client" and turn.tokens:
+            p = _negative(read.get(turn.turn_no))
+            none, one = none * (1 - p), one * (1 - p) + none * p
     return 1 - none - one
 
 
-def _negative(turn: Turn, read: TurnSentiment | None) -> float:
-    """The probability that a turn without abuse is negative."""
-    if not turn.tokens:
-        return 0.0
+def _negative(read: TurnSentiment | None) -> float:
+    """The probability that a turn is negative."""
     if read is None:
-        p = _NOT_READ
-    elif read.sentiment == "negative":
-        p = _NEGATIVE_READ * read.confidence
-    else:
-        p = _OTHER_READ[read.sentiment] * (1 - read.confidence)
-    return p * _CUE_ODDS / (1 - p + p * _CUE_ODDS) if _sounds_upset(turn) else p
+        return _NOT_READ
+    return read.confidence if read.sentiment == "negative" else _OF_DOUBT[read.sentiment] * (1 - read.confidence)
 
 
-def _sounds_upset(turn: Turn) -> bool:
-    words = words_of(turn.text)
-    code = turn.language if turn.language in LANGUAGES else "ru"
-    phrases = (p for kind in _UPSET_WORDS for p in load(code).client_types.get(kind, ()))
-    return any(score >= _CUE_SCORE for p in phrases for _, _, score in find_phrase(words, p, code))
+def _several_negative(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment]) -> float:
+    """The same probability, as measured on held-out writers: turns of a call are not independent."""
+    return load_combination().several_negative.chance(negative_features(several_negative(turns, sentiments)))
 
 
 def _considerate(turns: Sequence[Turn], sentiments: Iterable[TurnSentiment], findings: Iterable[Finding]) -> float:

@@ -20,6 +20,7 @@ from pipelines.score.calibration import log_odds
 PATH = Path(__file__).with_name("combination.yaml")
 ACT_FEATURES = ("model", "phrase", "opening", "closing")
 ABUSE_FEATURES = ("model", "lexicon")
+NEGATIVE_FEATURES = ("model",)
 _NEAR_0 = 0.0005
 
 
@@ -51,6 +52,7 @@ class Combination:
     acts: Mapping[str, LogOdds]
     abuse: LogOdds  # of a client's turn
     operator_abuse: LogOdds
+    several_negative: LogOdds  # that at least two turns of a client are negative
     topic: Mapping[str, float]  # weight of the points of phrases and menus, and of the model's similarity
 
     def act(self, act: str, model: float, phrase: float, place: CallPosition) -> float:
@@ -68,13 +70,19 @@ def abuse_features(model: float, lexicon: float) -> dict[str, float]:
     return {"model": log_odds(model, _NEAR_0), "lexicon": lexicon}
 
 
+def negative_features(independent: float) -> dict[str, float]:
+    """The features of several negative turns of a client: the probability if each turn were independent of the others."""
+    return {"model": log_odds(independent, _NEAR_0)}
+
+
 @cache
 def load_combination(path: Path = PATH) -> Combination:
     """The shipped combination."""
     data = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     acts = {act: _line(ACT_FEATURES, values) for act, values in data["acts"].items()}
     abuse, by_operator = _line(ABUSE_FEATURES, data["abuse"]), _line(ABUSE_FEATURES, data["operator_abuse"])
-    return Combination(acts, abuse, by_operator, {name: float(value) for name, value in data["topic"].items()})
+    negative = _line(NEGATIVE_FEATURES, data["several_negative"])
+    return Combination(acts, abuse, by_operator, negative, {name: float(value) for name, value in data["topic"].items()})
 
 
 def _line(names: Sequence[str], values: Sequence[float]) -> LogOdds:
