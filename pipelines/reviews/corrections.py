@@ -55,6 +55,11 @@ class FindingIdentity:
         return cls(**{name: row["finding_kind" if name == "kind" else name] for name in cls.__slots__})
 
     @property
+    def key(self) -> str:
+        """The form value that names it among the findings of a call."""
+        return f"{self.kind} {self.role} {self.severity} {self.start_s} {self.end_s}"
+
+    @property
     def span(self) -> Span:
         return self.start_s, self.end_s
 
