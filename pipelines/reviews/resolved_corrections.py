@@ -15,9 +15,8 @@ from pipelines.core.intervals import overlap_s
 from pipelines.core.published import Row
 from pipelines.reviews.corrections import CLIENT_TYPE, CONFIRMED, FINDING, REFUTED, TOPIC, FindingIdentity, find
 from pipelines.reviews.human_verdicts import Standing
+from pipelines.score.explanations import why
 from pipelines.score.procedure import ACCUSING
-
-_NO_ABUSE = '{"key":"abuse_refuted"}'
 
 
 def of_call(call: Row, records: Sequence[Row]) -> Row:
@@ -117,7 +116,11 @@ def _procedure(row: Row, findings: Sequence[Row]) -> Row:
     outcome = _outcome(machine, findings)
     if outcome is None:
         return row | {"outcome": machine, "judge": "machine", "machine_outcome": machine}
-    return row | {"outcome": outcome, "judge": "human", "machine_outcome": machine, "explanation": "", "explanation_json": _NO_ABUSE}
+    reason = why("abuse_refuted" if outcome == "not_needed" else "abuse_partly_refuted")
+    return row | {
+        "outcome": outcome, "judge": "human", "machine_outcome": machine, "confidence": None, "explanation": reason.text,
+        "explanation_json": reason.as_json,
+    }  # fmt: skip
 
 
 def _outcome(machine: str, findings: Sequence[Row]) -> str | None:
@@ -142,8 +145,8 @@ def _is_evidence(finding: Row, point: Row) -> bool:
 
 def _verdict(verdict: str, finding: Row) -> dict[str, Any]:
     """A row of `human_verdicts.standing` that nobody gave, but that follows from a refuted finding."""
-    record = finding["correction"]
+    record, reason = finding["correction"], why("finding_refuted")
     return {
-        "verdict": verdict, "quote": None, "role": None, "turn_no": None, "start_s": None, "end_s": None, "note": "", "person": record["person"],
-        "at": record["at"], "dispute_id": None, "evaluation_id": None, "explanation_json": '{"key":"finding_refuted"}',
+        "verdict": verdict, "quote": None, "role": None, "turn_no": None, "start_s": None, "end_s": None, "note": reason.text, "person": record["person"],
+        "at": record["at"], "dispute_id": None, "evaluation_id": None, "explanation_json": reason.as_json,
     }  # fmt: skip

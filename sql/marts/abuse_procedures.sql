@@ -6,8 +6,16 @@ select
     warned_at_s,
     ended_notice_at_s,
     if(x.outcome = 'not_needed', 1, confidence) as confidence,
-    if(x.outcome is null, explanation, 'A person marked abuse that was found in this call as not correct.') as explanation,
-    if(x.outcome is null, explanation_json, '{"key":"abuse_refuted"}') as explanation_json,
+    case
+        when x.outcome is null then explanation
+        when x.outcome = 'not_needed' then 'The abuse that was found in this call was marked as not correct by a person.'
+        else 'A part of the abuse that was found in this call was marked as not correct by a person.'
+    end as explanation,
+    case
+        when x.outcome is null then explanation_json
+        when x.outcome = 'not_needed' then '{"key":"abuse_refuted"}'
+        else '{"key":"abuse_partly_refuted"}'
+    end as explanation_json,
     if(x.outcome is null, 'machine', 'human') as judge,
     p.outcome as machine_outcome
 from core.procedures as p

@@ -14,13 +14,15 @@ from pipelines import warehouse
 from pipelines.app_db import accounts
 from pipelines.app_db.accounts import Account
 from pipelines.app_db.database import AppDatabase, open_store
+from pipelines.coaching import clip_extraction
 from pipelines.core.published import Row, open_published
 from pipelines.core.records import Finding
-from pipelines.core.settings import Settings
+from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch
 from pipelines.queries import call_details
 from pipelines.reviews import corrections, resolved_corrections, resolved_verdicts, sync
 from pipelines.reviews.corrections import FindingIdentity
+from pipelines.score.explanations import read_why
 from tests.staged import rows
 from tests.web.made_calls import load_and_publish, some_calls
 
@@ -105,13 +107,17 @@ def test_refuted_abuse_is_not_counted_and_blames_nobody(site: Settings, store: A
     publish(site)
     facts = "select is_abusive, abuse_exposure_s, auto_fail, is_kept from call_facts where call_id = 'irkutsk-2'"
     assert seen(site, facts) == [(False, 0.0, False, True)]
-    assert seen(site, "select outcome, judge, machine_outcome from abuse_procedures where call_id = 'irkutsk-2'") == [
-        ("not_needed", "human", "ended_without_warning")
+    procedures = "select outcome, judge, machine_outcome, explanation, explanation_json from abuse_procedures where call_id = 'irkutsk-2'"
+    (procedure,) = seen(site, procedures)
+    assert procedure[:3] == ("not_needed", "human", "ended_without_warning") and read_why(procedure[4]).text == procedure[3]
+    with open_published(site) as published:
+        clips = {(planned.clip.call_id, planned.clip.criterion_id) for planned in clip_extraction.plan(published, 45, now())}
+    assert clips and ("irkutsk-2", "abuse_procedure") not in clips
+    verdicts = "select judge, verdict, explanation from criterion_results where call_id = 'irkutsk-2' and criterion_id = 'abuse_procedure'"
+    assert sorted(seen(site, verdicts)) == [
+        ("human", "na", "The finding behind the automatic verdict was marked as not correct."),
+        ("machine", "fail", "Why it was judged so."),
     ]
-    verdicts = (
-        "select judge, verdict from criterion_results where call_id = 'irkutsk-2' and criterion_id = 'abuse_procedure' order by judge"
-    )
-    assert seen(site, verdicts) == [("human", "na"), ("machine", "fail")]
     (found,) = seen(site, "select judge, refuted_at is not null, quote from findings where call_id = 'irkutsk-2' and kind = 'abuse'")
     assert found == ("human", True, "придурки,")
     assert seen(site, "select sum(abusive_calls) from hourly_load where centre_id = 'irkutsk'") == [(0,)]
@@ -181,6 +187,8 @@ def test_abuse_that_a_new_scoring_finds_elsewhere_counts(site: Settings, store: 
     scored_again(site, change)
     publish(site)
     assert seen(site, "select is_abusive from call_facts where call_id = 'irkutsk-2'") == [(True,)]
+    (told,) = seen(site, "select explanation, explanation_json from abuse_procedures where call_id = 'irkutsk-2'")
+    assert read_why(told[1]).text == told[0]
     verdicts = "select verdict from criterion_results where call_id = 'irkutsk-2' and criterion_id = 'abuse_procedure' and judge = 'human'"
     assert seen(site, verdicts) == [("unsure",)]  # of what blames the operator, a part was refuted: a person decides
 
