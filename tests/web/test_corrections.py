@@ -10,7 +10,13 @@ import pytest
 from httpx2 import Response
 
 from pipelines import warehouse
+from pipelines.app_db import accounts
 from pipelines.app_db.database import AppDatabase
+from pipelines.core.published import open_published
+from pipelines.core.settings import Settings
+from pipelines.queries import moments
+from pipelines.queries.moment_query import MomentQuery
+from pipelines.reports import static_pages
 from pipelines.reviews import corrections, human_verdicts, sync
 from tests.web.people import People, Person
 
@@ -158,7 +164,7 @@ def test_who_must_judge_blind_neither_sees_nor_corrects(judging: People) -> None
     assert "Topic set by" not in third.get("/evaluate/kyiv-1").text
     audit = third.get("/audit?action=corrected").text
     assert "kyiv-1" in audit and "kyiv-1 topic" not in audit
-    third_sees = human_verdicts.seen_of(judging.store, _account(judging, "third"), ["kyiv-1"])
+    third_sees = human_verdicts.seen_of(judging.store, accounts.named(judging.store, "third"), ["kyiv-1"])
     assert third_sees == set()  # what the form that was sent led to is no result
 
 
@@ -170,8 +176,13 @@ def test_corrections_count_everywhere_after_the_next_publication(judging: People
     warehouse.publish(settings)
     assert "since these totals were calculated" not in manager.get("/centres/kyiv").text
     assert "debt" in main_of(manager.get("/centres/kyiv").text)
-    trainer = judging.person("admin")
-    assert "irkutsk-2" not in trainer.get("/trainer/moments?finding=abuse").text
+    assert found_by_trainers(settings) == set()
+    static_pages.publish_pages(settings, language="en")
+    static = {
+        name: main_of((settings.scorecards / static_pages.call_href(name)).read_text(encoding="utf-8")) for name in ("kyiv-1", "irkutsk-2")
+    }
+    assert "Topic set by a person. Automatic: balance." in static["kyiv-1"]
+    assert "Marked as not correct by a person." in static["irkutsk-2"] and "manager" not in "".join(static.values())
     # undone after it was published: the pages of the call follow at once
     correct(manager, "irkutsk-2", "finding", finding="abuse", button="Undo correction")
     correct(manager, "kyiv-1", "topic", button="Undo correction")
@@ -180,10 +191,10 @@ def test_corrections_count_everywhere_after_the_next_publication(judging: People
     assert re.search(r"<h1[^>]*>Balance ", manager.get("/calls/kyiv-1").text)
     sync.copy_to_warehouse(settings)
     warehouse.publish(settings)
-    assert "irkutsk-2" in trainer.get("/trainer/moments?finding=abuse").text
+    assert found_by_trainers(settings) == {"irkutsk-2"}
 
 
-def _account(people: People, name: str) -> Any:
-    from pipelines.app_db import accounts
-
-    return accounts.named(people.store, name)
+def found_by_trainers(settings: Settings) -> set[str]:
+    """The calls of Irkutsk whose abuse a search for moments finds."""
+    with open_published(settings) as published:
+        return {row["call_id"] for row in moments.search(published, MomentQuery(("irkutsk",), finding_kind="abuse"))}
