@@ -58,14 +58,14 @@ def implied(rows: Mapping[str, Sequence[Row]], profile: Centre | None) -> Standi
     on_procedure = {c.criterion_id for c in profile.scorecard.criteria if c.rule == "abuse_procedure"} if profile else {"abuse_procedure"}
     found: Standing = {}
     for point in rows["criterion_results"]:
-        if point["judge"] != "machine" or point["verdict"] not in ("pass", "fail"):
+        if point["judge"] != "machine" or point["verdict"] == "na":
             continue
-        key = point["scorecard_id"], point["criterion_id"]
         cause = next((f for f in refuted if point["verdict"] == "fail" and _is_evidence(f, point)), None)
+        verdict = "unsure"
         if outcome is not None and point["criterion_id"] in on_procedure:
-            found[key] = _verdict("na" if outcome == "not_needed" else "unsure", last)
-        elif cause is not None:
-            found[key] = _verdict("unsure", cause)
+            cause, verdict = last, "na" if outcome == "not_needed" else "unsure"
+        if cause is not None and verdict != point["verdict"]:
+            found[point["scorecard_id"], point["criterion_id"]] = _verdict(verdict, cause)
     return found
 
 

@@ -255,6 +255,24 @@ def test_only_a_fail_in_the_words_of_a_refuted_finding_becomes_unsure() -> None:
     assert {key: row["verdict"] for key, row in found.items()} == {("card", "no_forbidden_words"): "unsure"}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "remains", "verdict", "expected"),
+    [
+        ("tolerated", False, "pass", "na"),
+        ("cannot_tell", False, "unsure", "na"),
+        ("ended_without_warning", True, "fail", "unsure"),
+        ("ended_without_warning", True, "unsure", None),
+        ("tolerated", True, "fail", None),
+        ("tolerated", False, "na", None),
+    ],
+)
+def test_the_criterion_on_the_procedure_follows_its_outcome(outcome: str, remains: bool, verdict: str, expected: str | None) -> None:
+    findings = [abuse(1, "client", "operator", is_refuted=True)] + [abuse(2, "client", "operator", is_refuted=False)] * remains
+    point = {"judge": "machine", "scorecard_id": "card", "criterion_id": "abuse_procedure", "verdict": verdict, "quote": None, "turn_no": 3}
+    found = resolved_corrections.implied(resolved(outcome, findings, [point]), None)
+    assert [row["verdict"] for row in found.values()] == ([expected] if expected else [])
+
+
 def test_what_a_person_said_of_a_criterion_counts_before_what_follows(site: Settings, store: AppDatabase, anna: Account) -> None:
     refute(site, store, anna, IRKUTSK)
     with open_published(site) as published:
