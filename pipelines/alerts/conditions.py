@@ -46,7 +46,7 @@ def notice(published: Published, rulebook: Rulebook, at: datetime) -> list[Alert
 
 def _calls(published: Published, rule_id: str, rule: AlertRule, since: datetime, at: datetime) -> list[AlertEvent]:
     if rule.kind == "threat":
-        said = "select call_id from findings where kind = 'abuse' and severity = 'threat' and role <> 'operator' and confidence >= ?"
+        said = "select call_id from findings where kind = 'abuse' and severity = 'threat' and role <> 'operator' and refuted_at is null and confidence >= ?"
     else:
         outcome = {"operator_at_fault": "operator_at_fault", "hang_up_without_warning": "ended_without_warning"}[rule.kind]
         said = f"select call_id from abuse_procedures where outcome = '{outcome}' and confidence >= ?"

@@ -17,7 +17,7 @@ ACTIONS = (
     "account_role_changed", "account_centres_changed", "account_operator_changed", "account_unmasked_given", "account_unmasked_withdrawn",
     "account_closed", "account_opened", "heard_unmasked", "exported_unmasked", "evidence_opened_unmasked",
     "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened",
-    "evaluated", "blind_waived", "disputed", "dispute_decided", "scorecard_edited", "scorecard_draft_discarded", "scorecard_activated",
+    "evaluated", "corrected", "correction_undone", "blind_waived", "disputed", "dispute_decided", "scorecard_edited", "scorecard_draft_discarded", "scorecard_activated",
     "scorecard_undone", "regrade_requested", "regrade_approved", "regrade_declined", "refused_more",
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pipelines.core.settings import Settings
 _TELLING = """
     select c.call_id, c.centre_id, p.outcome, p.explanation,
            (select if(length(t."text") <= 160, t."text", f.quote) from findings f join turns t using (call_id, turn_no)
-            where f.call_id = c.call_id and f.kind = 'abuse' order by f.confidence desc, f.start_s limit 1) as quote
+            where f.call_id = c.call_id and f.kind = 'abuse' and f.refuted_at is null order by f.confidence desc, f.start_s limit 1) as quote
     from abuse_procedures p join calls c using (call_id)
     where p.outcome not in ('not_needed', 'cannot_tell') and c.status = 'graded'
     order by case p.outcome when 'operator_at_fault' then 0 when 'ended_without_warning' then 1 when 'ended_after_warning' then 2

@@ -119,7 +119,7 @@ def _decided(published: Published, centre_id: str) -> list[Row]:
             cast(null as varchar) as severity,
             r.start_s, r.end_s, r.confidence, if(r.verdict = 'pass', 'good_example', 'to_improve') as kind,
             cast(date_trunc('month', s.started_local) as date) as month, cast(s.started_local as date) as day,
-            s.call_id in (select call_id from findings where kind = 'abuse' and role = 'client') as is_abusive
+            s.call_id in (select call_id from findings where kind = 'abuse' and role = 'client' and refuted_at is null) as is_abusive
         from criterion_results r
         join heard s using (call_id)
         qualify row_number() over (partition by r.call_id, r.criterion_id order by r.judge = 'human' desc, r.scorecard_id) = 1

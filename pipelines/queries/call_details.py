@@ -55,7 +55,9 @@ def read_calls(published: Published, calls: Sequence[Row], batch: int = 200) -> 
 
 def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[str, str]) -> dict[str, Any]:
     """The values of the template call.html for one graded call; `titles` are the names of the criteria in the page's language."""
-    turns, findings = rows["turns"], rows["findings"]
+    turns = rows["turns"]
+    findings = [f for f in rows["findings"] if f.get("refuted_at") is None]
+    refuted = [f for f in rows["findings"] if f.get("refuted_at") is not None]
     criteria = _criteria(rows["criterion_results"], titles, w)
     evaluation = next(iter(rows["evaluations"]), None)
     procedure = next(iter(rows["abuse_procedures"]), None) or {"outcome": "not_needed", "warned_at_s": None, "ended_notice_at_s": None}
@@ -76,7 +78,7 @@ def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[s
         "talk": list(_talk(turns, rows["holds"], findings)),
         "line": line,
         "mark_kinds": [kind for kind in timeline.MARKED if any(m.data["kind"] == kind for m in line.marks)],
-        "findings": [f for f in findings if f["kind"] in timeline.MARKED],
+        "findings": [f for f in (*findings, *refuted) if f["kind"] in timeline.MARKED],
         "procedure": _procedure(procedure, call, findings, w),
         "criteria": [c for c in criteria if c["verdict"] != "na"],
         "not_applicable": [c for c in criteria if c["verdict"] == "na"],

@@ -100,7 +100,7 @@ class MomentQuery:
             return "act = ? and end_s > start_s", [self.act]
         if source == "finding":
             held, values = (
-                "list_contains(?, kind) and end_s > start_s",
+                "list_contains(?, kind) and end_s > start_s and refuted_at is null",
                 list[Any]([[self.finding_kind] if self.finding_kind else list(SHOWN_FINDINGS)]),
             )
             return (f"{held} and severity = ?", [*values, self.severity]) if self.severity else (held, values)

@@ -83,7 +83,7 @@ def considerate(published: Published, centre_id: str) -> list[Row]:
             from calls c
             join conversation_metrics m using (call_id)
             where c.centre_id = ? and c.status = 'graded' and m.client_sentiment_end > 0 and c.started_local >= {_LATEST}
-                and not exists (select 1 from findings f where f.call_id = c.call_id and f.kind = 'abuse')
+                and not exists (select 1 from findings f where f.call_id = c.call_id and f.kind = 'abuse' and f.refuted_at is null)
         )
         select k.*, t.turn_no, t.start_s, t.end_s, t.text as quote
         from kind k
@@ -105,7 +105,7 @@ def threats(published: Published, centre_id: str) -> list[Row]:
             min(f.start_s) as start_s, max(f.confidence) as confidence
         from findings f
         join calls c using (call_id)
-        where c.centre_id = ? and c.status = 'graded' and f.kind = 'abuse' and f.severity = 'threat' and f.role <> 'operator'
+        where c.centre_id = ? and c.status = 'graded' and f.kind = 'abuse' and f.severity = 'threat' and f.role <> 'operator' and f.refuted_at is null
         group by c.call_id
         order by started_local desc nulls last, c.call_id
         limit ?
@@ -117,7 +117,7 @@ def threats(published: Published, centre_id: str) -> list[Row]:
 def evidence(published: Published, call: Row, *, hears_personal_data: bool) -> Row:
     """The evidence of abuse in a call: its words with times, the context before and after, and the rest of the call."""
     columns = "finding_no, severity, target, role, turn_no, start_s, end_s, quote, confidence"
-    found = published.of_calls("findings", [call["call_id"]], "start_s", columns, "kind = 'abuse'")
+    found = published.of_calls("findings", [call["call_id"]], "start_s", columns, "kind = 'abuse' and refuted_at is null")
     quoted = quotes.quoted(
         published,
         [f | {"call_id": call["call_id"], "text_kept": call["text_kept"]} for f in found],

@@ -65,8 +65,8 @@ def latest_sample(published: Published, store: AppDatabase, centre_id: str) -> l
     )[0]["week"]
     rows = sample(published, store, centre_id, latest) if latest else []
     ids = [row["call_id"] for row in rows]
-    found = published.of_calls("findings", ids, "call_id", "call_id", "kind = 'abuse' and severity = 'threat' and role <> 'operator'")
-    threats = {row["call_id"] for row in found}
+    found = published.of_calls("findings", ids, "call_id", more="kind = 'abuse' and severity = 'threat' and role <> 'operator'")
+    threats = {row["call_id"] for row in found if row.get("refuted_at") is None}  # a copy of an earlier version has no such column
     return [row | {"week": latest, "has_threat": row["call_id"] in threats} for row in rows]
 
 

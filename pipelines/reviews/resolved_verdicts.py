@@ -1,4 +1,7 @@
-"""Resolved verdicts of a call: human verdicts replace automatic ones, and the score follows by the same formula."""
+"""Resolved verdicts of a call: human verdicts replace automatic ones, and the score follows by the same formula.
+
+What people corrected of a call counts too: verdicts that rest on refuted findings stand no longer.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,26 @@ from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row
 from pipelines.core.records import Call, CallRoles, Procedure, Verdict
 from pipelines.queries import call_details, masking
+from pipelines.reviews import corrections, resolved_corrections
 from pipelines.reviews.human_verdicts import Standing, standing
 from pipelines.score.step import evaluate
 
 
 def read(published: Published, store: AppDatabase, call: Row, *, is_masked: bool) -> dict[str, list[Row]]:
-    """The rows of a call's page (`call_details.VIEWS`) with resolved verdicts; raw text is masked for readers who may not see it."""
+    """The rows of a call's page (`call_details.VIEWS`) with resolved verdicts and findings.
+
+    Raw text is masked for readers who may not see it.
+    """
     _, rows = next(call_details.read_calls(published, [call]))
     if is_masked and call["text_kept"] == "raw":
         masking.mask(published, call["call_id"], rows)
-    return put_in(call, rows, standing(store, [call["call_id"]]).get(call["call_id"], {}))
+    ids = [call["call_id"]]
+    return put_in(call, rows, standing(store, ids).get(ids[0], {}), corrections.latest(store, ids).get(ids[0], []))
 
 
-def put_in(call: Row, rows: dict[str, list[Row]], people: Standing) -> dict[str, list[Row]]:
-    """The same rows with the current human verdicts, which replace earlier published ones."""
+def put_in(call: Row, rows: dict[str, list[Row]], people: Standing, records: Sequence[Row]) -> dict[str, list[Row]]:
+    """The same rows with the current human verdicts, which replace earlier published ones, and the latest corrections."""
+    rows, people = with_corrections(call, rows, people, records)
     if not people:
         return rows
     results, evaluations = by_people(call, rows, people)
@@ -36,11 +45,24 @@ def put_in(call: Row, rows: dict[str, list[Row]], people: Standing) -> dict[str,
     return rows | {"criterion_results": results + others, "evaluations": evaluations + kept}
 
 
+def with_corrections(
+    call: Row, rows: dict[str, list[Row]], people: Standing, records: Sequence[Row]
+) -> tuple[dict[str, list[Row]], Standing]:
+    """The rows with resolved findings, and the verdicts that people gave with those that follow from refuted findings.
+
+    Published human rows are left out where anything was ever corrected: they may follow from a correction that was withdrawn since.
+    """
+    if not records:
+        return rows, people
+    rows = resolved_corrections.put_in(rows, records)
+    rows |= {view: [row for row in rows[view] if row["judge"] == "machine"] for view in ("criterion_results", "evaluations")}
+    return rows, resolved_corrections.implied(rows, _profile(call, rows)) | people
+
+
 def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) -> tuple[list[Row], list[Row]]:
     """A row of criterion_results per criterion with a human verdict, and one of evaluations per scorecard with such a criterion."""
     machine = {(r["scorecard_id"], r["criterion_id"]): r for r in rows["criterion_results"] if r["judge"] == "machine"}
-    version = next((evaluation["scorecard_version"] for evaluation in rows["evaluations"] if evaluation["judge"] == "machine"), None)
-    profile = centre_in_version(call["centre_id"], version) if call["centre_id"] in centre_ids() else None
+    profile = _profile(call, rows)
     results = [_result(machine[key], said, profile) for key, said in people.items() if key in machine]
     evaluations = []
     for evaluation in rows["evaluations"]:
@@ -53,16 +75,18 @@ def by_people(call: Row, rows: Mapping[str, Sequence[Row]], people: Standing) ->
 
 
 def of_list(published: Published, store: AppDatabase, listed: Sequence[Row]) -> list[Row]:
-    """The rows of a list of calls with resolved scores; `people` names the reviewers, if any."""
-    people = standing(store, [row["call_id"] for row in listed])
-    if not people:
-        return [row | {"people": []} for row in listed]
-    calls = published.of_calls("calls", sorted(people), "call_id")
-    found = {call["call_id"]: put_in(call, rows, people[call["call_id"]]) for call, rows in call_details.read_calls(published, calls)}
-    return [_listed(row, found[row["call_id"]]) if row["call_id"] in found else row | {"people": []} for row in listed]
+    """The rows of a list of calls with resolved scores, topics and outcomes; `people` names the reviewers, if any."""
+    ids = [row["call_id"] for row in listed]
+    people, records = standing(store, ids), corrections.latest(store, ids)
+    calls = published.of_calls("calls", sorted({*people, *records}), "call_id")
+    found = {}
+    for call, rows in call_details.read_calls(published, calls):
+        own, corrected = people.get(call["call_id"], {}), records.get(call["call_id"], [])
+        found[call["call_id"]] = resolved_corrections.of_call(call, corrected), put_in(call, rows, own, corrected)
+    return [_listed(row, *found[row["call_id"]]) if row["call_id"] in found else row | {"people": []} for row in listed]
 
 
-def _listed(row: Row, rows: Mapping[str, Sequence[Row]]) -> Row:
+def _listed(row: Row, call: Row, rows: Mapping[str, Sequence[Row]]) -> Row:
     best = {e["scorecard_id"]: e for e in reversed(rows["evaluations"])}.values()  # human ones come before automatic ones
     scores = [e["score_pct"] for e in best if e["score_pct"] is not None]
     changed: Row = {
@@ -71,6 +95,11 @@ def _listed(row: Row, rows: Mapping[str, Sequence[Row]]) -> Row:
         "needs_review": any(e["needs_review"] for e in best),
         "people": sorted({r["person"] for r in rows["criterion_results"] if r["judge"] == "human" and r.get("person")}),
     }
+    if "topic" in row:
+        changed["topic"] = call["topic"]
+    if "outcome" in row and rows["abuse_procedures"]:
+        outcome = rows["abuse_procedures"][0]["outcome"]
+        changed |= {"outcome": outcome, "abusive": outcome != "not_needed"}
     if "unsure" in row:
         verdicts = {(r["scorecard_id"], r["criterion_id"]): r for r in reversed(rows["criterion_results"])}.values()
         open_points = sorted((r for r in verdicts if r["verdict"] == "unsure"), key=lambda r: (-r["max_points"], r["criterion_id"]))
@@ -84,7 +113,8 @@ def _result(machine: Row, said: Row, profile: Centre | None) -> Row:
     return machine | {
         "verdict": said["verdict"], "confidence": 1.0, "points": weight if said["verdict"] == "pass" else 0.0,
         "max_points": 0.0 if said["verdict"] == "na" else weight, "quote": said["quote"], "role": said["role"], "turn_no": said["turn_no"],
-        "start_s": said["start_s"], "end_s": said["end_s"], "judge": "human", "explanation": said["note"], "explanation_json": "{}",
+        "start_s": said["start_s"], "end_s": said["end_s"], "judge": "human", "explanation": said["note"],
+        "explanation_json": said.get("explanation_json", "{}"),
         "person": said["person"], "at": said["at"], "is_disputed": said["dispute_id"] is not None, "is_whole": said["evaluation_id"] is not None,
         "machine_verdict": machine["verdict"],
     }  # fmt: skip
@@ -115,6 +145,12 @@ def _evaluation(call: Row, rows: Mapping[str, Sequence[Row]], profile: Centre | 
         # a submitted form covers the whole call; a decided dispute answers one point only
         "needs_review": not any(r["is_whole"] for r in people) and found.needs_review and not (cause is not None and cause in people),
     }  # fmt: skip
+
+
+def _profile(call: Row, rows: Mapping[str, Sequence[Row]]) -> Centre | None:
+    """The profile in the version that judged the call; None for a centre without one."""
+    version = next((evaluation["scorecard_version"] for evaluation in rows["evaluations"] if evaluation["judge"] == "machine"), None)
+    return centre_in_version(call["centre_id"], version) if call["centre_id"] in centre_ids() else None
 
 
 def _criterion(profile: Centre | None, criterion_id: str) -> Criterion | None:

@@ -1,4 +1,4 @@
-"""Copies human verdicts from the application database into the warehouse, for analysts, before each publication."""
+"""Copies human verdicts and corrections from the application database into the warehouse, for analysts, before each publication."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.app_db.database import open_store, store_path
 from pipelines.core.published import Published, Row
 from pipelines.core.settings import Settings
 from pipelines.queries import call_details
-from pipelines.reviews import resolved_verdicts
+from pipelines.reviews import corrections, resolved_corrections, resolved_verdicts
 from pipelines.reviews.human_verdicts import standing
 from pipelines.warehouse import human_results
 from pipelines.warehouse.file import open_for_writing
@@ -17,28 +17,37 @@ _AT_ONCE = 500
 
 
 def copy_to_warehouse(settings: Settings) -> int:
-    """Synchronise the rows of judge `human` in the warehouse; return the number of verdicts.
+    """Synchronise people's rows in the warehouse; return the number of verdicts.
 
-    A call judged in the web application has only these human rows; nothing is written when nothing changed.
+    These are the rows of judge `human`, and the corrections matched with the findings as they are now. A call judged or corrected in the web
+    application has only these rows; nothing is written when nothing changed.
     Raises TransientError when another writer holds the file.
     """
     if not store_path(settings).exists() or not (settings.lake or settings.warehouse.exists()):
         return 0
-    people = standing(open_store(settings))
-    if not people:
+    store = open_store(settings)
+    people, records = standing(store), corrections.latest(store)
+    ids = sorted({*people, *records})
+    if not ids:
         return 0
+    results, evaluations, corrected, judged = list[Row](), list[Row](), list[Row](), list[Row]()
     with open_for_writing(settings) as db:
-        results, evaluations = [], []
-        published, ids = Published(db), sorted(people)
+        published = Published(db)
         for first in range(0, len(ids), _AT_ONCE):
             calls = published.rows(
                 "select * from calls where status = 'graded' and call_id in (select unnest(?))", ids[first : first + _AT_ONCE]
             )
-            for call, rows in call_details.read_calls(published, calls):
-                own, cards = resolved_verdicts.by_people(call, rows, people[call["call_id"]])
+            for call, read in call_details.read_calls(published, calls):
+                of_call = records.get(call["call_id"], [])
+                rows, said = resolved_verdicts.with_corrections(call, read, people.get(call["call_id"], {}), of_call)
+                own, cards = resolved_verdicts.by_people(call, rows, said)
                 results += [_standing_in_its_turn(row, call, rows["turns"]) | {"judged_at": row["at"]} for row in own]
                 evaluations += [row | {"is_auto_fail": row["auto_fail"]} for row in cards]
-        human_results.replace(db, ids, results, evaluations)
+                if of_call:
+                    of_calls, of_findings = resolved_corrections.for_warehouse(call, rows, of_call)
+                    corrected += of_calls
+                    judged += of_findings
+        human_results.replace(db, ids, results, evaluations, corrected, judged)
     return len(results)
 
 

@@ -29,7 +29,7 @@ from pipelines.i18n.wording import LANGUAGES, Wording, wording
 from pipelines.queries.snapshot import Snapshot, SnapshotReader
 from pipelines.reports.presenters import Links, Presenter
 from pipelines.reports.templating import environment
-from pipelines.reviews import blind, human_verdicts, resolved_verdicts
+from pipelines.reviews import blind, corrections, human_verdicts, resolved_verdicts
 from pipelines.web.auth.openid import OpenId
 from pipelines.web.background_jobs import BackgroundJobs
 
@@ -166,8 +166,9 @@ class RequestContext:
         return sorted(c for c in found if self.account.sees_centre(c))
 
     def unpublished(self, centre_id: str) -> int:
-        """The number of human verdicts given after the published copy: aggregates do not include them."""
-        return human_verdicts.count_since(self.store, centre_id, self.site.settings.snapshot.stat().st_mtime)
+        """The number of human verdicts and corrections given after the published copy: aggregates do not include them."""
+        at = self.site.settings.snapshot.stat().st_mtime
+        return human_verdicts.count_since(self.store, centre_id, at) + corrections.count_since(self.store, centre_id, at)
 
     def presenter(self, centre_id: str) -> Presenter:
         """The presenter of a centre's rows in the account's language; look the centre up with `centre` first."""

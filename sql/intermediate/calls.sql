@@ -26,6 +26,7 @@ abuse as (
     select call_id, sum(end_s - start_s) as abuse_exposure_s
     from core.findings
     semi join touched_calls using (call_id)
+    anti join (from core.judged_findings where is_refuted) as refuted using (call_id, finding_no, start_s)
     where kind = 'abuse' and role = 'client'
     group by call_id
 ),
@@ -52,10 +53,10 @@ select
     a.duration_s,
     a.channels,
     coalesce(m.language, c.language) as language,
-    m.topic,
-    m.topic_confidence,
-    m.client_type,
-    m.client_type_confidence,
+    coalesce(x.topic, m.topic) as topic,
+    if(x.topic is null, m.topic_confidence, 1) as topic_confidence,
+    coalesce(x.client_type, m.client_type) as client_type,
+    if(x.client_type is null, m.client_type_confidence, 1) as client_type_confidence,
     c.disconnect_party,
     c.status,
     c.status_reason,
@@ -97,15 +98,22 @@ select
     case
         when c.status <> 'graded' or c.disconnect_party = 'unknown' then null
         when c.disconnect_party = 'system' then false
-        else c.disconnect_party = 'client' or p.outcome not in ('ended_without_warning', 'ended_without_notice', 'operator_at_fault')
+        else
+            c.disconnect_party = 'client'
+            or coalesce(x.outcome, p.outcome) not in ('ended_without_warning', 'ended_without_notice', 'operator_at_fault')
     end as is_kept,
-    coalesce(d.redirected, false) as redirected
+    coalesce(d.redirected, false) as redirected,
+    if(x.topic is null, if(m.topic is null, null, 'machine'), 'human') as topic_judge,
+    if(x.client_type is null, if(m.client_type is null, null, 'machine'), 'human') as client_type_judge,
+    m.topic as machine_topic,
+    m.client_type as machine_client_type
 from (from core.calls semi join touched_calls using (call_id)) as c
 left join core.centres as z on z.centre_id = c.centre_id
 left join (from core.audio semi join touched_calls using (call_id)) as a on a.call_id = c.call_id
 left join (from core.roles semi join touched_calls using (call_id)) as r on r.call_id = c.call_id
 left join (from core.metrics semi join touched_calls using (call_id)) as m on m.call_id = c.call_id
 left join (from core.procedures semi join touched_calls using (call_id)) as p on p.call_id = c.call_id
+left join core.corrected_calls as x on x.call_id = c.call_id
 left join scores as s on s.call_id = c.call_id
 left join abuse as b on b.call_id = c.call_id
 left join redirections as d on d.call_id = c.call_id

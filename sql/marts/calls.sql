@@ -42,7 +42,11 @@ select
     call_no,
     medium,
     status_reason_key,
-    status_reason_values
+    status_reason_values,
+    topic_judge,
+    client_type_judge,
+    machine_topic,
+    machine_client_type
 from intermediate.calls;
 
 comment on view calls is
@@ -63,10 +67,12 @@ comment on column calls.wait_s is 'How long the client waited for an answer, in 
 comment on column calls.duration_s is 'Length of the recording in seconds.';
 comment on column calls.channels is 'Audio channels in the file: 1 or 2; 0 for a transcript.';
 comment on column calls.language is 'The main language of the conversation (ru, uk, hu, en); as in the log for a call that was rejected.';
-comment on column calls.topic is 'What the call was about, one of the topics of the centre; unknown rather than guessed.';
-comment on column calls.topic_confidence is 'Confidence of the topic, 0 to 1.';
-comment on column calls.client_type is 'The type of the client in this call (addressed, vented, ...).';
-comment on column calls.client_type_confidence is 'Confidence of the client type, 0 to 1.';
+comment on column calls.topic is
+    'What the call was about, one of the topics of the centre; unknown rather than guessed. A person''s correction counts.';
+comment on column calls.topic_confidence is 'Confidence of the topic, 0 to 1; 1 where a person decided.';
+comment on column calls.client_type is
+    'The type of the client in this call (addressed, venting, ...). A person''s correction counts.';
+comment on column calls.client_type_confidence is 'Confidence of the client type, 0 to 1; 1 where a person decided.';
 comment on column calls.disconnect_party is 'Who hung up: operator, client, system or unknown; from the exchange, never guessed.';
 comment on column calls.status is 'graded, quarantined or unscoreable.';
 comment on column calls.status_reason is
@@ -99,3 +105,7 @@ comment on column calls.medium is
 comment on column calls.status_reason_key is
     'The key of the reason in pipelines/core/rejections.yaml; empty for a graded call and for one that an older version rejected.';
 comment on column calls.status_reason_values is 'The values in the sentence of the reason, as JSON.';
+comment on column calls.topic_judge is 'Who decided the topic: machine or human; empty for a call that is not graded.';
+comment on column calls.client_type_judge is 'Who decided the client type: machine or human; empty for a call that is not graded.';
+comment on column calls.machine_topic is 'The automatic topic, whatever a person corrected.';
+comment on column calls.machine_client_type is 'The automatic client type, whatever a person corrected.';

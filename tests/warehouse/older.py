@@ -9,6 +9,8 @@ from pipelines.warehouse.marts import SQL
 
 # What the tables of this version and their schemas were called.
 _NAMES = {"intermediate.lemma_index": "made.said", "intermediate.": "made.", "core.": "store."}
+# Views that read one table then, and more since.
+_ONE_TABLE = {"findings": "findings", "abuse_procedures": "procedures"}
 
 
 def downgrade(db: duckdb.DuckDBPyConnection, last: str) -> None:
@@ -29,6 +31,8 @@ def downgrade(db: duckdb.DuckDBPyConnection, last: str) -> None:
             db.execute(lake.fitted(db, _as_before(file.read_text(encoding="utf-8"))))
         except duckdb.CatalogException:  # a view of tables that a later migration adds
             db.execute(f"drop view {file.stem}")
+            if file.stem in _ONE_TABLE:
+                db.execute(f"create view {file.stem} as from store.{_ONE_TABLE[file.stem]}")
     db.execute("drop schema core cascade")
     db.execute("drop schema intermediate cascade")
 

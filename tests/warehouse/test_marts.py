@@ -21,7 +21,7 @@ CASES = sorted((Path(__file__).parents[1] / "sql").glob("*/*.yaml"))
 VIEWS = sorted((warehouse_file.SQL / "marts").glob("*.sql"))
 # Defaults for a case: the values of columns that must have one.
 ORDINARY: dict[str, Any] = {
-    "status": "graded", "text_kept": "redacted", "content_md5": "x", "loaded_at": "2024-01-01 00:00:00+00", "evaluated_at": "2024-01-01 00:00:00+00",
+    "status": "graded", "text_kept": "redacted", "content_md5": "x", "loaded_at": "2024-01-01 00:00:00+00", "evaluated_at": "2024-01-01 00:00:00+00", "judged_at": "2024-01-01 00:00:00+00",
     "judge": "machine", "scorecard_id": "card", "scorecard_version": "1", "role": "operator", "language": "ru", "topic": "outage",
     "client_type": "addressed", "is_auto_fail": False, "needs_review": False, "words": [], "confidence": 1.0, "coverage_pct": 100.0,
 }  # fmt: skip

@@ -55,7 +55,7 @@ def erased_call() -> Erased:
             ("operator", f"Доброго дня, {SAID} слухає вас."),
             ("client", f"Мій {SAID} не працює, рахунок [ACCOUNT]"),
             ("operator", "Дякую, перевіримо."),
-        ], client_ref=CLIENT, acts=[(1, "Доброго дня,", "greeting")],
+        ], client_ref=CLIENT, acts=[(1, "Доброго дня,", "greeting")], abuse=[(2, f"{SAID} не працює,", "insult")],
         verdicts=[("greeting", "pass", 1, ""), ("farewell", "fail", None, ""), ("company_named", "fail", None, ""), ("solution_given", "pass", 3, "")],
     )  # fmt: skip
 
@@ -101,6 +101,12 @@ def work_on_the_call(people: People) -> None:
     draft = people.person("whole").send("/evaluate/draft", call_id=CALL, verdict_greeting="fail", note_greeting=f"{TYPED} {PERSONAL}")
     assert draft.status_code == 200 and PERSONAL not in str(people.store.rows("select * from evaluation_drafts"))
     assert manager.get(f"/calls/{CALL}").status_code == 200
+    finding = re.search(r'name="finding" value="(abuse [^"]*)"', manager.get(f"/calls/{CALL}").text)
+    assert finding
+    for kind, value in (("topic", "debt"), ("finding", "refuted")):
+        answer = manager.send("/corrections", call_id=CALL, kind=kind, value=value, seen="0", finding=finding[1])
+        assert answer.status_code == 303
+    assert SAID in str(people.store.rows("select * from corrections"))
     dispute = people.store.rows("select dispute_id from disputes")[0]["dispute_id"]
     decided = manager.send(f"/disputes/{dispute}", decision="uphold", verdict="pass", turn="3", quote="Дякую", reason=reason)
     assert decided.status_code == 303
@@ -184,6 +190,7 @@ def test_an_erased_client_is_gone_from_everything_at_once_while_the_server_runs_
         "dispute_decisions",
         "people_verdicts",
         "evaluation_drafts",
+        "corrections",
         "listenings",
         "packs",
         "pack_moments",

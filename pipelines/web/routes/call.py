@@ -1,4 +1,4 @@
-"""One call: its page with both voices on a timeline, its sound in ranges, and its clips."""
+"""One call: its page with both voices on a timeline, corrections of it, its sound in ranges, and its clips."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
 from pipelines.app_db import audit
 from pipelines.coaching.call_sound import PEAKS, NoSoundError, Rendering, personal_spans
 from pipelines.core.published import Row
 from pipelines.core.settings import now
+from pipelines.reviews import corrections, evaluations, human_verdicts, listening, resolved_corrections, resolved_verdicts
 from pipelines.reviews import disputes as disputing
-from pipelines.reviews import evaluations, human_verdicts, listening, resolved_verdicts
-from pipelines.web.request_context import RequestContext, require_permission
+from pipelines.reviews.corrections import ChangedMeanwhileError, FindingIdentity
+from pipelines.web.request_context import RequestContext, call_path, require_permission
 
 router = APIRouter()
 SOUND = "audio/ogg"
@@ -24,18 +25,32 @@ SOUND = "audio/ogg"
 def call(call_id: str, context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
     """The page of a call; for a reviewer who must still judge it blind, the evaluation form."""
     row = context.call(call_id)
+    return context.to_blind_form(call_id) if call_id in context.withheld else _page(context, row)
+
+
+@router.post("/corrections")
+def correct(context: Annotated[RequestContext, require_permission("review")]) -> Response:
+    """Correct the topic, the client type or a finding of a call; an empty value withdraws a correction."""
+    row = context.call(context.given("call_id"), "corrected")
+    call_id, centre_id = row["call_id"], row["centre_id"]
     if call_id in context.withheld:
         return context.to_blind_form(call_id)
-    rows = resolved_verdicts.read(context.published, context.store, row, is_masked=not context.account.hears_personal_data)
-    if not context.account.may("hear"):
-        rows["coaching_clips"] = []
-    values = context.presenter(row["centre_id"]).call(row, rows)
-    reviewed = evaluations.reviews(context.store, [call_id]).get(call_id)
-    if context.account.may("review"):
-        human_verdicts.note_seen(context.store, context.account, call_id)
-    disputes = disputing.mark(context.store, context.account, row, rows, context.site.settings.dispute_days)
-    listened = listening.latest(context.store, [call_id]).get(call_id)
-    return context.page("app/call.html", reviewed=reviewed, listened=listened, disputes=disputes, **values)
+    kind, value = context.given("kind", 20), context.given("value", 80) or None
+    seen = context.given("seen", 18)
+    try:
+        finding = _finding(context, row) if kind == corrections.FINDING else None
+        if value is not None and value not in _values(context, centre_id, kind):
+            context.refuse(400, "corrected", call_id, centre_id)
+        is_new = corrections.add(
+            context.store, context.account, row, kind, value, row.get(f"machine_{kind}", row.get(kind)),
+            seen=int(seen) if seen.isascii() and seen.isdigit() else 0, finding=finding,
+        )  # fmt: skip
+    except ChangedMeanwhileError as error:
+        said = context.w("correction_changed_by", name=error.person) if error.person else context.w("correction_changed")
+        return _page(context, row, said, 409)
+    if is_new:
+        context.note("corrected" if value else "correction_undone", f"{call_id} {kind}", centre_id)
+    return context.go(f"/{call_path(call_id)}#{'findings' if finding else 'title'}")
 
 
 @router.get("/peaks/{call_id:path}")
@@ -90,6 +105,43 @@ def clip(clip_id: str, context: Annotated[RequestContext, require_permission("he
         context.refuse(404, "heard_clip", clip_id, row["centre_id"])
     audit.write_listening(context.store, context.account, context.address, "heard_clip", clip_id, row["centre_id"])
     return FileResponse(file, media_type=SOUND)
+
+
+def _page(context: RequestContext, row: Row, problem: str = "", status: int = 200) -> HTMLResponse:
+    call_id = row["call_id"]
+    row = resolved_corrections.of_call(row, corrections.latest(context.store, [call_id]).get(call_id, []))
+    rows = resolved_verdicts.read(context.published, context.store, row, is_masked=not context.account.hears_personal_data)
+    if not context.account.may("hear"):
+        rows["coaching_clips"] = []
+    shown = context.presenter(row["centre_id"])
+    values = shown.call(row, rows)
+    if context.account.may("review"):
+        human_verdicts.note_seen(context.store, context.account, call_id)
+    return context.page(
+        "app/call.html", status, reviewed=evaluations.reviews(context.store, [call_id]).get(call_id),
+        listened=listening.latest(context.store, [call_id]).get(call_id), problem=problem,
+        disputes=disputing.mark(context.store, context.account, row, rows, context.site.settings.dispute_days),
+        choices=resolved_corrections.values_of(shown.profile), key_of=lambda finding: FindingIdentity.of_finding(finding).key, **values,
+    )  # fmt: skip
+
+
+def _finding(context: RequestContext, call: Row) -> FindingIdentity:
+    """The finding that a form names, its quote masked for everybody, because it is stored.
+
+    Raises ChangedMeanwhileError when the call has no such finding (any more).
+    """
+    rows = resolved_verdicts.read(context.published, context.store, call, is_masked=True)["findings"]
+    found = [FindingIdentity.of_finding(row) for row in rows]
+    named = next((one for one in found if one.key == context.given("finding", 200)), None)
+    if named is None:
+        raise ChangedMeanwhileError
+    return named
+
+
+def _values(context: RequestContext, centre_id: str, kind: str) -> tuple[str, ...]:
+    if kind == corrections.FINDING:
+        return corrections.CONFIRMED, corrections.REFUTED
+    return resolved_corrections.values_of(context.presenter(centre_id).profile).get(kind, ())
 
 
 def _rendering(context: RequestContext, call: Row) -> Rendering:

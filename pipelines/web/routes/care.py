@@ -98,7 +98,7 @@ def _read(published: SnapshotReader, centre_id: str) -> list[list[Row]]:
 def _threatening(context: RequestContext, call_id: str, action: str) -> Row:
     """A call with a threat that this account may see. Raises RefusedError otherwise."""
     call = context.call(call_id, action)
-    more = "kind = 'abuse' and severity = 'threat' and role <> 'operator'"
+    more = "kind = 'abuse' and severity = 'threat' and role <> 'operator' and refuted_at is null"
     found = context.published.of_calls("findings", [call_id], "start_s", "finding_no, start_s", more)
     if not found:
         context.refuse(404, action, call_id, call["centre_id"])
