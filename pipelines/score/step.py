@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,6 +45,7 @@ from pipelines.score.procedure import judge_procedure
 from pipelines.score.signals import Signals, find_signals
 from pipelines.score.signals_cache import CachedCall, cached_call, keys_of
 from pipelines.score.topic import judge_client_type
+from pipelines.turns.call_language import language_of_most_words
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_calls
 
 log = logging.getLogger("callgrade")
@@ -194,11 +194,7 @@ def _reason(criterion: Criterion, verdict: Verdict) -> str:
 
 def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
     """The language of most words of a call; the log's, or the centre's first, when no turn has one."""
-    words: Counter[str] = Counter()
-    for turn in turns:
-        if turn.language:
-            words[turn.language] += len(turn.tokens)
-    return words.most_common(1)[0][0] if words else (call.language or centre.languages[0])
+    return language_of_most_words(turns) or call.language or centre.languages[0]
 
 
 def run(batch: Batch, settings: Settings) -> None:
