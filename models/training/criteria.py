@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from models.training.jsonl import by_language, read_items, writer_of
 
 FOLDER = Path(__file__).parent / "criteria"
 
@@ -27,13 +29,8 @@ class ExampleCriterion:
 
 def read_criteria(folder: Path = FOLDER) -> list[ExampleCriterion]:
     """Every criterion of a folder, in order of the files. Raises ValueError with the file and line of a wrong one."""
-    found = []
-    for path in sorted(folder.glob("w*.jsonl")):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                data = json.loads(line)
-                like, unlike = ({code: tuple(some) for code, some in data[name].items()} for name in ("like", "unlike"))
-                found.append(ExampleCriterion(data["id"], int(path.stem[1:]), data["description"], like, unlike))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise ValueError(f"{path} line {number}: {error!r}") from error
-    return found
+
+    def criterion_of(data: dict[str, Any], path: Path) -> ExampleCriterion:
+        return ExampleCriterion(data["id"], writer_of(path), data["description"], by_language(data["like"]), by_language(data["unlike"]))
+
+    return read_items(folder, criterion_of)

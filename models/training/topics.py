@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from models.training.jsonl import by_language, read_items, writer_of
 
 FOLDER = Path(__file__).parent / "topics"
 
@@ -26,13 +28,8 @@ class ExampleTopic:
 
 def read_topics(folder: Path = FOLDER) -> list[ExampleTopic]:
     """Every topic of a folder, in order of the files. Raises ValueError with the file and line of a wrong one."""
-    found = []
-    for path in sorted(folder.glob("w*.jsonl")):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                data = json.loads(line)
-                said = {code: tuple(some) for code, some in data["said"].items()}
-                found.append(ExampleTopic(f"{path.stem}-{data['centre']}", data["topic"], int(path.stem[1:]), data["description"], said))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise ValueError(f"{path} line {number}: {error!r}") from error
-    return found
+
+    def topic_of(data: dict[str, Any], path: Path) -> ExampleTopic:
+        return ExampleTopic(f"{path.stem}-{data['centre']}", data["topic"], writer_of(path), data["description"], by_language(data["said"]))
+
+    return read_items(folder, topic_of)

@@ -104,7 +104,7 @@ def add(
     """  # fmt: skip
     typed, name = name, canonical(name) or ""
     if not name:
-        raise AccountError("account_name_bad", f"{typed[:64]!r} cannot be a name: 2 to 64 letters, digits or . @ + - _ are needed.")
+        raise AccountError("account_name_bad", f"The account name {typed[:64]!r} is not allowed. Use 2 to 64 letters, digits or . @ + - _.")
     check_fields(role, centres, operator_id)
     hashed = hashed_password(name, password)
     with store.writing() as db:
@@ -114,7 +114,9 @@ def add(
                 [name, role, hashed, operator_id if role == "operator" else None, hears_personal_data, present()],
             )
         except sqlite3.IntegrityError:
-            raise AccountError("account_taken", f"There is an account named {name} already.") from None
+            raise AccountError(
+                "account_taken", f"The account {name} exists already. Choose another name, or change it: callgrade accounts edit {name}"
+            ) from None
         account_id = int(cursor.lastrowid or 0)
         set_centres(db, account_id, centres)
     found = find(store, account_id)
@@ -125,15 +127,20 @@ def add(
 def check_fields(role: str, centres: Collection[str], operator_id: str | None) -> None:
     """Check that role, centres and operator id of an account are consistent. Raises AccountError otherwise."""
     if role not in ROLES:
-        raise AccountError("account_role_bad", f"{role[:64]!r} is not a role; it must be one of {', '.join(ROLES)}.")
+        raise AccountError("account_role_bad", f"The role {role[:64]!r} is not known. Choose one of {', '.join(ROLES)}.")
     if role == "operator" and not operator_id:
         raise AccountError(
-            "account_needs_operator", "An operator's account needs the operator's id as the call log writes it (--operator-id)."
+            "account_needs_operator", "The account of an operator needs the operator id of the call log. Give it with --operator-id ID."
         )
     if not centres:
-        raise AccountError("account_needs_centre", "An account needs at least one centre (--centre ID), or --centre all.")
+        raise AccountError(
+            "account_needs_centre", "The account has access to no centre. Give at least one with --centre ID, or --centre all."
+        )
     if role == "operator" and EVERY_CENTRE in centres:
-        raise AccountError("account_one_centre", "An operator id means another person at each centre; name the centre (--centre ID).")
+        raise AccountError(
+            "account_one_centre",
+            "An operator id identifies a person within one centre only. Give that centre with --centre ID instead of all.",
+        )
 
 
 def everybody(store: AppDatabase) -> list[Account]:
@@ -150,7 +157,7 @@ def named(store: AppDatabase, name: str) -> Account:
     """The account with a name. Raises MisconfiguredError when there is none."""
     found = _read(store, "where a.name = ?", canonical(name))
     if not found:
-        raise MisconfiguredError(f"There is no account named {fold(name[:LONGEST_TYPED])}. `callgrade accounts list` shows all.")
+        raise MisconfiguredError(f"There is no account {fold(name[:LONGEST_TYPED])}. List the accounts: callgrade accounts list")
     return found[0]
 
 
@@ -178,7 +185,10 @@ def hashed_password(name: str, password: str) -> str:
 def set_password_hash(db: sqlite3.Connection, account: Account, hashed: str) -> None:
     """Set a password hash inside a transaction. Hash beforehand: hashing is slow, and the transaction blocks other writers."""
     if db.execute("select 1 from identities where account_id = ?", [account.account_id]).fetchone():
-        raise AccountError("account_openid", f"{account.name} signs in through the OpenID provider and has no password here.")
+        raise AccountError(
+            "account_openid",
+            f"The account {account.name} signs in through the OpenID provider and has no password here. Change the password at the provider.",
+        )
     db.execute("update accounts set password_hash = ? where account_id = ?", [hashed, account.account_id])
     db.execute("delete from sessions where account_id = ?", [account.account_id])
 
@@ -214,9 +224,13 @@ def verified(store: AppDatabase, name: str, password: str) -> Account | None:
 def checked_password(name: str, password: str) -> str:
     """The password, if it is valid for the name. Raises MisconfiguredError otherwise."""
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise MisconfiguredError(f"A password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; a few unrelated words do well.")
+        raise MisconfiguredError(
+            f"The password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters. Choose a few unrelated words, for example."
+        )
     if fold(name) in fold(password) or len(set(password)) < 5:
-        raise MisconfiguredError("A password must not contain the account's name, and needs at least five different characters.")
+        raise MisconfiguredError(
+            "The password contains the name of the account, or has fewer than five different characters. Choose another one."
+        )
     return password
 
 

@@ -66,7 +66,8 @@ def edit(store: AppDatabase, by: Account | None, account_id: int, fields: Accoun
         if before.is_openid and replace(fields, is_active=was.is_active) != was:
             raise AccountError(
                 "account_openid_fields",
-                f"{before.name} signs in through the OpenID provider, whose groups set role and centres; only close and open work here.",
+                f"The account {before.name} signs in through the OpenID provider, whose groups determine role and centres. Change the groups there; "
+                "here the account can only be closed and opened.",
             )
         db.execute(
             "update accounts set role = ?, operator_id = ?, hears_personal_data = ?, is_active = ? where account_id = ?",
@@ -74,7 +75,9 @@ def edit(store: AppDatabase, by: Account | None, account_id: int, fields: Accoun
         )
         is_left = db.execute("select 1 from accounts where role = 'administrator' and is_active").fetchone()
         if before.role == "administrator" and before.is_active and not is_left:
-            raise AccountError("account_last", "This is the last administrator; somebody must be able to add accounts.")
+            raise AccountError(
+                "account_last", "This is the last active administrator. Add another administrator before this account is closed or changed."
+            )
         accounts.set_centres(db, account_id, fields.centres)
         if not fields.is_active:
             db.execute("delete from sessions where account_id = ?", [account_id])

@@ -117,7 +117,12 @@ class Criterion(FileModel):
 
     def verdict_of(self, answer: str) -> str:
         """The verdict for an answer to the question: pass, fail, na or unsure."""
-        return self.answers.get(answer) or {"yes": "pass", "no": "fail"}.get(answer, "na")
+        return self.answers.get(answer) or default_verdict(answer)
+
+
+def default_verdict(answer: str) -> str:
+    """The verdict for an answer to a question whose criterion gives no other."""
+    return {"yes": "pass", "no": "fail"}.get(answer, "na")
 
 
 class Scorecard(FileModel):

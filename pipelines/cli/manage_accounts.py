@@ -43,31 +43,31 @@ def run(settings: Settings, action: str, name: str | None, given: AccountOptions
             print(f"{account.name:24} {account.role:14} {account.operator_id or '':12} {seen}{'' if account.is_active else '  (closed)'}")
         return 0
     if name is None:
-        raise MisconfiguredError(f"`callgrade accounts {action}` needs a NAME.")
+        raise MisconfiguredError(f"The name of the account is missing: callgrade accounts {action} NAME")
     if action == "add":
         return _add(settings, store, name, given)
     account = accounts.named(store, name)
     if action == "password":
         administration.reset_password(store, None, account.account_id, _password(account.name))
         _note(store, [("password_changed", account.name)], account)
-        print(f"{account.name} has a new password and is signed out everywhere.")
+        print(f"Password of {account.name} changed; all sessions of the account were ended.")
         return 0
     if action == "edit":
         return _edit(settings, store, account, given)
     _change(store, account, replace(AccountFields.of(account), is_active=action == "open"))
-    print(f"{account.name} can {'sign in again' if action == 'open' else 'no longer sign in'}.")
+    print(f"Account {account.name} {'opened' if action == 'open' else 'closed'}.")
     return 0
 
 
 def _add(settings: Settings, store: AppDatabase, name: str, given: AccountOptions) -> int:
     if given.role is None:
-        raise MisconfiguredError(f"A new account needs --role, one of {', '.join(accounts.ROLES)}.")
+        raise MisconfiguredError(f"The role of the new account {name!r} is missing. Give --role with one of {', '.join(accounts.ROLES)}.")
     centres = _centres(given) or frozenset({EVERY_CENTRE} if given.role == "administrator" else ())
     fields = AccountFields(given.role, centres, given.operator_id if given.role == "operator" else None, bool(given.hears_personal_data))
     _check(settings, fields, centres, given)
     made = administration.add(store, None, name, fields, _password(name))
     _note(store, administration.added(made), made)
-    print(f"{made.name} can sign in as {made.role}.")
+    print(f"Account {made.name} added with the role {made.role}.")
     return 0
 
 
@@ -83,7 +83,7 @@ def _edit(settings: Settings, store: AppDatabase, account: Account, given: Accou
     _check(settings, fields, fields.centres - was.centres if is_kept else fields.centres, given)
     for _, subject in (changes := _change(store, account, fields)):
         print(subject)
-    print(f"{account.name} was changed." if changes else f"Nothing changed: {account.name} already has these values.")
+    print(f"Account {account.name} changed." if changes else f"Nothing changed: the account {account.name} already has these values.")
     return 0
 
 
@@ -107,8 +107,8 @@ def _check(settings: Settings, fields: AccountFields, centres: Iterable[str], gi
     allowed = {*centre_ids(), *known, EVERY_CENTRE}
     for centre_id in sorted(set(centres) - allowed):
         near = operator_ids.nearest(centre_id, allowed - {EVERY_CENTRE})
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(sorted(allowed - {EVERY_CENTRE}))}"
-        raise AccountError("account_centre_bad", f"There is no centre {centre_id!r}: {hint}", centre=centre_id)
+        hint = f"Did you mean {', '.join(near)}?" if near else f"Choose one of {', '.join(sorted(allowed - {EVERY_CENTRE}))}."
+        raise AccountError("account_centre_bad", f"The centre {centre_id!r} is not known. {hint}", centre=centre_id)
     if fields.operator_id and EVERY_CENTRE not in fields.centres and not given.is_new_operator:
         operator_ids.check(known, fields.operator_id, frozenset(centres))
 
@@ -131,6 +131,6 @@ def _password(name: str) -> str:
     if not sys.stdin.isatty():
         return accounts.checked_password(name, sys.stdin.readline().rstrip("\n"))
     password = accounts.checked_password(name, getpass.getpass("Password: "))
-    if getpass.getpass("Once more: ") != password:
-        raise MisconfiguredError("The two passwords differ; nothing was changed.")
+    if getpass.getpass("Password again: ") != password:
+        raise MisconfiguredError("The two passwords differ. Nothing was changed; run the command again.")
     return password

@@ -66,7 +66,6 @@ class _BarHandler(logging.Handler):
             console=Console(stderr=True), transient=True,
         )  # fmt: skip
         self._tasks: dict[str, TaskID] = {}
-        self._progress.start()
 
     def emit(self, record: logging.LogRecord) -> None:
         counted = _COUNTED.match(record.getMessage())
@@ -77,6 +76,7 @@ class _BarHandler(logging.Handler):
         if done == 1 and step in self._tasks:  # the next batch starts this step again
             self._progress.remove_task(self._tasks.pop(step))
         if step not in self._tasks:
+            self._progress.start()  # not before: a running display erases the questions that a command asks
             self._tasks[step] = self._progress.add_task(step, total=total, what="")
         self._progress.update(self._tasks[step], completed=done, total=total, what=counted["what"])
 

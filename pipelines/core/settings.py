@@ -27,8 +27,12 @@ AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().abs
 
 def _folder_of_profiles(path: Path) -> Path:
     if not path.is_dir():
-        raise wrong(f"there is no folder {path} with centre profiles; `callgrade centre new ID {path}` writes the first one")
+        raise wrong(_no_profiles(path))
     return path
+
+
+def _no_profiles(path: Path) -> str:
+    return f"there is no folder {path} with centre profiles; `callgrade centre new ID {path}` writes the first one"
 
 
 class Settings(BaseSettings):
@@ -219,9 +223,7 @@ def centres_folder() -> Path | None:
 def use_centres(folder: Path) -> None:
     """Use this folder of centre profiles in this process and those that it starts. Raises MisconfiguredError when there is none."""
     if not folder.is_dir():
-        raise MisconfiguredError(
-            f"There is no folder {folder} with centre profiles; `callgrade centre new ID {folder}` writes the first one."
-        )
+        raise MisconfiguredError(f"--centres: {_no_profiles(folder)}.")
     os.environ[variable("centres")] = str(folder.expanduser().absolute())
 
 

@@ -54,7 +54,7 @@ KINDS: dict[str, type] = {
     "clips": records.Clip,
 }
 PRIVATE = frozenset({"words", "spoken_turns"})
-READINGS = "readings"  # a cache, see `scorecards.readings`; its rows are forgotten with those of the steps
+SIGNALS = "signals"  # a cache, see `score.signals_cache`; its rows are forgotten with those of the steps
 _PRIVATE = "private"  # the folder of the unmasked files in a batch
 _REJECTED = "put_aside"  # the folder with the rejections of each step, named so in the batches of every version
 PENDING = "pending"  # the file that marks a batch for the next run to grade
@@ -185,10 +185,10 @@ class Batch:
             elif not frame.is_empty() and (rest := frame.filter(~pl.col("call_id").is_in(list(call_ids)))).height < frame.height:
                 write_whole(file, _parquet(rest))
                 changed = True
-        if self.path(READINGS).exists():  # written beside the steps, by whoever tried a scorecard: only for calls that are still listed
+        if self.path(SIGNALS).exists():  # written beside the steps, by whoever tried a scorecard: only for calls that are still listed
             with self.alone():
-                frame = pl.read_parquet(self.path(READINGS))
-                write_whole(self.path(READINGS), _parquet(frame.filter(~pl.col("call_id").is_in(list(call_ids)))))
+                frame = pl.read_parquet(self.path(SIGNALS))
+                write_whole(self.path(SIGNALS), _parquet(frame.filter(~pl.col("call_id").is_in(list(call_ids)))))
         self.remove_if_empty()
         return changed
 

@@ -98,7 +98,7 @@ def _judge_again(settings: Settings) -> Iterator[tuple[Call, Scored]]:
     for file in sorted(settings.stage.glob("*/turns.parquet")):
         batch = Batch(file.parent)
         calls = {call.call_id: call for call in batch.read("calls")}
-        for scored in score_batch(batch, settings)[0]:
+        for scored in score_batch(batch, settings).scored:
             yield calls[scored.evaluation.call_id], scored
 
 

@@ -53,6 +53,12 @@ def read_calls(published: Published, calls: Sequence[Row], batch: int = 200) -> 
             yield call, rows[call["call_id"]]
 
 
+def versions_of(published: Published, call_ids: Sequence[str]) -> dict[str, str]:
+    """The version of the scorecard that judged each of some calls; calls without an evaluation are left out."""
+    rows = published.of_calls("evaluations", list(dict.fromkeys(call_ids)), "call_id", "call_id, scorecard_version", "judge = 'machine'")
+    return {row["call_id"]: row["scorecard_version"] for row in rows}
+
+
 def show(call: Row, rows: Mapping[str, list[Row]], w: Wording, titles: Mapping[str, str]) -> dict[str, Any]:
     """The values of the template call.html for one graded call; `titles` are the names of the criteria in the page's language."""
     turns = rows["turns"]

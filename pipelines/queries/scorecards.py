@@ -14,7 +14,6 @@ from pipelines.core.published import Published, Row
 from pipelines.i18n.wording import Wording, clock
 
 REQUESTS = ("connection", "service_order", "promotion")
-QUICK_ANSWER_S = 30.0
 UPSET = -0.15  # mean sentiment of a client's turns, -1 to 1
 
 
@@ -56,6 +55,7 @@ def read_graded(published: Published, centre_id: str) -> list[Row]:
         """
         select
             f.call_id, f.operator_id, f.started_local, f.topic, f.client_type, f.direction, f.wait_s, f.is_abusive, f.abuse_exposure_s, p.outcome,
+            f.wait_s <= quick_answer_s() as is_quick_answer, quick_answer_s() as quick_answer_s,
             m.client_sentiment_start, m.client_sentiment_end,
             exists (
                 select 1 from operator_shifts s
@@ -166,11 +166,12 @@ def _requests(asked: QuestionScope) -> QuestionCard | None:
 
 
 def _waiting(asked: QuestionScope) -> QuestionCard | None:
-    w, waits = asked.w, [c["wait_s"] for c in asked.calls if c["wait_s"] is not None and c["direction"] == "inbound"]
-    if not waits:
+    w, waited = asked.w, [c for c in asked.calls if c["wait_s"] is not None and c["direction"] == "inbound"]
+    if not waited:
         return None
-    quick = sum(s <= QUICK_ANSWER_S for s in waits)
-    lines = [(w("q_within", s=int(QUICK_ANSWER_S)), w.share(quick, len(waits))), (w("q_longest"), clock(max(waits)))]
+    waits = [c["wait_s"] for c in waited]
+    quick = sum(c["is_quick_answer"] for c in waited)
+    lines = [(w("q_within", s=waited[0]["quick_answer_s"]), w.share(quick, len(waits))), (w("q_longest"), clock(max(waits)))]
     return QuestionCard(w("q_waiting"), clock(sum(waits) / len(waits)), lines)
 
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pipelines.centres.log_conditions import fits_direction, fits_line, is_at_night
 from pipelines.centres.profile import Centre, centre_of
 from pipelines.centres.scorecard import Applies
 from pipelines.core import staleness
@@ -101,11 +102,8 @@ def jobs_of(batch: Batch, settings: Settings) -> list[Job]:
 
 def may_apply(applies: Applies, call: Call, centre: Centre) -> bool:
     """Whether a criterion may apply by what the call log says: the direction, the line and the hour. Topics are not known yet."""
-    if applies.is_night is not None and call.started_at is not None:
-        is_night = centre.hours.is_night(call.started_at.astimezone(centre.timezone).hour)
-        if is_night != applies.is_night:
-            return False
-    return (not applies.directions or call.direction in applies.directions) and (not applies.lines or (call.line or "") in applies.lines)
+    fits_hour = applies.is_night is None or is_at_night(call, centre) in (applies.is_night, None)
+    return fits_hour and fits_direction(applies, call) and fits_line(applies, call)
 
 
 def open_model(settings: Settings) -> LanguageModel:

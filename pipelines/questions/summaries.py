@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 
 from pipelines.core.printable import printable
@@ -13,6 +12,7 @@ from pipelines.questions import prompt
 from pipelines.questions.answers import GivenSummary, Quote, find_quote, schema_of
 from pipelines.questions.asking import Asker, RepairError, Spent
 from pipelines.questions.language_model import NoAnswerError
+from pipelines.turns.call_language import language_of_most_words
 
 SUMMARY = "(summary)"  # stands for the criterion in the costs of a summary; no criterion has this id
 MOST_SENTENCES = 2
@@ -38,7 +38,7 @@ async def _proven(asker: Asker, call_id: str, turns: Sequence[Turn], spent: Spen
         return kept
 
     sentences: list[SummarySentence] = []
-    asked = prompt.summarise(turns, _language(turns))
+    asked = prompt.summarise(turns, language_of_most_words(turns) or "en")
     for text, quote in await asker.ask(asked, GivenSummary, schema_of(GivenSummary), checked, spent):
         try:
             await asker.prove(prompt.claim_of_sentence(text), "yes", quote, spent)
@@ -61,11 +61,3 @@ async def _proven(asker: Asker, call_id: str, turns: Sequence[Turn], spent: Spen
     if not sentences:
         raise NoAnswerError(lm.UNPROVEN)
     return sentences
-
-
-def _language(turns: Sequence[Turn]) -> str:
-    """The language of most words."""
-    words: Counter[str] = Counter()
-    for turn in turns:
-        words[turn.language or "en"] += len(turn.tokens)
-    return words.most_common(1)[0][0]

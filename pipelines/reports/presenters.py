@@ -61,8 +61,10 @@ class Presenter:
         found.titles = _titles(found.profile, self.w)
         return found
 
-    def title(self, criterion_id: str) -> str:
-        """A criterion's name, from the centre or else the common one."""
+    def title(self, criterion_id: str, version: str | None = None) -> str:
+        """A criterion's name, from the centre or else the common one: as in the version that judged a call, or else the newest one."""
+        if version is not None:
+            return self.in_version(version).title(criterion_id)
         return self.titles.get(criterion_id) or self.w.label("criteria", criterion_id)
 
     def named(self, rows: Sequence[Row]) -> list[Row]:
@@ -74,11 +76,11 @@ class Presenter:
         counted = blind.conceal(self._judged(rows) if self._judged else rows, self._withheld)
         return [{"people": []} | c | {"href": self.links.call(c["call_id"]), "when": self.w.time(c["started_local"])} for c in counted]
 
-    def clips(self, rows: Sequence[Row]) -> list[Row]:
-        """Rows of coaching_clips."""
+    def clips(self, rows: Sequence[Row], versions: Mapping[str, str]) -> list[Row]:
+        """Rows of coaching_clips; `versions` are those that judged their calls, see `call_details.versions_of`."""
         return [
             c | {
-                "title": self.title(c["criterion_id"]), "href": self.links.call(c["call_id"]), "sound": self.links.sound(c),
+                "title": self.title(c["criterion_id"], versions.get(c["call_id"])), "href": self.links.call(c["call_id"]), "sound": self.links.sound(c),
                 "until": self.w.date(c["expires_at"]),
             }
             for c in blind.without(rows, self._withheld)
@@ -108,7 +110,7 @@ class Presenter:
             "when": self.w.time(call["started_local"]),
             "evaluated": self.w.time(evaluated),
             "operator_href": self.links.operator(str(self.centre["centre_id"]), operator) if operator else None,
-            "clips": self.clips(rows["coaching_clips"]),
+            "clips": self.clips(rows["coaching_clips"], {call["call_id"]: version} if version else {}),
         }
 
 

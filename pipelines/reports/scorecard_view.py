@@ -15,6 +15,7 @@ Row = dict[str, Any]
 CONDITIONS = ("is_night", "upset_client", "rude_client", "considerate_client")  # fields of Applies that may be true, false or open
 CRITERION_FIELDS = (
     "title", "description", "weight", "rule", "acts", "phrases", "said_like", "not_like", "where", "applies", "is_auto_fail", "severity",
+    "question", "applies_if", "answers", "asks",
 )  # fmt: skip
 TOPIC_FIELDS = ("title", "description", "examples", "phrases", "upsetting")
 
@@ -52,6 +53,7 @@ def criterion_card(centre: Centre, criterion: Criterion, whole: float, w: Wordin
         "acts": [w.label("acts", act) for act in criterion.acts],
         "phrases": _by_language(criterion.phrases), "said_like": criterion.said_like, "not_like": criterion.not_like,
         "applies": conditions(centre, criterion.applies, w), "is_auto_fail": criterion.is_auto_fail, "severity": criterion.severity,
+        "question": named(criterion.question, w), "applies_if": named(criterion.applies_if, w),
     }  # fmt: skip
 
 
@@ -137,7 +139,9 @@ def _line(field: str, before: Any, after: Any, w: Wording) -> tuple[str, str, st
             return name, w.label("scorecard_severities", before), w.label("scorecard_severities", after)
         case "where":
             return name, w.label("scorecard_places", before), w.label("scorecard_places", after)
-        case "title":
+        case "asks":
+            return name, w.label("roles", before), w.label("roles", after)
+        case "title" | "question" | "applies_if":
             return name, named(before, w), named(after, w)
         case _:
             return name, "", ""

@@ -22,7 +22,7 @@ from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Published, Row, open_published
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import Wording, wording
-from pipelines.queries import aggregates
+from pipelines.queries import aggregates, call_details
 from pipelines.reports.incremental_pages import IncrementalPages, calls_with_rows
 from pipelines.reports.presenters import Links, Presenter, period
 from pipelines.reports.templating import environment, style_and_script
@@ -140,7 +140,8 @@ def _centre_pages(published: Published, writer: _Writer, total: Row, operators: 
     centre = shown.centre
     calls = shown.calls(aggregates.calls(published, centre_id, limit=CALLS_SHOWN))
     by_each = aggregates.calls_by_operator(published, centre_id, CALLS_SHOWN)
-    clips = shown.clips(aggregates.clips(published, centre_id))
+    found = aggregates.clips(published, centre_id)
+    clips = shown.clips(found, call_details.versions_of(published, [row["call_id"] for row in found]))
     operators = shown.operators(operators)
     by_operator = aggregates.criteria_by_operator(published, centre_id)
     criteria = shown.named(aggregates.criteria(published, centre_id))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from pipelines.centres.log_conditions import fits_direction, fits_line, is_at_night
 from pipelines.centres.profile import Centre
 from pipelines.centres.scorecard import Applies
 from pipelines.core.records import Call, Finding, Procedure, Turn, TurnSentiment
@@ -49,9 +50,9 @@ def how_likely(
         reason = why("because_topic_is_spared", topic=topic.best) if is_spared else why("because_topic_is_doubtful", topic=topic.best)
         chances.append((topic.probability(lambda t: t not in unwanted), reason))
     if applies.directions:
-        chances.append((float(call.direction in applies.directions), why("because_of_direction", direction=call.direction)))
+        chances.append((float(fits_direction(applies, call)), why("because_of_direction", direction=call.direction)))
     if applies.lines:
-        chances.append((float((call.line or "") in applies.lines), why("because_of_line", line=call.line or "")))
+        chances.append((float(fits_line(applies, call)), why("because_of_line", line=call.line or "")))
     if applies.is_night is not None:
         chances.append(_night(call, centre, applies.is_night))
     if applies.upset_client is not None:
@@ -87,9 +88,9 @@ def _off_topic(topic: Ranking, wanted: tuple[str, ...]) -> Explanation:
 
 
 def _night(call: Call, centre: Centre, wanted: bool) -> tuple[float, Explanation]:
-    if call.started_at is None:
+    is_night = is_at_night(call, centre)
+    if is_night is None:
         return 0.5, why("because_hour_is_unknown")
-    is_night = centre.hours.is_night(call.started_at.astimezone(centre.timezone).hour)
     return float(is_night == wanted), why("because_by_day") if not is_night else why("because_by_night")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -36,16 +35,17 @@ from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.score import findings as noticed
-from pipelines.score.abuse import find_abuse
+from pipelines.score import signals_cache
 from pipelines.score.calibration import Calibration
 from pipelines.score.call_context import Case
 from pipelines.score.compliance import judge, points_of
 from pipelines.score.conversation import find_events, measure
 from pipelines.score.example_matching import ExampleMatches, match_examples
 from pipelines.score.procedure import judge_procedure
-from pipelines.score.sentiment import judge_sentiment
-from pipelines.score.speech_acts import Act, find_acts
-from pipelines.score.topic import Ranking, judge_client_type, judge_topic
+from pipelines.score.signals import Signals, find_signals
+from pipelines.score.signals_cache import CachedCall, cached_call, keys_of
+from pipelines.score.topic import judge_client_type
+from pipelines.turns.call_language import language_of_most_words
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_calls
 
 log = logging.getLogger("callgrade")
@@ -67,42 +67,12 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
-class Signals:
-    """What the words of a call show, whatever a scorecard asks of it."""
+class ScoredBatch:
+    """The results of a batch, its calls without a recognised word, and what is cached of the others."""
 
-    acts: tuple[Act, ...]
-    abuse: tuple[Finding, ...]
-    sentiments: tuple[TurnSentiment, ...]
-    topic: Ranking
-
-
-def find_signals(
-    call: Call,
-    turns: Sequence[Turn],
-    centre: Centre,
-    reading: ModelReading,
-    sentiments: Sequence[TurnSentiment] | None = None,
-    similar: Mapping[str, float] | None = None,
-) -> Signals:
-    """The signals of one call; they are the same for two profiles with the same `signals_depend_on`.
-
-    Args:
-        call: the call.
-        turns: its turns in order.
-        centre: its profile.
-        reading: the turn model's output, with the topics of this profile.
-        sentiments: the sentiment of the turns, if already known.
-        similar: the similarity to the examples of each topic, see `judge_topic`.
-    """
-    acts = find_acts(turns, centre, reading)
-    abuse = find_abuse(turns, centre, reading)
-    moods = judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments
-    return Signals(tuple(acts), tuple(abuse), tuple(moods), judge_topic(call, turns, centre, acts, reading, similar))
-
-
-def signals_depend_on(centre: Centre) -> tuple[object, ...]:
-    """The parts of a profile that `find_signals` uses."""
-    return centre.languages, centre.company_names, centre.topics, centre.menu_topics
+    scored: tuple[Scored, ...]
+    rejected: tuple[Rejection, ...]
+    cached: tuple[CachedCall, ...]
 
 
 def score_call(
@@ -224,19 +194,16 @@ def _reason(criterion: Criterion, verdict: Verdict) -> str:
 
 def call_language(call: Call, turns: Iterable[Turn], centre: Centre) -> str:
     """The language of most words of a call; the log's, or the centre's first, when no turn has one."""
-    words: Counter[str] = Counter()
-    for turn in turns:
-        if turn.language:
-            words[turn.language] += len(turn.tokens)
-    return words.most_common(1)[0][0] if words else (call.language or centre.languages[0])
+    return language_of_most_words(turns) or call.language or centre.languages[0]
 
 
 def run(batch: Batch, settings: Settings) -> None:
-    """Score every call of a batch and write sentiments, speech acts, findings, procedures, verdicts, evaluations and metrics.
+    """Score every call of a batch and write sentiments, speech acts, findings, procedures, verdicts, evaluations, metrics and the cache.
 
     A call without a recognised word is rejected as unscoreable. Raises MisconfiguredError for a wrong profile of a centre.
     """
-    scored, rejected = score_batch(batch, settings)
+    found = score_batch(batch, settings)
+    scored = found.scored
     batch.write("sentiments", [s for one in scored for s in one.sentiments])
     batch.write("speech_acts", [a for one in scored for a in one.acts])
     batch.write("findings", [f for one in scored for f in one.findings])
@@ -244,48 +211,51 @@ def run(batch: Batch, settings: Settings) -> None:
     batch.write("verdicts", [v for one in scored for v in one.verdicts])
     batch.write("evaluations", [one.evaluation for one in scored])
     batch.write("metrics", [one.metrics for one in scored])
-    batch.write_rejected("score", rejected)
+    signals_cache.write(batch, found.cached)
+    batch.write_rejected("score", found.rejected)
 
 
-def score_batch(batch: Batch, settings: Settings) -> tuple[list[Scored], list[Rejection]]:
-    """The results of the current rules for every call of a batch, and the calls without a recognised word; writes nothing.
+def score_batch(batch: Batch, settings: Settings) -> ScoredBatch:
+    """The results of the current rules for every call of a batch; writes nothing.
 
     Raises MisconfiguredError for a wrong profile of a centre.
     """
-    turns = by_call(batch.read("turns"))
+    turns = {call_id: sorted(own, key=lambda t: t.turn_no) for call_id, own in by_call(batch.read("turns")).items()}
     audio = {facts.call_id: facts for facts in batch.read("audio")}
     roles = {role.call_id: role for role in batch.read("roles")}
     dropped, personal = by_call(batch.read("dropped")), by_call(batch.read("personal_data"))
     answers = by_call(batch.read("answers") if batch.has("answers") else ())
-    scored: list[Scored] = []
-    rejected: list[Rejection] = []
     out = {row.call_id for row in batch.rejected() if row.step != "score"}  # an earlier scoring does not count
     calls = [call for call in batch.read("calls") if call.call_id not in out]
-    worded = [call for call in calls if any(turn.tokens for turn in turns[call.call_id])]
-    ordered = [sorted(turns[call.call_id], key=lambda t: t.turn_no) for call in worded]
+    worded = [call for call in calls if any(turn.tokens for turn in turns.get(call.call_id, ()))]
+    ordered = [turns[call.call_id] for call in worded]
     centres = [centre_of(call) for call in worded]
-    read = read_calls(ordered, settings.profile, settings.models_dir, [centre.topic_examples for centre in centres])
-    readings = {call.call_id: one for call, one in zip(worded, read, strict=True)}
-    matched = match_examples(ordered, centres, settings.profile, settings.models_dir)
-    matches = {call.call_id: one for call, one in zip(worded, matched, strict=True)}
-    for n, call in enumerate(calls, 1):
-        log.info("score %d/%d %s", n, len(calls), call.call_id)
-        try:
-            scored.append(
-                score_call(
-                    call,
-                    audio[call.call_id],
-                    turns[call.call_id],
-                    roles.get(call.call_id),
-                    dropped[call.call_id],
-                    personal[call.call_id],
-                    profile=settings.profile,
-                    models_dir=settings.models_dir,
-                    reading=readings.get(call.call_id),
-                    matches=matches.get(call.call_id),
-                    answers=answers[call.call_id],
-                )
+    readings = read_calls(ordered, settings.profile, settings.models_dir, [centre.topic_examples for centre in centres])
+    matches = match_examples(ordered, centres, settings.profile, settings.models_dir)
+    scored: list[Scored] = []
+    cached: list[CachedCall | None] = []
+    for n, (call, own, centre, reading, matched) in enumerate(zip(worded, ordered, centres, readings, matches, strict=True), 1):
+        log.info("score %d/%d %s", n, len(worded), call.call_id)
+        signals = find_signals(call, own, centre, reading, similar=matched.topics)
+        cached.append(cached_call(call.call_id, keys_of(call, own, centre, settings.profile), signals, reading))
+        scored.append(
+            score_call(
+                call,
+                audio[call.call_id],
+                own,
+                roles.get(call.call_id),
+                dropped[call.call_id],
+                personal[call.call_id],
+                profile=settings.profile,
+                models_dir=settings.models_dir,
+                reading=reading,
+                matches=matched,
+                answers=answers[call.call_id],
+                centre=centre,
+                signals=signals,
             )
-        except BadRecordingError as error:
-            rejected.append(Rejection.of_call(call, "score", error.reason))
-    return scored, rejected
+        )
+    with_words = {call.call_id for call in worded}
+    without = [call for call in calls if call.call_id not in with_words]
+    rejected = [Rejection.of_call(call, "score", Reason(Key.NO_WORD_TO_JUDGE)) for call in without]
+    return ScoredBatch(tuple(scored), tuple(rejected), tuple(one for one in cached if one is not None))

@@ -23,13 +23,13 @@ from models import atomic_files, private_files
 from pipelines.app_db.database import AppDatabase, Row, present
 from pipelines.centres.profile import Centre, centre_in_version, load_centre
 from pipelines.core import profile_history, staleness
-from pipelines.core.errors import MisconfiguredError
 from pipelines.core.profile_files import SUFFIX
 from pipelines.core.profile_history import Entry
 from pipelines.core.settings import Settings, centres_folder, now
 from pipelines.core.staging import PENDING, Batch
 from pipelines.scorecards.drafts import check_base, current_file, profile_of
 from pipelines.scorecards.editing import SetScorecard, edit
+from pipelines.scorecards.errors import ScorecardError
 
 _HEAD = "# Which version of the profile judges which days; the latest entry that covers a day counts. Written by Callgrade.\n"
 
@@ -81,13 +81,13 @@ def activate(settings: Settings, db: AppDatabase, centre_id: str, effective_from
 def undo(settings: Settings, db: AppDatabase, centre_id: str, by: str) -> str:
     """Write the version before the newest one as a new version; returns it.
 
-    It is in force from today on, or from the day of the undone version where that is later. Raises MisconfiguredError when there is no
+    It is in force from today on, or from the day of the undone version where that is later. Raises ScorecardError when there is no
     version before.
     """
-    with _locked(centre_id, "undo") as path, db.writing():
+    with _locked(centre_id) as path, db.writing():
         log = _activations(path)
         if len(log) < 2:
-            raise MisconfiguredError(f"Nothing can be undone: {centre_id!r} has no version before {profile_history.facts(path).version!r}.")
+            raise ScorecardError("sc_err_no_earlier", centre=centre_id, version=profile_history.facts(path).version)
         _record(path)
         text = profile_history.file_of(path, log[-2].version).read_bytes().decode()
         day = max(today(centre_id), log[-1].first_day or date.min)
@@ -123,10 +123,10 @@ def today(centre_id: str) -> date:
 def request_regrade(settings: Settings, db: AppDatabase, centre_id: str, first_day: date, last_day: date, by: str) -> int:
     """Request that the calls of some local days are judged again by the newest version; returns the id of the request.
 
-    Raises MisconfiguredError when the days are in the wrong order.
+    Raises ScorecardError when the days are in the wrong order.
     """
     if first_day > last_day:
-        raise MisconfiguredError(f"The first day, {first_day}, is after the last one, {last_day}; exchange them.")
+        raise ScorecardError("sc_err_swapped", first=first_day, last=last_day)
     version = profile_history.facts(current_file(centre_id)).version
     with db.writing() as connection:
         cursor = connection.execute(
@@ -144,22 +144,20 @@ def regrade_requests(db: AppDatabase, centre_id: str) -> list[RegradeRequest]:
 def approve_regrade(settings: Settings, db: AppDatabase, request_id: int, by: str) -> None:
     """Approve a request: the version judges these days from now on, and their batches are marked for the next run of `grade_calls`.
 
-    Raises MisconfiguredError when the request is decided already, when another version became the newest one since, or when no folder of
+    Raises ScorecardError when the request is decided already, when another version became the newest one since, or when no folder of
     profiles is set.
     """
     asked = _open_request(db, request_id)
     with _locked(asked.centre_id) as path, db.writing() as connection:
         newest = profile_history.facts(path).version
         if newest != asked.version:
-            raise MisconfiguredError(
-                f"The request is for version {asked.version!r}, but {newest!r} is the newest one now. Decline it, and request the days again."
-            )
+            raise ScorecardError("sc_err_other_newest", version=asked.version, newest=newest)
         cursor = connection.execute(
             "update regrade_requests set approved_by = ?, approved_at = ? where request_id = ? and approved_at is null and done_at is null",
             [by, present(), request_id],
         )
         if cursor.rowcount != 1:
-            raise MisconfiguredError(f"The request {request_id} is decided already.")
+            raise ScorecardError("sc_err_decided")
         log = _record(path)
         entry = Entry(
             version=newest,
@@ -175,7 +173,7 @@ def approve_regrade(settings: Settings, db: AppDatabase, request_id: int, by: st
 
 
 def decline_regrade(db: AppDatabase, request_id: int, by: str) -> None:
-    """Decline or withdraw a request. Raises MisconfiguredError when it is decided already."""
+    """Decline or withdraw a request. Raises ScorecardError when it is decided already."""
     _open_request(db, request_id)
     with db.writing() as connection:
         connection.execute(
@@ -196,22 +194,16 @@ def note_regraded(settings: Settings, db: AppDatabase) -> None:
 def _check_day(centre_id: str, effective_from: date) -> None:
     nearest = today(centre_id)
     if effective_from < nearest:
-        raise MisconfiguredError(
-            f"A version cannot apply from {effective_from}, which is past: earlier calls keep theirs. The nearest day is {nearest}; "
-            "earlier calls can be regraded after the activation."
-        )
+        raise ScorecardError("sc_err_past", near=nearest)
 
 
 @contextmanager
-def _locked(centre_id: str, what: str = "activate a version") -> Iterator[Path]:
+def _locked(centre_id: str) -> Iterator[Path]:
     """The file of a centre's profile in the folder of profiles, copied there from the package if it is missing, locked against others."""
     folder = centres_folder()
     source = current_file(centre_id)
     if folder is None or not folder.is_dir():
-        raise MisconfiguredError(
-            f"There is no folder to {what} of {centre_id!r} in: its profile is part of the package. Set CALLGRADE_CENTRES to a folder of your "
-            "own profiles, for the server and for grading alike."
-        )
+        raise ScorecardError("sc_err_no_folder", centre=centre_id)
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -288,7 +280,7 @@ def _batches(settings: Settings, centre_id: str, first_day: date = date.min, las
 def _open_request(db: AppDatabase, request_id: int) -> RegradeRequest:
     rows = db.rows("select * from regrade_requests where request_id = ?", request_id)
     if not rows or rows[0]["approved_at"] is not None or rows[0]["done_at"] is not None:
-        raise MisconfiguredError(f"The request {request_id} {'is decided already' if rows else 'does not exist'}.")
+        raise ScorecardError("sc_err_decided") if rows else ScorecardError("sc_err_no_request", n=request_id)
     return _request(rows[0])
 
 

@@ -12,10 +12,7 @@ from pipelines.centres.profile import Centre, load_centre, parse_centre
 from pipelines.core import profile_history
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.profile_files import profile_file
-
-
-class ConflictError(MisconfiguredError):
-    """The profile or the draft was changed by another account since it was read; nothing was written."""
+from pipelines.scorecards.errors import ConflictError, ScorecardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +54,11 @@ def save_draft(
     with db.writing() as connection:
         before = connection.execute("select * from scorecard_drafts where centre_id = ?", [centre_id]).fetchone()
         if seen_at is not None and (before is None or before["edited_at"] != seen_at):
-            who = f" by {before['edited_by']}" if before is not None else ""
-            raise ConflictError(f"The draft of {centre_id!r} was changed{who} in the meantime. Open it again and repeat the change.")
+            if before is None:
+                raise ConflictError("sc_err_draft_gone", centre=centre_id)
+            raise ConflictError("sc_err_draft_changed", name=before["edited_by"], centre=centre_id)
         if based_on_version is not None and based_on_version != version:
-            raise ConflictError(_moved_on(centre_id, based_on_version, version))
+            raise _moved_on(centre_id, based_on_version, version)
         if based_on_version is None and before is not None:
             version, sha256 = before["based_on_version"], before["based_on_sha256"]
         at = present() if before is None else max(present(), before["edited_at"] + 1e-3)
@@ -102,20 +100,20 @@ def current_version(centre_id: str) -> tuple[str, str]:
 def check_base(connection: sqlite3.Connection, centre_id: str) -> str:
     """The text of the draft, inside a transaction, if the profile is still what the draft was begun from.
 
-    Raises MisconfiguredError without a draft, ConflictError when the profile was changed in the meantime.
+    Raises ScorecardError without a draft, ConflictError when the profile was changed in the meantime.
     """
     row = connection.execute("select * from scorecard_drafts where centre_id = ?", [centre_id]).fetchone()
     if row is None:
-        raise MisconfiguredError(f"There is no draft of {centre_id!r} to activate.")
+        raise ScorecardError("sc_err_no_draft", centre=centre_id)
     version, sha256 = current_version(centre_id)
     if (row["based_on_version"], row["based_on_sha256"]) != (version, sha256):
-        raise ConflictError(_moved_on(centre_id, row["based_on_version"], version))
+        raise _moved_on(centre_id, row["based_on_version"], version)
     return str(row["text"])
 
 
-def _moved_on(centre_id: str, before: str, now: str) -> str:
-    what = f"version {now!r} was activated" if before != now else f"the file of version {now!r} was changed"
-    return f"The draft of {centre_id!r} was begun from version {before!r}, and {what} since. Compare the two, then save the draft again or discard it."
+def _moved_on(centre_id: str, before: str, current: str) -> ConflictError:
+    key = "sc_err_activated_since" if before != current else "sc_err_file_changed"
+    return ConflictError(key, centre=centre_id, before=before, current=current)
 
 
 def _draft(row: Row) -> Draft:

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from pipelines.centres.profile import SHARED_CRITERIA
 from pipelines.core.errors import MisconfiguredError
-from pipelines.core.validation import not_known
 from pipelines.core.yaml_text import Data
+from pipelines.scorecards.errors import ScorecardError
 from pipelines.scorecards.rewriting import as_data, read, rewrite
 
 
@@ -97,13 +97,13 @@ def _apply(data: Data, change: Change) -> None:
         case SetScorecard():
             _set(card, change.field, change.value)
         case SetCriterion():
-            own = _mapping(criteria[_position(criteria, "criterion", change.criterion_id)], change.criterion_id)
+            own = _mapping(criteria[_position(criteria, change.criterion_id)], change.criterion_id)
             if change.language is not None and change.field not in own:
                 own[change.field] = dict(_shared_texts(change.criterion_id, change.field))
             is_empty = change.value in ("", [], (), {}) and change.field not in _shared_fields(change.criterion_id)
             _set(own, change.field, None if is_empty else change.value, change.language)
         case SetTopic():
-            n = _position(topics, "topic", change.topic_id)
+            n = _position(topics, change.topic_id)
             if isinstance(topics[n], str):
                 topics[n] = {"id": topics[n]}
             _set(_mapping(topics[n], change.topic_id), change.field, change.value or None, change.language)
@@ -112,9 +112,9 @@ def _apply(data: Data, change: Change) -> None:
         case AddTopic():
             topics.append(str(change.values["id"]) if set(change.values) == {"id"} else as_data(change.values))
         case RemoveCriterion():
-            del criteria[_position(criteria, "criterion", change.criterion_id)]
+            del criteria[_position(criteria, change.criterion_id)]
         case RemoveTopic():
-            del topics[_position(topics, "topic", change.topic_id)]
+            del topics[_position(topics, change.topic_id)]
 
 
 def _set(own: dict[str, Data], field: str, value: object, language: str | None = None) -> None:
@@ -127,11 +127,11 @@ def _set(own: dict[str, Data], field: str, value: object, language: str | None =
         own[field] = as_data(value)
 
 
-def _position(items: Sequence[Data], what: str, wanted: str) -> int:
+def _position(items: Sequence[Data], value_id: str) -> int:
     ids = [item if isinstance(item, str) else str(item.get("id")) if isinstance(item, dict) else "" for item in items]
-    if wanted not in ids:
-        raise MisconfiguredError(f"{not_known(what, wanted, ids)}.")
-    return ids.index(wanted)
+    if value_id not in ids:
+        raise ScorecardError("sc_err_unknown", value=value_id, allowed=", ".join(ids))
+    return ids.index(value_id)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Tries a draft on past calls: which verdicts change, in whose scores, and whether people's verdicts agree more.
 
 The calls are judged twice, by the newest version and by the draft, from their masked turns in the stage and with the code of the score
-step. Nothing of it is stored but the cache of what the model read.
+step. Nothing of it is stored but the signals of calls that the score step has not cached, see `score.signals_cache`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from statistics import fmean
-from typing import TypeAlias
 
 from models.cores import threads
 from models.text.loading import get_turn_model
 from models.text.prototypes import Prototypes
-from models.text.turn_model import CallReading
 from pipelines.app_db.database import AppDatabase
 from pipelines.centres.profile import Centre, load_centre
 from pipelines.core.grouping import by_call
@@ -25,16 +24,17 @@ from pipelines.core.records import AudioFacts, Call, CallRoles, Evaluation, Find
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.reviews import human_verdicts
-from pipelines.score.example_matching import match_examples
-from pipelines.score.step import Scored, Signals, find_signals, score_call, signals_depend_on
-from pipelines.scorecards import readings
+from pipelines.score import signals_cache
+from pipelines.score.example_matching import ExampleMatches, match_examples
+from pipelines.score.signals import find_signals, with_topics_of
+from pipelines.score.signals_cache import CachedCall, keys_of
+from pipelines.score.step import Scored, score_call
 from pipelines.scorecards.drafts import profile_of
-from pipelines.turns.model_reading import texts_of
+from pipelines.turns.model_reading import ModelReading, read_calls
 
 NOT_ASKED = "na"  # of a criterion that one of the two scorecards does not have
 _LOOKED_AT = 4  # times as many calls as are tried are looked at, to choose from
 Progress = Callable[[int, int], None]
-_Profile: TypeAlias = tuple[Centre, Prototypes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,28 @@ class Preview:
 class _Loaded:
     """Calls of a batch, with the records of the steps before scoring by call id."""
 
+    batch: Batch
     calls: Sequence[Call]
     turns: Mapping[str, Sequence[Turn]]
     audio: Mapping[str, AudioFacts]
     roles: Mapping[str, CallRoles]
     dropped: Mapping[str, Sequence[Finding]]
     personal: Mapping[str, Sequence[PersonalData]]
-    read: Mapping[str, CallReading]
+    cached: Mapping[str, CachedCall]
+    read: Mapping[str, ModelReading]  # of calls whose cached signals are not those of every profile
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """One of the two profiles that calls are judged by."""
+
+    centre: Centre
+    settings: Settings
+
+    @cached_property
+    def topics(self) -> Prototypes:
+        """Its topics for the turn model; only read where they differ from those of the cached signals."""
+        return get_turn_model(self.settings.profile, self.settings.models_dir).prototypes(self.centre.topic_examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +143,11 @@ def preview(
     Raises MisconfiguredError when the text is not a valid profile.
     """
     start = time.perf_counter()
-    centres = load_centre(centre_id), profile_of(centre_id, text)
-    model = get_turn_model(settings.profile, settings.models_dir)
-    profiles = [(centre, model.prototypes(centre.topic_examples)) for centre in centres]
+    profiles = [_Profile(centre, settings) for centre in (load_centre(centre_id), profile_of(centre_id, text))]
     chosen = _choose(settings, centre_id, most_calls, exclude)
     total, tried = sum(len(calls) for calls in chosen.values()), list[_Tried]()
-    for loaded in _ahead(((Batch(settings.stage / folder), call_ids) for folder, call_ids in chosen.items()), settings):
-        for one in _try(loaded, profiles, settings):
+    for loaded in _ahead(((Batch(settings.stage / folder), call_ids) for folder, call_ids in chosen.items()), profiles):
+        for one in _try(loaded, profiles):
             tried.append(one)
             if progress is not None:
                 progress(len(tried), total)
@@ -182,7 +195,7 @@ def _outcome(evaluation: Evaluation) -> str:
     return "open" if evaluation.score_pct is None else "high" if evaluation.score_pct >= 80 else "low"
 
 
-def _load(batch: Batch, call_ids: Collection[str], settings: Settings) -> _Loaded:
+def _load(batch: Batch, call_ids: Collection[str], profiles: Sequence[_Profile]) -> _Loaded:
     """What is judged of some calls of a batch; calls that were forgotten in the meantime are left out."""
     try:
         listed = [call for call in batch.read("calls") if call.call_id in set(call_ids)]
@@ -191,64 +204,81 @@ def _load(batch: Batch, call_ids: Collection[str], settings: Settings) -> _Loade
         roles = {role.call_id: role for role in batch.read("roles")}
         dropped, personal = by_call(batch.read("dropped")), by_call(batch.read("personal_data"))
     except FileNotFoundError:
-        return _Loaded([], {}, {}, {}, {}, {}, {})
+        return _Loaded(batch, [], {}, {}, {}, {}, {}, {}, {})
     calls = [call for call in listed if call.call_id in audio and any(turn.tokens for turn in turns.get(call.call_id, ()))]
-    return _Loaded(calls, turns, audio, roles, dropped, personal, _read(batch, calls, turns, settings))
+    cached = signals_cache.read(batch)
+    settings = profiles[0].settings
+    unread = [call.call_id for call in calls if not _is_known(cached.get(call.call_id), call, turns[call.call_id], profiles)]
+    read = read_calls([turns[call_id] for call_id in unread], settings.profile, settings.models_dir) if unread else []
+    return _Loaded(batch, calls, turns, audio, roles, dropped, personal, cached, dict(zip(unread, read, strict=True)))
 
 
-def _ahead(batches: Iterator[tuple[Batch, list[str]]], settings: Settings) -> Iterator[_Loaded]:
+def _is_known(cached: CachedCall | None, call: Call, turns: Sequence[Turn], profiles: Sequence[_Profile]) -> bool:
+    """Whether cached signals spare the model for every profile; their topic may differ."""
+    return cached is not None and all(cached.keys.words == keys_of(call, turns, one.centre, one.settings.profile).words for one in profiles)
+
+
+def _ahead(batches: Iterator[tuple[Batch, list[str]]], profiles: Sequence[_Profile]) -> Iterator[_Loaded]:
     """What is judged of each batch; the next one is read while the previous one is judged."""
     with threads(1) as pool:
-        coming = [pool.submit(_load, *one, settings) for one in islice(batches, 1)]
+        coming = [pool.submit(_load, *one, profiles) for one in islice(batches, 1)]
         while coming:
             loaded = coming.pop().result()
-            coming += [pool.submit(_load, *one, settings) for one in islice(batches, 1)]
+            coming += [pool.submit(_load, *one, profiles) for one in islice(batches, 1)]
             yield loaded
 
 
-def _try(loaded: _Loaded, profiles: Sequence[_Profile], settings: Settings) -> Iterator[_Tried]:
+def _try(loaded: _Loaded, profiles: Sequence[_Profile]) -> Iterator[_Tried]:
     """The calls of one batch, judged by both profiles, each with its topics."""
-    spoken = [loaded.turns[call.call_id] for call in loaded.calls]
-    matches = [match_examples(spoken, [centre] * len(spoken), settings.profile, settings.models_dir) for centre, _ in profiles]
-    is_shared = len({repr(signals_depend_on(centre)) for centre, _ in profiles}) == 1
+    own = [loaded.turns[call.call_id] for call in loaded.calls]
+    matches = [match_examples(own, [one.centre] * len(own), one.settings.profile, one.settings.models_dir) for one in profiles]
+    new: list[CachedCall] = []
     for n, call in enumerate(loaded.calls):
-        own, judged = loaded.turns[call.call_id], list[Scored]()
-        signals: Signals | None = None
-        for (centre, topics), matched in zip(profiles, matches, strict=True):
-            reading = readings.for_scoring(own, loaded.read[call.call_id], topics)
-            if signals is None or not is_shared:
-                signals = find_signals(call, own, centre, reading, similar=matched[n].topics)
-            judged.append(
-                score_call(
-                    call,
-                    loaded.audio[call.call_id],
-                    own,
-                    loaded.roles.get(call.call_id),
-                    loaded.dropped.get(call.call_id, ()),
-                    loaded.personal.get(call.call_id, ()),
-                    profile=settings.profile,
-                    models_dir=settings.models_dir,
-                    reading=reading,
-                    matches=matched[n],
-                    centre=centre,
-                    signals=signals,
-                )
-            )
+        known, judged = loaded.cached.get(call.call_id), list[Scored]()
+        for profile, matched in zip(profiles, matches, strict=True):
+            found = _signals(known, loaded, call, profile, matched[n])
+            if profile is profiles[0] and found is not known:
+                new.append(found)
+            known = found
+            judged.append(_score(loaded, call, profile, matched[n], found))
         yield _Tried(call, *judged)
+    if new:
+        signals_cache.add(loaded.batch, new)
 
 
-def _read(batch: Batch, calls: Sequence[Call], turns: Mapping[str, Sequence[Turn]], settings: Settings) -> dict[str, CallReading]:
-    """The turn model's output for calls of a batch, from the cache where it is there."""
-    model = readings.model_of(settings.profile)
-    keys = {call.call_id: readings.key_of(turns[call.call_id], model) for call in calls}
-    found = readings.cached(batch, keys)
-    missing = [call_id for call_id in keys if call_id not in found]
-    if missing:
-        turn_model = get_turn_model(settings.profile, settings.models_dir)
-        new = dict(zip(missing, turn_model.read([texts_of(turns[call_id]) for call_id in missing]), strict=True))
-        readings.store(batch, keys, new)
-        found |= new
-    return found
+def _signals(known: CachedCall | None, loaded: _Loaded, call: Call, profile: _Profile, matched: ExampleMatches) -> CachedCall:
+    """The signals of a call for a profile: those known where they depend on nothing else, or as far as they do not."""
+    turns = loaded.turns[call.call_id]
+    keys = keys_of(call, turns, profile.centre, profile.settings.profile)
+    if known is not None and known.keys == keys:
+        return known
+    if known is not None and known.keys.words == keys.words:
+        reading = known.reading(profile.topics.scores(known.vector))
+        signals = with_topics_of(profile.centre, known.signals, call, turns, reading, matched.topics)
+        return replace(known, keys=keys, signals=signals)
+    read = loaded.read[call.call_id]
+    assert read.vector is not None  # read by the model
+    reading = replace(read, topics=profile.topics.scores(read.vector))
+    return CachedCall(
+        call.call_id, keys, find_signals(call, turns, profile.centre, reading, similar=matched.topics), read.client_type, read.vector
+    )
+
+
+def _score(loaded: _Loaded, call: Call, profile: _Profile, matched: ExampleMatches, found: CachedCall) -> Scored:
+    return score_call(
+        call,
+        loaded.audio[call.call_id],
+        loaded.turns[call.call_id],
+        loaded.roles.get(call.call_id),
+        loaded.dropped.get(call.call_id, ()),
+        loaded.personal.get(call.call_id, ()),
+        profile=profile.settings.profile,
+        models_dir=profile.settings.models_dir,
+        reading=found.reading(),
+        matches=matched,
+        centre=profile.centre,
+        signals=found.signals,
+    )
 
 
 def _flips(one: _Tried, people: Mapping[tuple[str, str], str]) -> Iterator[Flip]:

@@ -13,8 +13,10 @@ from typing import cast
 
 import yaml
 
+from models.languages.phrases import LOADER
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.yaml_text import Data, Plain, flow
+from pipelines.scorecards.errors import ScorecardError
 
 LONGEST_FLOW = 100  # characters of a new value on one line; longer lists and mappings get a line for each part
 
@@ -51,19 +53,25 @@ def rewrite(text: str, data: Data) -> str:
     except MisconfiguredError:
         is_right = False
     if not is_right:
-        raise MisconfiguredError("This change cannot be made in the layout of the file without rewriting it; change its YAML text itself.")
+        raise ScorecardError("sc_err_layout")
     return changed
 
 
 def _compose(text: str) -> yaml.Node:
+    """The nodes of a YAML text.
+
+    Read by the loader in Python, as the C loader gives the positions of an empty value differently; by the C loader where only that one
+    accepts the text, such as a question mark at the end of a text in braces. `rewrite` compares its result with what was to be written.
+    """
     try:
-        node: yaml.Node | None = yaml.compose(
-            text, Loader=yaml.SafeLoader
-        )  # not the C loader, which gives the positions of an empty value differently
+        try:
+            node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError:
+            node = yaml.compose(text, Loader=LOADER)
     except yaml.YAMLError as error:
         raise MisconfiguredError(f"The text is not YAML: {error}.") from error
     if node is None:
-        raise MisconfiguredError("The text is empty.")
+        raise ScorecardError("sc_err_empty")
     return node
 
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.text.loading import MODELS_DIR, get_turn_model
 from models.text.prototypes import Prototypes
 from models.text.turn_model import TurnModel, TurnReading, TurnText
 from pipelines.core.records import Turn
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class ModelReading:
     turns: Mapping[int, TurnReading] = field(default_factory=dict)  # by turn number
     client_type: Mapping[str, float] = field(default_factory=dict)
     topics: Mapping[str, float] = field(default_factory=dict)  # see `Prototypes.scores`; only those of one centre can be compared
+    vector: NDArray[np.float32] | None = field(default=None, compare=False)  # of the call, see `CallReading.vector`
 
 
 NOTHING_READ = ModelReading()
@@ -56,7 +62,7 @@ def read_with(
                 prototypes[key] = model.prototypes(examples)
             topics = prototypes[key].scores(one.vector)
         by_turn = {turn.turn_no: reading for turn, reading in zip(turns, one.turns, strict=True)}
-        readings.append(ModelReading(by_turn, one.client_type, topics))
+        readings.append(ModelReading(by_turn, one.client_type, topics, one.vector))
     return readings
 
 

@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from markupsafe import Markup
 from rapidfuzz import process
 
 from models.languages.language import find_phrase
 from pipelines.centres.profile import Centre
-from pipelines.centres.scorecard import DIRECTIONS, SEVERITIES, WHERE, Criterion
+from pipelines.centres.scorecard import ANSWERS, ASKS, DIRECTIONS, SEVERITIES, VERDICTS, WHERE, Criterion, default_verdict
 from pipelines.centres.vocabulary import LEAST_WORDS, LINES, TOPICS, Topic
+from pipelines.core.errors import MisconfiguredError
 from pipelines.i18n.wording import LANGUAGES, Wording
 from pipelines.queries.masking import mask_typed
 from pipelines.reports.scorecard_view import CONDITIONS
+from pipelines.scorecards.errors import ScorecardError
 
 Values: TypeAlias = dict[str, Any]
 Problems: TypeAlias = dict[str, str]
@@ -32,7 +35,8 @@ MOST_ROWS = {"said_like": 30, "not_like": 20, "phrases": 20, "examples": 20}  # 
 MOST_ITEMS = 100  # criteria, and topics, of a profile
 MOST_WEIGHT = 100.0
 FORM_ONLY = "profile"  # the key of a problem that belongs to no field
-LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_ROW, LONGEST_ID = 80, 400, 200, 40
+LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_ROW, LONGEST_ID, LONGEST_QUESTION = 80, 400, 200, 40, 600
+SHORTEST_QUESTION = 3  # characters
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CONDITION_NAMES = {"is_night": "night"}  # fields of Applies whose name in the file differs
 
@@ -45,26 +49,30 @@ class FormFields:
     every: Callable[[str], Sequence[str]]
 
 
+def explained(error: MisconfiguredError, introduction: str, w: Wording) -> str:
+    """An error for a page: its sentence in the reader's language.
+
+    One of a file's content is English, with line and value: it is quoted after an introduction, the key of a text.
+    """
+    if isinstance(error, ScorecardError):
+        return error.text(w)
+    return Markup('{} <code class="quoted" lang="en">{}</code>').format(w(introduction), str(error))
+
+
 def criterion_values(criterion: Criterion | None) -> Values:
     """The values of a criterion's form; without a criterion, those of an empty one."""
     if criterion is None:
-        empty = {
-            "id": "",
-            "rule": NEW_RULES[0],
-            "weight": "5",
-            "title": {},
-            "description": {},
-            "phrases": {},
-            "said_like": [],
-            "not_like": [],
-        }
-        return empty | {"acts": [], "where": "anywhere", "auto_fail": False, "severity": "minor", "applies": {}}
+        return {
+            "id": "", "rule": NEW_RULES[0], "weight": "5", "title": {}, "description": {}, "phrases": {}, "said_like": [], "not_like": [], "acts": [],
+            "where": "anywhere", "auto_fail": False, "severity": "minor", "applies": {}, "question": {}, "applies_if": {}, "answers": {}, "asks": ASKS[0],
+        }  # fmt: skip
     applies = criterion.applies.model_dump(exclude_defaults=True)
     return {
         "id": criterion.criterion_id, "rule": criterion.rule, "acts": list(criterion.acts), "weight": f"{criterion.weight:g}", "title": dict(criterion.title),
         "description": dict(criterion.description), "phrases": {code: list(own) for code, own in criterion.phrases.items()},
         "said_like": list(criterion.said_like), "not_like": list(criterion.not_like), "where": criterion.where, "auto_fail": criterion.is_auto_fail,
         "severity": criterion.severity, "applies": {name: list(value) if isinstance(value, tuple) else value for name, value in applies.items()},
+        "question": dict(criterion.question), "applies_if": dict(criterion.applies_if), "answers": dict(criterion.answers), "asks": criterion.asks,
     }  # fmt: skip
 
 
@@ -95,11 +103,17 @@ def read_criterion(given: FormFields, before: Values, languages: Sequence[str], 
     }  # fmt: skip
     if before["rule"] in WORDLESS_RULES:  # its form does not have these fields
         typed = {name: before[name] for name in typed}
+    asked = {name: before[name] for name in ("question", "applies_if", "answers", "asks")}
+    if before["rule"] == "question":
+        asked = {
+            "question": _translations(given, "question", known), "applies_if": _translations(given, "applies_if", known),
+            "answers": {answer: given.one(f"answer_{answer}") for answer in ANSWERS}, "asks": given.one("asks"),
+        }  # fmt: skip
     return {
         "id": given.one("id").lower() if is_new else before["id"], "rule": given.one("rule") if is_new else before["rule"], "acts": before["acts"],
         "weight": given.one("weight"), "title": _translations(given, "title", known), "description": _translations(given, "description", known),
         "auto_fail": given.one("auto_fail") == "1", "severity": given.one("severity"),
-        "applies": {name: value for name, value in applies.items() if value != []}, **typed,
+        "applies": {name: value for name, value in applies.items() if value != []}, **typed, **asked,
     }  # fmt: skip
 
 
@@ -122,6 +136,8 @@ def check_criterion(values: Values, before: Values, centre: Centre, w: Wording, 
     for text, label in (("title", "sc_err_title"), ("description", "sc_err_description")):
         if not values[text]:
             found.setdefault(f"{text}_{w.code}", w(label))
+    if values["rule"] == "question":
+        _check_question(values, found, w)
     _check_phrases(values, before, found, w)
     for name in ("said_like", "not_like"):
         _check_rows(values[name], before[name], name, found, w)
@@ -168,7 +184,9 @@ def changed(before: Values, after: Values) -> Values:
 
 
 def stored(name: str, value: Any) -> Any:
-    """A value as the profile stores it."""
+    """A value as the profile stores it: of the answers to a question, those whose verdict is not the usual one."""
+    if name == "answers":
+        return {answer: verdict for answer, verdict in value.items() if verdict != default_verdict(answer)}
     return number(value) if name == "weight" else value
 
 
@@ -237,6 +255,19 @@ def _check_texts(texts: Mapping[str, str], name: str, longest: int, found: Probl
     for code, text in texts.items():
         if len(text) > longest:
             found[f"{name}_{code}" if code else name] = w("sc_err_long", n=len(text), most=longest)
+
+
+def _check_question(values: Values, found: Problems, w: Wording) -> None:
+    for name in ("question", "applies_if"):
+        _check_texts(values[name], name, LONGEST_QUESTION, found, w)
+        for code, text in values[name].items():
+            if len(text) < SHORTEST_QUESTION:
+                found[f"{name}_{code}"] = w("sc_err_short", value=text, least=LEAST_WORDS)
+    if not values["question"]:
+        found[f"question_{w.code}"] = w("sc_err_question")
+    for answer, verdict in values["answers"].items():
+        _check_choice(verdict, VERDICTS, f"answer_{answer}", found, w)
+    _check_choice(values["asks"], ASKS, "asks", found, w)
 
 
 def _check_rows(rows: Sequence[str], before: Sequence[str], name: str, found: Problems, w: Wording) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import select
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipelines.__main__ import main
+from pipelines.core.settings import ROOT
 
 
 def test_models_shows_every_profile_with_licence_and_checksum(
@@ -52,3 +57,25 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> No
             main([command, "--help"])
         assert stopped.value.code == 0
         assert f"callgrade {command}" in capsys.readouterr().out
+
+
+def test_questions_stay_on_a_terminal_until_they_are_answered(tmp_path: Path) -> None:
+    process, terminal = pty.fork()
+    if process == 0:  # the command, with a terminal of its own
+        os.chdir(tmp_path)
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "pipelines", "centre", "new", "parcels", "centres"],
+            os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+    shown, answers = b"", [b"Parcels", b"en", b"Europe/Kyiv", b"", b"8-20", b"first", b"complaint; other"]
+    while select.select([terminal], [], [], 120)[0]:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:  # it has ended
+            break
+        if answers and shown.rstrip().endswith(b":"):
+            os.write(terminal, answers.pop(0) + b"\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, shown
+    assert b"\x1b" not in shown and b"Name of the centre [parcels]: Parcels" in shown  # a progress display would erase the line
+    assert "name: Parcels" in (tmp_path / "centres" / "parcels.yaml").read_text(encoding="utf-8")

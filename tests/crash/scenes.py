@@ -27,6 +27,7 @@ from pipelines.core.staging import Batch
 from pipelines.i18n.wording import wording
 from pipelines.redact import step as redact
 from pipelines.reports import templating
+from pipelines.score import signals
 from pipelines.score import step as evaluate
 from pipelines.turns import step as turns
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading
@@ -93,7 +94,7 @@ def warm_up() -> None:
     """Load all that children would load each for itself, and starts no thread."""
     os.environ["SOURCE_DATE_EPOCH"] = EPOCH
     for module, name, stand_in in (
-        (evaluate, "judge_sentiment", _read_plainly),
+        (signals, "judge_sentiment", _read_plainly),
         (evaluate, "read_calls", _read_nothing),
         (redact, "read_calls", _read_nothing),
     ):

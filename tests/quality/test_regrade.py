@@ -16,6 +16,7 @@ from pipelines.core.records import TurnSentiment
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.quality.regrade import RegradeChanges, ScoreChange, find_changes, report, write_report
+from pipelines.score import signals
 from pipelines.score import step as evaluate
 from pipelines.turns.model_reading import NOTHING_READ
 from tests.score.spoken import audio_of, call_of, turns_of
@@ -26,7 +27,7 @@ from tests.score.test_compliance import GOOD
 def _neutral(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rules change here, the turn model does not: nothing is read, and every turn is neutral."""
     monkeypatch.setattr(evaluate, "read_calls", lambda calls, *_: [NOTHING_READ for _ in calls])
-    monkeypatch.setattr(evaluate, "judge_sentiment", lambda turns, *_: [TurnSentiment(t.call_id, t.turn_no, "neutral", 0.9) for t in turns])
+    monkeypatch.setattr(signals, "judge_sentiment", lambda turns, *_: [TurnSentiment(t.call_id, t.turn_no, "neutral", 0.9) for t in turns])
 
 
 @pytest.fixture

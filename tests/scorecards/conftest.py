@@ -14,6 +14,7 @@ from pipelines.centres.profile import CENTRES
 from pipelines.core.records import TurnSentiment
 from pipelines.core.settings import Settings, now
 from pipelines.core.staging import Batch
+from pipelines.score import signals
 from pipelines.score import step as evaluate
 from pipelines.turns.model_reading import NOTHING_READ
 from tests.score.spoken import audio_of, call_of, turns_of
@@ -43,7 +44,7 @@ def db(settings: Settings) -> AppDatabase:
 def scored(settings: Settings, profiles: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Two staged batches that were scored, `yesterday` and `tomorrow`; the turn model does not run."""
     monkeypatch.setattr(evaluate, "read_calls", lambda calls, *_: [NOTHING_READ for _ in calls])
-    monkeypatch.setattr(evaluate, "judge_sentiment", lambda turns, *_: [TurnSentiment(t.call_id, t.turn_no, "neutral", 0.9) for t in turns])
+    monkeypatch.setattr(signals, "judge_sentiment", lambda turns, *_: [TurnSentiment(t.call_id, t.turn_no, "neutral", 0.9) for t in turns])
     for name, days in (("yesterday", -1), ("tomorrow", 1)):
         turns = turns_of(*GOOD)
         batch = Batch(settings.stage / name)

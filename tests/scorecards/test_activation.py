@@ -19,8 +19,8 @@ from pipelines.core.staging import PENDING, Batch
 from pipelines.i18n.wording import wording
 from pipelines.reports.presenters import Links, Presenter
 from pipelines.scorecards import activation, drafts
-from pipelines.scorecards.drafts import ConflictError
 from pipelines.scorecards.editing import RemoveCriterion, SetCriterion, edit
+from pipelines.scorecards.errors import ConflictError
 from tests.scorecards.conftest import TODAY, rescore
 
 ID = "irkutsk"
@@ -86,7 +86,7 @@ def test_a_file_changed_by_hand_is_read_and_scores_its_calls_again(scored: Setti
 
 
 def test_an_activation_is_undone_and_the_undoing_too(scored: Settings, db: AppDatabase) -> None:
-    with pytest.raises(MisconfiguredError, match="Nothing can be undone: 'irkutsk' has no version before '1'"):
+    with pytest.raises(MisconfiguredError, match="Nothing can be undone: “irkutsk” has no version before 1"):
         activation.undo(scored, db, ID, "anna")
     changed(scored, db, TOMORROW)
     assert activation.undo(scored, db, ID, "boris") == "3"
@@ -120,7 +120,7 @@ def test_a_request_for_a_version_that_is_no_longer_the_newest_is_not_approved(sc
     changed(scored, db, TOMORROW)
     request = activation.request_regrade(scored, db, ID, YESTERDAY, YESTERDAY, "anna")
     activation.undo(scored, db, ID, "anna")
-    with pytest.raises(MisconfiguredError, match="for version '2', but '3' is the newest"):
+    with pytest.raises(MisconfiguredError, match="for version 2, but 3 is the newest"):
         activation.approve_regrade(scored, db, request, "boris")
     activation.decline_regrade(db, request, "boris")
     found = activation.regrade_requests(db, ID)[0]
@@ -130,11 +130,11 @@ def test_a_request_for_a_version_that_is_no_longer_the_newest_is_not_approved(sc
 def test_the_second_of_two_editors_gets_a_conflict_and_loses_nothing(scored: Settings, db: AppDatabase, profiles: Path) -> None:
     first = drafts.save_draft(db, ID, edit(drafts.current_text(ID), [LIGHTER]), "anna")
     drafts.save_draft(db, ID, edit(first.text, [RemoveCriterion("farewell")]), "boris", seen_at=first.edited_at)
-    with pytest.raises(ConflictError, match="changed by boris"):
+    with pytest.raises(ConflictError, match="boris changed the draft"):
         drafts.save_draft(db, ID, first.text, "anna", seen_at=first.edited_at)
     file = profiles / "irkutsk.yaml"
     file.write_text(edit(file.read_text(encoding="utf-8"), [SetCriterion("greeting", "weight", 9)]), encoding="utf-8")  # by hand
-    with pytest.raises(ConflictError, match="the file of version '1' was changed since"):
+    with pytest.raises(ConflictError, match="from version 1, and the file of that version was changed since"):
         activation.activate(scored, db, ID, TOMORROW, "boris")
     kept = drafts.load_draft(db, ID)
     assert kept is not None and kept.edited_by == "boris" and weight(None) == 9
@@ -149,9 +149,9 @@ def test_a_wrong_draft_is_refused_with_line_value_and_nearest(db: AppDatabase, p
 
 
 def test_what_cannot_be_activated_says_what_to_do(scored: Settings, db: AppDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MisconfiguredError, match="There is no draft of 'irkutsk'"):
+    with pytest.raises(MisconfiguredError, match="There is no draft of “irkutsk”"):
         activation.activate(scored, db, ID, TOMORROW, "anna")
-    with pytest.raises(MisconfiguredError, match="which is past"):
+    with pytest.raises(MisconfiguredError, match=r"in the past\. The nearest possible day is 2026-03-10"):
         changed(scored, db, YESTERDAY)
     monkeypatch.delenv("CALLGRADE_CENTRES")
     with pytest.raises(MisconfiguredError, match="Set CALLGRADE_CENTRES"):

@@ -145,5 +145,14 @@ def test_an_example_more_is_one_line_more(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named() -> None:
-    with pytest.raises(MisconfiguredError, match=r"criterion 'greting' is not known. Did you mean 'greeting'\?"):
+    with pytest.raises(MisconfiguredError, match=r"“greting” is no longer in the draft; .* The draft has: greeting, "):
         edit(KREDO, [SetCriterion("greting", "weight", 1)])
+
+
+def test_a_question_in_braces_is_changed_in_place() -> None:
+    text = KREDO.replace("  criteria:\n", "  criteria:\n    - {id: asked, rule: question, question: {en: Did it go well?}, weight: 3}\n", 1)
+    changed = edit(
+        text, [SetCriterion("asked", "question", {"en": "Did it go on?", "uk": "Чи все добре?"}), SetCriterion("greeting", "weight", 7)]
+    )
+    assert '    - {id: asked, rule: question, question: {en: "Did it go on?", uk: "Чи все добре?"}, weight: 3}' in changed.splitlines()
+    assert len(changed_lines(text, changed)) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from pipelines.app_db import accounts
 from pipelines.app_db.database import AppDatabase
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import Settings
-from pipelines.core.staging import READINGS, Batch
+from pipelines.core.staging import SIGNALS, Batch
 from pipelines.reviews import human_verdicts
 from pipelines.reviews.human_verdicts import HumanVerdict
+from pipelines.score import step as evaluate
 from pipelines.scorecards import drafts
-from pipelines.scorecards.editing import AddCriterion, Change, SetCriterion, edit
+from pipelines.scorecards.editing import AddCriterion, AddTopic, Change, SetCriterion, edit
 from pipelines.scorecards.preview import Agreement, preview
+from pipelines.turns.model_reading import read_calls
 
 ID = "irkutsk"
 ONLY_SECOND_LINE = SetCriterion("greeting", "applies", {"lines": ["second"]})
@@ -67,15 +70,21 @@ def test_calls_to_be_judged_blind_are_left_out_and_the_rest_is_spread_evenly(sco
     assert preview(scored, db, ID, draft(ONLY_SECOND_LINE), most_calls=1).flips[0].call_id == "tomorrow"  # the newest
 
 
-def test_calls_are_read_once_and_forgotten_with_the_cache(scored: Settings, db: AppDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many calls the turn model read, each time that it ran."""
+    numbers: list[int] = []
     original = TurnModel.read
 
     def counting(self: TurnModel, calls: Sequence[Any]) -> Any:
-        read.append(len(calls))
+        numbers.append(len(calls))
         return original(self, calls)
 
     monkeypatch.setattr(TurnModel, "read", counting)
+    return numbers
+
+
+def test_calls_scored_without_a_cache_are_read_once_and_forgotten_with_it(scored: Settings, db: AppDatabase, read: list[int]) -> None:
     first = preview(scored, db, ID, draft(ONLY_SECOND_LINE))
     assert sum(read) == 2
     again = preview(scored, db, ID, draft(ONLY_SECOND_LINE))
@@ -84,8 +93,36 @@ def test_calls_are_read_once_and_forgotten_with_the_cache(scored: Settings, db: 
     batch.write("turns", [turn for turn in batch.read("turns") if turn.turn_no > 1])  # masked anew
     preview(scored, db, ID, draft(ONLY_SECOND_LINE))
     assert sum(read) == 3
-    assert b"yesterday" in batch.path(READINGS).read_bytes()
+    assert b"yesterday" in batch.path(SIGNALS).read_bytes()
     assert batch.forget({"yesterday"}) and not batch.folder.exists()
+
+
+def test_calls_that_the_score_step_read_are_not_read_again(
+    scored: Settings, db: AppDatabase, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "read_calls", read_calls)
+    batches = [Batch(scored.stage / name) for name in ("yesterday", "tomorrow")]
+    for batch in batches:
+        evaluate.run(batch, scored)
+    written = [batch.path(SIGNALS).read_bytes() for batch in batches]
+    before = sum(read)
+    found = preview(scored, db, ID, draft(ONLY_SECOND_LINE))
+    assert sum(read) == before and found.calls == 2 and [batch.path(SIGNALS).read_bytes() for batch in batches] == written
+    evaluate.run(batches[0], scored)
+    assert batches[0].path(SIGNALS).read_bytes() == written[0]
+    for batch in batches:
+        batch.path(SIGNALS).unlink()
+    assert replace(preview(scored, db, ID, draft(ONLY_SECOND_LINE)), seconds=found.seconds) == found
+
+
+def test_other_topics_are_judged_from_the_cached_reading(scored: Settings, db: AppDatabase, read: list[int]) -> None:
+    change = AddTopic(
+        {"id": "lost_cat", "title": {"en": "Lost cat"}, "description": "The client has lost a cat.", "examples": ["My cat is gone"]}
+    )
+    fresh = preview(scored, db, ID, draft(change))
+    before = sum(read)
+    again = preview(scored, db, ID, draft(change))
+    assert sum(read) < before * 2 and replace(again, seconds=fresh.seconds) == fresh  # only the topics' examples are read
 
 
 def test_a_wrong_text_is_not_tried(scored: Settings, db: AppDatabase) -> None:

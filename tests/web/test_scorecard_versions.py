@@ -15,6 +15,7 @@ from pipelines.centres.profile import load_centre
 from pipelines.core.settings import now
 from pipelines.scorecards import activation, drafts
 from tests.web.people import PASSWORD, People, Person
+from tests.web.test_scorecards import fields_of
 
 pytestmark = pytest.mark.usefixtures("profiles")
 CARD = "/scorecards/kyiv"
@@ -117,6 +118,16 @@ def test_a_version_applies_from_a_day_that_is_not_past(judging: People, profiles
     assert past.status_code == 200 and "In effect since" in past.text and "Only on lines" not in past.text
     assert "Only on lines" in listed
     assert judging.person("op-1").get(f"{CARD}/versions/1").status_code == 200  # operators read how they were judged
+
+
+def test_rows_of_one_call_name_criteria_by_the_version_that_judged_it(judging: People) -> None:
+    person = judging.person("manager")
+    form = fields_of(person.get(f"{CARD}/edit/criteria/greeting").text) | {"title_en": "Says hello"}
+    assert person.send(f"{CARD}/edit/criteria/greeting", **form).status_code == 303
+    assert activated(person, f"{CARD}/activate", start=(today() + timedelta(days=1)).isoformat()).status_code == 303
+    page = judging.person("trainer").get("/trainer/moments?centre=kyiv&criterion=greeting").text
+    rows = re.sub(r"<option.*?</option>", "", page, flags=re.S)
+    assert "Says hello" in page and "Says hello" not in rows and "Greeting" in rows  # the filter is by the newest titles
 
 
 def test_a_draft_is_compared_again_when_the_file_was_changed_meanwhile(judging: People, profiles: Path) -> None:

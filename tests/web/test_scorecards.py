@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.languages.language import ACTS
+from pipelines.app_db import accounts
 from pipelines.centres.profile import load_centre
 from pipelines.centres.scorecard import RULES, SEVERITIES, WHERE
 from pipelines.core.settings import ROOT
@@ -53,8 +54,6 @@ def test_the_start_leads_to_the_only_scorecard_or_lists_them(judging: People) ->
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_scorecard_is_told_in_every_language(judging: People, language: str) -> None:
-    from pipelines.app_db import accounts
-
     person = judging.person("manager")
     accounts.set_language(judging.store, accounts.named(judging.store, "manager"), language)
     text = person.get("/scorecards/kyiv").text
@@ -244,6 +243,80 @@ def test_a_form_sent_as_it_is_shown_changes_nothing(judging: People, profiles: P
         assert drafts.load_draft(judging.store, centre_id) is None, page
 
 
+QUESTION = """    - id: arrival_time
+      rule: question
+      question: {en: Did the operator say when the parcel will arrive?}
+      answers: {yes: pass, no: unsure}  # the model may miss it
+      weight: 10
+      title: {en: Arrival time given}
+      description: {en: The operator says when the parcel will arrive.}
+"""
+
+
+@pytest.fixture
+def asking(profiles: Path) -> str:
+    """The page of a criterion that is a question."""
+    path = profiles / "kyiv.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("  criteria:\n", f"  criteria:\n{QUESTION}", 1), encoding="utf-8")
+    return "/scorecards/kyiv/edit/criteria/arrival_time"
+
+
+def test_a_question_is_reworded_with_its_answers(judging: People, asking: str) -> None:
+    person = judging.person("manager")
+    assert "Did the operator say when the parcel will arrive?" in person.get("/scorecards/kyiv").text
+    form = fields_of(person.get(asking).text)
+    assert (form["answer_yes"], form["answer_no"], form["answer_not_applicable"], form["asks"]) == ("pass", "unsure", "na", "operator")
+    assert person.send(asking, **form).status_code == 303 and drafts.load_draft(judging.store, "kyiv") is None  # as it is shown
+    form |= {
+        "question_uk": "Чи сказав оператор, коли приїде посилка? Мій номер 067 123 45 67",
+        "applies_if_en": "The client waits for a parcel.",
+    }
+    form |= {"answer_no": "fail", "answer_not_applicable": "unsure", "asks": "client"}
+    assert person.send(asking, **form).status_code == 303
+    found = drafts.profile_of("kyiv", drafts.load_draft(judging.store, "kyiv").text).scorecard.criteria[0]
+    assert found.question["en"] == "Did the operator say when the parcel will arrive?" and found.question["uk"].endswith(
+        "Мій номер [PHONE]"
+    )
+    assert (found.applies_if, found.answers, found.asks) == (
+        {"en": "The client waits for a parcel."},
+        {"not_applicable": "unsure"},
+        "client",
+    )
+    differences = " ".join(person.get("/scorecards/kyiv/edit").text.split())
+    assert "Question" in differences and "Whose words must prove the answer: operator → client" in differences
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "said"),
+    [
+        ({"question_en": ""}, "question_en", "Enter the question in at least one language."),
+        ({"question_en": "x" * 700}, "question_en", "Too long: 700 characters, at most 600 are allowed."),
+        ({"applies_if_en": "it"}, "applies_if_en", "“it” is too short"),
+        ({"answer_no": "failed"}, "answer_no", "“failed” is not allowed. Nearest: fail."),
+        ({"asks": "operators"}, "asks", "“operators” is not allowed. Nearest: operator."),
+    ],
+)
+def test_what_is_wrong_with_a_question_is_said_at_its_field(
+    judging: People, asking: str, changed: dict[str, object], field: str, said: str
+) -> None:
+    person = judging.person("manager")
+    answer = person.send(asking, **(fields_of(person.get(asking).text) | changed))
+    text = " ".join(answer.text.split())
+    assert answer.status_code == 400 and said in text and f'id="p-{field}"' in text and f'href="#f-{field}"' in text
+    assert drafts.load_draft(judging.store, "kyiv") is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_form_of_a_question_is_in_every_language(judging: People, asking: str, language: str) -> None:
+    person, w = judging.person("manager"), wording(language)
+    accounts.set_language(judging.store, accounts.named(judging.store, "manager"), language)
+    text = person.get(asking).text
+    accounts.set_language(judging.store, accounts.named(judging.store, "manager"), "en")
+    for said in (w("sc_question_hint"), w.label("scorecard_fields", "answer_not_applicable"), w.label("scorecard_fields", "applies_if")):
+        assert said in html.unescape(text)
+
+
 def test_the_same_criterion_saved_by_two_is_not_lost_silently(judging: People) -> None:
     one, two = judging.person("manager"), judging.person("third")
     form = fields_of(one.get("/scorecards/kyiv/edit/criteria/farewell").text)
@@ -278,6 +351,20 @@ def test_autosave_answers_with_what_is_wrong_and_saves_what_is_right(judging: Pe
     right = person.send("/scorecards/kyiv/edit/criteria/greeting", **(form | {"weight": "6"}))
     assert right.status_code == 200 and right.json()["seen"] != form["seen"]
     assert "id: greeting, weight: 6}" in drafts.load_draft(judging.store, "kyiv").text
+
+
+def test_errors_are_shown_in_the_readers_language(judging: People) -> None:
+    person, w = judging.person("manager"), wording("uk")
+    accounts.set_language(judging.store, accounts.named(judging.store, "manager"), "uk")
+    answer = person.send("/scorecards/kyiv/undo")
+    assert answer.status_code == 400 and "Повертати нічого: «kyiv» не має версії до 1." in answer.text
+    person.send("/scorecards/kyiv/edit", weight_greeting="7", was_greeting="5")
+    with judging.store.writing() as connection:
+        connection.execute("update scorecard_drafts set text = replace(text, 'weight: 7', 'weight: 700') where centre_id = 'kyiv'")
+    page = html.unescape(person.get("/scorecards/kyiv/edit").text)
+    accounts.set_language(judging.store, accounts.named(judging.store, "manager"), "en")
+    assert w("sc_broken") in page and w("sc_err_said") in page  # what a file's check says is quoted, with line and value
+    assert re.search(r'<code class="quoted" lang="en">kyiv.yaml line \d+: .*700.*</code>', page)
 
 
 def test_a_draft_is_discarded(judging: People) -> None:

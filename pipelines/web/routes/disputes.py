@@ -117,7 +117,7 @@ def _new(context: RequestContext, call: Row, criterion_id: str, problem: str = "
     shown, rows = context.presenter(call["centre_id"]), _rows(context, call)
     point = marked["point"]
     return context.page(
-        "app/dispute.html", status, call=call, when=context.w.time(call["started_local"]), title=shown.title(criterion_id), point=point, dispute=None,
+        "app/dispute.html", status, call=call, when=context.w.time(call["started_local"]), title=shown.title(criterion_id, point["scorecard_version"]), point=point, dispute=None,
         explanation=context.w.explain(point["explanation_json"], point["explanation"]), turns=rows["turns"], parts_of=call_details.parts_of, problem=problem, problem_field=field, until=marked["until"],
         days=context.site.settings.dispute_days, given={name: context.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
         href=call_path(call["call_id"]), longest=LONGEST_REASON, shortest=SHORTEST_REASON, longest_quote=LONGEST_QUOTE, centre=shown.centre,
@@ -131,7 +131,7 @@ def _one(context: RequestContext, found: Row, problem: str = "", status: int = 2
     key = (found["scorecard_id"], found["criterion_id"])
     point = next((p for p in disputes.standing_points(rows["criterion_results"]) if (p["scorecard_id"], p["criterion_id"]) == key), None)
     return context.page(
-        "app/dispute.html", status, call=call, when=context.w.time(call["started_local"]), title=shown.title(found["criterion_id"]), point=point,
+        "app/dispute.html", status, call=call, when=context.w.time(call["started_local"]), title=shown.title(found["criterion_id"], point["scorecard_version"] if point else None), point=point,
         dispute=found, explanation=context.w.explain(point["explanation_json"], point["explanation"]) if point else "", turns=rows["turns"], parts_of=call_details.parts_of,
         problem=problem, problem_field=field, until=None, days=context.site.settings.dispute_days,
         given={name: context.given(name) for name in ("reason", "turn", "quote", "verdict", "decision")},
@@ -169,10 +169,11 @@ def _say(context: RequestContext, error: Exception) -> str:
 
 
 def _listed(context: RequestContext, rows: list[Row]) -> list[Row]:
+    versions = call_details.versions_of(context.published, [row["call_id"] for row in rows])
     return [
         row
         | {
-            "title": context.presenter(row["centre_id"]).title(row["criterion_id"]),
+            "title": context.presenter(row["centre_id"]).title(row["criterion_id"], versions.get(row["call_id"])),
             "href": call_path(row["call_id"]),
             "is_withheld": row["call_id"] in context.withheld,
         }

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from pipelines.core.published import Row
 from pipelines.core.settings import now
-from pipelines.queries import aggregates, trends
+from pipelines.queries import aggregates, call_details, trends
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import Presenter, period
@@ -64,7 +64,7 @@ def centre(centre_id: str, context: Annotated[RequestContext, require_permission
     )
     clips = aggregates_cache.clips(published, centre_id) if context.account.may("hear") else []
     return context.page(
-        "app/centre.html", operators=[], calls=shown.calls(calls), more_calls=0, clips=shown.clips(clips), ledger=ledger,
+        "app/centre.html", operators=[], calls=shown.calls(calls), more_calls=0, clips=shown.clips(clips, call_details.versions_of(published, [row["call_id"] for row in clips])), ledger=ledger,
         more_ledger=total["received"] - total["graded"] - len(ledger), call_href=call_path,
         first=_listed(context, shown, _queued(context, centre_id, "unsure"), "unsure")[:FIRST_OF_QUEUE] if context.account.may("review") else [],
         **values,
@@ -199,10 +199,15 @@ def _queued(context: RequestContext, centre_id: str, kind: str) -> list[Row]:
 def _listed(context: RequestContext, shown: Presenter, rows: list[Row], kind: str) -> list[Row]:
     """The displayed rows of the queue, without those whose open points a person has decided."""
     ids = [row["call_id"] for row in rows]
-    done, heard = evaluations.reviews(context.store, ids), listening.latest(context.store, ids)
+    done, listened = evaluations.reviews(context.store, ids), listening.latest(context.store, ids)
+    versions = call_details.versions_of(context.published, ids)
     return [
         row
-        | {"reviewed": done.get(row["call_id"]), "listened": heard.get(row["call_id"]), "unsure": [shown.title(c) for c in row["unsure"]]}
+        | {
+            "reviewed": done.get(row["call_id"]),
+            "listened": listened.get(row["call_id"]),
+            "unsure": [shown.title(c, versions.get(row["call_id"])) for c in row["unsure"]],
+        }
         for row in shown.calls(rows)
         if _waits(row, kind)
     ]

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
 from pipelines.core.settings import now
+from pipelines.queries import call_details
 from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import period
 from pipelines.reviews import blind
@@ -51,8 +52,9 @@ def _page_values(context: RequestContext, centre_id: str, operator_id: str, most
             if c["call_id"] in context.withheld and c["operator_id"] == operator_id
         ]
     clips = aggregates_cache.operators_clips(published, centre_id, operator_id) if context.account.may("hear") else []
+    versions = call_details.versions_of(published, [row["call_id"] for row in clips])
     return {
         "centre": shown.centre | {"href": shown.centre["href"] if context.account.may("see_numbers") else ""}, "operator": row,
         "period": period(row, context.w), "criteria": shown.named(by_operator.get(operator_id, [])), "calls": shown.calls(calls),
-        "more_calls": max(row["graded"] - len(calls), 0), "clips": shown.clips(clips),
+        "more_calls": max(row["graded"] - len(calls), 0), "clips": shown.clips(clips, versions),
     }  # fmt: skip

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from markupsafe import Markup
 
 from pipelines.app_db.database import present
 from pipelines.centres.profile import Centre, load_centre
-from pipelines.centres.scorecard import DIRECTIONS, SEVERITIES
+from pipelines.centres.scorecard import ANSWERS, ASKS, DIRECTIONS, SEVERITIES, VERDICTS, default_verdict
 from pipelines.core.errors import MisconfiguredError
 from pipelines.core.settings import centres_folder
 from pipelines.reports import scorecard_view
@@ -22,7 +23,7 @@ from pipelines.scorecards.editing import AddCriterion, AddTopic, Change, RemoveC
 from pipelines.web import scorecard_forms
 from pipelines.web.request_context import RequestContext, require_permission, scorecard_path
 from pipelines.web.routes.scorecards import with_profile
-from pipelines.web.scorecard_forms import FORM_ONLY, FormFields, Problems, Values
+from pipelines.web.scorecard_forms import FORM_ONLY, FormFields, Problems, Values, explained
 
 router = APIRouter()
 _ONE_AT_A_TIME = threading.Lock()  # a draft is read, changed and saved before the next change reads it
@@ -37,7 +38,7 @@ class EditedDraft:
     draft: Draft | None
     text: str
     profile: Centre
-    broken: str = ""  # why the draft cannot be read any more; changes then start from the current version
+    broken: str = ""  # why, for the page, the draft cannot be read any more; changes then start from the current version
 
 
 @router.get("/scorecards/{centre_id}/edit")
@@ -135,7 +136,9 @@ def _work(context: RequestContext, centre_id: str) -> EditedDraft:
     try:
         return EditedDraft(centre_id, draft, draft.text, drafts.profile_of(centre_id, draft.text))
     except MisconfiguredError as error:
-        return EditedDraft(centre_id, draft, drafts.current_text(centre_id), load_centre(centre_id), str(error))
+        return EditedDraft(
+            centre_id, draft, drafts.current_text(centre_id), load_centre(centre_id), explained(error, "sc_err_said", context.w)
+        )
 
 
 def _values(context: RequestContext, work: EditedDraft, kind: str, value_id: str | None) -> Values:
@@ -218,7 +221,7 @@ def _save(context: RequestContext, work: EditedDraft, changes: Sequence[Change])
     try:
         drafts.save_draft(context.store, work.centre_id, edit(work.text, changes), context.account.name)
     except MisconfiguredError as error:
-        return {FORM_ONLY: context.w("sc_err_profile", said=str(error))}
+        return {FORM_ONLY: explained(error, "sc_err_profile", context.w)}
     _note_edit(context, work)
     return {}
 
@@ -232,7 +235,8 @@ def _note_edit(context: RequestContext, work: EditedDraft) -> None:
 
 def _autosaved(context: RequestContext, problems: Problems, values: Values | None = None) -> Response:
     if problems:
-        return JSONResponse({"problems": list(problems), "said": next(iter(problems.values()))}, 400)
+        first = next(iter(problems.values()))
+        return JSONResponse({"problems": list(problems), "said": first.striptags() if isinstance(first, Markup) else first}, 400)
     return JSONResponse({"seen": scorecard_forms.digest(values) if values else ""})
 
 
@@ -269,7 +273,9 @@ def _form(
         all_lines=[(line.line_id, scorecard_view.named(line.title, context.w) or context.w.label("lines", line.line_id)) for line in work.profile.lines],
         direction_names=[(one, context.w.label("directions", one)) for one in DIRECTIONS],
         severity_names=[(one, context.w.label("scorecard_severities", one)) for one in SEVERITIES], conditions=scorecard_view.CONDITIONS,
-        longest={"title": scorecard_forms.LONGEST_TITLE, "description": scorecard_forms.LONGEST_DESCRIPTION, "row": scorecard_forms.LONGEST_ROW},
+        longest={"title": scorecard_forms.LONGEST_TITLE, "description": scorecard_forms.LONGEST_DESCRIPTION, "row": scorecard_forms.LONGEST_ROW, "question": scorecard_forms.LONGEST_QUESTION},
+        answer_verdicts=[(answer, values["answers"].get(answer) or default_verdict(answer)) for answer in ANSWERS] if values.get("rule") == "question" else [],
+        verdict_names=[(one, context.w.label("verdict_names", one)) for one in VERDICTS], asked_names=[(one, context.w.label("roles", one)) for one in ASKS],
         most=scorecard_forms.MOST_ROWS,
     )  # fmt: skip
 
@@ -292,7 +298,11 @@ def _labels(context: RequestContext, work: EditedDraft, kind: str, problems: Pro
     found = {}
     for key in problems:
         field, _, row = key.partition("-")
-        name, _, language = field.rpartition("_") if field.startswith(("title_", "description_", "phrases_")) else (field, "", "")
+        name, _, language = (
+            field.rpartition("_")
+            if field.startswith(("title_", "description_", "phrases_", "question_", "applies_if_"))
+            else (field, "", "")
+        )
         label = titles.get(key.removeprefix("weight_")) if kind == "weights" else context.w.label("scorecard_fields", name)
         more = [context.w.label("language_names", language)] if language else []
         found[key] = ", ".join([label or key, *more, *([str(int(row) + 1)] if row.isdigit() else [])])

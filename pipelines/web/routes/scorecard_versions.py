@@ -19,9 +19,11 @@ from pipelines.reports import scorecard_view
 from pipelines.scorecards import activation, drafts
 from pipelines.scorecards.activation import RegradeRequest
 from pipelines.scorecards.drafts import Draft
+from pipelines.scorecards.errors import ConflictError
 from pipelines.scorecards.preview import Preview, preview
 from pipelines.web.request_context import RequestContext, call_path, operator_path, require_permission, scorecard_path
 from pipelines.web.routes.scorecards import versions, with_profile
+from pipelines.web.scorecard_forms import explained
 
 router = APIRouter()
 MOST_CALLS = 500
@@ -38,7 +40,10 @@ def preview_page(centre_id: str, context: Annotated[RequestContext, require_perm
     job = context.site.previews.find(_key(context, draft))
     values: dict[str, Any] = {"state": job.state if job else "new", "job": job, "result": None, "problem": ""}
     if job and job.state == "failed":
-        values["problem"] = _said(context, job.future.exception())
+        error = job.future.exception()
+        values["problem"] = (
+            explained(error, "sc_err_said", context.w) if isinstance(error, MisconfiguredError) else context.w("sc_err_failed")
+        )
     if job and job.state == "done":
         values["result"] = _results(context, centre_id, draft, job.result)
     return context.page(
@@ -93,10 +98,10 @@ def activate(centre_id: str, context: Annotated[RequestContext, require_permissi
         return _activation_form(context, centre_id, draft, typed, problem)
     try:
         version = activation.activate(context.site.settings, context.store, centre_id, day, context.account.name)
-    except drafts.ConflictError:
+    except ConflictError:
         return _activation_form(context, centre_id, draft, typed, context.w("sc_moved"), has_moved=True)
     except MisconfiguredError as error:
-        return _activation_form(context, centre_id, draft, typed, _said(context, error))
+        return _activation_form(context, centre_id, draft, typed, explained(error, "sc_err_said", context.w))
     context.note("scorecard_activated", f"{centre_id} {version} {day.isoformat()}", centre_id)
     return context.go(f"/{scorecard_path(centre_id)}?done=activated")
 
@@ -115,7 +120,7 @@ def undo(centre_id: str, context: Annotated[RequestContext, require_permission("
     try:
         version = activation.undo(context.site.settings, context.store, centre_id, context.account.name)
     except MisconfiguredError as error:
-        return _undo_form(context, centre_id, _said(context, error))
+        return _undo_form(context, centre_id, explained(error, "sc_err_said", context.w))
     context.note("scorecard_undone", f"{centre_id} {version}", centre_id)
     return context.go(f"/{scorecard_path(centre_id)}?done=undone")
 
@@ -140,7 +145,7 @@ def request_regrade(centre_id: str, context: Annotated[RequestContext, require_p
         try:
             activation.request_regrade(context.site.settings, context.store, centre_id, first, last, context.account.name)
         except MisconfiguredError as error:
-            problems = {"first": _said(context, error)}
+            problems = {"first": explained(error, "sc_err_said", context.w)}
     if problems or first is None or last is None:
         return _regrade_form(context, centre_id, problems)
     context.note("regrade_requested", f"{centre_id} {first.isoformat()} {last.isoformat()}", centre_id)
@@ -164,7 +169,7 @@ def decide_regrade(request_id: int, centre_id: str, context: Annotated[RequestCo
         else:
             activation.decline_regrade(context.store, request_id, context.account.name)
     except MisconfiguredError as error:
-        return _regrade_form(context, centre_id, {"first": _said(context, error)})
+        return _regrade_form(context, centre_id, {"first": explained(error, "sc_err_said", context.w)})
     context.note(action, f"{centre_id} {found.first_day.isoformat()} {found.last_day.isoformat()}", centre_id)
     return context.go(f"/{scorecard_path(centre_id)}/regrade?done={'approved' if decision == 'approve' else 'declined'}")
 
@@ -189,11 +194,6 @@ def _key(context: RequestContext, draft: Draft) -> Hashable:
 
 def _digest(draft: Draft) -> str:
     return hashlib.sha256(draft.text.encode()).hexdigest()[:16]
-
-
-def _said(context: RequestContext, error: BaseException | None) -> str:
-    """An error for the page: its own words where it has some for people, else that something failed."""
-    return context.w("sc_err_said", said=str(error)) if isinstance(error, MisconfiguredError) else context.w("sc_err_failed")
 
 
 def _results(context: RequestContext, centre_id: str, draft: Draft, found: Preview) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pipelines.coaching.proposals import Proposal
 from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Row
 from pipelines.core.records import SPEECH_ACTS
-from pipelines.queries import moments, quotes
+from pipelines.queries import call_details, moments, quotes
 from pipelines.queries.call_details import PLACEHOLDER
 from pipelines.queries.masking import mask_typed
 from pipelines.queries.moment_query import SEVERITIES, SHOWN_FINDINGS, MomentQuery
@@ -70,8 +70,9 @@ def search(
     rows = blind.without(rows, context.withheld)
     into = packs.find(context.store, context.account, pack) if pack else None
     centres = {centre_id: context.presenter(centre_id) for centre_id in context.centres()}
+    versions = call_details.versions_of(context.published, [row["call_id"] for row in rows])
     return context.page(
-        "app/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(context, centres[r["centre_id"]], r) for r in rows],
+        "app/moments.html", wanted=wanted, chosen=chosen, centres=centres, rows=[_listed(context, centres[r["centre_id"]], r, versions.get(r["call_id"])) for r in rows],
         is_full=len(rows) == moments.MOST_SHOWN, pack=into, packs=packs.of_account(context.store, context.account),
         criteria=_criteria(list(centres.values())), acts=SPEECH_ACTS, findings=SHOWN_FINDINGS, severities=SEVERITIES, **_values(context),
     )  # fmt: skip
@@ -272,6 +273,7 @@ def moment_rows(context: RequestContext, shown: Presenter, pack: Row, rows: Sequ
         call_id: [pieces[row["moment_id"]].span for row in there if row["call_id"] == call_id] for call_id in {r["call_id"] for r in there}
     }
     talks = quotes.contexts(context.published, spans)
+    versions = call_details.versions_of(context.published, [row["call_id"] for row in rows])
     found = []
     for row in rows:
         if row["call_id"] in context.withheld:
@@ -279,7 +281,12 @@ def moment_rows(context: RequestContext, shown: Presenter, pack: Row, rows: Sequ
             found.append(row | hidden | {"href": evaluate_path(row["call_id"])})
             continue
         call, piece = calls.get(row["moment_id"]), pieces.get(row["moment_id"])
-        values = row | {"title": _title(shown, row), "call": call, "href": shown.links.call(row["call_id"]), "is_withheld": False}
+        values = row | {
+            "title": _title(shown, row, versions.get(row["call_id"])),
+            "call": call,
+            "href": shown.links.call(row["call_id"]),
+            "is_withheld": False,
+        }
         if piece is not None:
             talk = talks[row["call_id"], *piece.span]
             values |= {
@@ -292,17 +299,17 @@ def moment_rows(context: RequestContext, shown: Presenter, pack: Row, rows: Sequ
     return found
 
 
-def _listed(context: RequestContext, shown: Presenter, row: Row) -> Row:
+def _listed(context: RequestContext, shown: Presenter, row: Row, version: str | None) -> Row:
     return row | {
-        "title": _title(shown, row), "href": shown.links.call(row["call_id"]), "when": context.w.time(row["started_local"]),
+        "title": _title(shown, row, version), "href": shown.links.call(row["call_id"]), "when": context.w.time(row["started_local"]),
         "pieces": PLACEHOLDER.split(row["quote"] or ""), "centre": shown.centre,
     }  # fmt: skip
 
 
-def _title(shown: Presenter, row: Row) -> str:
+def _title(shown: Presenter, row: Row, version: str | None) -> str:
     w = shown.w
     if row["criterion_id"]:
-        return shown.title(row["criterion_id"])
+        return shown.title(row["criterion_id"], version)
     if row["act"]:
         return w.label("acts", row["act"])
     if row["severity"]:
