@@ -55,6 +55,10 @@ TOPIC_WEIGHTS = {
 }  # the likeliest values of the grid are chosen
 _ANY_CENTRE = "irkutsk"  # substitute for a centre without a profile, whose names are ignored there
 _NEED_A_PROFILE = ("company",)  # acts that depend on the centre's name
+# Their dialogues were written about abuse, and most end in it: how often an ordinary act is done says nothing there about other calls. On
+# writers left out, the other acts are right as often and their quotes more often (96.2 instead of 95.7 %) without them.
+_WRITERS_ON_ABUSE = frozenset({59, 60})
+_ACTS_OF_ABUSE = frozenset({"operator_abuse", "warn_abuse", "end_notice", "forbidden"})
 _SPREAD = {"offset": 2.0, "model": 0.5, "phrase": 4.0, "lexicon": 4.0, "opening": 1.5, "closing": 1.5}  # priors: standard deviations
 
 
@@ -93,6 +97,8 @@ def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: flo
             spans = phrases_of(turn, centre, place.is_opening)
             yield FittingRow("by_operator", abuse_features(found.acts["operator_abuse"], lexicon), "operator_abuse" in true["marks"])
             for act in ACTS:
+                if act not in _ACTS_OF_ABUSE and script["writer"] in _WRITERS_ON_ABUSE:
+                    continue
                 if script["centre"] in centre_ids() or act not in _NEED_A_PROFILE:
                     phrase = max((s[3] for s in spans if s[0] == act), default=0.0)
                     yield FittingRow(act, act_features(found.acts[act], phrase, place), act in true["marks"])

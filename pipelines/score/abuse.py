@@ -4,8 +4,8 @@ A word list alone misfires on quoted insults, on look-alikes and on words direct
 sentence: the addressee (ты, вы, te, you, a verb in the second person, a name between pauses), the person spoken about, and whose words
 are reported.
 
-The turn model reads the call beside the lexicon, and `combination` computes the probability of abuse from both. An operator is accused of
-words that are not in a lexicon only where they are nearly certain to be abuse, and never of words that the model considers harmless.
+The turn model reads the call beside the lexicon, and `combination` computes the probability of abuse from both. An operator is never
+accused of words that are not in a lexicon, nor of words that the model considers harmless; the first are left to a person (`procedure`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from statistics import median
 from typing import Protocol
 
 from models.languages.abuse_lexicon import AbuseLexicon, load_lexicon
-from models.text.turn_model import ACTS, SEVERITIES, TurnReading
+from models.text.turn_model import SEVERITIES, TurnReading
 from pipelines.core.records import Finding, Turn
 from pipelines.score.combination import abuse_features, load_combination
 from pipelines.score.quotes import sentence_that_does
@@ -46,7 +46,6 @@ LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a reviewer's time
 # Goodbye!"
 ACCUSED_HEARD = 0.6
 BESIDE_HEARD = 2
-LEAST_TO_ACCUSE = 0.95  # probability from which an operator is accused of words that are in no lexicon
 _GROUPS: tuple[tuple[str, ...], ...] = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
 _MISHEARD = 0.85  # factor for the confidence of a word that recognition spelled differently
 
@@ -93,13 +92,7 @@ def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[F
     lexicon = max((f.confidence for f in found), default=0.0)
     if turn.role == "operator":
         chance = load_combination().operator_abuse.chance(abuse_features(read.acts["operator_abuse"], lexicon))
-        if found or chance < LEAST_TO_ACCUSE:
-            return [
-                replace(f, confidence=round(min(f.confidence, chance), 3)) for f in found if min(f.confidence, chance) >= LEAST_CONFIDENCE
-            ]
-        sentence = sentence_that_does(turn, read.act_logits[:, ACTS.index("operator_abuse")])
-        heard = median(t.probability for t in turn.tokens[slice(*sentence)])
-        return [_by_model(turn, sentence, "insult", "client", chance)] if heard >= ACCUSED_HEARD else []
+        return [replace(f, confidence=round(min(f.confidence, chance), 3)) for f in found if min(f.confidence, chance) >= LEAST_CONFIDENCE]
     chance = load_combination().abuse.chance(abuse_features(1 - read.severity["none"], lexicon))
     if chance < LEAST_CONFIDENCE:
         return []
@@ -107,17 +100,14 @@ def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[F
     if found:
         return [replace(f, confidence=round(chance, 3), target=target) for f in found]
     severity = max(SEVERITIES[1:], key=lambda name: read.severity[name])
-    return [_by_model(turn, sentence_that_does(turn, read.severity_logits[:, 1:].max(1)), severity, target, chance)]
-
-
-def _by_model(turn: Turn, sentence: tuple[int, int], severity: str, target: str, chance: float) -> Finding:
-    """Abuse in words that are in no lexicon."""
-    first, last = sentence
+    first, last = sentence_that_does(turn, read.severity_logits[:, 1:].max(1))
     since_s, until_s = turn.tokens[first].start_s, turn.tokens[last - 1].end_s
-    return Finding(
-        turn.call_id, "abuse", turn.role, turn.turn_no, since_s, until_s, turn.quote(first, last),
-        severity=severity, target=target, confidence=round(chance, 3), detector=MODEL_DETECTOR,
-    )  # fmt: skip
+    return [
+        Finding(
+            turn.call_id, "abuse", turn.role, turn.turn_no, since_s, until_s, turn.quote(first, last),
+            severity=severity, target=target, confidence=round(chance, 3), detector=MODEL_DETECTOR,
+        )
+    ]  # fmt: skip
 
 
 def _is_torn(finding: Finding, turns: Sequence[Turn]) -> bool:

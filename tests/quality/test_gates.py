@@ -82,15 +82,22 @@ def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[JudgedCa
 
 
 def test_what_is_masked_changes_no_judgement(judged: list[JudgedCall]) -> None:
-    """With raw text kept and without, every call is judged the same; nor does a mask hide what decides about an operator."""
-    hidden = 0
+    """With raw text kept and without, every call is judged the same; nor does a mask hide what decides about an operator.
+
+    The model reads a mask instead of words, which may move a probability across a threshold: at most one verdict in a hundred is left open
+    with one of the texts only, and none is decided otherwise.
+    """
+    hidden = left_open = decided = 0
     for one in judged:
         said = (one.call, one.reference)
         kept, masked, open_text = replay_call(*said, keep_raw=True), replay_call(*said), replay_call(*said, is_masked=False)
         assert _opinion(kept) == _opinion(masked), one.call.call_id
         assert open_text.scored.procedure.outcome == masked.scored.procedure.outcome, one.call.call_id
-        assert _fails(masked) == _fails(open_text), one.call.call_id
+        both = [(a.verdict, b.verdict) for a, b in zip(masked.scored.verdicts, open_text.scored.verdicts, strict=True)]
+        assert all(a == b or "unsure" in (a, b) for a, b in both), one.call.call_id
+        left_open, decided = left_open + sum(a != b for a, b in both), decided + len(both)
         hidden += [t.displayed_text for t in kept.turns] != [t.displayed_text for t in masked.turns]
+    assert left_open <= decided / 100
     assert hidden > len(judged) / 3  # else nothing was compared
 
 
@@ -99,10 +106,6 @@ def _opinion(one: JudgedCall) -> tuple[object, ...]:
     verdicts = [(v.criterion_id, v.verdict, v.confidence, v.explanation, v.turn_no, v.start_s) for v in scored.verdicts]
     findings = [(f.kind, f.turn_no, f.start_s, f.severity, f.target, f.confidence) for f in scored.findings]
     return verdicts, findings, scored.procedure, scored.evaluation, scored.metrics
-
-
-def _fails(one: JudgedCall) -> set[str]:
-    return {v.criterion_id for v in one.scored.verdicts if v.verdict == "fail"}
 
 
 def _misquoted(verdict: Verdict) -> Verdict:

@@ -95,7 +95,12 @@ def test_a_word_of_the_lexicon_that_the_model_takes_for_harmless_is_no_abuse() -
 
 def test_no_operator_is_accused_of_words_that_only_the_model_takes_for_abuse() -> None:
     turns = turns_of(("client", "Алло."), ("operator", "Ну и порода же вы, мучители народные."))
-    assert not find_abuse(turns, IRKUTSK, reading_of(turns, {2: ("operator_abuse", 0.999, "мучители")}))
+    reading = reading_of(turns, {2: ("operator_abuse", 0.999, "мучители")})
+    abuse = find_abuse(turns, IRKUTSK, reading)
+    assert not abuse
+    call, rule = call_of("irkutsk", disconnect_party="client"), IRKUTSK.procedure
+    assert judge_procedure(call, turns, abuse, find_acts(turns, IRKUTSK, reading), rule).outcome == "cannot_tell"  # a person decides
+    assert judge_procedure(call, turns, abuse, find_acts(turns, IRKUTSK), rule).outcome == "not_needed"
 
 
 def test_an_operator_who_warned_in_other_words_did_not_hang_up_without_a_warning() -> None:
