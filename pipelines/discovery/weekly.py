@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.text.example_matcher import get_example_matcher
+from models.text.sentence_encoder import get_sentence_encoder
 from pipelines.app_db.database import AppDatabase, open_store
 from pipelines.centres.profile import load_centre
 from pipelines.core.profile_files import centre_ids
@@ -70,7 +70,7 @@ def discover(settings: Settings, centre_id: str | None = None, last_day: date | 
                 if last_day
                 else last_week(now().astimezone(load_centre(one).timezone).date())
             )
-            encoder = get_example_matcher(settings.profile, settings.models_dir).vectors
+            encoder = get_sentence_encoder(settings.profile, settings.models_dir).vectors
             searched.append(search_week(published, store, encoder, one, *days))
             log.info("discovery: %s, %s to %s: %d new reasons", one, *days, len(searched[-1].found))
     return searched

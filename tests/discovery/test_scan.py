@@ -37,7 +37,7 @@ def test_of_twenty_ordinary_weeks_at_most_one_shows_a_group() -> None:
 def test_a_reason_in_three_percent_of_the_calls_is_found_with_its_calls_and_little_else() -> None:
     found = [week(seed, 9, 300, 1200) for seed in range(10)]
     assert sum(any(len(set(g.members) & set(range(9))) >= LEAST_MEMBERS for g in groups) for groups in found) >= 9
-    for (group, *_) in filter(None, found):
+    for group, *_ in filter(None, found):
         assert len(set(group.members) - set(range(9))) <= len(group.members) / 3
         assert group.p_value <= scan.ALPHA and len(group.members) >= scan.LEAST_GROWTH * group.expected
 

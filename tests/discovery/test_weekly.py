@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.text.example_matcher import get_example_matcher
+from models.text.sentence_encoder import get_sentence_encoder
 from models.training.topics import read_topics
 from pipelines import flow
 from pipelines.__main__ import main
@@ -166,6 +166,6 @@ def test_names_are_words_of_several_calls() -> None:
     assert not {"один", "вчора", "знову", "name"} & set(distinguishing_words(group, others))
 
 
-def test_the_encoder_is_the_one_that_topics_of_a_centre_use(built: Settings) -> None:
-    vectors = get_example_matcher(built.profile, built.models_dir).vectors([REASON[0], REASON[1], ordinary(1)[0]])
+def test_one_reason_in_other_words_is_nearer_than_another(built: Settings) -> None:
+    vectors = get_sentence_encoder(built.profile, built.models_dir).vectors([REASON[0], REASON[1], ordinary(1)[0]])
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -71,7 +72,7 @@ def _page(context: RequestContext, centre_id: str, problem: str = "") -> HTMLRes
     for call in reasons.calls_of(context.store, [row["reason_id"] for row in rows]):
         if call["call_id"] not in context.withheld:
             calls.setdefault(call["reason_id"], []).append(call)
-    shown = [_shown(context, row, calls.get(row["reason_id"], [])) for row in rows]
+    shown = [_presented(context, row, calls.get(row["reason_id"], [])) for row in rows]
     return context.page(
         "app/new_reasons.html", 409 if problem else 200, centre=context.presenter(centre_id).centre, problem=problem,
         waiting=[row for row in shown if row["status"] == reasons.NEW], decided=[row for row in shown if row["status"] != reasons.NEW],
@@ -79,10 +80,12 @@ def _page(context: RequestContext, centre_id: str, problem: str = "") -> HTMLRes
     )  # fmt: skip
 
 
-def _shown(context: RequestContext, row: Row, calls: list[Row]) -> dict[str, Any]:
+def _presented(context: RequestContext, row: Row, calls: list[Row]) -> dict[str, Any]:
     """A reason for the page: its shares, and quotes of what clients said that link into their calls."""
     quotes = reasons.quotes(context.published, calls[: reasons.MOST_QUOTES]) if row["status"] == reasons.NEW else []
     return row | {
+        "first_day": date.fromisoformat(row["first_day"]),
+        "last_day": date.fromisoformat(row["last_day"]),
         "share": row["calls"] / max(row["compared"], 1),
         "earlier_share": row["earlier"] / max(row["earlier_compared"], 1),
         "quotes": [quote | {"href": call_path(quote["call_id"])} for quote in quotes],
