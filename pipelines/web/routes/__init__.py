@@ -7,6 +7,7 @@ from pipelines.web.routes import (
     administration,
     calibration,
     call,
+    calls,
     care,
     disputes,
     evaluate,
@@ -23,6 +24,6 @@ from pipelines.web.routes import (
 )
 
 ROUTES = (
-    manager, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
+    manager, calls, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
     administration, openid,
 )  # fmt: skip
