@@ -14,7 +14,6 @@ from pipelines.app_db import accounts
 from pipelines.i18n.wording import LANGUAGES
 from tests.web.people import People
 
-
 EVERYBODY = ("manager", "analyst", "trainer", "whole", "op-1", "admin", "second", "third")
 
 
