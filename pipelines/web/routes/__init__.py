@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.web.routes import (
     access,
     administration,
+    api_tokens,
     calibration,
     call,
     care,
@@ -23,5 +24,5 @@ from pipelines.web.routes import (
 
 ROUTES = (
     manager, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
-    administration, openid,
+    administration, api_tokens, openid,
 )  # fmt: skip
