@@ -12,6 +12,7 @@ from pipelines.web.routes import (
     disputes,
     evaluate,
     manager,
+    new_reasons,
     openid,
     operator,
     own_packs,
@@ -23,6 +24,6 @@ from pipelines.web.routes import (
 )
 
 ROUTES = (
-    manager, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
+    manager, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
     administration, api_tokens, openid,
 )  # fmt: skip

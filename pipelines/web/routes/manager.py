@@ -55,7 +55,7 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
 @router.get("/centres/{centre_id}")
 def centre(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
     """A centre at a glance: changes, calls that need a person, the centre's questions, trends, and calls that could not be graded."""
-    values = glance(context, centre_id)
+    values = overview(context, centre_id)
     centre_id, total, shown = values["centre"]["centre_id"], values["total"], context.presenter(centre_id)
     published = context.published
     calls, ledger = (
@@ -71,7 +71,7 @@ def centre(centre_id: str, context: Annotated[RequestContext, require_permission
     )  # fmt: skip
 
 
-def glance(context: RequestContext, centre_id: str) -> dict[str, Any]:
+def overview(context: RequestContext, centre_id: str) -> dict[str, Any]:
     """The figures of a centre for its page and its printed sheet. Raises RefusedError for a centre outside the account's access."""
     centre_id = context.centre(centre_id)
     published, shown = context.published, context.presenter(centre_id)
@@ -155,7 +155,7 @@ def export(centre_id: str, context: Annotated[RequestContext, require_permission
 def on_paper(centre_id: str, context: Annotated[RequestContext, require_permission("export")]) -> Response:
     """The centre on one page, for a director."""
     context.limit_exports(f"{context.centre(centre_id)}.pdf", centre_id)
-    values = glance(context, centre_id)
+    values = overview(context, centre_id)
     centre_id = values["centre"]["centre_id"]
     content = pdf.centre_page(values, aggregates.ledger(context.published, centre_id, excel.MOST_ROWS), now().date(), context.w)
     context.note("exported", f"{centre_id}.pdf", centre_id)
