@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import duckdb
 import httpx2
 import jsonschema
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from pipelines.app_db import accounts, api_tokens
 from pipelines.app_db.rate_limit import Limits, Rate
+from pipelines.core.published import Published
+from pipelines.queries.read_api import Query, read_page
 from pipelines.web.app import make_app
 from tests.web.people import HOST, People
 
@@ -158,3 +161,26 @@ def test_every_answer_fits_the_openapi_document(people: People) -> None:
         jsonschema.validate(answer.json(), content[kind]["schema"] | {"components": document["components"]})
 
     check()
+
+
+def test_texts_of_a_call_that_was_stored_unmasked_are_withheld() -> None:
+    with duckdb.connect() as db:
+        db.execute("create table calls as select * from (values ('a', 'redacted'), ('b', 'raw'), ('c', null)) as v (call_id, text_kept)")
+        db.execute("alter table calls add column centre_id text default 'kyiv'")
+        db.execute("create table findings as select call_id, 1 as finding_no, 0.0 as start_s, 'words' as quote from calls")
+        page = read_page(Published(db), b"secret", Query("findings", frozenset({"kyiv"})), ["call_id", "quote"], 10, None)
+    assert [(row["call_id"], row["quote"]) for row in page.rows] == [("a", "words"), ("b", None), ("c", None)]
+
+
+def test_masked_texts_are_served(people: People) -> None:
+    assert any(row["quote"] for row in everything(people, "verdicts", secret_of(people)))
+
+
+def test_a_call_that_arrives_between_two_pages_moves_no_row() -> None:
+    with duckdb.connect() as db:
+        db.execute("create table calls as select 'call-' || i as call_id, 'kyiv' as centre_id from range(1, 7) as t (i)")
+        query = Query("calls", frozenset({"*"}))
+        first = read_page(Published(db), b"secret", query, ["call_id"], 3, None)
+        db.execute("insert into calls values ('call-0', 'kyiv'), ('call-2a', 'kyiv')")
+        second = read_page(Published(db), b"secret", query, ["call_id"], 3, first.next_cursor)
+    assert [row["call_id"] for row in first.rows + second.rows] == [f"call-{i}" for i in range(1, 7)]
