@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.web.routes import (
     access,
     administration,
+    api_tokens,
     calibration,
     call,
     calls,
@@ -24,6 +25,6 @@ from pipelines.web.routes import (
 )
 
 ROUTES = (
-    manager, calls, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
-    administration, openid,
+    manager, calls, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care,
+    session, access, administration, api_tokens, openid,
 )  # fmt: skip
