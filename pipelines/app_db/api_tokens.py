@@ -93,10 +93,13 @@ def revoke(store: AppDatabase, by: Account, token_id: int) -> ApiToken | None:
 
 
 def find(store: AppDatabase, secret: str) -> ApiToken | None:
-    """The active token with this secret, whose use is recorded; None when there is none, or it has expired or was revoked."""
+    """The active token with this secret, whose use is recorded.
+
+    None when there is none, it has expired or was revoked, or the account that created it was closed.
+    """
     if not secret.startswith(_PREFIX) or len(secret) > _LONGEST_TOKEN:
         return None
-    found = _read(store, "where t.token_hash = ?", _hash(secret))
+    found = _read(store, "where t.token_hash = ? and a.is_active", _hash(secret))
     if not found or found[0].state != "active":
         return None
     now = present()

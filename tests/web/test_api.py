@@ -128,6 +128,15 @@ def test_an_expired_token_gives_no_access(people: People) -> None:
     assert get(people, "calls", secret).status_code == 401
 
 
+def test_a_token_of_a_closed_account_gives_no_access(people: People) -> None:
+    secret = secret_of(people)
+    creator = people.store.rows("select created_by from api_tokens order by token_id desc limit 1")[0]["created_by"]
+    for is_active, status in ((0, 401), (1, 200)):
+        with people.store.writing() as db:
+            db.execute("update accounts set is_active = ? where account_id = ?", [is_active, creator])
+        assert get(people, "calls", secret).status_code == status
+
+
 def test_requests_of_a_token_are_limited(people: People) -> None:
     app = make_app(people.app.state.site.settings, {HOST}, limits=Limits(api=Rate(burst=2, per_s=0.001)))
     limited = People(app)
