@@ -10,7 +10,7 @@ import calendar
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 Kind = Literal["day", "week", "month", "quarter", "custom"]
 Against = Literal["before", "year"]
@@ -85,10 +85,10 @@ def parse(parameters: Mapping[str, str], newest: date) -> Period:
 
     Raises PeriodError for an unknown kind, a day that is none, or a range that is reversed or longer than 366 days.
     """
-    kind, against = parameters.get("period") or "week", parameters.get("against") or "before"
-    if kind not in KINDS or against not in AGAINST:
+    kind, asked = parameters.get("period") or "week", parameters.get("against") or "before"
+    if kind not in KINDS or asked not in AGAINST:
         raise PeriodError("period_unknown")
-    against = cast(Against, against)
+    against = asked
     if kind == "custom":
         first, last = _day(parameters.get("from", "")), _day(parameters.get("to", ""))
         if first is None or last is None:
@@ -98,7 +98,6 @@ def parse(parameters: Mapping[str, str], newest: date) -> Period:
         if (last - first).days >= LONGEST_DAYS:
             raise PeriodError("period_too_long")
         return Period("custom", first, last, against)
-    kind = cast(Kind, kind)
     day = _day(parameters.get("on", ""))
     return latest(kind, newest, against) if day is None else _around(kind, day, against)
 
