@@ -19,7 +19,7 @@ from pipelines.i18n.wording import clock
 TEMPLATES = Path(__file__).parent / "templates"
 # The public assets of the server by name: no other file of a folder is served.
 STATIC = {
-    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css", "app/scorecards.css")),
+    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css", "app/scorecards.css", "app/trends.css")),
     "page.js": ("text/javascript", ("page.js", "app/app.js", "app/session.js")),
     "call.js": ("text/javascript", ("app/call.js",)),
     "evaluate.js": ("text/javascript", ("app/evaluate.js",)),

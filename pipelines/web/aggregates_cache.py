@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 
 from pipelines.centres.profile import load_centre
+from pipelines.core.period import Period, latest
 from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Row
 from pipelines.i18n.wording import LANGUAGES, wording
@@ -12,6 +14,7 @@ from pipelines.queries import aggregates, scorecards, trends
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports.presenters import Presenter
 from pipelines.reviews import evaluations
+from pipelines.trends.centre_trends import Trends, read_trends
 from pipelines.web.request_context import LINKS
 
 LEDGER_SHOWN, CALLS_SHOWN, CLIPS_SHOWN = 50, 20, 6  # on the page of a centre
@@ -81,6 +84,26 @@ def changed(published: SnapshotReader, centre_id: str) -> list[trends.WeekChange
     )
 
 
+def newest_day(published: SnapshotReader, centre_id: str) -> date | None:
+    """The local day of a centre's last call; None where no call has a time."""
+    day: date | None = next((t["last_day"] for t in totals(published) if t["centre_id"] == centre_id), None)
+    return day
+
+
+def trends_in(published: SnapshotReader, centre_id: str, period: Period) -> Trends:
+    """The trends of a centre in a period; only those of the latest periods are cached, so that the cache stays small."""
+    newest = newest_day(published, centre_id)
+    if newest is None or period.kind == "custom" or period != latest(period.kind, newest, period.against):
+        return read_trends(published, centre_id, period)
+    return published.once(("trends", centre_id, period), partial(read_trends, published, centre_id, period))
+
+
+def latest_week(published: SnapshotReader, centre_id: str) -> Trends | None:
+    """The trends of a centre in its latest complete week; None where no call has a time."""
+    newest = newest_day(published, centre_id)
+    return trends_in(published, centre_id, latest("week", newest)) if newest else None
+
+
 def operators(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The operators of a centre over all published calls."""
     return published.once("operators", lambda: aggregates.operators(published))[centre_id]
@@ -109,7 +132,7 @@ def warm(published: SnapshotReader) -> None:
         load_centre(centre_id)
     centres = [str(total["centre_id"]) for total in totals(published)]
     for centre_id in centres:
-        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, changed):
+        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, changed, latest_week):
             make(published, centre_id)
         graded = scorecards.read_graded(published, centre_id)  # read once for all languages
         for code in LANGUAGES:

@@ -44,6 +44,7 @@ HOME = (
     "/calls/",
     "/evaluate/",
     "/compared/",
+    "/trends/",
 )  # pages reached from the first page are below it in the navigation
 
 
@@ -271,6 +272,11 @@ def operator_path(centre_id: str, operator_id: str) -> str:
 def scorecard_path(centre_id: str) -> str:
     """The path of a centre's scorecard, without the leading slash."""
     return f"scorecards/{quote(centre_id, safe='')}"
+
+
+def trends_path(centre_id: str) -> str:
+    """The path of a centre's trends, without the leading slash."""
+    return f"trends/{quote(centre_id, safe='')}"
 
 
 LINKS = Links(

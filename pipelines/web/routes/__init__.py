@@ -19,9 +19,10 @@ from pipelines.web.routes import (
     scorecards,
     session,
     trainer,
+    trends,
 )
 
 ROUTES = (
-    manager, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
+    manager, trends, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
     administration, openid,
 )  # fmt: skip
