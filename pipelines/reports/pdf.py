@@ -13,8 +13,9 @@ from reportlab.platypus import Flowable, KeepTogether
 from pipelines.core.published import Row
 from pipelines.i18n.wording import Wording, clock
 from pipelines.queries.scorecards import QuestionCard
-from pipelines.queries.trends import TrendChart, WeekChange
+from pipelines.queries.trends import TrendChart
 from pipelines.reports import pdf_layout
+from pipelines.trends.week_changes import WeekChange
 
 TOPICS, ANSWERS, ANSWER_LINES, REASONS, CHANGES = 4, 6, 3, 3, 4
 LABEL_APART = 220  # thousandths of the drawing's width

@@ -15,6 +15,7 @@ from pipelines.trends.cells import MEASURES, SCORE
 from pipelines.trends.centre_trends import Outcome, Trends
 from pipelines.trends.decomposition import Contribution, Decomposition
 from pipelines.trends.significance import Tested
+from pipelines.trends.week_changes import change_of
 
 TOP = 3  # contributors named beside a change
 _GROUPS = {"topic": "topics", "line": "lines"}
@@ -116,15 +117,6 @@ class TrendsPresenter:
             href = self.shown.links.operator(str(self.shown.centre["centre_id"]), c.level) if c.level else None
             return NamedContribution(c.level or self.w("unknown"), href, c)
         return NamedContribution(self.w.label(_GROUPS[c.factor], c.level), None, c)
-
-
-def change_of(outcome: Outcome) -> str:
-    """The change of the chosen period: worse, better, same or few."""
-    if outcome.tested is None:
-        return "few"
-    if not outcome.tested.is_significant:
-        return "same"
-    return "worse" if outcome.is_worse(outcome.tested) else "better"
 
 
 def period_label(period: Period, w: Wording) -> str:

@@ -88,6 +88,12 @@ class Trends:
         return len(self.changed) + len(self.changed_lines)
 
     @property
+    def worse(self) -> int:
+        """How many of them are for the worse."""
+        lines = [(o, t) for o, _, t in self.changed_lines]
+        return sum(o.is_worse(t) for o, t in [*((o, o.tested) for o in self.changed if o.tested), *lines])
+
+    @property
     def can_say(self) -> bool:
         """Whether any outcome has enough calls for a comparison."""
         return any(o.tested for o in self.outcomes)

@@ -73,17 +73,6 @@ def critical(published: SnapshotReader, centre_id: str) -> list[Row]:
     return published.once(("critical", centre_id), partial(evaluations.critical, published, centre_id))
 
 
-def changed(published: SnapshotReader, centre_id: str) -> list[trends.WeekChange]:
-    """The criteria of a centre that changed between the latest two weeks, if it has two."""
-    latest = weeks(published, centre_id)[-2:]
-    if len(latest) < 2:
-        return []
-    return published.once(
-        ("criteria_changes", centre_id),
-        lambda: trends.criteria_changes(published, centre_id, latest[1]["period_start"], latest[0]["period_start"]),
-    )
-
-
 def newest_day(published: SnapshotReader, centre_id: str) -> date | None:
     """The local day of a centre's last call; None where no call has a time."""
     day: date | None = next((t["last_day"] for t in totals(published) if t["centre_id"] == centre_id), None)
@@ -132,7 +121,7 @@ def warm(published: SnapshotReader) -> None:
         load_centre(centre_id)
     centres = [str(total["centre_id"]) for total in totals(published)]
     for centre_id in centres:
-        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, changed, latest_week):
+        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, latest_week):
             make(published, centre_id)
         graded = scorecards.read_graded(published, centre_id)  # read once for all languages
         for code in LANGUAGES:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -257,6 +257,11 @@ def language_of(request: Request, account: Account | None = None) -> str:
 def call_path(call_id: str) -> str:
     """The path of a call's page, without the leading slash."""
     return f"calls/{quote(call_id, safe='')}"
+
+
+def calls_path(filters: Mapping[str, str]) -> str:
+    """The address of the list of calls with some filters."""
+    return f"/calls?{urlencode(filters)}"
 
 
 def evaluate_path(call_id: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 
+import pypdf
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
@@ -43,6 +45,22 @@ def test_a_planted_fall_stands_on_top_with_its_evidence_and_a_link_to_its_calls(
     assert f'href="#o-{FALLEN}"' in found and f'href="#o-{FALLEN}"' == re.findall(r'href="#o-\w+"', found)[0]
     assert "op-1</a>" in found and "all changed about equally" in found
     assert f"criterion={FALLEN}&amp;verdict=fail&amp;from={LAST_WEEK}" in found and "centre=kyiv" in found
+
+
+def test_the_fall_is_two_clicks_from_the_start_page_and_stands_on_the_page_of_the_centre(team: People) -> None:
+    manager = team.person("manager")
+    start = manager.get("/").text.partition('id="h-changes"')[2].partition("</section>")[0]
+    assert 'href="/trends/kyiv"' in start and "2 changes" in start and "no change beyond chance" in start
+    assert start.index("2 changes") < start.index("no change beyond chance")
+    centre = manager.get("/centres/kyiv").text.partition('id="h-week"')[2].partition("</section>")[0]
+    assert 'href="/trends/kyiv"' in centre and centre.count('<span class="sign fail"') == 2
+    other = manager.get("/centres/irkutsk").text.partition('id="h-week"')[2].partition("</section>")[0]
+    assert "sign fail" not in other and "sign pass" not in other and "no clear difference" in other
+
+
+def test_the_printed_sheet_has_the_same_changes(team: People) -> None:
+    book = pypdf.PdfReader(io.BytesIO(team.person("analyst").get("/centres/kyiv/export.pdf").content))
+    assert " ".join(page.extract_text() for page in book.pages).count("worse") == 2
 
 
 def test_nothing_is_reported_where_nothing_changed(team: People) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -15,13 +15,16 @@ from pipelines.queries import aggregates, call_details, trends
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import Presenter, period
+from pipelines.reports.trends_view import TrendsPresenter, period_label
 from pipelines.reviews import blind, evaluations, listening
+from pipelines.trends import week_changes
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import NavItem, RequestContext, call_path, operator_path, require_permission
+from pipelines.web.request_context import NavItem, RequestContext, call_path, calls_path, operator_path, require_permission, trends_path
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
 FIRST_OF_QUEUE = 5
+NAMED = 3  # changed criteria on the start page, of each centre
 PERIODS = ("all", "month", "week")
 CALL_COLUMNS = (
     "call_id", "started_local", "line", "direction", "operator_id", "topic", "client_type", "status", "score_pct", "coverage_pct", "auto_fail",
@@ -49,7 +52,7 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
     totals = [t for t in all_totals(context) if t["centre_id"] in centres]
     cards = [t | context.presenter(t["centre_id"]).centre | {"period": period(t, context.w)} for t in totals]
     numbers = {key: sum(t[key] for t in totals) for key in ("received", "graded", "needs_review", "auto_fails", "abusive_calls")}
-    return context.page("index.html", centres=cards, ledger=[], **numbers)
+    return context.page("index.html", centres=cards, ledger=[], changes=_changes_found(context, centres), **numbers)
 
 
 @router.get("/centres/{centre_id}")
@@ -81,7 +84,7 @@ def glance(context: RequestContext, centre_id: str) -> dict[str, Any]:
     return {
         "centre": shown.centre, "total": total, "period": period(total, context.w), "criteria": criteria, "weeks": weeks,
         "answers": [replace(a, calls=tuple(c for c in a.calls if c not in context.withheld)) for a in aggregates_cache.answers(published, shown)], "topics": aggregates_cache.topics(published, centre_id),
-        "drawing": trends.draw(weeks), "changed": _changed(context, shown, weeks),
+        "drawing": trends.draw(weeks), "changed": _changed(context, shown),
     }  # fmt: skip
 
 
@@ -174,17 +177,30 @@ def all_totals(context: RequestContext) -> list[Row]:
     return aggregates_cache.totals(context.published)
 
 
-def _changed(context: RequestContext, shown: Presenter, weeks: list[Row]) -> dict[str, Any] | None:
-    """The latest week with calls compared with the one before; None while there is only one."""
-    if len(weeks) < 2:
+def _changed(context: RequestContext, shown: Presenter) -> dict[str, Any] | None:
+    """The latest complete week compared with the one before; None where one of them has no calls."""
+    found = aggregates_cache.latest_week(context.published, str(shown.centre["centre_id"]))
+    if found is None or not any(o.points[-1].calls and o.compared.calls for o in found.outcomes):
         return None
-    now, before = weeks[-1], weeks[-2]
-    centre_id = str(shown.centre["centre_id"])
-    criteria = aggregates_cache.changed(context.published, centre_id)
+    now, before = found.period, found.period.compared
     return {
-        "now": now, "before": before, "rows": trends.changes(now, before), "until": now["period_start"] + timedelta(days=6),
-        "criteria": [(shown.title(c.name), c) for c in criteria],
+        "now": {"period_start": now.first}, "before": {"period_start": before.first}, "rows": week_changes.figures(found), "until": now.last,
+        "criteria": [(shown.title(c.name), c) for c in week_changes.criteria(found)], "href": trends_path(str(shown.centre["centre_id"])),
     }  # fmt: skip
+
+
+def _changes_found(context: RequestContext, centres: list[str]) -> list[Row]:
+    """For the start page: the number and the names of the changes of each centre's latest complete week."""
+    found = []
+    for centre_id in centres if context.account.may("see_numbers") else []:
+        week, shown = aggregates_cache.latest_week(context.published, centre_id), context.presenter(centre_id)
+        if week is not None and week.can_say:
+            changes = TrendsPresenter(week, shown, calls_path)
+            found.append(shown.centre | {
+                "count": week.count, "worse": week.worse, "href": trends_path(centre_id), "days": period_label(week.period, context.w),
+                "names": [changes.title(o) for o in week.changed if o.is_criterion][:NAMED] or [changes.title(o) for o in week.changed][:NAMED],
+            })  # fmt: skip
+    return sorted(found, key=lambda c: -c["count"])
 
 
 def _queued(context: RequestContext, centre_id: str, kind: str) -> list[Row]:

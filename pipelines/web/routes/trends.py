@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -15,7 +13,7 @@ from pipelines.core.settings import now
 from pipelines.reports.trends_view import TrendsPresenter, period_label, period_query
 from pipelines.trends.change import FEWEST_CALLS, FEWEST_OPERATORS
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import RequestContext, require_permission, trends_path
+from pipelines.web.request_context import RequestContext, calls_path, require_permission, trends_path
 
 router = APIRouter()
 
@@ -52,8 +50,3 @@ def trends(centre_id: str, request: Request, context: Annotated[RequestContext, 
         before_label=period_label(period.compared, context.w), period_label=period_label, query=query, path=f"/{trends_path(centre_id)}",
         kinds=KINDS, compares=AGAINST, newest=newest, error=error, fewest_calls=FEWEST_CALLS, fewest_operators=FEWEST_OPERATORS,
     )  # fmt: skip
-
-
-def calls_path(filters: Mapping[str, str]) -> str:
-    """The list of calls with some filters."""
-    return f"/calls?{urlencode(filters)}"
