@@ -16,7 +16,7 @@ _DECIDED = "sum(passed + failed + unsure) > 0"
 # The columns of a list of calls; calls that need a person's attention come first, newest first among them.
 _LISTED = """
     select
-        f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s,
+        f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.coverage_pct, f.duration_s,
         p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
     from call_facts as f
     left join abuse_procedures as p using (call_id)

@@ -15,6 +15,7 @@ from pipelines.i18n.wording import Wording, clock
 from pipelines.queries.scorecards import QuestionCard
 from pipelines.queries.trends import TrendChart
 from pipelines.reports import pdf_layout
+from pipelines.reports.open_range import open_range
 from pipelines.trends.week_changes import WeekChange
 
 TOPICS, ANSWERS, ANSWER_LINES, REASONS, CHANGES = 4, 6, 3, 3, 4
@@ -228,6 +229,16 @@ def _moments(clips: Sequence[Row], w: Wording) -> list[Flowable]:
     return [KeepTogether([pdf_layout.text(w("clips"), "head"), table]), pdf_layout.space(5)]
 
 
+def _call_score(row: Row, w: Wording) -> list[Flowable]:
+    """As on pages: only the range that open points leave where fewer than 80 % are decided."""
+    left = open_range(row["score_pct"], row["coverage_pct"], row["auto_fail"])
+    if left is None:
+        return [pdf_layout.text(w.pct(row["score_pct"]), "strong", align=2)]
+    text = f"{w.number(left.low_pct)}–{w.pct(left.high_pct)}" if left.is_wide else w.pct(row["score_pct"])
+    decided = w("score_decided", share=w.pct(row["coverage_pct"]))
+    return [pdf_layout.text(text, "strong", align=2), pdf_layout.text(decided, "small", "soft", align=2)]
+
+
 def _calls(calls: Sequence[Row], more: int, w: Wording) -> list[Flowable]:
     if not calls:
         return []
@@ -242,8 +253,8 @@ def _calls(calls: Sequence[Row], more: int, w: Wording) -> list[Flowable]:
             pdf_layout.text(w.label("topics", row["topic"])),
             pdf_layout.text(" · ".join(flags), "small", "fail" if row["auto_fail"] else "soft"),
             pdf_layout.text(clock(row["duration_s"]), align=2),
-            pdf_layout.text(w.pct(row["score_pct"]), "strong", align=2),
+            _call_score(row, w),
         ])  # fmt: skip
-    table = pdf_layout.lined(cells, [44 * mm, 36 * mm, 62 * mm, 18 * mm, 18 * mm], heads=1)
+    table = pdf_layout.lined(cells, [44 * mm, 36 * mm, 54 * mm, 16 * mm, 28 * mm], heads=1)
     parts: list[Flowable] = [pdf_layout.text(w("calls_first"), "head"), table]
     return [*parts, pdf_layout.space(1), pdf_layout.text(w("more_calls", n=w.number(more)), "small", "soft")] if more else parts

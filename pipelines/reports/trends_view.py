@@ -64,9 +64,9 @@ class LineChange:
 
 
 class TrendsPresenter:
-    """Presents the trends of one centre in one language; `calls` makes the address of a list of calls from its filters."""
+    """Presents the trends of one centre in one language; `calls` makes the address of a list of calls from its filters, if there is one."""
 
-    def __init__(self, trends: Trends, shown: Presenter, calls: Callable[[Mapping[str, str]], str]) -> None:
+    def __init__(self, trends: Trends, shown: Presenter, calls: Callable[[Mapping[str, str]], str] | None = None) -> None:
         self.trends, self.shown, self.w, self._calls = trends, shown, shown.w, calls
 
     def outcomes(self) -> list[OutcomeView]:
@@ -102,8 +102,10 @@ class TrendsPresenter:
             return self.w("score")
         return self.w(f"{outcome.name}_share") if outcome.name in MEASURES else self.shown.title(outcome.name)
 
-    def calls_of(self, **filters: str) -> str:
-        """The address of the list of the calls of the chosen period."""
+    def calls_of(self, **filters: str) -> str | None:
+        """The address of the list of the calls of the chosen period; None without such a list."""
+        if self._calls is None:
+            return None
         period = self.trends.period
         return self._calls({"centre": str(self.shown.centre["centre_id"]), **filters, "from": str(period.first), "to": str(period.last)})
 

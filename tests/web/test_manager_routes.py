@@ -7,7 +7,7 @@ import re
 import zipfile
 from datetime import UTC, date, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.confidence import share_interval
@@ -24,6 +24,7 @@ def week(day: date, score: float, half: float, calls: int = 100, bad: int = 5) -
     }  # fmt: skip
 
 
+@settings(deadline=None)  # the first interval imports scipy
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_the_interval_of_a_share_holds_it_and_narrows_with_more_calls(part: int, more: int) -> None:
     whole = part + more

@@ -19,7 +19,7 @@ from pipelines.reports.trends_view import TrendsPresenter, period_label
 from pipelines.reviews import blind, evaluations, listening
 from pipelines.trends import week_changes
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import NavItem, RequestContext, call_path, calls_path, operator_path, require_permission, trends_path
+from pipelines.web.request_context import NavItem, RequestContext, call_path, operator_path, require_permission, trends_path
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
@@ -195,7 +195,7 @@ def _changes_found(context: RequestContext, centres: list[str]) -> list[Row]:
     for centre_id in centres if context.account.may("see_numbers") else []:
         week, shown = aggregates_cache.latest_week(context.published, centre_id), context.presenter(centre_id)
         if week is not None and week.can_say:
-            changes = TrendsPresenter(week, shown, calls_path)
+            changes = TrendsPresenter(week, shown)
             found.append(shown.centre | {
                 "count": week.count, "worse": week.worse, "href": trends_path(centre_id), "days": period_label(week.period, context.w),
                 "names": [changes.title(o) for o in week.changed if o.is_criterion][:NAMED] or [changes.title(o) for o in week.changed][:NAMED],
