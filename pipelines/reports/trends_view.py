@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -69,6 +69,10 @@ class TrendsPresenter:
     def __init__(self, trends: Trends, shown: Presenter, calls: Callable[[Mapping[str, str]], str] | None = None) -> None:
         self.trends, self.shown, self.w, self._calls = trends, shown, shown.w, calls
 
+    def parts(self, parts: Sequence[Decomposition]) -> list[NamedParts]:
+        """A decomposition by every factor, with the names of its levels."""
+        return [self._parts(p) for p in parts]
+
     def outcomes(self) -> list[OutcomeView]:
         """All outcomes: those that changed first, then the score, the criteria in the order of the scorecard, and the measures."""
         changed = {o.name: n for n, o in enumerate(self.trends.changed)}
@@ -85,9 +89,7 @@ class TrendsPresenter:
         href = None
         if outcome.is_criterion:
             href = self.calls_of(criterion=outcome.name, verdict="fail")
-        return OutcomeView(
-            self.title(outcome), outcome, change_of(outcome), draw(outcome), tuple(self._parts(p) for p in outcome.parts), href
-        )
+        return OutcomeView(self.title(outcome), outcome, change_of(outcome), draw(outcome), tuple(self.parts(outcome.parts)), href)
 
     def lines(self) -> list[LineChange]:
         """The changes on single lines of what did not change in the whole centre."""
@@ -95,6 +97,11 @@ class TrendsPresenter:
             LineChange(self.title(o), self.w.label("lines", line), "worse" if o.is_worse(t) else "better", t, o)
             for o, line, t in self.trends.changed_lines
         ]
+
+    def names(self, most: int) -> list[str]:
+        """The first outcomes that changed: criteria, or where none did, others."""
+        changed = [o for o in self.trends.changed if o.is_criterion] or self.trends.changed
+        return [self.title(o) for o in changed[:most]]
 
     def title(self, outcome: Outcome) -> str:
         """The name of an outcome."""

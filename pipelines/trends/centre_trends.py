@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile
 
 from pipelines.core.confidence import effective_share_interval, normal_quantile
@@ -37,7 +37,8 @@ class Outcome:
     Attributes:
         compared: the period with which the chosen one is compared.
         lines: the tested change of each line with enough calls in the chosen period.
-        parts: the decomposition of the change of the chosen period, by factor; empty where there are no calls to compare.
+        parts: the decomposition of the change of the chosen period, by factor; empty where it did not change by more than chance
+            (`read_parts` computes it for any).
     """
 
     name: str
@@ -50,6 +51,11 @@ class Outcome:
     def tested(self) -> Tested | None:
         """The change of the chosen period; None where there are too few calls to say."""
         return self.points[-1].tested
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether both the chosen period and the compared one have calls."""
+        return bool(self.points[-1].calls and self.compared.calls)
 
     @property
     def is_criterion(self) -> bool:
@@ -133,13 +139,23 @@ def trends_of(cells: dict[str, Cells], shown: Sequence[Period]) -> Trends:
         if not points:
             continue
         lines = tuple((line, result) for (outcome, _, line), result in by_place.items() if outcome == name and line)
-        parts = (
-            tuple(decompose(own, own.of_period(period), own.of_period(period.compared), inflation))
-            if points[-1].calls and compared.calls
-            else ()
-        )
-        outcomes.append(Outcome(name, points, compared, lines, parts))
+        outcome = Outcome(name, points, compared, lines, ())
+        if outcome.tested and outcome.tested.is_significant:
+            outcome = replace(outcome, parts=_parts(own, period, inflation))
+        outcomes.append(outcome)
     return Trends(period, tuple(outcomes), inflation, len(changes))
+
+
+def read_parts(published: Published, centre_id: str, trends: Trends, outcome: Outcome) -> tuple[Decomposition, ...]:
+    """The decomposition of the change of one outcome in the chosen period of its trends; empty where a period has no calls."""
+    if outcome.parts or not outcome.is_comparable:
+        return outcome.parts
+    cells = read_cells(published, centre_id, [trends.period, trends.period.compared])
+    return _parts(cells[outcome.name], trends.period, trends.inflation)
+
+
+def _parts(cells: Cells, period: Period, inflation: float) -> tuple[Decomposition, ...]:
+    return tuple(decompose(cells, cells.of_period(period), cells.of_period(period.compared), inflation))
 
 
 def _point(name: str, cells: Cells, period: Period, tested: Tested | None, inflation: float) -> Point:

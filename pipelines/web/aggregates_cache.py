@@ -80,11 +80,16 @@ def newest_day(published: SnapshotReader, centre_id: str) -> date | None:
 
 
 def trends_in(published: SnapshotReader, centre_id: str, period: Period) -> Trends:
-    """The trends of a centre in a period; only those of the latest periods are cached, so that the cache stays small."""
-    newest = newest_day(published, centre_id)
-    if newest is None or period.kind == "custom" or period != latest(period.kind, newest, period.against):
+    """The trends of a centre in a period; those of any dates are not cached, so that the size of the cache has a bound."""
+    first, newest = _first_day(published, centre_id), newest_day(published, centre_id)
+    if first is None or newest is None or period.kind == "custom" or not first <= period.last <= newest:
         return read_trends(published, centre_id, period)
     return published.once(("trends", centre_id, period), partial(read_trends, published, centre_id, period))
+
+
+def _first_day(published: SnapshotReader, centre_id: str) -> date | None:
+    day: date | None = next((t["first_day"] for t in totals(published) if t["centre_id"] == centre_id), None)
+    return day
 
 
 def latest_week(published: SnapshotReader, centre_id: str) -> Trends | None:

@@ -51,8 +51,9 @@ def test_a_planted_fall_stands_on_top_with_its_evidence_and_a_link_to_its_calls(
 def test_the_fall_is_two_clicks_from_the_start_page_and_stands_on_the_page_of_the_centre(team: People) -> None:
     manager = team.person("manager")
     start = manager.get("/").text.partition('id="h-changes"')[2].partition("</section>")[0]
-    assert 'href="/trends/kyiv"' in start and "2 changes" in start and "no change beyond chance" in start
-    assert start.index("2 changes") < start.index("no change beyond chance")
+    found = re.search(r'href="(/trends/kyiv\?period=week&amp;[^"]+)">[^<]*: 2 changes</a>', start)
+    assert found and "no change beyond chance" in start and start.index("2 changes") < start.index("no change beyond chance")
+    assert f'href="#o-{FALLEN}"' in manager.get(found[1].replace("&amp;", "&")).text
     centre = manager.get("/centres/kyiv").text.partition('id="h-week"')[2].partition("</section>")[0]
     assert 'href="/trends/kyiv"' in centre and centre.count('<span class="sign fail"') == 2
     other = manager.get("/centres/irkutsk").text.partition('id="h-week"')[2].partition("</section>")[0]

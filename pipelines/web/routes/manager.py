@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 
+from pipelines.core.period import Kind, latest
 from pipelines.core.published import Row
 from pipelines.core.settings import now
 from pipelines.queries import aggregates, call_details, trends
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports import excel, pdf
 from pipelines.reports.presenters import Presenter, period
-from pipelines.reports.trends_view import TrendsPresenter, period_label
+from pipelines.reports.trends_view import TrendsPresenter, period_label, period_query
 from pipelines.reviews import blind, evaluations, listening
 from pipelines.trends import week_changes
 from pipelines.web import aggregates_cache
@@ -24,6 +25,7 @@ from pipelines.web.request_context import NavItem, RequestContext, call_path, op
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
 FIRST_OF_QUEUE = 5
+KINDS_AT_START: tuple[Kind, ...] = ("week", "month")  # a slow change shows only in months
 NAMED = 3  # changed criteria on the start page, of each centre
 PERIODS = ("all", "month", "week")
 CALL_COLUMNS = (
@@ -190,17 +192,23 @@ def _changed(context: RequestContext, shown: Presenter) -> dict[str, Any] | None
 
 
 def _changes_found(context: RequestContext, centres: list[str]) -> list[Row]:
-    """For the start page: the number and the names of the changes of each centre's latest complete week."""
+    """For the start page: each centre's changes of its latest complete week and month, those with changes for the worse first."""
     found = []
     for centre_id in centres if context.account.may("see_numbers") else []:
-        week, shown = aggregates_cache.latest_week(context.published, centre_id), context.presenter(centre_id)
-        if week is not None and week.can_say:
-            changes = TrendsPresenter(week, shown)
-            found.append(shown.centre | {
-                "count": week.count, "worse": week.worse, "href": trends_path(centre_id), "days": period_label(week.period, context.w),
-                "names": [changes.title(o) for o in week.changed if o.is_criterion][:NAMED] or [changes.title(o) for o in week.changed][:NAMED],
-            })  # fmt: skip
-    return sorted(found, key=lambda c: -c["count"])
+        newest, shown = aggregates_cache.newest_day(context.published, centre_id), context.presenter(centre_id)
+        trends_by_kind = (
+            [aggregates_cache.trends_in(context.published, centre_id, latest(kind, newest)) for kind in KINDS_AT_START] if newest else []
+        )
+        periods = [
+            {
+                "label": period_label(one.period, context.w), "href": f"{trends_path(centre_id)}?{period_query(one.period)}", "count": one.count,
+                "worse": one.worse, "names": TrendsPresenter(one, shown).names(NAMED),
+            }
+            for one in trends_by_kind if one.can_say
+        ]  # fmt: skip
+        if periods:
+            found.append(shown.centre | {"periods": periods})
+    return sorted(found, key=lambda c: -sum(p["worse"] for p in c["periods"]))
 
 
 def _queued(context: RequestContext, centre_id: str, kind: str) -> list[Row]:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from pipelines.core.period import AGAINST, KINDS, Period, PeriodError, latest, parse
 from pipelines.core.settings import now
 from pipelines.reports.trends_view import TrendsPresenter, period_label, period_query
+from pipelines.trends.centre_trends import read_parts
 from pipelines.trends.change import FEWEST_CALLS, FEWEST_OPERATORS
 from pipelines.web import aggregates_cache
 from pipelines.web.request_context import RequestContext, calls_path, require_permission, trends_path
@@ -33,6 +34,7 @@ def trends(centre_id: str, request: Request, context: Annotated[RequestContext, 
     outcomes = presented.outcomes()
     asked = request.query_params.get("criterion")
     chosen = next((o for o in outcomes if o.outcome.name == asked), None)
+    parts = presented.parts(read_parts(context.published, centre_id, found, chosen.outcome)) if chosen else []
 
     def query(kind: str, other: Period | None = None, criterion: str | None = None) -> str:
         """The query of another kind of period around the chosen one, or of another period of the same kind."""
@@ -45,7 +47,7 @@ def trends(centre_id: str, request: Request, context: Annotated[RequestContext, 
         return period_query(parse({"period": kind, "on": str(day), "against": period.against}, newest), criterion=kept)
 
     return context.page(
-        "app/trends.html", 400 if error else 200, centre=shown.centre, trends=found, outcomes=outcomes, lines=presented.lines(), chosen=chosen,
+        "app/trends.html", 400 if error else 200, centre=shown.centre, trends=found, outcomes=outcomes, lines=presented.lines(), chosen=chosen, decomposed=parts,
         criterion=chosen.outcome.name if chosen else "", period=period, label=period_label(period, context.w),
         before_label=period_label(period.compared, context.w), period_label=period_label, query=query, path=f"/{trends_path(centre_id)}",
         kinds=KINDS, compares=AGAINST, newest=newest, error=error, fewest_calls=FEWEST_CALLS, fewest_operators=FEWEST_OPERATORS,
