@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from operator import itemgetter
 
+from pipelines.core.axis import axis
 from pipelines.core.grouping import grouped
 from pipelines.core.published import Published, Row
 
@@ -50,19 +51,21 @@ def weeks(published: Published) -> dict[str, list[Row]]:
 
 
 def draw(shown: Sequence[Row]) -> TrendChart:
-    """Weeks as dots with their intervals, from 0 to 100 per cent, at distances proportional to time."""
+    """Weeks as dots with their intervals, on an axis that shows their range, at distances proportional to time."""
     scored = [w for w in shown if w["score_pct"] is not None]
     if not scored:
         return TrendChart((), (), ())
     first, last = scored[0]["period_start"], scored[-1]["period_start"]
     days = max((last - first).days, 1)
+    marks = axis([pct / 100 for w in scored for pct in (_or(w["score_low_pct"], w["score_pct"]), _or(w["score_high_pct"], w["score_pct"]))])
+    low, high = 100 * marks[0], 100 * marks[-1]
 
     def x(day: date) -> float:
         share = (day - first).days / days if first != last else 0.5
         return round(LEFT + 20 + (WIDTH - LEFT - RIGHT - 40) * share, 1)
 
     def y(pct: float) -> float:
-        return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - pct / 100), 1)
+        return round(TOP + (HEIGHT - TOP - BOTTOM) * (high - pct) / (high - low), 1)
 
     dots = tuple(
         WeekPoint(
@@ -78,7 +81,7 @@ def draw(shown: Sequence[Row]) -> TrendChart:
     for dot in dots:
         if not labels or dot.x - labels[-1][0] > 110:
             labels.append((dot.x, dot.week["period_start"]))
-    return TrendChart(dots, tuple((y(pct), pct) for pct in (0, 25, 50, 75, 100)), tuple(labels))
+    return TrendChart(dots, tuple((y(100 * mark), round(100 * mark)) for mark in marks), tuple(labels))
 
 
 def _or(value: float | None, otherwise: float) -> float:
