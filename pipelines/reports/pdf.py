@@ -109,7 +109,7 @@ def _of_operator(row: Row, w: Wording) -> list[tuple[str, str, str]]:
 
 
 def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
-    head = pdf_layout.text(w("week_title"), "head")
+    head = pdf_layout.text(w("tr_changed" if changed and changed.get("label") else "week_title"), "head")
     if changed is None:
         return [head, pdf_layout.text(w("week_only_one"), "body", "soft")]
     rows: list[tuple[str, WeekChange]] = [(w("score") if c.name == "score" else w(f"{c.name}_share"), c) for c in changed["rows"]]
@@ -122,7 +122,8 @@ def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
             f"{_SIGNS.get(c.told, '')}{w('told_' + c.told)} · {w('before_was', value=before)}", "small", _TONES.get(c.told, "soft")
         )
         cells.append([[pdf_layout.text(name), said], pdf_layout.text(now, "strong", align=2)])
-    return [head, pdf_layout.lined(cells, [60 * mm, 25 * mm])]
+    label = [pdf_layout.text(changed["label"], "small", "soft")] if changed.get("label") else []
+    return [head, *label, pdf_layout.lined(cells, [60 * mm, 25 * mm])]
 
 
 def _trend(drawing: TrendChart, w: Wording) -> list[Flowable]:

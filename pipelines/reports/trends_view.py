@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.core.period import Period
@@ -135,6 +134,7 @@ def period_label(period: Period, w: Wording) -> str:
     return w.date(period.first) if period.first == period.last else w.period(period.first, period.last)
 
 
-def period_query(period: Period, **more: Any) -> str:
-    """The query of a URL for a period, with further parameters."""
-    return urlencode(period.query() | {name: str(value) for name, value in more.items() if value is not None})
+def period_query(period: Period, without: Collection[str] = (), **more: str | None) -> str:
+    """The query of a URL for a period, without some of its parameters and with further ones."""
+    own = {name: value for name, value in period.query().items() if name not in without}
+    return urlencode(own | {name: value for name, value in more.items() if value is not None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from collections.abc import Iterator
 
 import pypdf
@@ -15,7 +16,7 @@ from pipelines.app_db import accounts
 from pipelines.core.settings import Settings
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.web.app import make_app
-from tests.trends.made_weeks import FALLEN, LAST_WEEK, publish_weeks
+from tests.trends.made_weeks import CALLS, FALLEN, LAST_WEEK, publish_weeks
 from tests.web.people import ACCOUNTS, HOST, LIMITS, PASSWORD, People, title_of
 
 
@@ -63,6 +64,31 @@ def test_the_fall_is_two_clicks_from_the_start_page_and_stands_on_the_page_of_th
 def test_the_printed_sheet_has_the_same_changes(team: People) -> None:
     book = pypdf.PdfReader(io.BytesIO(team.person("analyst").get("/centres/kyiv/export.pdf").content))
     assert " ".join(page.extract_text() for page in book.pages).count("worse") == 2
+
+
+def test_the_sheet_and_the_workbook_are_of_the_period_in_the_url(team: People) -> None:
+    analyst = team.person("analyst")
+    query = "period=week&on=2026-02-10"
+    book = pypdf.PdfReader(io.BytesIO(analyst.get(f"/centres/kyiv/export.pdf?{query}").content))
+    words = " ".join(" ".join(page.extract_text() for page in book.pages).split())
+    assert len(book.pages) == 1 and "9–15 Feb 2026, compared with 2–8 Feb 2026" in words and "worse" not in words
+    content = analyst.get(f"/centres/kyiv/export.xlsx?{query}").content
+    with zipfile.ZipFile(io.BytesIO(content)) as workbook:
+        texts = workbook.read("xl/sharedStrings.xml").decode()
+    assert len(re.findall(r">kyiv-\d+<", texts)) == CALLS and f">{FALLEN}<" in texts and ">adjusted_change_pct<" in texts
+    assert analyst.get("/centres/kyiv/export.xlsx?period=x").status_code == 400
+    assert analyst.get("/centres/kyiv/export.pdf?period=week&on=x").status_code == 400
+
+
+def test_operators_have_the_same_choice_of_a_period(team: People) -> None:
+    person = team.person("manager")
+    for query in ("", "?period=week&on=2026-02-10", "?period=month", "?by=month&start=2026-02-01"):
+        page = person.get(f"/centres/kyiv/operators{query}")
+        assert page.status_code == 200 and "op-1</a>" in page.text, query
+        for link in set(re.findall(r'href="(/centres/kyiv/operators\?[^"#]+)', page.text)):
+            assert person.get(link.replace("&amp;", "&")).status_code == 200
+    refused = person.get("/centres/kyiv/operators?period=quarter")
+    assert refused.status_code == 400 and 'role="alert"' in refused.text and "op-1</a>" in refused.text
 
 
 def test_nothing_is_reported_where_nothing_changed(team: People) -> None:
