@@ -69,6 +69,8 @@ def test_the_printed_sheet_has_the_same_changes(team: People) -> None:
 def test_the_sheet_and_the_workbook_are_of_the_period_in_the_url(team: People) -> None:
     analyst = team.person("analyst")
     query = "period=week&on=2026-02-10"
+    page = analyst.get(f"/trends/kyiv?{query}").text
+    assert all(f'href="/centres/kyiv/export.{kind}?period=week&amp;on=2026-02-09' in page for kind in ("pdf", "xlsx"))
     book = pypdf.PdfReader(io.BytesIO(analyst.get(f"/centres/kyiv/export.pdf?{query}").content))
     words = " ".join(" ".join(page.extract_text() for page in book.pages).split())
     assert len(book.pages) == 1 and "9–15 Feb 2026, compared with 2–8 Feb 2026" in words and "worse" not in words
