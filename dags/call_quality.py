@@ -154,9 +154,9 @@ def publish_scorecards() -> None:
         from pipelines.core.errors import TransientError
         from pipelines.core.settings import Settings
 
-        told = alerts.run(Settings.from_environment())
-        if told and told.waiting:
-            raise TransientError(f"{told.waiting} alerts are waiting for delivery. {' '.join(told.problems)}")
+        report = alerts.run(Settings.from_environment())
+        if report and report.waiting:
+            raise TransientError(f"{report.waiting} alerts are waiting for delivery. {' '.join(report.problems)}")
 
     publish() >> tell()
 

@@ -21,7 +21,7 @@ import yaml
 
 REGISTRY = Path(__file__).with_name("registry.yaml")
 JOBS = ("asr", "segmentation", "embedding", "text")
-HEARS, TELLS_LANGUAGES = ("faster-whisper", "onnx-asr"), ("faster-whisper",)  # engines
+ASR_ENGINES, TELLS_LANGUAGES = ("faster-whisper", "onnx-asr"), ("faster-whisper",)  # engines
 DEFAULT = "default"
 FETCH = "`make setup` or `callgrade models --fetch`"
 
@@ -214,7 +214,7 @@ def _by_language(given: str | Mapping[str, str], models: Mapping[str, ModelEntry
         if name not in models:
             raise UnknownModelError(f"{where}: unknown model {name!r}; available: {', '.join(models)}.")
         model = models[name]
-        if job == "asr" and model.engine not in HEARS:
+        if job == "asr" and model.engine not in ASR_ENGINES:
             raise UnknownModelError(f"{where}: {name} has the engine {model.engine}, which is not for speech recognition.")
         if job == "asr" and language == DEFAULT and model.engine not in TELLS_LANGUAGES:
             raise UnknownModelError(

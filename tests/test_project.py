@@ -69,13 +69,16 @@ def test_every_name_says_what_is_inside() -> None:
     assert not names & FORBIDDEN_NAMES
 
 
-def retired_words() -> set[str]:
-    rows = re.findall(
-        r"^\| ([a-z, ]+) \| [a-z, ]+ \|$",
-        (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("## Words that")[2].partition("\n## ")[0],
-        re.M,
-    )
+def retired_words(of_variables: bool = False) -> set[str]:
+    """The words of the glossary's first table, or of its second one for variables."""
+    section = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").partition("## Words that")[2].partition("\n## ")[0]
+    first, _, second = section.partition("In names of variables")
+    rows = re.findall(r"^\| ([a-z, ]+) \| [a-z, ]+ \|$", second if of_variables else first, re.M)
     return {word for row in rows if row != "not" for word in row.split(", ")}
+
+
+def words_of_name(name: str) -> set[str]:
+    return set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
 
 
 def test_no_folder_and_no_table_has_a_retired_name() -> None:
@@ -94,7 +97,20 @@ def test_no_name_uses_a_word_that_the_glossary_retired() -> None:
         if name.endswith(".py") and name.split("/")[0] in {"dags", "models", "pipelines"}:
             names = [part for part in name.removesuffix(".py").split("/")]
             names += [n.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
-            found |= {f"{name}: {n}" for n in names if retired & set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", n).lower().split("_"))}
+            found |= {f"{name}: {n}" for n in names if retired & words_of_name(n)}
+    assert not found
+
+
+def test_no_variable_uses_a_figurative_word() -> None:
+    retired = retired_words(of_variables=True)
+    assert {"heard", "mood", "spoil"} <= retired
+    found = set()
+    for name, text in text_files():
+        if name.endswith(".py") and name.split("/")[0] in {"dags", "models", "pipelines"}:
+            nodes = list(ast.walk(ast.parse(text)))
+            names = [n.arg for n in nodes if isinstance(n, ast.arg)]
+            names += [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+            found |= {f"{name}: {n}" for n in names if retired & words_of_name(n)}
     assert not found
 
 

@@ -15,7 +15,7 @@ from pipelines import warehouse
 from pipelines.__main__ import main
 from pipelines.core.settings import Settings
 from pipelines.quality.figures import figures_of
-from pipelines.quality.gates import HEARD, shortfalls
+from pipelines.quality.gates import RECOGNISED, shortfalls
 from pipelines.quality.replay import staged
 from tests.intake.bad_input import CALLS, GRADED, make_bad_folder
 
@@ -75,9 +75,9 @@ def test_a_folder_whole_or_in_halves_gives_the_same_warehouse(tmp_path: Path) ->
 
     assert halves == whole
     assert len(whole["calls"]) == len(THREE)
-    heard = figures_of(staged(CALLS, Settings.from_environment(warehouse=tmp_path / "whole.duckdb").stage))
-    assert heard.calls == len(THREE)
-    assert not shortfalls({"heard": heard}, of_group=HEARD)
+    recognised = figures_of(staged(CALLS, Settings.from_environment(warehouse=tmp_path / "whole.duckdb").stage))
+    assert recognised.calls == len(THREE)
+    assert not shortfalls({"recognised": recognised}, of_group=RECOGNISED)
 
 
 def test_a_folder_that_is_not_there_is_an_error_of_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,12 +32,12 @@ class ByLanguage:
     def transcribe_chunks(self, chunks: Sequence[Chunk]) -> list[dict[str, ChunkTranscript]]:
         """The words of each chunk, by language, in the order of the chunks; each engine is called once."""
         engines = [self._engine(chunk.languages) for chunk in chunks]
-        heard: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
+        transcripts: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
         for engine in dict.fromkeys(engines):
             numbers = [i for i, other in enumerate(engines) if other is engine]
             for i, result in zip(numbers, engine.transcribe_chunks([chunks[i] for i in numbers]), strict=True):
-                heard[i] = result
-        return heard
+                transcripts[i] = result
+        return transcripts
 
     def _engine(self, languages: Sequence[str]) -> Transcriber:
         engines = list(dict.fromkeys(self._own.get(language, self._default) for language in languages))

@@ -61,13 +61,13 @@ class Onnx:
         Of a chunk's candidate languages, that is the one whose own letters are most frequent in the words, or the first when there are
         no words.
         """
-        heard: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
+        transcripts: list[dict[str, ChunkTranscript]] = [{} for _ in chunks]
         order = sorted(range(len(chunks)), key=lambda i: -len(chunks[i].samples))  # similar lengths together: less padding
         for first in range(0, len(order), self._batch_size):
             batch = order[first : first + self._batch_size]
             for i, result in zip(batch, self._recognise([chunks[i].samples for i in batch]), strict=True):
-                heard[i][_language(result.words, chunks[i].languages)] = result
-        return heard
+                transcripts[i][_language(result.words, chunks[i].languages)] = result
+        return transcripts
 
     def _recognise(self, sounds: Sequence[Sound]) -> list[ChunkTranscript]:
         tail = np.zeros(int(TAIL_S * RATE_HZ), np.float32)

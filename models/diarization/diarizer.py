@@ -96,7 +96,7 @@ class _OfflineDiarizer:
     def _diarize_group(self, sounds: Sequence[Track]) -> list[list[SpokenStretch]]:
         pieces = [cut_pieces(active, self._longest) for active in self._segmentation.active(sounds, 1 / FRAMES_A_SECOND)]
         embeddings = self._embed(sounds, pieces)
-        return [_stretches(own, heard) for own, heard in zip(pieces, embeddings, strict=True)]
+        return [_stretches(own, vectors) for own, vectors in zip(pieces, embeddings, strict=True)]
 
     def _embed(self, sounds: Sequence[Track], pieces: Sequence[Sequence[VoiceSegment]]) -> list[dict[int, Any]]:
         """The embedding of the middle of each piece that is long enough, by recording and index of the piece.

@@ -42,8 +42,8 @@ class Segmentation:
         def judge(first: int) -> npt.NDArray[np.int8]:
             batch = np.zeros((min(self._batch_size, len(places) - first), 1, width), np.float32)
             for row, (n, start) in zip(batch, places[first:], strict=False):
-                heard = sounds[n][start : start + width]
-                row[0, : len(heard)] = heard
+                window = sounds[n][start : start + width]
+                row[0, : len(window)] = window
             with torch.inference_mode():
                 judged: npt.NDArray[np.int8] = self._model(torch.from_numpy(batch)).argmax(dim=-1).numpy().astype(np.int8)
             return judged

@@ -32,8 +32,8 @@ LEARNED_FRAMES = 60  # shorter pieces do not define the voices, they are only as
 MOST_LEARNED = 3000  # pieces that define the voices, evenly chosen from a call of hours: comparing all pairs takes quadratic memory
 ITERATIONS = 3
 
-# Costs of the path through the pieces, in units where a piece of a second or more costs `LIKENESS_COST` x (1 - similarity to the voice).
-LIKENESS_COST = 20.0
+# Costs of the path through the pieces, in units where a piece of a second or more costs `DISSIMILARITY_COST` x (1 - similarity to the voice).
+DISSIMILARITY_COST = 20.0
 CHANGE_INSIDE = 1.5  # the voice changes without a pause
 CHANGE_AT_PAUSE = 0.5  # it changes after a pause of `PAUSE_FRAMES`
 PAUSE_FRAMES = 25
@@ -84,14 +84,14 @@ def voices_in_call(embeddings: Embeddings, seconds: npt.NDArray[np.floating[Any]
     def cut(count: int) -> tuple[npt.NDArray[np.int_], float, int]:
         labels = np.unique(fcluster(tree, count, "maxclust"), return_inverse=True)[1]
         centres = _centres(unit, labels, np.ones(len(unit)), int(labels.max()) + 1)
-        likeness = float((centres @ centres.T)[np.triu_indices(len(centres), 1)].max(initial=-1.0))
-        return labels, likeness, int(np.bincount(labels).min())
+        highest_similarity = float((centres @ centres.T)[np.triu_indices(len(centres), 1)].max(initial=-1.0))
+        return labels, highest_similarity, int(np.bincount(labels).min())
 
     two = cut(2)[0]
     if two.max() == 0 or seconds.sum() < LEAST_SPEECH_S or log_odds_of_two(unit, two, seconds) < LEAST_LOG_ODDS:
         return np.zeros(len(embeddings), np.int_)
-    three, likeness_of_three, smallest = cut(3)
-    if three.max() == 2 and likeness_of_three < OTHER_VOICE and smallest >= max(THIRD_PIECES, THIRD_SHARE * len(three)):
+    three, similarity_of_three, smallest = cut(3)
+    if three.max() == 2 and similarity_of_three < OTHER_VOICE and smallest >= max(THIRD_PIECES, THIRD_SHARE * len(three)):
         return three
     return two
 
@@ -187,7 +187,7 @@ def _cheapest_path(pieces: Sequence[VoiceSegment], unit: Mapping[int, Embeddings
         cost = np.minimum(cost, cost[best] + change)
         if n in unit:
             seconds = (pieces[n].last - pieces[n].first) / FRAMES_A_SECOND
-            cost = cost + LIKENESS_COST * min(1.0, seconds) * (1 - centres @ unit[n])
+            cost = cost + DISSIMILARITY_COST * min(1.0, seconds) * (1 - centres @ unit[n])
         back.append(came)
     path = [int(cost.argmin())]
     for came in reversed(back[1:]):

@@ -35,13 +35,13 @@ class PhoneticIndex:
         """The listed word that sounds like this one (a single word may have one wrong vowel), or None."""
         if len(word) < _LEAST_LETTERS:
             return None
-        heard = sound(word)
-        if found := self.whole.get(heard):
+        phonetic = sound(word)
+        if found := self.whole.get(phonetic):
             return found
-        fitting = [(s, listed) for s, listed in self.stems if heard.startswith(s) and len(heard) - len(s) <= _ENDING]
+        fitting = [(s, listed) for s, listed in self.stems if phonetic.startswith(s) and len(phonetic) - len(s) <= _ENDING]
         if fitting:
             return max(fitting)[1]
-        return next((listed for s, listed in self.whole.items() if is_single and _one_vowel_off(s, heard)), None)
+        return next((listed for s, listed in self.whole.items() if is_single and _one_vowel_off(s, phonetic)), None)
 
 
 def sounds_of(entries: Iterable[str]) -> PhoneticIndex:

@@ -218,8 +218,8 @@ class _Vocabulary:
         forms = lemmas(word, self.language)
         if word[:1] != "[" and len(bare) >= _FUZZY_LENGTH:
             least = _LEAST_KNOWN if is_known(word, self.language) else _LEAST_UNKNOWN
-            for heard in dict.fromkeys((bare, forms[0].replace("-", ""))):
-                for _, score, index in process.extract(heard, self.bare, scorer=fuzz.ratio, score_cutoff=least, limit=None):
+            for form in dict.fromkeys((bare, forms[0].replace("-", ""))):
+                for _, score, index in process.extract(form, self.bare, scorer=fuzz.ratio, score_cutoff=least, limit=None):
                     option = self.option_of[index]
                     if option.startswith("=") and least == _LEAST_KNOWN:
                         continue  # a known word is not a misrecognition of another form

@@ -31,7 +31,7 @@ def main() -> None:
     learned = {language: habits_of(pairs) for language, pairs in sorted(by_language.items())}
     LEARNED.write_text(json.dumps(learned, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     for language, habits in learned.items():
-        print(language, {name: habits[name] for name in ("words", "wrong", "lost", "joined", "torn", "edits")})
+        print(language, {name: habits[name] for name in ("words", "wrong", "lost", "joined", "split", "edits")})
 
 
 def habits_of(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
@@ -47,13 +47,13 @@ def habits_of(pairs: Iterable[tuple[str, str]]) -> dict[str, object]:
                 kinds["lost"] += len(gone)
             elif gone:
                 _learn_words(gone, come, kinds, letters, edits)
-    wrong = sum(kinds[kind] for kind in ("lost", "joined", "torn", "misheard")) or 1
+    wrong = sum(kinds[kind] for kind in ("lost", "joined", "split", "misheard")) or 1
     return {
         "words": kinds["words"],
         "wrong": round(wrong / max(kinds["words"], 1), 4),
         "lost": round(kinds["lost"] / wrong, 3),
         "joined": round(kinds["joined"] / wrong, 3),
-        "torn": round(kinds["torn"] / wrong, 3),
+        "split": round(kinds["split"] / wrong, 3),
         "edits": [edits[n] for n in range(1, _MOST_EDITS + 1)],
         "letters": {
             letter: {other: n for other, n in sorted(becomes.items()) if n >= _LEAST_SEEN}
@@ -80,7 +80,7 @@ def _learn_words(
     said: list[str], recognised: list[str], kinds: Counter[str], letters: dict[str, Counter[str]], edits: Counter[int]
 ) -> None:
     if len(said) != len(recognised) and Levenshtein.normalized_distance("".join(said), "".join(recognised)) < _MOST_CHANGED / 2:
-        kinds["joined" if len(said) > len(recognised) else "torn"] += abs(len(said) - len(recognised))
+        kinds["joined" if len(said) > len(recognised) else "split"] += abs(len(said) - len(recognised))
         return
     for one, other in zip(said, recognised, strict=False):
         if other.startswith("[") or Levenshtein.normalized_distance(one, other) > _MOST_CHANGED:

@@ -32,7 +32,7 @@ from models.text.turn_model import (
     Window,
 )
 from models.training.dialogues import Dialogue, LabelledTurn
-from models.training.noise import Noise, spoil
+from models.training.noise import Noise, add_errors
 
 FROZEN_LAYERS = 4  # of 12: the lower ones encode the languages
 IGNORED = -100  # a label that is excluded from the loss
@@ -186,8 +186,8 @@ def rows_of(
             first = draw.randrange(len(turns) - LEAST_TURNS)
             turns = turns[first : draw.randrange(first + LEAST_TURNS, len(turns)) + 1]
         noise = Noise.drawn(draw) if draw is not None else None
-        spoilt = [spoil(t.words, t.personal, t.language, noise, draw) if noise and draw else (t.words, t.personal) for t in turns]
-        kept = [(turn, words, labels) for turn, (words, labels) in zip(turns, spoilt, strict=True) if words]
+        noisy = [add_errors(t.words, t.personal, t.language, noise, draw) if noise and draw else (t.words, t.personal) for t in turns]
+        kept = [(turn, words, labels) for turn, (words, labels) in zip(turns, noisy, strict=True) if words]
         example = TrainingExample(n, tuple(t for t, _, _ in kept), tuple(tuple(w) for _, w, _ in kept), tuple(tuple(p) for _, _, p in kept))
         hides_roles = draw is not None and draw.random() < 0.05  # roles are not always known
         call = [TurnText(words, "unknown" if hides_roles else turn.role) for turn, words in zip(example.turns, example.words, strict=True)]

@@ -47,27 +47,29 @@ class Habits:
 
     lost: float
     joined: float  # with the next word
-    torn: float
+    split: float
     letters: dict[str, tuple[tuple[str, ...], tuple[float, ...]]]  # letter → its replacements ("" = lost), and their frequencies
     edits: tuple[float, ...]  # frequencies of one, two and three changed letters in a misrecognised word
 
 
-def spoil(words: Sequence[str], labels: Sequence[str], language: str, noise: Noise, draw: random.Random) -> tuple[list[str], list[str]]:
+def add_errors(
+    words: Sequence[str], labels: Sequence[str], language: str, noise: Noise, draw: random.Random
+) -> tuple[list[str], list[str]]:
     """The words of a turn with their labels, with simulated recognition errors."""
-    spoilt, kept = list(words), list(labels)
+    noisy, kept = list(words), list(labels)
     if noise.is_masked:
-        spoilt, kept = masked(spoilt, kept)
+        noisy, kept = masked(noisy, kept)
     if noise.has_digits:
-        spoilt, kept = with_digits(spoilt, kept, language, draw)
+        noisy, kept = with_digits(noisy, kept, language, draw)
     if noise.error_rate:
-        spoilt, kept = misheard(spoilt, kept, language, noise.error_rate, draw)
+        noisy, kept = misheard(noisy, kept, language, noise.error_rate, draw)
     if noise.moved_stops:
-        spoilt = [with_moved_stop(w, noise.moved_stops, draw) for w in spoilt]
+        noisy = [with_moved_stop(w, noise.moved_stops, draw) for w in noisy]
     if noise.case == "bare":
-        return bare(spoilt, kept)
+        return bare(noisy, kept)
     if noise.case == "lower":
-        spoilt = [w if w[:1] == "[" else w.lower() for w in spoilt]
-    return spoilt, kept
+        noisy = [w if w[:1] == "[" else w.lower() for w in noisy]
+    return noisy, kept
 
 
 def masked(words: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -117,7 +119,7 @@ def garbled(
         kind = draw.random()
         if kind < habits.lost and len(words) > _FEW_WORDS:
             continue
-        if kind < habits.lost + habits.torn and len(word) > 2 * _SHORTEST:
+        if kind < habits.lost + habits.split and len(word) > 2 * _SHORTEST:
             at = draw.randrange(2, len(word) - 2)
             out += [(word[:at], n - 1, n), (word[at:], n - 1, n)]
         elif kind > 1 - habits.joined and n < len(words) and words[n][:1] != "[" and may_join(n - 1):
@@ -180,7 +182,7 @@ def _habits(language: str) -> Habits:
     learned = json.loads(LEARNED.read_text(encoding="utf-8"))
     own = learned.get(language) or learned["ru"]
     letters = {letter: (tuple(becomes), tuple(becomes.values())) for letter, becomes in own["letters"].items()}
-    return Habits(own["lost"], own["joined"], own["torn"], letters, tuple(own["edits"]))
+    return Habits(own["lost"], own["joined"], own["split"], letters, tuple(own["edits"]))
 
 
 @cache

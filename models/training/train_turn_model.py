@@ -23,7 +23,7 @@ from models.text.turn_model import ACTS, SENTIMENTS, SEVERITIES, TurnModel, Turn
 from models.training.call_heads import add_call_heads
 from models.training.dialogues import FOLDER, Dialogue, read_dialogues, without_writers
 from models.training.network import fit, save
-from models.training.noise import Noise, spoil
+from models.training.noise import Noise, add_errors
 
 _NOTE = "# Written by `python -m models.training.train_turn_model` beside the weights that it fitted.\n"
 NUMBERS = frozenset({"account", "card", "phone", "passport"})
@@ -75,11 +75,11 @@ def figures(model: TurnModel, dialogues: Sequence[Dialogue], noise: Noise | None
     """F1 of abuse, acts and sentiment per turn; personal data left readable, harmless words masked; client types and topics per call."""
     draw = random.Random(1)
     if noise is not None:
-        dialogues = [_spoilt(dialogue, noise, draw) for dialogue in dialogues]
+        dialogues = [_with_noise(dialogue, noise, draw) for dialogue in dialogues]
     readings = model.read([[TurnText(turn.words, turn.role) for turn in dialogue.turns] for dialogue in dialogues])
     abuse: dict[str, Counter[str]] = defaultdict(Counter)
     acts: dict[str, Counter[str]] = defaultdict(Counter)
-    moods: Counter[tuple[int, int]] = Counter()
+    sentiments: Counter[tuple[int, int]] = Counter()
     readable: dict[str, Counter[bool]] = defaultdict(Counter)
     masked: Counter[bool] = Counter()
     for turn, found in [pair for d, r in zip(dialogues, readings, strict=True) for pair in zip(d.turns, r.turns, strict=True)]:
@@ -87,7 +87,7 @@ def figures(model: TurnModel, dialogues: Sequence[Dialogue], noise: Noise | None
             outcome = _outcome(found.severity["none"] < 0.5, turn.severity != SEVERITIES[0])
             abuse["all"][outcome] += 1
             abuse[turn.language][outcome] += 1
-            moods[SENTIMENTS.index(turn.sentiment), SENTIMENTS.index(max(found.sentiment, key=lambda s: found.sentiment[s]))] += 1
+            sentiments[SENTIMENTS.index(turn.sentiment), SENTIMENTS.index(max(found.sentiment, key=lambda s: found.sentiment[s]))] += 1
         else:
             for act in ACTS:
                 acts[act][_outcome(found.acts[act] > 0.5, act in turn.acts)] += 1
@@ -100,7 +100,7 @@ def figures(model: TurnModel, dialogues: Sequence[Dialogue], noise: Noise | None
             else:
                 masked.update(hidden)
     yield "abuse F1", ", ".join(f"{name} {_f1(c):.3f}" for name, c in sorted(abuse.items()))
-    yield "sentiment macro F1", f"{_macro_f1(moods):.3f}"
+    yield "sentiment macro F1", f"{_macro_f1(sentiments):.3f}"
     yield "acts micro F1", f"{_f1(sum(acts.values(), Counter())):.3f}"
     yield "acts F1", ", ".join(f"{name} {_f1(c):.2f}" for name, c in sorted(acts.items()))
     for group, counts in sorted(readable.items()):
@@ -116,17 +116,17 @@ def figures(model: TurnModel, dialogues: Sequence[Dialogue], noise: Noise | None
     yield "topic right of those of the centre", f"{topics} of {len(both)}"
 
 
-def _spoilt(dialogue: Dialogue, noise: Noise, draw: random.Random) -> Dialogue:
-    turns = [(turn, spoil(turn.words, turn.personal, turn.language, noise, draw)) for turn in dialogue.turns]
+def _with_noise(dialogue: Dialogue, noise: Noise, draw: random.Random) -> Dialogue:
+    turns = [(turn, add_errors(turn.words, turn.personal, turn.language, noise, draw)) for turn in dialogue.turns]
     return replace(dialogue, turns=tuple(replace(t, words=tuple(w), personal=tuple(p)) for t, (w, p) in turns if w))
 
 
 def _outcome(is_found: bool, is_true: bool) -> str:
-    return "right" if is_found and is_true else "missed" if is_true else "invented" if is_found else "absent"
+    return "right" if is_found and is_true else "missed" if is_true else "false positive" if is_found else "absent"
 
 
 def _f1(counts: Counter[str]) -> float:
-    return 2 * counts["right"] / max(2 * counts["right"] + counts["missed"] + counts["invented"], 1)
+    return 2 * counts["right"] / max(2 * counts["right"] + counts["missed"] + counts["false positive"], 1)
 
 
 def _macro_f1(pairs: Counter[tuple[int, int]]) -> float:

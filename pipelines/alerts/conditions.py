@@ -116,14 +116,14 @@ def _recognition_quality(published: Published, rule_id: str, rule: AlertRule, si
     """Centres whose recognition confidence in the latest days is clearly lower than in the weeks before."""
     rows = published.rows(
         """
-        with heard as (
+        with daily as (
             select c.centre_id, cast(c.started_local as date) as day, m.asr_confidence as sure, c.started_at
             from calls c join conversation_metrics m using (call_id)
             where c.status = 'graded' and c.centre_id is not null and m.asr_confidence is not null and c.started_at between ? and ?
         ),
-        latest as (select centre_id, max(day) as last_day, max(started_at) as last_at from heard group by centre_id)
-        select h.centre_id, l.last_day, l.last_at, h.day > l.last_day - ? as is_new, count(*) as calls, avg(h.sure) as sure, coalesce(var_samp(h.sure), 0) as spread
-        from heard h join latest l using (centre_id)
+        latest as (select centre_id, max(day) as last_day, max(started_at) as last_at from daily group by centre_id)
+        select d.centre_id, l.last_day, l.last_at, d.day > l.last_day - ? as is_new, count(*) as calls, avg(d.sure) as sure, coalesce(var_samp(d.sure), 0) as spread
+        from daily d join latest l using (centre_id)
         group by all
         """,
         at - timedelta(days=BASELINE_DAYS + rule.days), at, rule.days,

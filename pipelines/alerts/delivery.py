@@ -68,16 +68,16 @@ def try_channels(settings: Settings) -> DeliveryReport:
     path = rulebook_path(settings)
     if not path.exists():
         raise MisconfiguredError(f"No alerts are configured: create {path}; see docs/alerts.md.")
-    told = DeliveryReport()
+    report = DeliveryReport()
     for name, channel in read_rulebook(path).channels.items():
         w = wording(channel.language)
         try:
             _send_now(channel, secrets.token_hex(16), f"Callgrade: {w('alert_test')}", w("alert_test_text"), {"kind": "test"})
         except (UndeliveredError, MisconfiguredError) as error:
-            told.problems.append(f"{name}: {error}")
+            report.problems.append(f"{name}: {error}")
         else:
-            told.sent += 1
-    return told
+            report.sent += 1
+    return report
 
 
 def put(store: AppDatabase, rulebook: Rulebook, events: Sequence[AlertEvent]) -> int:
@@ -104,10 +104,10 @@ def put(store: AppDatabase, rulebook: Rulebook, events: Sequence[AlertEvent]) ->
                     fresh = []
                     table = "alerted_times (rule_id, channel, centre_id, about, alert_id)"
                     key = (event.rule_id, channel, event.centre_id, event.about)
-                    told = db.execute(
+                    already_sent = db.execute(
                         "select 1 from alerted_times where rule_id = ? and channel = ? and centre_id = ? and about = ?", key
                     ).fetchone()
-                    subjects = [] if told else [(*key, alert_id)]
+                    subjects = [] if already_sent else [(*key, alert_id)]
                 if not subjects:
                     continue
                 db.execute(
@@ -128,7 +128,7 @@ def put(store: AppDatabase, rulebook: Rulebook, events: Sequence[AlertEvent]) ->
 
 def deliver(store: AppDatabase, rulebook: Rulebook) -> DeliveryReport:
     """Send the stored messages that are due."""
-    told = DeliveryReport()
+    report = DeliveryReport()
     for row in store.rows(
         "select * from alerts where sent_at is null and given_up_at is null and try_after <= ? order by made_at", present()
     ):
@@ -142,14 +142,14 @@ def deliver(store: AppDatabase, rulebook: Rulebook) -> DeliveryReport:
             subject, text = _written(wording(channel.language), body)
             _send_now(channel, row["alert_id"], subject, text, body)
         except (UndeliveredError, MisconfiguredError) as error:
-            _failed(store, row, str(error), told)
+            _failed(store, row, str(error), report)
             continue
         with store.writing() as db:
             db.execute("update alerts set sent_at = ?, body = '', error = null where alert_id = ?", [present(), row["alert_id"]])
-        told.sent += 1
+        report.sent += 1
         log.info("alert %s of rule %s sent to %s", row["alert_id"], row["rule_id"], row["channel"])
-    told.waiting = store.rows("select count(*) as n from alerts where sent_at is null and given_up_at is null")[0]["n"]
-    return told
+    report.waiting = store.rows("select count(*) as n from alerts where sent_at is null and given_up_at is null")[0]["n"]
+    return report
 
 
 def _send_now(channel: Channel, alert_id: str, subject: str, text: str, body: dict[str, Any]) -> None:
@@ -171,7 +171,7 @@ def _take(store: AppDatabase, row: Row) -> bool:
         ).rowcount == 1  # fmt: skip
 
 
-def _failed(store: AppDatabase, row: Row, why: str, told: DeliveryReport) -> None:
+def _failed(store: AppDatabase, row: Row, why: str, report: DeliveryReport) -> None:
     at = present()
     is_over = at - row["made_at"] > TOO_OLD_S
     later_s = LATER_S[min(row["tries"], len(LATER_S) - 1)]
@@ -180,8 +180,8 @@ def _failed(store: AppDatabase, row: Row, why: str, told: DeliveryReport) -> Non
             "update alerts set error = ?, try_after = ?, given_up_at = ?, body = iif(?, '', body) where alert_id = ?",
             [why[:500], at + later_s, at if is_over else None, is_over, row["alert_id"]],
         )
-    told.given_up += is_over
-    told.problems.append(f"{row['channel']}: {why}" + ("; given up after two days" if is_over else ""))
+    report.given_up += is_over
+    report.problems.append(f"{row['channel']}: {why}" + ("; given up after two days" if is_over else ""))
     log.warning("alert %s of rule %s was not sent to %s: %s", row["alert_id"], row["rule_id"], row["channel"], why)
 
 

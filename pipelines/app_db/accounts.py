@@ -205,8 +205,8 @@ def verified(store: AppDatabase, name: str, password: str) -> Account | None:
         "select account_id, password_hash from accounts where name = ? and is_active and account_id not in (select account_id from identities)",
         canonical(name),
     )
-    nobodys, is_possible = _nobodys_hash(), bool(rows) and len(password) <= LONGEST_PASSWORD
-    kept = rows[0]["password_hash"] if is_possible else nobodys
+    dummy, is_possible = _dummy_hash(), bool(rows) and len(password) <= LONGEST_PASSWORD
+    kept = rows[0]["password_hash"] if is_possible else dummy
     with _HASHING:
         try:
             _HASHER.verify(kept, password[:LONGEST_PASSWORD])
@@ -247,13 +247,13 @@ def _hash(password: str) -> str:
         return _HASHER.hash(password)
 
 
-_NOBODY: list[str] = []
+_DUMMY_HASHES: list[str] = []
 
 
-def _nobodys_hash() -> str:
-    if not _NOBODY:
-        _NOBODY.append(_hash("nobody has this password"))
-    return _NOBODY[0]
+def _dummy_hash() -> str:
+    if not _DUMMY_HASHES:
+        _DUMMY_HASHES.append(_hash("a password that no account has"))
+    return _DUMMY_HASHES[0]
 
 
 def set_centres(db: sqlite3.Connection, account_id: int, centres: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from pipelines.app_db.database import AppDatabase, Row, present
 
 LONGEST_SUBJECT = 200
 LONGEST_CHANGE = 2000  # of account changes, whose old and new values are stored in full
-HEARING_S = 600.0  # a player requests a recording in ranges: requests within this time count as one
+LISTENING_S = 600.0  # a player requests a recording in ranges: requests within this time count as one
 ACTIONS = (
     "signed_in", "sign_in", "signed_out", "opened", "heard", "heard_clip", "exported", "reviewed", "sent_form", "account_added", "account_changed",
     "account_role_changed", "account_centres_changed", "account_operator_changed", "account_unmasked_given", "account_unmasked_withdrawn",
@@ -73,7 +73,7 @@ def variant(action: str, *, unmasked: bool) -> str:
 def write_listening(store: AppDatabase, account: Account, address: str, action: str, subject: str, centre_id: str | None) -> None:
     """Record that an account listens to a recording, once for all ranges that a player requests."""
     sql = "select 1 from audit where account_id = ? and action = ? and subject = ? and outcome = 'done' and at > ? limit 1"
-    if not store.rows(sql, account.account_id, action, subject[:LONGEST_SUBJECT], present() - HEARING_S):
+    if not store.rows(sql, account.account_id, action, subject[:LONGEST_SUBJECT], present() - LISTENING_S):
         write(store, account, address, action, subject, centre_id)
 
 

@@ -33,7 +33,7 @@ MUSIC_ABOVE_NOISE_DB = 12.0
 STRETCH_FOR_COPY_S = 0.4
 MAX_ECHO_S = 0.06
 SURE_LEAK_DB = 28.0  # two people on a line never differ that much: this far below, a track has only the other's voice
-LEAK_DB, LEAK_LIKENESS = 6.0, 0.5
+LEAK_DB, LEAK_SIMILARITY = 6.0, 0.5
 ENOUGH_LEAK_S, ECHO_TAIL_S, ECHO_MARGIN_DB = 1.0, 0.2, 5.0
 
 
@@ -92,7 +92,7 @@ def leaked_frames(own: engine.Track, other: engine.Track, rate_hz: int, frames: 
         if quiet.mean() < 0.5 or leaked[part].all():
             continue
         a, b = own[first * hop : (first + block) * hop], other[first * hop : (first + block) * hop]
-        if resemblance(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_LIKENESS:
+        if resemblance(a, b, int(MAX_ECHO_S * rate_hz)) > LEAK_SIMILARITY:
             copied[part] |= quiet
     if copied.sum() * silero.FRAME_S > ENOUGH_LEAK_S:  # the line's damping is now known, so the tails of the echo can be recognised as well
         damping_db = float(np.median(louder_db[copied]))
@@ -126,8 +126,8 @@ def find_holds(speech: Iterable[Interval], levels: Levels, hop_s: float, length_
     for start, end in gaps:
         if end - start < MIN_HOLD_S:
             continue
-        heard = audible[int(start / hop_s) : max(int(start / hop_s) + 1, int(end / hop_s))]
-        holds.append(Hold(round(start, 3), round(end, 3), "music" if heard.size and heard.mean() > 0.5 else "silence"))
+        frames = audible[int(start / hop_s) : max(int(start / hop_s) + 1, int(end / hop_s))]
+        holds.append(Hold(round(start, 3), round(end, 3), "music" if frames.size and frames.mean() > 0.5 else "silence"))
     return holds
 
 

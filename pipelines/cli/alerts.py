@@ -22,11 +22,11 @@ def run(arguments: argparse.Namespace) -> int:
     from pipelines.core.settings import Settings
 
     settings = Settings.from_environment(warehouse=arguments.warehouse, alerts=arguments.rules)
-    told = alerts.try_channels(settings) if arguments.test else alerts.run(settings)
-    if told is None:
+    report = alerts.try_channels(settings) if arguments.test else alerts.run(settings)
+    if report is None:
         print(f"No alerts are configured: {settings.site / 'alerts.yaml'} does not exist. See docs/alerts.md.")
         return 0
-    print(f"{told.sent} sent, {told.waiting} waiting, {told.given_up} given up")
-    for problem in told.problems:
+    print(f"{report.sent} sent, {report.waiting} waiting, {report.given_up} given up")
+    for problem in report.problems:
         tell(problem)
-    return 1 if told.problems else 0
+    return 1 if report.problems else 0

@@ -73,9 +73,9 @@ def _add(settings: Settings, store: AppDatabase, name: str, given: AccountOption
 
 def _edit(settings: Settings, store: AppDatabase, account: Account, given: AccountOptions) -> int:
     was = AccountFields.of(account)
-    hears = was.hears_personal_data if given.hears_personal_data is None else given.hears_personal_data
+    hears_personal_data = was.hears_personal_data if given.hears_personal_data is None else given.hears_personal_data
     fields = replace(
-        was, role=given.role or was.role, centres=_centres(given) or was.centres, operator_id=given.operator_id or was.operator_id, hears_personal_data=hears
+        was, role=given.role or was.role, centres=_centres(given) or was.centres, operator_id=given.operator_id or was.operator_id, hears_personal_data=hears_personal_data
     )  # fmt: skip
     if fields.role != "operator":
         fields = replace(fields, operator_id=None)

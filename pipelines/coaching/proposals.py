@@ -110,7 +110,7 @@ def _decided(published: Published, centre_id: str) -> list[Row]:
     return published.rows(
         """
         with latest as (select date_trunc('month', max(started_local)) - to_months(?) as first from calls where centre_id = ? and status = 'graded'),
-        heard as (
+        recorded as (
             select c.call_id, c.centre_id, c.operator_id, c.started_local, c.recording_sha256
             from calls c, latest where c.centre_id = ? and c.status = 'graded' and c.started_local >= latest.first and c.recording_sha256 is not null
         ), decided as (
@@ -121,7 +121,7 @@ def _decided(published: Published, centre_id: str) -> list[Row]:
             cast(date_trunc('month', s.started_local) as date) as month, cast(s.started_local as date) as day,
             s.call_id in (select call_id from findings where kind = 'abuse' and role = 'client' and refuted_at is null) as is_abusive
         from criterion_results r
-        join heard s using (call_id)
+        join recorded s using (call_id)
         qualify row_number() over (partition by r.call_id, r.criterion_id order by r.judge = 'human' desc, r.scorecard_id) = 1
             and r.verdict in ('pass', 'fail') and r.confidence >= ? and r.end_s > r.start_s and r.end_s - r.start_s <= ?
             and (r.verdict = 'fail' or r.quote is not null)

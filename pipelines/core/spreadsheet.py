@@ -21,16 +21,16 @@ _LOOKS_LIKE_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _FIRST_YEAR = 1900  # Excel's calendar begins there
 
 
-def cells(book: Any, sheet: Any, moments: str = "yyyy-mm-dd hh:mm:ss", fractions: str | None = None) -> Callable[[int, int, Any], None]:
+def cells(workbook: Any, sheet: Any, moments: str = "yyyy-mm-dd hh:mm:ss", fractions: str | None = None) -> Callable[[int, int, Any], None]:
     """A function that writes one value into one cell (row, column, value) by its type; text always stays text.
 
     `moments` and `fractions` are the number formats of date-times and of non-integer numbers.
     """
-    moment = book.add_format({"num_format": moments})
-    day = book.add_format({"num_format": "yyyy-mm-dd"})
-    hour = book.add_format({"num_format": "hh:mm:ss"})
-    fraction = book.add_format({"num_format": fractions}) if fractions else None
-    quoted = book.add_format({"quote_prefix": True})  # text that looks like a formula stays text when the cell is edited
+    moment = workbook.add_format({"num_format": moments})
+    day = workbook.add_format({"num_format": "yyyy-mm-dd"})
+    hour = workbook.add_format({"num_format": "hh:mm:ss"})
+    fraction = workbook.add_format({"num_format": fractions}) if fractions else None
+    quoted = workbook.add_format({"quote_prefix": True})  # text that looks like a formula stays text when the cell is edited
 
     def put(row: int, column: int, value: Any) -> None:
         if value is None:

@@ -63,8 +63,8 @@ def check(node: yaml.MappingNode, model: type[M]) -> M:
         return model.model_validate(_plain(node), context=Path(str(node.start_mark.name)))
     except ValidationError as error:
         schema = schema_of(model)
-        told = dict.fromkeys(_messages(node, schema, mistake) for mistake in error.errors())
-        raise MisconfiguredError("\n".join(told)) from error
+        described = dict.fromkeys(_messages(node, schema, mistake) for mistake in error.errors())
+        raise MisconfiguredError("\n".join(described)) from error
 
 
 def entries(node: yaml.Node | None) -> dict[str, yaml.Node]:

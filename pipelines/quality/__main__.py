@@ -43,16 +43,16 @@ def main() -> int:
         use_centres(arguments.centres)
     if (arguments.folder is None) == (arguments.folds is None):
         parser.error("give either a folder of calls or --folds")
-    spoil = partial(misheard, rate=arguments.noise, draw=random.Random(arguments.seed))
+    add_errors = partial(misheard, rate=arguments.noise, draw=random.Random(arguments.seed))
     if arguments.folds:
         judged = judged_by_folds(arguments.folds, arguments.noise)
     elif not (arguments.folder / "reference").is_dir():
         with tempfile.TemporaryDirectory() as calls:
-            judged = replay(write_calls(arguments.folder, Path(calls)), spoil=spoil)
+            judged = replay(write_calls(arguments.folder, Path(calls)), add_errors=add_errors)
     elif arguments.stage is None:
-        judged = replay(arguments.folder, spoil=spoil)
+        judged = replay(arguments.folder, add_errors=add_errors)
     elif arguments.noise:
-        judged = list(judged_again(arguments.folder, arguments.stage, spoil))
+        judged = list(judged_again(arguments.folder, arguments.stage, add_errors))
     else:
         judged = list(staged(arguments.folder, arguments.stage))
     if not judged:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.quality.figures import MOODS, Figures, figures_of
+from pipelines.quality.figures import CLIENT_SENTIMENTS, Figures, figures_of
 from pipelines.quality.replay import JudgedCall
 from pipelines.quality.tables import markdown
 
@@ -24,13 +24,15 @@ def _share(part: str, whole: str) -> Callable[[Sums], NDArray[np.float64]]:
     return lambda sums: np.where(sums[whole] > 0, sums[part] / np.maximum(sums[whole], 1), np.nan)
 
 
-def _f1(sums: Sums, right: str, missed: str, invented: str) -> NDArray[np.float64]:
-    whole = 2 * sums[right] + sums[missed] + sums[invented]
+def _f1(sums: Sums, right: str, missed: str, false_positive: str) -> NDArray[np.float64]:
+    whole = 2 * sums[right] + sums[missed] + sums[false_positive]
     return np.where(whole > 0, 2 * sums[right] / np.maximum(whole, 1), np.nan)
 
 
-def _mood_f1(sums: Sums) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.mean([_f1(sums, f"mood {m} right", f"mood {m} missed", f"mood {m} invented") for m in MOODS], axis=0)
+def _sentiment_f1(sums: Sums) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = np.mean(
+        [_f1(sums, f"sentiment {m} right", f"sentiment {m} missed", f"sentiment {m} false_positive") for m in CLIENT_SENTIMENTS], axis=0
+    )
     return mean
 
 
@@ -41,8 +43,8 @@ HEADLINES: Mapping[str, Callable[[Sums], NDArray[np.float64]]] = {
     "procedure of abusive calls": _share("procedure", "abusive"),
     "false accusations a call": _share("accused", "calls"),
     "calls without abuse in which some is found": _share("alarms", "peaceful"),
-    "abuse F1": lambda sums: _f1(sums, "abuse right", "abuse missed", "abuse invented"),
-    "sentiment macro F1": _mood_f1,
+    "abuse F1": lambda sums: _f1(sums, "abuse right", "abuse missed", "abuse false_positive"),
+    "sentiment macro F1": _sentiment_f1,
     "topic": _share("topic", "calls"),
     "client type": _share("client_type", "calls"),
     "quotes in a marked turn": _share("quotes marked", "quotes"),
@@ -60,7 +62,7 @@ def counts_of(found: Figures) -> Counter[str]:
             "calls": found.calls, "n": total["n"], "decided": total["decided"], "right": total["right"], "wrong_fail": total["wrong_fail"],
             "procedure": found.procedure_of_abusive.part, "abusive": found.procedure_of_abusive.whole, "accused": len(found.false_accusations),
             "alarms": found.abuse_alarms.part, "peaceful": found.abuse_alarms.whole,
-            "abuse right": found.abuse_found, "abuse missed": found.abuse_missed, "abuse invented": found.abuse_invented,
+            "abuse right": found.abuse_true_positives, "abuse missed": found.abuse_false_negatives, "abuse false_positive": found.abuse_false_positives,
             "topic": found.topic.part, "client_type": found.client_type.part,
             "quotes marked": found.quotes_marked.part, "quotes": found.quotes_marked.whole,
             "numbers readable": found.readable_numbers.part, "numbers": found.readable_numbers.whole,
@@ -68,12 +70,12 @@ def counts_of(found: Figures) -> Counter[str]:
             "numbers masked": found.masked_numbers.part, "numbers harmless": found.masked_numbers.whole,
         }
     )  # fmt: skip
-    for (true, read), n in found.moods.items():
+    for (true, read), n in found.sentiments.items():
         if true == read:
-            counts[f"mood {true} right"] += n
+            counts[f"sentiment {true} right"] += n
         else:
-            counts[f"mood {true} missed"] += n
-            counts[f"mood {read} invented"] += n
+            counts[f"sentiment {true} missed"] += n
+            counts[f"sentiment {read} false_positive"] += n
     return counts
 
 

@@ -71,8 +71,10 @@ def _difference(db: duckdb.DuckDBPyConnection, view: str, columns: dict[str, dic
         return Difference(view, (0, 0), int(bool(old)), int(bool(new)), (), missing)
     rows = tuple(_count(db, f"from {name}.main.{view}") for name in ("before", "after"))
     only_before, only_after = _apart(db, view, shared)
-    guilty = tuple(c for c in shared if not any(_apart(db, view, [x for x in shared if x != c]))) if only_before and len(shared) > 1 else ()
-    return Difference(view, (rows[0], rows[1]), only_before, only_after, guilty, missing)
+    differing = (
+        tuple(c for c in shared if not any(_apart(db, view, [x for x in shared if x != c]))) if only_before and len(shared) > 1 else ()
+    )
+    return Difference(view, (rows[0], rows[1]), only_before, only_after, differing, missing)
 
 
 def _apart(db: duckdb.DuckDBPyConnection, view: str, columns: Sequence[str]) -> tuple[int, int]:

@@ -26,7 +26,7 @@ MARKS: Mapping[str, frozenset[str]] = {  # criterion → marks of the reference,
     "anything_else": frozenset({"anything_else"}), "farewell": frozenset({"farewell", "end_notice"}), "night_rule": frozenset({"night_notice"}),
     "redirected": frozenset({"redirect"}), "callback_reason": frozenset({"callback_intro"}), "abuse_procedure": frozenset({"warn_abuse"}),
 }  # fmt: skip
-MOODS = ("negative", "neutral", "positive")
+CLIENT_SENTIMENTS = ("negative", "neutral", "positive")
 
 
 @dataclass(slots=True)
@@ -60,9 +60,9 @@ class Figures:
     procedure_of_abusive: Ratio = field(default_factory=Ratio)
     abstained: int = 0  # procedures left open that a person could decide
     false_accusations: list[str] = field(default_factory=list)  # call ids
-    abuse_found: int = 0
-    abuse_missed: int = 0
-    abuse_invented: int = 0
+    abuse_true_positives: int = 0
+    abuse_false_negatives: int = 0
+    abuse_false_positives: int = 0
     evidence: Ratio = field(default_factory=Ratio)  # quotes that occur in their turn
     decided_without_evidence: int = 0
     readable_numbers: Ratio = field(default_factory=Ratio)  # accounts, cards, phones and passports that remain readable
@@ -71,7 +71,7 @@ class Figures:
     quotes_marked: Ratio = field(default_factory=Ratio)  # passes whose quote is in a turn that the reference marks for the criterion
     abuse_alarms: Ratio = field(default_factory=Ratio)  # share of the calls without abuse in which some was found
     confidence: Counter[tuple[int, str]] = field(default_factory=Counter)  # decided verdicts: (tenth of confidence, sum of what)
-    moods: Counter[tuple[str, str]] = field(default_factory=Counter)  # the client's turns: (true, predicted)
+    sentiments: Counter[tuple[str, str]] = field(default_factory=Counter)  # the client's turns: (true, predicted)
     topic: Ratio = field(default_factory=Ratio)
     client_type: Ratio = field(default_factory=Ratio)
 
@@ -100,16 +100,16 @@ class Figures:
     @property
     def abuse_f1(self) -> float:
         """Harmonic mean of precision and recall over abusive turns; 1 where there was no abuse and none was found."""
-        wrong = self.abuse_missed + self.abuse_invented
-        return 2 * self.abuse_found / (2 * self.abuse_found + wrong) if self.abuse_found or wrong else 1.0
+        wrong = self.abuse_false_negatives + self.abuse_false_positives
+        return 2 * self.abuse_true_positives / (2 * self.abuse_true_positives + wrong) if self.abuse_true_positives or wrong else 1.0
 
     @property
-    def mood_f1(self) -> float:
+    def sentiment_f1(self) -> float:
         """Mean F1 over the three sentiments of the client's turns."""
         scores = []
-        for mood in MOODS:
-            right = self.moods[mood, mood]
-            named = sum(n for (true, read), n in self.moods.items() if mood in (true, read))
+        for sentiment in CLIENT_SENTIMENTS:
+            right = self.sentiments[sentiment, sentiment]
+            named = sum(n for (true, read), n in self.sentiments.items() if sentiment in (true, read))
             scores.append(2 * right / (named + right) if named else 1.0)
         return sum(scores) / len(scores)
 
@@ -125,8 +125,8 @@ def figures_of(judged: Iterable[JudgedCall]) -> Figures:
         _count_evidence(found, one)
         _count_personal_data(found, one)
         for turn in one.reference["turns"]:
-            if turn["role"] == "client" and (read := _mood(one, turn)):
-                found.moods[turn["sentiment"], read] += 1
+            if turn["role"] == "client" and (read := _predicted_sentiment(one, turn)):
+                found.sentiments[turn["sentiment"], read] += 1
         _count_confidence(found, one)
         found.topic.add(one.scored.metrics.topic == one.reference["topic"])
         found.client_type.add(one.scored.metrics.client_type == one.reference["client_type"])
@@ -180,9 +180,9 @@ def _count_abuse(found: Figures, one: JudgedCall) -> None:
         if turn["abuse"] or "operator_abuse" in turn["marks"]:
             here = [f for f in abuse if f.role in (turn["role"], "unknown") and _meets(turn, f.start_s, f.end_s)]
             used += here
-            found.abuse_found += bool(here)
-            found.abuse_missed += not here
-    found.abuse_invented += sum(f not in used for f in abuse)
+            found.abuse_true_positives += bool(here)
+            found.abuse_false_negatives += not here
+    found.abuse_false_positives += sum(f not in used for f in abuse)
     if not any(turn["abuse"] or "operator_abuse" in turn["marks"] for turn in one.reference["turns"]):
         found.abuse_alarms.add(bool(abuse))
 
@@ -262,12 +262,12 @@ def _count_confidence(found: Figures, one: JudgedCall) -> None:
             )
 
 
-def _mood(one: JudgedCall, turn: Reference) -> str | None:
+def _predicted_sentiment(one: JudgedCall, turn: Reference) -> str | None:
     """The sentiment of the recognised client turns that overlap most of the turn."""
     of = {s.turn_no: s.sentiment for s in one.scored.sentiments}
     shared: defaultdict[str, float] = defaultdict(float)
-    for heard in one.turns:
-        overlap_s = min(heard.end_s, turn["end_s"]) - max(heard.start_s, turn["start_s"])
-        if heard.role == "client" and overlap_s > 0:
-            shared[of[heard.turn_no]] += overlap_s
-    return max(shared, key=lambda mood: shared[mood]) if shared else None
+    for turn_recognised in one.turns:
+        overlap_s = min(turn_recognised.end_s, turn["end_s"]) - max(turn_recognised.start_s, turn["start_s"])
+        if turn_recognised.role == "client" and overlap_s > 0:
+            shared[of[turn_recognised.turn_no]] += overlap_s
+    return max(shared, key=lambda sentiment: shared[sentiment]) if shared else None

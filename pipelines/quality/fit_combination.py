@@ -73,10 +73,10 @@ class FittingRow:
 
 def fitting_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float) -> Iterator[FittingRow]:
     """The training rows of these dialogues for acts, abuse and upset clients."""
-    spoil = partial(misheard, rate=noise, draw=random.Random(1))
+    add_errors = partial(misheard, rate=noise, draw=random.Random(1))
     references = [reference_of(script) for script in scripts]
     centres = [_centre(script) for script in scripts]
-    spoken = [[spoil(turn) for turn in turns_of(r["id"], r)] for r in references]
+    spoken = [[add_errors(turn) for turn in turns_of(r["id"], r)] for r in references]
     masked = [
         redact_turns(turns, centre=(c.centre_id, None), readings=r.turns)[0]
         for turns, c, r in zip(spoken, centres, read_with(model, spoken), strict=True)
@@ -123,8 +123,8 @@ def topic_rows(model: TurnModel, scripts: Sequence[dict[str, Any]], noise: float
     """The training rows of these dialogues for topics, where the centre has a profile."""
     with tempfile.TemporaryDirectory() as folder:
         writers = {script["writer"] for script in scripts}
-        spoil = partial(misheard, rate=noise, draw=random.Random(1))
-        for one in replay(write_calls(FOLDER, Path(folder), writers), spoil=spoil, model=model):
+        add_errors = partial(misheard, rate=noise, draw=random.Random(1))
+        for one in replay(write_calls(FOLDER, Path(folder), writers), add_errors=add_errors, model=model):
             centre = load_centre(one.call.centre_id)
             points = topic_points(one.call, one.turns, centre, find_acts(one.turns, centre, one.reading))
             yield TopicFittingRow(points, {t: one.reading.topics[t] for t in points if t in one.reading.topics}, one.reference["topic"])

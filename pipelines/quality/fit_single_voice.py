@@ -59,15 +59,15 @@ def main() -> None:
     print(
         {"offset": round(float(fitted.intercept_[0]), 1)} | {n: round(float(w), 1) for n, w in zip(_names(), fitted.coef_[0], strict=True)}
     )
-    told: list[tuple[VoiceExample, bool]] = []
+    classified: list[tuple[VoiceExample, bool]] = []
     for centre in sorted({e.centre for e in examples}):
         rest = _rows([e for e in examples if e.centre != centre])
         left = [e for e in examples if e.centre == centre]
         odds = LogisticRegression(C=10, max_iter=2000).fit(*rest).decision_function(_rows(left)[0])
-        told += zip(left, (bool(o >= voices.LEAST_LOG_ODDS) for o in odds), strict=True)
+        classified += zip(left, (bool(o >= voices.LEAST_LOG_ODDS) for o in odds), strict=True)
     for name, is_whole in (("whole", True), ("cut short", False)):
         for two in (True, False):
-            some = [is_right == two for e, is_right in told if e.is_whole is is_whole and e.is_two is two]
+            some = [is_right == two for e, is_right in classified if e.is_whole is is_whole and e.is_two is two]
             print(f"{name}, {'two people' if two else 'one voice'}: {sum(some)} of {len(some)} right, their centre left out")
     if given.alone:
         _measure_alone(given.alone)

@@ -67,7 +67,7 @@ def from_folds(folder: Path) -> list[MeasuredVerdict]:
 def _judged(model: TurnModel, writers: Collection[int], noise: float, calibration: Calibration | None = None) -> list[JudgedCall]:
     with tempfile.TemporaryDirectory() as folder:
         calls = write_calls(FOLDER, Path(folder), writers)
-        return replay(calls, calibration=calibration, spoil=partial(misheard, rate=noise, draw=random.Random(1)), model=model)
+        return replay(calls, calibration=calibration, add_errors=partial(misheard, rate=noise, draw=random.Random(1)), model=model)
 
 
 def main() -> int:

@@ -41,7 +41,7 @@ REPLAY = (
     Gate("outcome of abusive calls", lambda f: f.procedure_of_abusive.value, least=0.6),
     Gate("abuse F1", lambda f: f.abuse_f1, least=0.93),
     Gate("readable names and addresses", lambda f: f.readable_names.part / max(f.readable_names.whole, 1), most=0.05),
-    Gate("sentiment F1 of clients", lambda f: f.mood_f1, least=0.85),
+    Gate("sentiment F1 of clients", lambda f: f.sentiment_f1, least=0.85),
     Gate("topic", lambda f: f.topic.value, least=0.8),
     Gate("client type", lambda f: f.client_type.value, least=0.8),
 )
@@ -74,7 +74,7 @@ UNSEEN = (
     Gate("outcome of abusive calls", lambda f: f.procedure_of_abusive.value, least=0.55),
     Gate("calls without abuse in which some is found", lambda f: f.abuse_alarms.value, most=0.07),
     Gate("abuse F1", lambda f: f.abuse_f1, least=0.68),
-    Gate("sentiment F1 of clients", lambda f: f.mood_f1, least=0.795),
+    Gate("sentiment F1 of clients", lambda f: f.sentiment_f1, least=0.795),
     Gate("topic", lambda f: f.topic.value, least=0.635),
     Gate("client type", lambda f: f.client_type.value, least=0.55),
     Gate("passes whose quote stands in a marked turn", lambda f: f.quotes_marked.value, least=0.96),
@@ -98,7 +98,7 @@ UNSEEN_CENTRES = (
     Gate("passes whose quote stands in a marked turn", lambda f: f.quotes_marked.value, least=0.97),
 )
 # A few calls that were really recognised.
-HEARD = (
+RECOGNISED = (
     *_ALWAYS,
     Gate("criteria right of decided", lambda f: f.right_of_decided, least=0.93),
     Gate("criteria decided", lambda f: f.coverage, least=0.6),

@@ -22,12 +22,12 @@ def misheard(turn: Turn, rate: float, draw: random.Random) -> Turn:
     if not rate:
         return turn
     found = garbled([token.text for token in turn.tokens], turn.language, rate, draw)
-    torn = {first for (_, first, _), (_, second, _) in pairwise(found) if first == second}
+    split = {first for (_, first, _), (_, second, _) in pairwise(found) if first == second}
     tokens: list[Token] = []
     for word, first, last in found:
         own = turn.tokens[first:last]
         start_s, end_s, probability = own[0].start_s, own[-1].end_s, min(token.probability for token in own)
-        if first in torn:
+        if first in split:
             middle_s = (start_s + end_s) / 2
             start_s, end_s = (middle_s, end_s) if tokens and tokens[-1].end_s == middle_s else (start_s, middle_s)
         if len(own) > 1 or word != own[0].text:

@@ -25,7 +25,7 @@ from pipelines.core.settings import Settings
 from pipelines.intake.folder import read_folder
 
 LOGGER = logging.getLogger("callgrade")
-HEARING = ("audio", "transcribe", "diarize", "turns")
+RECOGNITION_STEPS = ("audio", "transcribe", "diarize", "turns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,16 @@ def measure(folder: Path, settings: Settings) -> list[RecognitionMeasure]:
     if not calls:
         raise MisconfiguredError(f"No call of {folder} has a reference/<call_id>.json to compare with; see docs/running.md.")
     with tempfile.TemporaryDirectory(prefix="callgrade-measure-") as temporary:
-        hearing = settings.with_(warehouse=Path(temporary) / "measure.duckdb")
+        recognition_settings = settings.with_(warehouse=Path(temporary) / "measure.duckdb")
         measures = []
-        for batch in flow.plan(calls, (), hearing):
-            for step in HEARING:
-                flow.run_step(step, batch, hearing)
+        for batch in flow.plan(calls, (), recognition_settings):
+            for step in RECOGNITION_STEPS:
+                flow.run_step(step, batch, recognition_settings)
             turns = batch.read("spoken_turns")
             for call in batch.calls():
                 reference = json.loads(_reference(folder, call).read_text(encoding="utf-8"))["turns"]
-                heard = [turn for turn in turns if turn.call_id == call.call_id]
-                measures.append(compare(call.call_id, registry.speech_version(settings.profile), reference, heard))
+                recognised = [turn for turn in turns if turn.call_id == call.call_id]
+                measures.append(compare(call.call_id, registry.speech_version(settings.profile), reference, recognised))
     private_files.make_folder(settings.site)
     (settings.site / "measures.json").write_text(json.dumps([asdict(m) for m in measures], indent=1), encoding="utf-8")
     words = sum(m.words for m in measures)
@@ -70,14 +70,14 @@ def measure(folder: Path, settings: Settings) -> list[RecognitionMeasure]:
     return measures
 
 
-def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]], heard: Sequence[Turn]) -> RecognitionMeasure:
+def compare(call_id: str, speech_model: str, reference: Sequence[dict[str, Any]], recognised: Sequence[Turn]) -> RecognitionMeasure:
     """One call's measures: words by edit distance without punctuation and case, roles by the seconds of each turn."""
     import jiwer
 
     expected = " ".join(word for turn in sorted(reference, key=lambda t: t["start_s"]) for word in words_of(turn["text"]))
-    got = " ".join(word for turn in heard for word in words_of(turn.text))
+    got = " ".join(word for turn in recognised for word in words_of(turn.text))
     given_s = right_s = all_s = 0.0
-    for turn in heard:
+    for turn in recognised:
         by_role = {role: sum(_shared_s(turn, r) for r in reference if r["role"] == role) for role in ("operator", "client")}
         all_s += sum(by_role.values())
         if turn.role != "unknown":

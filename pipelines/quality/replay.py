@@ -23,7 +23,7 @@ from pipelines.score.calibration import Calibration
 from pipelines.score.step import Scored, score_call
 from pipelines.turns.model_reading import NOTHING_READ, ModelReading, read_with
 
-_HEARD = 0.95  # recognition probability of a word of a reference
+_CONFIDENCE = 0.95  # recognition probability of a word of a reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def replay(
     folder: Path,
     only: Iterable[str] = (),
     calibration: Calibration | None = None,
-    spoil: Callable[[Turn], Turn] = lambda turn: turn,
+    add_errors: Callable[[Turn], Turn] = lambda turn: turn,
     model: TurnModel | None = None,
 ) -> list[JudgedCall]:
     """The calls of a folder that have a reference, graded from its words.
@@ -50,7 +50,7 @@ def replay(
         folder: a call log and references.
         only: ids of the requested calls; all when empty.
         calibration: see `score_call`.
-        spoil: adds simulated recognition errors to a turn.
+        add_errors: adds simulated recognition errors to a turn.
         model: the turn model; the shipped one by default.
     """
     wanted = set(only)
@@ -61,7 +61,7 @@ def replay(
         if call.call_id in references and (not wanted or call.call_id in wanted)
     ]
     model = model or get_turn_model()
-    spoken = [[spoil(turn) for turn in turns_of(call.call_id, references[call.call_id])] for call in calls]
+    spoken = [[add_errors(turn) for turn in turns_of(call.call_id, references[call.call_id])] for call in calls]
     masked = [
         redact_turns(turns, centre=centre_day(call), readings=read.turns)
         for call, turns, read in zip(calls, spoken, read_with(model, spoken), strict=True)
@@ -116,10 +116,10 @@ def staged(folder: Path, stage: Path) -> Iterator[JudgedCall]:
         yield JudgedCall(call, reference, own["turns"], scored)
 
 
-def judged_again(folder: Path, stage: Path, spoil: Callable[[Turn], Turn]) -> Iterator[JudgedCall]:
-    """The same calls graded again after `spoil` has been applied to the recognised turns."""
+def judged_again(folder: Path, stage: Path, add_errors: Callable[[Turn], Turn]) -> Iterator[JudgedCall]:
+    """The same calls graded again after `add_errors` has been applied to the recognised turns."""
     for call, reference, own in _staged(folder, stage, ("audio", "roles", "turns", "dropped", "personal_data")):
-        turns = tuple(spoil(turn) for turn in own["turns"])
+        turns = tuple(add_errors(turn) for turn in own["turns"])
         scored = score_call(call, own["audio"][0], turns, next(iter(own["roles"]), None), own["dropped"], own["personal_data"])
         yield JudgedCall(call, reference, turns, scored)
 
@@ -149,9 +149,9 @@ def _turn(call_id: str, number: int, turn: Reference) -> Turn:
     at_s = turn["start_s"]
     for word in words:
         end_s = at_s + (turn["end_s"] - turn["start_s"]) * len(word) / letters
-        tokens.append(Token(word, round(at_s, 3), round(end_s, 3), _HEARD))
+        tokens.append(Token(word, round(at_s, 3), round(end_s, 3), _CONFIDENCE))
         at_s = end_s
     return Turn(
-        call_id, number, 0, turn["role"], turn["role"], _HEARD, turn["start_s"], turn["end_s"], tuple(tokens), turn["lang"], _HEARD, 0.0,
+        call_id, number, 0, turn["role"], turn["role"], _CONFIDENCE, turn["start_s"], turn["end_s"], tuple(tokens), turn["lang"], _CONFIDENCE, 0.0,
         turn["voice"] == "raised", float(turn["overlap_s"]), bool(turn["overlap_s"]),
     )  # fmt: skip

@@ -41,5 +41,5 @@ def _row(name: str, f: Figures) -> tuple[object, ...]:
     total = f.criteria_sum
     return (
         name, f.calls, pct(f.right_of_decided), pct(f.coverage), f"{total['wrong_fail']}/{total['n']}", f.procedure, f.procedure_of_abusive, f.abstained,
-        len(f.false_accusations), f"{f.abuse_f1:.2f}", f"{f.mood_f1:.2f}", f.topic, f.client_type, f.evidence, f.readable_numbers, f.readable_names,
+        len(f.false_accusations), f"{f.abuse_f1:.2f}", f"{f.sentiment_f1:.2f}", f.topic, f.client_type, f.evidence, f.readable_numbers, f.readable_names,
     )  # fmt: skip

@@ -149,8 +149,8 @@ def _with_words(published: Published, calls: Sequence[Row], forms: Sequence[Sequ
         turns_of[row["lemma"]][row["call_no"]] = set(row["turn_nos"])
     found = {}
     for call in calls:
-        heard = [set[int]().union(*(turns_of[form].get(call["call_no"], ()) for form in one)) for one in forms]
-        if turns := set.intersection(*heard):
+        turns_of_words = [set[int]().union(*(turns_of[form].get(call["call_no"], ()) for form in one)) for one in forms]
+        if turns := set.intersection(*turns_of_words):
             found[call["call_id"]] = turns
     return found
 
@@ -228,11 +228,11 @@ def _really_said(published: Published, rows: list[Row], said: list[str], wanted:
         turned = {"text": row["quote"], "language": row["language"]} if is_text else readable.get((row["call_id"], row["turn_no"]))
         if turned is None:
             continue
-        heard = words_of(turned["text"])
+        words = words_of(turned["text"])
         if wanted.is_exact:
-            fits = any(heard[n : n + len(said)] == said for n in range(len(heard)))
+            fits = any(words[n : n + len(said)] == said for n in range(len(words)))
         else:
-            forms = {form for word in heard for form in (word, *lemmas(word, turned["language"] or ""))}
+            forms = {form for word in words for form in (word, *lemmas(word, turned["language"] or ""))}
             fits = all(forms & one for one in forms_of)
         if fits:
             kept.append(row)

@@ -63,7 +63,7 @@ def run(batch: Batch, settings: Settings) -> None:
     earlier_answers: list[QuestionAnswer] = batch.read("answers") if batch.has("answers") else []
     earlier_sentences: list[SummarySentence] = batch.read("summaries") if batch.has("summaries") else []
     before = {(one.call_id, one.criterion_id): one for one in earlier_answers}
-    told = by_call(earlier_sentences)
+    sentences_by_call = by_call(earlier_sentences)
     reused = {
         (job.call_id, job.criterion_id): earlier
         for job in jobs
@@ -76,7 +76,7 @@ def run(batch: Batch, settings: Settings) -> None:
     elif waiting:
         asked = _in_own_loop(_ask_all(waiting, settings))
     answers = [*reused.values(), *(answer for answer, _ in asked)]
-    kept = [sentence for call_id, criterion_id in reused if criterion_id == SUMMARY for sentence in told[call_id]]
+    kept = [sentence for call_id, criterion_id in reused if criterion_id == SUMMARY for sentence in sentences_by_call[call_id]]
     summaries = [*kept, *(sentence for _, sentences in asked for sentence in sentences)]
     answers.sort(key=lambda answer: (answer.call_id, answer.criterion_id))
     summaries.sort(key=lambda sentence: (sentence.call_id, sentence.sentence_no))
@@ -129,11 +129,11 @@ def _in_own_loop(work: Coroutine[Any, Any, T]) -> T:
 
 async def _ask_all(jobs: Sequence[Job], settings: Settings) -> list[tuple[QuestionAnswer, list[SummarySentence]]]:
     """The answers to all jobs, at most `questions_concurrency` at the same time, in the order of the jobs."""
-    model, room = open_model(settings), asyncio.Semaphore(settings.questions_concurrency)
+    model, slots = open_model(settings), asyncio.Semaphore(settings.questions_concurrency)
     asker, started = Asker(model, settings), time.monotonic()
 
     async def one(job: Job) -> tuple[QuestionAnswer, list[SummarySentence]]:
-        async with room:
+        async with slots:
             return await _asked(job, asker, settings)
 
     try:

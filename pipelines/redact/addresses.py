@@ -9,7 +9,7 @@ from pipelines.redact.recognizer import CallContext, PersonalSpan, Recognizer
 from pipelines.turns.spoken_numbers import number_of
 from pipelines.turns.words import TurnContext
 
-_TOLD_WORDS = 3  # "I live at ..." is at most this far before the address
+_INTRODUCTION_WORDS = 3  # "I live at ..." is at most this far before the address
 _ANSWER_WORDS = 6  # a bare answer is at most this long
 _STREET_WORDS = 5  # a house number follows its street within this distance
 
@@ -37,7 +37,7 @@ def _addresses(contexts: Sequence[TurnContext], taken: Sequence[set[int]]) -> li
 
 def _is_answer_to_address(h: TurnContext, at: int) -> bool:
     """Whether the client is stating only their address."""
-    return h.role != "operator" and any(h.vocabulary.has("address_told", i.word) for i in h.items[max(0, at - _TOLD_WORDS) : at])
+    return h.role != "operator" and any(h.vocabulary.has("address_told", i.word) for i in h.items[max(0, at - _INTRODUCTION_WORDS) : at])
 
 
 def _bare_answer(h: TurnContext) -> tuple[int, int] | None:

@@ -63,9 +63,9 @@ def _names_in(h: TurnContext) -> set[int]:
                 continue
             begins = item.starts_sentence or k - 1 in hits
             answers = asked and (_is_clearly_name(h, item) or ((item.is_capital or begins) and (_PERSON | {"?"}) & parts))
-            told = _PERSON & parts and (item.is_capital or introduced) and (introduced or neighbour or _is_clearly_name(h, item))
-            told = told or (not item.is_capital and _is_name_without_capital(h, k))
-            if answers or told:
+            introduced_name = _PERSON & parts and (item.is_capital or introduced) and (introduced or neighbour or _is_clearly_name(h, item))
+            introduced_name = introduced_name or (not item.is_capital and _is_name_without_capital(h, k))
+            if answers or introduced_name:
                 hits.add(k)
         elif asked and "Name" in parts and not words.has("common", item.word):
             hits |= {k} | {j for j in (k - 1, k + 1) if 0 <= j < len(items) and not words.has("common", items[j].word)}
@@ -160,8 +160,8 @@ def _whose(contexts: Sequence[TurnContext], marked: Sequence[set[int]]) -> tuple
         introduces = (h.role == "operator" and operator_turns <= 2) or h.is_answer_of_client
         for k, item in enumerate(h.items):
             named = item.is_capital or _is_clearly_name(h, item)
-            told = any(h.vocabulary.has("name_intro", i.word) for i in h.items[max(0, k - 2) : k]) and item.is_capital
-            named = told or (named and "Name" in parts_of(h, item.word))
+            introduced_name = any(h.vocabulary.has("name_intro", i.word) for i in h.items[max(0, k - 2) : k]) and item.is_capital
+            named = introduced_name or (named and "Name" in parts_of(h, item.word))
             if introduces and named and _stands_alone(h, k) and not _is_one_of(h, k, others):
                 own.add(item.word)
             elif k in marked[n] and not (_stands_alone(h, k) and _is_one_of(h, k, own)):

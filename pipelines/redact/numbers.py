@@ -52,11 +52,11 @@ def _numbers(contexts: Sequence[TurnContext]) -> list[PersonalSpan]:
                 running = (n, kind)
             elif len(run.digits) >= NAMED_DIGITS:
                 readings.add(run.digits)
-    told = -9  # the operator's last turn with a public number, which may continue in the next ones
+    last_public = -9  # the operator's last turn with a public number, which may continue in the next ones
     for n, (h, own) in enumerate(zip(contexts, runs, strict=True)):
         for run in own if h.role == "operator" else ():
-            told = n if run.digits in public else told
-            kind = _operator_kind(h, run, secret, public | readings | ({run.digits} if n - told <= ANSWERS else set()))
+            last_public = n if run.digits in public else last_public
+            kind = _operator_kind(h, run, secret, public | readings | ({run.digits} if n - last_public <= ANSWERS else set()))
             if kind:
                 spans.append(_span(n, h, run, kind))
     return spans
@@ -143,8 +143,8 @@ def _is_public(h: TurnContext, run: NumberRun) -> bool:
     if len(run.digits) >= CARD_DIGITS:
         return False
     words = [i.word for i in h.items]
-    told = any(h.vocabulary.has("public", w) for w in words)
-    return told and not any(h.vocabulary.has("read_back", w) for w in words)
+    is_public = any(h.vocabulary.has("public", w) for w in words)
+    return is_public and not any(h.vocabulary.has("read_back", w) for w in words)
 
 
 def _birth_date(h: TurnContext) -> tuple[int, int] | None:

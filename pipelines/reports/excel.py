@@ -28,11 +28,11 @@ def workbook(sheets: dict[str, tuple[Sequence[str], Sequence[Row]]]) -> bytes:
     import xlsxwriter
 
     out = io.BytesIO()
-    with xlsxwriter.Workbook(out, {"in_memory": True, **AS_TEXT}) as book:
-        head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+    with xlsxwriter.Workbook(out, {"in_memory": True, **AS_TEXT}) as workbook:
+        head = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         for name, (columns, rows) in sheets.items():
-            sheet = book.add_worksheet(name[:31])
-            put = cells(book, sheet, moments="yyyy-mm-dd hh:mm", fractions="0.0")
+            sheet = workbook.add_worksheet(name[:31])
+            put = cells(workbook, sheet, moments="yyyy-mm-dd hh:mm", fractions="0.0")
             sheet.freeze_panes(1, 1)
             for n, column in enumerate(columns):
                 sheet.write_string(0, n, column, head)

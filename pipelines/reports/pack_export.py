@@ -26,21 +26,21 @@ def archive(pack: Row, moments: Sequence[Row], centre: str, w: Wording) -> bytes
     """The bytes of the zip; `moments` as the page of a pack shows them, each with its `file`."""
     rows = [m | {"name": f"audio/{n:02}-{m['kind'].replace('_', '-')}.ogg"} for n, m in enumerate(moments, 1)]
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
-        write(book, "index.html", _page(pack, rows, centre, w).encode())
-        write(book, "transcript.txt", _transcript(pack, rows, centre, w).encode())
-        write(book, "pack.json", (json.dumps(_side_car(pack, rows), ensure_ascii=False, indent=1) + "\n").encode())
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive_file:
+        write(archive_file, "index.html", _page(pack, rows, centre, w).encode())
+        write(archive_file, "transcript.txt", _transcript(pack, rows, centre, w).encode())
+        write(archive_file, "pack.json", (json.dumps(_side_car(pack, rows), ensure_ascii=False, indent=1) + "\n").encode())
         for row in rows:
-            write(book, row["name"], row["file"].read_bytes(), zipfile.ZIP_STORED)  # compressed already
+            write(archive_file, row["name"], row["file"].read_bytes(), zipfile.ZIP_STORED)  # compressed already
     return out.getvalue()
 
 
-def write(book: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
+def write(archive_file: zipfile.ZipFile, name: str, content: bytes, how: int = zipfile.ZIP_DEFLATED) -> None:
     """Add a file to a zip, always with the same time and permissions."""
     entry = zipfile.ZipInfo(name, _TIME)
     entry.external_attr = 0o600 << 16
     entry.compress_type = how
-    book.writestr(entry, content)
+    archive_file.writestr(entry, content)
 
 
 def _page(pack: Row, rows: Sequence[Row], centre: str, w: Wording) -> str:

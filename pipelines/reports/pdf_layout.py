@@ -206,12 +206,12 @@ def document(title: str, language: str, head: str, foot: str, parts: Sequence[Fl
             canvas.drawRightString(A4[0] - MARGIN, 13 * mm - 7.5, str(page.page))
         canvas.restoreState()
 
-    book = SimpleDocTemplate(
+    document = SimpleDocTemplate(
         out, pagesize=A4, leftMargin=MARGIN - PADDING, rightMargin=MARGIN - PADDING, topMargin=TOP, bottomMargin=BOTTOM, title=title,
         author="Callgrade", lang=language, displayDocTitle=True, invariant=True,
     )  # fmt: skip
     shown = [KeepInFrame(WIDTH, HEIGHT, list(parts), mode="shrink")] if one_page else list(parts)
-    book.build(shown, onFirstPage=around, onLaterPages=around)
+    document.build(shown, onFirstPage=around, onLaterPages=around)
     return out.getvalue()
 
 

@@ -152,11 +152,11 @@ def archive(said: Row, sound: Path | None, centre: str, w: Wording, *, is_whole:
         w=w, languages=LANGUAGES, style=style_and_script()[0], said=said, centre=centre, is_whole=is_whole, has_sound=sound is not None,
         when=w.time(said["started_local"]),
     )  # fmt: skip
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
-        write(book, "index.html", page.encode())
-        write(book, "evidence.json", (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode())
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive_file:
+        write(archive_file, "index.html", page.encode())
+        write(archive_file, "evidence.json", (json.dumps(values, ensure_ascii=False, indent=1) + "\n").encode())
         if sound is not None:
-            write(book, "call.ogg", sound.read_bytes(), zipfile.ZIP_STORED)
+            write(archive_file, "call.ogg", sound.read_bytes(), zipfile.ZIP_STORED)
     return out.getvalue()
 
 

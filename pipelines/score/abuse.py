@@ -39,15 +39,15 @@ from pipelines.turns.model_reading import NOTHING_READ, ModelReading
 
 DETECTOR = "abuse-lexicon-1"
 MODEL_DETECTOR = "abuse-model-1"
-TORN_S, NO_PAUSE_S = 1.0, 0.1  # words this close to a change of voice without a pause may belong to the other's sentence
+NEAR_CHANGE_S, NO_PAUSE_S = 1.0, 0.1  # words this close to a change of voice without a pause may belong to the other's sentence
 LEAST_CONFIDENCE = 0.55  # weaker hits are not worth a reviewer's time
 # An operator's words below this recognition probability accuse nobody: they stay below the decision threshold (words that were really said:
-# 0.69 and more). So do confident words among unsure ones (median of `BESIDE_HEARD` on each side): "Crate Hotel, a con." was "Kredo Telecom.
+# 0.69 and more). So do confident words among unsure ones (median of `CONTEXT_WORDS` on each side): "Crate Hotel, a con." was "Kredo Telecom.
 # Goodbye!"
-ACCUSED_HEARD = 0.6
-BESIDE_HEARD = 2
+LEAST_PROBABILITY_TO_ACCUSE = 0.6
+CONTEXT_WORDS = 2
 _GROUPS: tuple[tuple[str, ...], ...] = (("ru", "uk"), ("hu",), ("en",))  # Russian and Ukrainian mix within a sentence
-_MISHEARD = 0.85  # factor for the confidence of a word that recognition spelled differently
+_MISRECOGNISED = 0.85  # factor for the confidence of a word that recognition spelled differently
 
 
 class Languages(Protocol):
@@ -84,7 +84,7 @@ def find_abuse(turns: Sequence[Turn], centre: Languages | None = None, reading: 
     for turn in turns:
         by_lexicon, read = abuse_in_turn(turn, spare), reading.turns.get(turn.turn_no)
         found += by_lexicon if read is None or not turn.tokens else _combined(turn, by_lexicon, read)
-    return [_nobodys(f) if f.role == "operator" and _is_torn(f, turns) else f for f in found]
+    return [_without_speaker(f) if f.role == "operator" and _may_be_of_the_other(f, turns) else f for f in found]
 
 
 def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[Finding]:
@@ -110,18 +110,18 @@ def _combined(turn: Turn, found: Sequence[Finding], read: TurnReading) -> list[F
     ]  # fmt: skip
 
 
-def _is_torn(finding: Finding, turns: Sequence[Turn]) -> bool:
+def _may_be_of_the_other(finding: Finding, turns: Sequence[Turn]) -> bool:
     """Whether the words may be the other person's: right at a change of voice without a pause, in a mono recording."""
     if len({turn.track for turn in turns}) > 1:
         return False  # one channel each: no words stray
     own = next(turn for turn in turns if turn.turn_no == finding.turn_no)
     others = [turn for turn in turns if turn.speaker != own.speaker]
-    from_before = finding.start_s - own.start_s < TORN_S and any(0 <= own.start_s - t.end_s < NO_PAUSE_S for t in others)
-    into_next = own.end_s - finding.end_s < TORN_S and any(0 <= t.start_s - own.end_s < NO_PAUSE_S for t in others)
+    from_before = finding.start_s - own.start_s < NEAR_CHANGE_S and any(0 <= own.start_s - t.end_s < NO_PAUSE_S for t in others)
+    into_next = own.end_s - finding.end_s < NEAR_CHANGE_S and any(0 <= t.start_s - own.end_s < NO_PAUSE_S for t in others)
     return from_before or into_next
 
 
-def _nobodys(finding: Finding) -> Finding:
+def _without_speaker(finding: Finding) -> Finding:
     """The finding without a speaker: no operator is accused of words that may be the client's."""
     return replace(finding, role="unknown", target="other", confidence=min(finding.confidence, 0.5))
 
@@ -147,12 +147,12 @@ def _lexicons(language: str, others: Iterable[str]) -> list[tuple[str, ...]]:
 
 def _finding(turn: Turn, words: Sequence[LexiconWord], hit: _Hit) -> Finding:
     first, last = words[hit.first].token, words[hit.last].token + 1
-    heard = min(t.probability for t in turn.tokens[first:last])
+    probability = min(t.probability for t in turn.tokens[first:last])
     # a word with low recognition probability is weaker evidence
-    confidence = hit.confidence * (1.0 if heard >= 0.4 else 0.85) * (0.85 if turn.role == "unknown" else 1.0)
+    confidence = hit.confidence * (1.0 if probability >= 0.4 else 0.85) * (0.85 if turn.role == "unknown" else 1.0)
     if turn.role == "operator":
-        around = median(t.probability for t in turn.tokens[max(0, first - BESIDE_HEARD) : last + BESIDE_HEARD])
-        if min(heard, around) < ACCUSED_HEARD:
+        around = median(t.probability for t in turn.tokens[max(0, first - CONTEXT_WORDS) : last + CONTEXT_WORDS])
+        if min(probability, around) < LEAST_PROBABILITY_TO_ACCUSE:
             confidence = min(confidence, LEAST_CONFIDENCE)
     return Finding(
         call_id=turn.call_id,
@@ -177,7 +177,7 @@ def _all_hits(words: Sequence[LexiconWord], lexicon: AbuseLexicon, turn: Turn) -
     meant, spans = _as_meant(words, lexicon, turn.language)
     for hit in _hits(meant, lexicon, turn) if spans else []:
         if hit.first in spans and hit.first == hit.last:
-            found.append(replace(hit, last=spans[hit.first], confidence=hit.confidence * _MISHEARD))
+            found.append(replace(hit, last=spans[hit.first], confidence=hit.confidence * _MISRECOGNISED))
     return found
 
 

@@ -17,7 +17,7 @@ from pipelines.score.topic import Ranking
 _ENDED_BY_ABUSE = ("ended_after_warning", "ended_without_warning", "ended_without_notice", "client_hung_up")
 _NOT_READ = 0.15  # the probability that a turn without a sentiment is negative
 _OF_DOUBT = {"neutral": 0.8, "positive": 0.2}  # the share of the doubt about another sentiment that is negative
-_ENDED_UNHEARD = 0.25  # a badly recognised call that the client did not end may have ended over abuse that was not recognised
+_ENDED_UNRECOGNISED = 0.25  # a badly recognised call that the client did not end may have ended over abuse that was not recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def how_likely(
         ended = procedure.confidence if procedure.outcome in _ENDED_BY_ABUSE else 0.0
         if procedure.outcome == "cannot_tell":
             was_abusive = any(f.kind == "abuse" and f.role != "operator" for f in findings)
-            ended = 0.5 if was_abusive else _ENDED_UNHEARD if call.disconnect_party != "client" else 0.0
+            ended = 0.5 if was_abusive else _ENDED_UNRECOGNISED if call.disconnect_party != "client" else 0.0
         chances.append((1 - ended, why("because_ended_by_abuse")))
     if not chances:
         return Likely(1.0, why("because_always"))

@@ -17,7 +17,7 @@ from pipelines.score.topic import Ranking
 
 HINT = 0.5  # an act with a lower confidence is ignored
 ROLE_SURE = 0.6
-_HEARD_WELL = 0.8  # words and roles with this confidence leave no doubt of their own
+_FULLY_TRUSTED = 0.8  # words and roles with this confidence leave no doubt of their own
 _GUESSED = 0.3  # a turn with a lower mean recognition probability decides nothing
 MAY_HIDE = 0.5  # with at least this probability of missed words, the question goes to a person
 
@@ -76,10 +76,10 @@ class Region:
     @property
     def trust(self) -> float:
         """The reliability of recognition and roles there, 0 to 1; 0 when the operator says nothing there."""
-        heard = [t.asr_confidence for t in self.turns if t.role == "operator" for _ in t.tokens]
-        if not heard or any(t.role == "unknown" for t in self.turns):
+        confidences = [t.asr_confidence for t in self.turns if t.role == "operator" for _ in t.tokens]
+        if not confidences or any(t.role == "unknown" for t in self.turns):
             return 0.0
-        return fmean(heard) if min(t.role_confidence for t in self.turns if t.role == "operator") >= ROLE_SURE else 0.0
+        return fmean(confidences) if min(t.role_confidence for t in self.turns if t.role == "operator") >= ROLE_SURE else 0.0
 
 
 def region(case: Case, where: str) -> Region:
@@ -144,7 +144,7 @@ def absent(where: Region, criterion: Criterion, reason: Explanation, hidden: flo
 
 def believed(trust: float) -> float:
     """The weight of words with this recognition probability, 0 to 1."""
-    return min(1.0, trust / _HEARD_WELL)
+    return min(1.0, trust / _FULLY_TRUSTED)
 
 
 def searched(
@@ -160,8 +160,8 @@ def quoted(
     """A result that quotes the words of an act; weaker with lower recognition probability."""
     turn = case.turn(act.turn_no)
     tokens = turn.tokens[act.first : act.last]
-    heard = fmean(t.probability for t in tokens)
-    sure = confidence * (0.5 + 0.5 * believed(heard)) * (0.5 + 0.5 * believed(turn.role_confidence))
+    probability = fmean(t.probability for t in tokens)
+    sure = confidence * (0.5 + 0.5 * believed(probability)) * (0.5 + 0.5 * believed(turn.role_confidence))
     if fmean(t.probability for t in turn.tokens) < _GUESSED and doubt is not None:
         verdict, reason = "unsure", doubt
     return RuleResult(

@@ -41,23 +41,23 @@ def sounds(text: str) -> str:
     return _REPEATED.sub(r"\1", plain.translate(_SOUNDS))
 
 
-def similarity(heard: str, name: str) -> float:
+def similarity(recognised: str, name: str) -> float:
     """The similarity of two stretches, 0 to 1: the better of letters and sounds, joined without spaces; short sounds count less."""
-    one, other = _joined(heard), _joined(name)
+    one, other = _joined(recognised), _joined(name)
     by_letters = fuzz.ratio(one, other) / 100
-    first, second = sounds(heard), sounds(name)
+    first, second = sounds(recognised), sounds(name)
     if not first or not second:
         return by_letters
     return max(by_letters, (by_letters + fuzz.ratio(first, second) / 100) / 2)
 
 
-def name_similarity(heard: str, name: str) -> float:
+def name_similarity(recognised: str, name: str) -> float:
     """The probability that a stretch is a company's name, 0 to 1: its first half counts more, since companies of one kind end alike."""
-    one, other = _joined(heard), _joined(name)
+    one, other = _joined(recognised), _joined(name)
     half = len(other) * _HEAD
     ends = {round(len(one) * _HEAD) + shift for shift in (-1, 0, 1)} | {round(half)}
     head = max(similarity(one[:end], other[: round(half)]) for end in ends)
-    return (1 - _HEAD_WEIGHT) * similarity(heard, name) + _HEAD_WEIGHT * head
+    return (1 - _HEAD_WEIGHT) * similarity(recognised, name) + _HEAD_WEIGHT * head
 
 
 def windows(words: Sequence[str], name: str, least_letters: float = 0.0) -> Iterator[tuple[int, int, float]]:
@@ -65,13 +65,13 @@ def windows(words: Sequence[str], name: str, least_letters: float = 0.0) -> Iter
     plain = _joined(name)
     letters = len(plain)
     for first in range(len(words)):
-        heard = 0
+        joined_letters = 0
         for last in range(first, min(first + _MOST_WORDS, len(words))):
-            heard += len(_joined(words[last]))
-            if heard > _LONGEST * letters:
+            joined_letters += len(_joined(words[last]))
+            if joined_letters > _LONGEST * letters:
                 break
             said = "".join(words[first : last + 1])
-            if heard >= _SHORTEST * letters and fuzz.ratio(said.replace("-", ""), plain) >= 100 * least_letters:
+            if joined_letters >= _SHORTEST * letters and fuzz.ratio(said.replace("-", ""), plain) >= 100 * least_letters:
                 yield first, last + 1, name_similarity(said, name)
 
 
@@ -89,11 +89,11 @@ def company_similarity(words: Sequence[str], names: Iterable[str]) -> tuple[int,
     return best
 
 
-def is_another(heard: str, name: str, alike: float) -> bool:
+def is_another(recognised: str, name: str, alike: float) -> bool:
     """Whether words with this similarity to a company's name are more similar to another company's."""
-    letters = len(_joined(heard))
+    letters = len(_joined(recognised))
     others = (other for other in _other_companies() if _SHORTEST * len(_joined(other)) <= letters <= _LONGEST * len(_joined(other)))
-    return any(name_similarity(heard, other) > alike for other in others if not _is_of(other, name))
+    return any(name_similarity(recognised, other) > alike for other in others if not _is_of(other, name))
 
 
 @cache

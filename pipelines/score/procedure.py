@@ -31,7 +31,7 @@ _IGNORED = 0.35  # a fact below this is ignored
 _ACT_IGNORED = 0.05  # the same for what the operator did: a warning is easily phrased differently
 _HINT = 0.5  # words that may be a warning or an announced end
 _SUSPECTED = 0.5  # from this probability that the operator abused the client, a person decides
-_LEAST_HEARD = 0.65  # below this mean recognition probability of one side's words, abuse or a warning may have been missed
+_LEAST_MEAN_PROBABILITY = 0.65  # below this mean recognition probability of one side's words, abuse or a warning may have been missed
 _RESTS_ON_A_WARNING = ("calmed", "ended_after_warning", "client_hung_up")
 _RESTS_ON_NO_WARNING = ("ended_without_warning", "ended_without_notice", "tolerated")
 LEAST_TO_BLAME = 0.95  # minimum probability to report an outcome that blames the operator: on held-out writers no accusation was wrong
@@ -72,35 +72,42 @@ class ProcedureState(StrEnum):
     SETTLED = "settled"  # the operator let it pass, the client has just said something without abuse
     DROPPED = "dropped"  # the operator let it pass, and the conversation continued without abuse
     CLOSED = "closed"  # the same, and the operator said goodbye
-    TOLD = "told"  # the operator announced the end, but never warned
+    ANNOUNCED_ONLY = "announced_only"  # the operator announced the end, but never warned
     WARNED = "warned"  # warned, the client has not spoken since
     COOLED = "cooled"  # warned, the client has just said something without abuse
     RESUMED = "resumed"  # the same, and the operator continued, the client has not spoken since
     CALMED = "calmed"  # warned, and the conversation continued without abuse
     PARTED = "parted"  # the same, and the operator said goodbye or announced the end
     WENT_ON = "went_on"  # warned, abusive again
-    NOTICED = "noticed"  # warned, and the end was announced
+    WARNED_AND_ANNOUNCED = "warned_and_announced"  # warned, and the end was announced
 
 
 _S = ProcedureState
 # state: (ABUSE, CALM, WARN, NOTICE, GOODBYE, ANSWER) -> next state
 _ROWS: dict[ProcedureState, tuple[ProcedureState, ...]] = {
     _S.QUIET: (_S.ABUSED, _S.QUIET, _S.WARNED, _S.QUIET, _S.QUIET, _S.QUIET),
-    _S.ABUSED: (_S.ABUSED, _S.ABUSED, _S.WARNED, _S.TOLD, _S.ANSWERED, _S.ANSWERED),
-    _S.ANSWERED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.ANSWERED, _S.ANSWERED),
-    _S.PASSED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.CLOSED, _S.REPEATED),
-    _S.REPEATED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.TOLD, _S.CLOSED, _S.REPEATED),
-    _S.SETTLED: (_S.PASSED, _S.DROPPED, _S.WARNED, _S.TOLD, _S.CLOSED, _S.SETTLED),
+    _S.ABUSED: (_S.ABUSED, _S.ABUSED, _S.WARNED, _S.ANNOUNCED_ONLY, _S.ANSWERED, _S.ANSWERED),
+    _S.ANSWERED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.ANNOUNCED_ONLY, _S.ANSWERED, _S.ANSWERED),
+    _S.PASSED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.ANNOUNCED_ONLY, _S.CLOSED, _S.REPEATED),
+    _S.REPEATED: (_S.PASSED, _S.SETTLED, _S.WARNED, _S.ANNOUNCED_ONLY, _S.CLOSED, _S.REPEATED),
+    _S.SETTLED: (_S.PASSED, _S.DROPPED, _S.WARNED, _S.ANNOUNCED_ONLY, _S.CLOSED, _S.SETTLED),
     _S.DROPPED: (_S.PASSED, _S.DROPPED, _S.WARNED, _S.CLOSED, _S.CLOSED, _S.DROPPED),
     _S.CLOSED: (_S.PASSED, _S.CLOSED, _S.WARNED, _S.CLOSED, _S.CLOSED, _S.CLOSED),
-    _S.TOLD: (_S.TOLD, _S.TOLD, _S.WARNED, _S.TOLD, _S.TOLD, _S.TOLD),
-    _S.WARNED: (_S.WENT_ON, _S.COOLED, _S.WARNED, _S.NOTICED, _S.NOTICED, _S.WARNED),
-    _S.COOLED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.NOTICED, _S.PARTED, _S.RESUMED),
-    _S.RESUMED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.NOTICED, _S.PARTED, _S.RESUMED),
+    _S.ANNOUNCED_ONLY: (_S.ANNOUNCED_ONLY, _S.ANNOUNCED_ONLY, _S.WARNED, _S.ANNOUNCED_ONLY, _S.ANNOUNCED_ONLY, _S.ANNOUNCED_ONLY),
+    _S.WARNED: (_S.WENT_ON, _S.COOLED, _S.WARNED, _S.WARNED_AND_ANNOUNCED, _S.WARNED_AND_ANNOUNCED, _S.WARNED),
+    _S.COOLED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.WARNED_AND_ANNOUNCED, _S.PARTED, _S.RESUMED),
+    _S.RESUMED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.WARNED_AND_ANNOUNCED, _S.PARTED, _S.RESUMED),
     _S.CALMED: (_S.WENT_ON, _S.CALMED, _S.WARNED, _S.PARTED, _S.PARTED, _S.CALMED),
-    _S.PARTED: (_S.NOTICED, _S.PARTED, _S.NOTICED, _S.PARTED, _S.PARTED, _S.PARTED),
-    _S.WENT_ON: (_S.WENT_ON, _S.COOLED, _S.WARNED, _S.NOTICED, _S.NOTICED, _S.WENT_ON),
-    _S.NOTICED: (_S.NOTICED, _S.NOTICED, _S.NOTICED, _S.NOTICED, _S.NOTICED, _S.NOTICED),
+    _S.PARTED: (_S.WARNED_AND_ANNOUNCED, _S.PARTED, _S.WARNED_AND_ANNOUNCED, _S.PARTED, _S.PARTED, _S.PARTED),
+    _S.WENT_ON: (_S.WENT_ON, _S.COOLED, _S.WARNED, _S.WARNED_AND_ANNOUNCED, _S.WARNED_AND_ANNOUNCED, _S.WENT_ON),
+    _S.WARNED_AND_ANNOUNCED: (
+        _S.WARNED_AND_ANNOUNCED,
+        _S.WARNED_AND_ANNOUNCED,
+        _S.WARNED_AND_ANNOUNCED,
+        _S.WARNED_AND_ANNOUNCED,
+        _S.WARNED_AND_ANNOUNCED,
+        _S.WARNED_AND_ANNOUNCED,
+    ),
 }
 STEPS: dict[tuple[ProcedureState, ProcedureEvent], ProcedureState] = {
     (state, event): after for state, row in _ROWS.items() for event, after in zip(ProcedureEvent, row, strict=True)
@@ -116,14 +123,14 @@ _ENDS: dict[ProcedureState, tuple[str, str, str]] = {
     _S.SETTLED: ("ended_without_warning", "tolerated", "tolerated"),
     _S.DROPPED: ("tolerated", "tolerated", "tolerated"),
     _S.CLOSED: ("tolerated", "tolerated", "tolerated"),
-    _S.TOLD: ("ended_without_warning", "client_hung_up", "cannot_tell"),
+    _S.ANNOUNCED_ONLY: ("ended_without_warning", "client_hung_up", "cannot_tell"),
     _S.WARNED: ("ended_without_notice", "client_hung_up", "cannot_tell"),
     _S.COOLED: ("cannot_tell", "client_hung_up", "calmed"),
     _S.RESUMED: ("cannot_tell", "calmed", "calmed"),
     _S.CALMED: ("calmed", "calmed", "calmed"),
     _S.PARTED: ("calmed", "calmed", "calmed"),
     _S.WENT_ON: ("ended_without_notice", "client_hung_up", "cannot_tell"),
-    _S.NOTICED: ("ended_after_warning", "client_hung_up", "cannot_tell"),
+    _S.WARNED_AND_ANNOUNCED: ("ended_after_warning", "client_hung_up", "cannot_tell"),
 }
 ENDINGS: dict[tuple[ProcedureState, str], str] = {
     (state, party): outcome for state, row in _ENDS.items() for party, outcome in zip(PARTIES, row, strict=True)
@@ -200,8 +207,8 @@ def judge_procedure(
         (a.confidence for a in acts if a.act == "operator_abuse"), default=0.0
     ) >= _SUSPECTED:
         outcome, confidence, reason = "cannot_tell", 1 - blame, why("maybe_operator_at_fault")
-    if (unheard := _missed_speech(outcome, turns, steps)) is not None:
-        outcome, confidence, reason = "cannot_tell", 0.4, unheard
+    if (missed := _missed_speech(outcome, turns, steps)) is not None:
+        outcome, confidence, reason = "cannot_tell", 0.4, missed
     first_abuse = min((f.start_s for f in by_client), default=None)
     return Procedure(
         call_id=call.call_id,
@@ -235,8 +242,8 @@ def _missed_speech(outcome: str, turns: Sequence[Turn], steps: Sequence[Procedur
 
 def _is_badly_recognised(turns: Iterable[Turn], role: str) -> bool:
     """Whether the words of one side, or of an unknown speaker, are recognised too poorly to rule anything out."""
-    heard = [token.probability for turn in turns if turn.role in (role, "unknown") for token in turn.tokens]
-    return bool(heard) and fmean(heard) < _LEAST_HEARD
+    probabilities = [token.probability for turn in turns if turn.role in (role, "unknown") for token in turn.tokens]
+    return bool(probabilities) and fmean(probabilities) < _LEAST_MEAN_PROBABILITY
 
 
 def read_events(turns: Sequence[Turn], by_client: Iterable[Finding], acts: Iterable[ActLike]) -> list[ProcedureStep]:

@@ -32,10 +32,10 @@ from pipelines.score.question_rule import judge_question
 from pipelines.score.speech_acts import SURE, Act
 
 _CLEARLY_FORBIDDEN = 0.84
-_LEAST_HEARD = 0.35  # nobody is blamed for a word with a lower probability
+_LEAST_PROBABILITY = 0.35  # nobody is blamed for a word with a lower probability
 _BEFORE_HOLD = 2  # operator turns before a hold in which it may be announced
 _CLOSING_TURNS = 2  # the operator's last turns, which are searched for a goodbye
-_UNHEARD_END_S = 0.3  # speech without words at the end of a turn: a goodbye is no longer
+_UNCOVERED_END_S = 0.3  # speech without words at the end of a turn: a goodbye is no longer
 _PROCEDURE_PASS = ("calmed", "ended_after_warning")
 _PROCEDURE_NA = ("not_needed", "client_hung_up")
 
@@ -55,16 +55,16 @@ def _not_said(case: Case, criterion: Criterion) -> RuleResult:
     if best is not None and best[1] >= HINT:
         turn = case.turn(best[0].turn_no)
         tokens = turn.tokens[best[0].first : best[0].last]
-        is_heard = turn.role_confidence >= ROLE_SURE and min(t.probability for t in tokens) >= _LEAST_HEARD
-        if best[1] >= _CLEARLY_FORBIDDEN and is_heard and turn.role == "operator":
+        is_recognised = turn.role_confidence >= ROLE_SURE and min(t.probability for t in tokens) >= _LEAST_PROBABILITY
+        if best[1] >= _CLEARLY_FORBIDDEN and is_recognised and turn.role == "operator":
             return quoted(case, best[0], "fail", best[1], why("forbidden_said"), why("maybe_forbidden"))
         return quoted(case, best[0], "unsure", best[1], why("maybe_forbidden"))
     if bad:
         return about_finding(bad[0], "unsure", why("maybe_forbidden"))
-    heard = [t.asr_confidence for t in where.turns if t.role == "operator" for _ in t.tokens]
-    if not heard or fmean(heard) < criterion.least_trust:
+    confidences = [t.asr_confidence for t in where.turns if t.role == "operator" for _ in t.tokens]
+    if not confidences or fmean(confidences) < criterion.least_trust:
         return searched("unsure", 0.4, why("forbidden_unheard"), 0.0, case.duration_s)
-    none = min(believed(fmean(heard)), not_said(hits(case, criterion, where.turns)))
+    none = min(believed(fmean(confidences)), not_said(hits(case, criterion, where.turns)))
     return searched("pass", none, why("forbidden_none"), 0.0, case.duration_s, why("forbidden_unheard"))
 
 
@@ -72,19 +72,25 @@ def _identified(case: Case, criterion: Criterion) -> RuleResult:
     """Fails where account information was given to a client without any identification request; passes after one."""
     where = region(case, "anywhere")
     asked = max(hits(case, criterion, where.turns), key=lambda hit: hit[1], default=None)
-    told = max((a for a in case.acts if a.act == "discloses"), key=lambda a: a.confidence, default=None)
-    if told is not None and told.confidence >= HINT and (asked is None or asked[1] < SURE or told.turn_no <= asked[0].turn_no):
-        verdict: VerdictName = "fail" if case.turn(told.turn_no).role == "operator" and where.trust >= criterion.least_trust else "unsure"
-        return quoted(case, told, verdict, told.confidence, why("disclosed_unasked"), why("maybe_disclosed"))
-    not_told = 1 - (told.confidence if told is not None else 0.0)
+    disclosed = max((a for a in case.acts if a.act == "discloses"), key=lambda a: a.confidence, default=None)
+    if (
+        disclosed is not None
+        and disclosed.confidence >= HINT
+        and (asked is None or asked[1] < SURE or disclosed.turn_no <= asked[0].turn_no)
+    ):
+        verdict: VerdictName = (
+            "fail" if case.turn(disclosed.turn_no).role == "operator" and where.trust >= criterion.least_trust else "unsure"
+        )
+        return quoted(case, disclosed, verdict, disclosed.confidence, why("disclosed_unasked"), why("maybe_disclosed"))
+    not_disclosed = 1 - (disclosed.confidence if disclosed is not None else 0.0)
     if asked is not None and asked[1] >= HINT:
         verdict = "pass" if case.turn(asked[0].turn_no).role == "operator" else "unsure"
-        return quoted(case, asked[0], verdict, min(asked[1], not_told), why("identified"), why("identity_half_heard"))
+        return quoted(case, asked[0], verdict, min(asked[1], not_disclosed), why("identified"), why("identity_half_heard"))
     if not criterion.acts:
         return searched("unsure", 0.4, why("identity_unclear"), 0.0, case.duration_s)
     not_asked = 1 - (asked[1] if asked is not None else 0.0)
     return RuleResult(
-        "na", round(min(believed(where.trust), not_asked, not_told), 3), why("identity_not_needed"), doubt=why("identity_unheard")
+        "na", round(min(believed(where.trust), not_asked, not_disclosed), 3), why("identity_not_needed"), doubt=why("identity_unheard")
     )
 
 
@@ -130,8 +136,8 @@ def _farewell(case: Case, criterion: Criterion) -> RuleResult:
     if closing:
         where = Region(tuple(closing), closing[0].start_s, case.duration_s)
         spoken = [(t.start_s, t.end_s) for turn in case.turns for t in turn.tokens]
-        unheard = (uncovered(i.start_s, i.end_s, spoken) for i in case.speech if i.end_s > closing[-1].start_s)
-        swallowed = MAY_HIDE if any(gap >= _UNHEARD_END_S for gap in unheard) else 0.0
+        uncovered_s = (uncovered(i.start_s, i.end_s, spoken) for i in case.speech if i.end_s > closing[-1].start_s)
+        swallowed = MAY_HIDE if any(gap >= _UNCOVERED_END_S for gap in uncovered_s) else 0.0
         hidden = 1 - (1 - swallowed) * not_said(hits(case, criterion, region(case, "anywhere").turns))
         return replace(absent(region(case, "anywhere"), criterion, why("not_said"), hidden), start_s=round(where.start_s, 3))
     return found
@@ -152,8 +158,8 @@ def _abuse_procedure(case: Case, criterion: Criterion) -> RuleResult:
             return quoted(case, warned, "pass", max(done.confidence, HINT), reason)
         return RuleResult("unsure", done.confidence, reason)
     by_operator = done.outcome == "operator_at_fault"
-    guilty = [f for f in abuse if (f.role == "operator") == by_operator]
-    evidence = max(guilty or abuse, key=lambda f: f.confidence, default=None)
+    accused = [f for f in abuse if (f.role == "operator") == by_operator]
+    evidence = max(accused or abuse, key=lambda f: f.confidence, default=None)
     if evidence is None:
         return RuleResult("unsure", done.confidence, reason)
     answer = about_finding(evidence, "fail", reason)
@@ -171,12 +177,14 @@ def _good_impression(case: Case, criterion: Criterion) -> RuleResult:
     last = next((t for t in reversed(case.turns) if t.role == "client" and t.turn_no in said and t.tokens), None)
     if last is None:
         return RuleResult("unsure", 0.3, why("last_words_unheard"))
-    mood = said[last.turn_no]
-    whole = Act("impression", last.turn_no, 0, len(last.tokens), mood.confidence)
-    if mood.confidence < ROLE_SURE or last.role_confidence < ROLE_SURE:
-        return quoted(case, whole, "unsure", mood.confidence, why("last_words_either"))
-    reason: Explanation = why("last_words", mood=mood.sentiment)
-    return quoted(case, whole, "fail" if mood.sentiment == "negative" else "pass", mood.confidence, reason, why("last_words_either"))
+    sentiment = said[last.turn_no]
+    whole = Act("impression", last.turn_no, 0, len(last.tokens), sentiment.confidence)
+    if sentiment.confidence < ROLE_SURE or last.role_confidence < ROLE_SURE:
+        return quoted(case, whole, "unsure", sentiment.confidence, why("last_words_either"))
+    reason: Explanation = why("last_words", mood=sentiment.sentiment)
+    return quoted(
+        case, whole, "fail" if sentiment.sentiment == "negative" else "pass", sentiment.confidence, reason, why("last_words_either")
+    )
 
 
 RULES: dict[str, Callable[[Case, Criterion], RuleResult]] = {

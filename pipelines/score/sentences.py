@@ -119,9 +119,9 @@ def listed(words: Sequence[LexiconWord], i: int) -> bool:
 def is_reported(words: Sequence[LexiconWord], i: int, lexicon: AbuseLexicon) -> bool:
     """Whether it is reported speech: he called me a fool."""
     before = [k for k in range(max(0, i - 6), i) if words[k].sentence == words[i].sentence]
-    told = [k for k in before if lexicon.has("reporting", words[k].text)]
+    reporting = [k for k in before if lexicon.has("reporting", words[k].text)]
     # what did you say, idiot: then the speaker is the one who insults
-    if any(not any(lexicon.has("you_nominative", words[j].text) for j in (k - 2, k - 1) if j >= 0) for k in told):
+    if any(not any(lexicon.has("you_nominative", words[j].text) for j in (k - 2, k - 1) if j >= 0) for k in reporting):
         return True
     around = range(words[i].sentence - 1, words[i].sentence + 2)
     return any(w.sentence in around and lexicon.has("quoting", w.text) for w in words)

@@ -44,8 +44,8 @@ def find_signals(
     """
     acts = find_acts(turns, centre, reading)
     abuse = find_abuse(turns, centre, reading)
-    moods = judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments
-    return Signals(tuple(acts), tuple(abuse), tuple(moods), judge_topic(call, turns, centre, acts, reading, similar))
+    found_sentiments = judge_sentiment(turns, reading, abuse) if sentiments is None else sentiments
+    return Signals(tuple(acts), tuple(abuse), tuple(found_sentiments), judge_topic(call, turns, centre, acts, reading, similar))
 
 
 def with_topics_of(

@@ -122,9 +122,9 @@ def score_call(
     if matches is None:
         matches = match_examples([turns], [centre], profile, models_dir)[0]
     signals = signals or find_signals(call, turns, centre, reading, sentiments, matches.topics)
-    acts, abuse, moods, topic = signals.acts, signals.abuse, signals.sentiments, signals.topic
+    acts, abuse, sentiments, topic = signals.acts, signals.abuse, signals.sentiments, signals.topic
     procedure = judge_procedure(call, turns, abuse, acts, centre.procedure)
-    client_type = judge_client_type(turns, topic, abuse, moods, centre, reading, matches.client_types)
+    client_type = judge_client_type(turns, topic, abuse, sentiments, centre, reading, matches.client_types)
     findings = [*abuse, *noticed.forbidden(turns, acts), *find_events(audio, turns, centre.dead_air_s), *dropped]
     findings += noticed.personal(turns, personal_data) + noticed.suspect_mapping(call, audio, roles)
     findings.sort(key=lambda f: (f.start_s, f.end_s, f.kind))
@@ -137,7 +137,7 @@ def score_call(
             acts=acts,
             findings=tuple(findings),
             procedure=procedure,
-            sentiments=moods,
+            sentiments=sentiments,
             holds=audio.holds,
             topic=topic,
             client_type=client_type,
@@ -158,10 +158,10 @@ def score_call(
         client_type_confidence=client_type.confidence,
         speech_model=call.medium if call.medium == "transcript" else registry.speech_version(profile),
         scored_by=versions.graded_by(profile, *centre_day(call)),
-        **asdict(measure(audio, turns, moods, centre.dead_air_s)),
+        **asdict(measure(audio, turns, sentiments, centre.dead_air_s)),
     )
     did, evaluation = noticed.speech_acts(turns, acts), evaluate(call, centre, verdicts, procedure, roles)
-    return Scored(moods, tuple(did), tuple(findings), procedure, tuple(verdicts), evaluation, metrics)
+    return Scored(sentiments, tuple(did), tuple(findings), procedure, tuple(verdicts), evaluation, metrics)
 
 
 def evaluate(call: Call, centre: Centre, verdicts: Sequence[Verdict], procedure: Procedure, roles: CallRoles | None = None) -> Evaluation:

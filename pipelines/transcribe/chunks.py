@@ -50,12 +50,12 @@ def pack(track: engine.Track, number: int, speech: Iterable[Interval], longest_s
 
 def uncovered(chunk: PackedChunk, words: Sequence[Word], dropped: Sequence[Finding]) -> list[Interval]:
     """Speech of a chunk that no word covers: Whisper sometimes ends a chunk early or skips a sentence."""
-    heard = [(w.start_s - WORD_REACH_S, w.end_s + WORD_REACH_S) for w in words if w.track == chunk.track]
-    heard = union([*heard, *((f.start_s, f.end_s) for f in dropped)])
+    covered = [(w.start_s - WORD_REACH_S, w.end_s + WORD_REACH_S) for w in words if w.track == chunk.track]
+    covered = union([*covered, *((f.start_s, f.end_s) for f in dropped)])
     gaps = []
     for piece in chunk.pieces:
         at = piece.start_s
-        for start, end in [*heard, (piece.end_s, piece.end_s)]:
+        for start, end in [*covered, (piece.end_s, piece.end_s)]:
             if min(start, piece.end_s) - at >= SHORTEST_MISS_S:
                 gaps.append(Interval(chunk.track, at, min(start, piece.end_s)))
             at = max(at, end)

@@ -59,10 +59,10 @@ def pack_by_language(sounds: Sequence[CallTracks], recogniser: engine.Recogniser
             for i in numbers
         ]
         if len(families) == 1:
-            told: list[Chunks] = [[(chunk, families[0]) for chunk in chunks] for chunks in packs]
+            assigned: list[Chunks] = [[(chunk, families[0]) for chunk in chunks] for chunks in packs]
         else:
-            told = _tell_apart([sounds[i].tracks for i in numbers], packs, recogniser, families)
-        for i, chunks in zip(numbers, told, strict=True):
+            assigned = _tell_apart([sounds[i].tracks for i in numbers], packs, recogniser, families)
+        for i, chunks in zip(numbers, assigned, strict=True):
             found[i] = chunks
     return found
 

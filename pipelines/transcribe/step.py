@@ -119,9 +119,9 @@ def _recognise(group: Sequence[CallTranscription], recogniser: engine.Recogniser
         for one in group
         for chunk, languages in one.chunks
     ]
-    heard = iter(recogniser.transcribe_chunks(chunks))
+    transcripts = iter(recogniser.transcribe_chunks(chunks))
     for one in group:
-        results = [next(heard) for _ in one.chunks]
+        results = [next(transcripts) for _ in one.chunks]
         versions = [
             {language: [_word(one.call.call_id, chunk, w, language) for w in version.words] for language, version in result.items()}
             for (chunk, _), result in zip(one.chunks, results, strict=True)

@@ -81,7 +81,7 @@ def turns_of_call(call: Call, audio: AudioFacts, words: Sequence[Word], segments
     decided = decide_roles(call, turns, stereo)
     mistaken = [] if stereo else mistaken_stretches(call, turns, decided)
     if mistaken:
-        turns = build_turns(call.call_id, audio, words, hand_over(segments, mistaken))
+        turns = build_turns(call.call_id, audio, words, reassign(segments, mistaken))
         decided = decide_roles(call, turns, stereo)
     placed = [replace(t, role=decided.of[t.speaker][0], role_confidence=decided.of[t.speaker][1]) for t in turns]
     return placed, decided.summary
@@ -99,7 +99,7 @@ def build_turns(call_id: str, audio: AudioFacts, words: Sequence[Word], segments
     return _with_levels(_with_overlaps(drafts, segments), audio)
 
 
-def hand_over(segments: Sequence[Segment], stretches: Sequence[StraySentence]) -> list[Segment]:
+def reassign(segments: Sequence[Segment], stretches: Sequence[StraySentence]) -> list[Segment]:
     """The segments, with each stretch reassigned from all its diarized speakers to its actual speaker."""
     out = list(segments)
     for stretch in stretches:
@@ -248,11 +248,11 @@ def _with_levels(turns: Sequence[Turn], audio: AudioFacts) -> list[Turn]:
     levels: dict[int, list[float]] = {}
     for turn in turns:
         frames = audio.level_db[turn.track] if turn.track < len(audio.level_db) else ()
-        heard: list[float] = []
+        levels_db: list[float] = []
         for token in turn.tokens:
             first, last = int(token.start_s / audio.level_hop_s), math.ceil(token.end_s / audio.level_hop_s)
-            heard += [db for db in frames[first:last] if math.isfinite(db) and db > -60]
-        levels[turn.turn_no] = heard
+            levels_db += [db for db in frames[first:last] if math.isfinite(db) and db > -60]
+        levels[turn.turn_no] = levels_db
     own = {
         speaker: median(all_frames)
         for speaker in {t.speaker for t in turns}
@@ -260,10 +260,10 @@ def _with_levels(turns: Sequence[Turn], audio: AudioFacts) -> list[Turn]:
     }
     out = []
     for turn in turns:
-        heard = levels[turn.turn_no]
-        if len(heard) < MIN_LEVEL_FRAMES:
+        levels_db = levels[turn.turn_no]
+        if len(levels_db) < MIN_LEVEL_FRAMES:
             out.append(turn)
             continue
-        difference = median(heard) - own[turn.speaker]
+        difference = median(levels_db) - own[turn.speaker]
         out.append(replace(turn, voice_level_db=round(difference, 2), raised_voice=difference >= RAISED_DB))
     return out

@@ -93,14 +93,14 @@ def _write_parquet(db: duckdb.DuckDBPyConnection, query: str, part: Path) -> int
 
 
 def _write_sheet(db: duckdb.DuckDBPyConnection, query: str, about: Sequence[tuple[str, str]], part: Path, most_rows: int) -> int:
-    result = db.execute(_on_the_wall(db, query))
+    result = db.execute(_in_wall_clock_time(db, query))
     names = [column[0] for column in result.description or ()]
-    book = xlsxwriter.Workbook(str(part), {"constant_memory": True, **AS_TEXT})
+    workbook = xlsxwriter.Workbook(str(part), {"constant_memory": True, **AS_TEXT})
     try:
-        sheet = book.add_worksheet("rows")
-        put = cells(book, sheet)
+        sheet = workbook.add_worksheet("rows")
+        put = cells(workbook, sheet)
         sheet.freeze_panes(1, 0)
-        bold = book.add_format({"bold": True})
+        bold = workbook.add_format({"bold": True})
         for column, name in enumerate(names):
             sheet.set_column(column, column, min(max(len(name) + 2, 10), 40))
             sheet.write_string(0, column, name, bold)
@@ -116,17 +116,17 @@ def _write_sheet(db: duckdb.DuckDBPyConnection, query: str, about: Sequence[tupl
                     put(rows, column, value)
         sheet.autofilter(0, 0, rows, max(len(names) - 1, 0))
         if about:
-            meaning = book.add_worksheet("columns")
+            meaning = workbook.add_worksheet("columns")
             meaning.set_column(0, 1, 30)
             for line, (name, comment) in enumerate(about):
                 meaning.write_string(line, 0, name, bold)
                 meaning.write_string(line, 1, comment or "")
     finally:
-        book.close()
+        workbook.close()
     return rows
 
 
-def _on_the_wall(db: duckdb.DuckDBPyConnection, query: str) -> str:
+def _in_wall_clock_time(db: duckdb.DuckDBPyConnection, query: str) -> str:
     """The query with each timestamp in the local time of the row's centre, named in the column header; UTC for rows without a centre."""
     columns = db.execute(f"describe (\n{query}\n)").fetchall()
     moments = [name for name, kind, *_ in columns if kind == "TIMESTAMP WITH TIME ZONE"]

@@ -72,10 +72,10 @@ class Connections:
         client = _PROXY if self._is_proxied and _is_loopback(address) else client_key(address)
         own = self._open.get(client, set())
         if client != _PROXY and len(own) >= self.limits.per_client:
-            has_room = self._evict(own, connection.loop.time())
+            has_capacity = self._evict(own, connection.loop.time())
         else:
-            has_room = self._total < self.limits.total or self._evict_any(connection.loop.time())
-        if not has_room:
+            has_capacity = self._total < self.limits.total or self._evict_any(connection.loop.time())
+        if not has_capacity:
             return None
         connection.client_key = client
         self._open.setdefault(client, set()).add(connection)

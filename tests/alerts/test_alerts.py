@@ -329,7 +329,7 @@ def test_a_password_does_not_travel_in_clear(tmp_path: Path) -> None:
     assert rulebook.read_rulebook(file).channels["a"].email is not None
 
 
-def book(*rules: dict[str, Any]) -> Rulebook:
+def rules_of(*rules: dict[str, Any]) -> Rulebook:
     """Rules that tell one channel."""
     channels = {"x": {"webhook": {"url": "https://chat.example"}}}
     return Rulebook.model_validate({"channels": channels, "rules": {str(n): {"to": ["x"], **rule} for n, rule in enumerate(rules)}})
@@ -362,18 +362,18 @@ def recognised_calls(before: float, now: float, calls: int) -> Published:
 )
 def test_recognition_that_got_clearly_worse_is_reported(before: float, now: float, calls: int, is_told: bool) -> None:
     rule = {"kind": "recognition", "least_calls": 30}
-    found = conditions.notice(recognised_calls(before, now, calls), book(rule), NOON)
+    found = conditions.notice(recognised_calls(before, now, calls), rules_of(rule), NOON)
     assert [event.centre_id for event in found] == (["kyiv"] if is_told else [])
     if is_told:
         assert found[0].values["now"] == pytest.approx(70, abs=1)
-        assert not conditions.notice(recognised_calls(before, now, calls), book(rule | {"centres": ["odesa"]}), NOON)
+        assert not conditions.notice(recognised_calls(before, now, calls), rules_of(rule | {"centres": ["odesa"]}), NOON)
 
 
 def test_a_usual_hour_and_old_calls_are_no_alert(published: Settings) -> None:
     spike = {"kind": "topic_spike", "least_calls": 8}
     threat = {"kind": "threat"}
     with open_published(published) as copy:
-        assert conditions.notice(copy, book(spike | {"least_calls": 11}, spike | {"topics": ["tariff"]}), NOON) == []
-        assert conditions.notice(copy, book(spike, threat), NOON + timedelta(days=40)) == []
-        ids = [event.call_ids for event in conditions.notice(copy, book(threat), NOON)]
+        assert conditions.notice(copy, rules_of(spike | {"least_calls": 11}, spike | {"topics": ["tariff"]}), NOON) == []
+        assert conditions.notice(copy, rules_of(spike, threat), NOON + timedelta(days=40)) == []
+        ids = [event.call_ids for event in conditions.notice(copy, rules_of(threat), NOON)]
     assert ("old",) not in ids and sorted(ids) == [("kyiv-1",), ("odesa/2 threat",)]

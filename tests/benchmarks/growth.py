@@ -17,7 +17,7 @@ from pipelines.core.settings import ROOT
 from pipelines.intake.folder import LOG_NAME, read_folder
 from tests.benchmarks import report
 from tests.benchmarks.speech import write_wav
-from tests.benchmarks.whole import HEARING, Run, measured
+from tests.benchmarks.whole import RECOGNITION_STEPS, Run, measured
 
 LOGGER = logging.getLogger("callgrade")
 
@@ -81,7 +81,7 @@ def table(runs: Sequence[Run]) -> str:
         wall, cpu = run.seconds()
         full = run.batch_peaks_mb[:-1] or run.batch_peaks_mb  # the last batch is seldom full
         row = [
-            run.calls, run.rejected, f"{run.audio_s / 60:.1f}", f"{run.seconds(HEARING)[1] / run.calls:.2f}", f"{cpu / run.calls:.2f}",
+            run.calls, run.rejected, f"{run.audio_s / 60:.1f}", f"{run.seconds(RECOGNITION_STEPS)[1] / run.calls:.2f}", f"{cpu / run.calls:.2f}",
             f"{wall / run.calls:.2f}", f"{run.audio_s / wall:.1f}", len(run.batch_peaks_mb), round(run.peak_mb),
             f"{full[0]:.0f}, {full[-1]:.0f}", report.ratio(cpu / run.calls, before),
         ]  # fmt: skip

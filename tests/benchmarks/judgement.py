@@ -24,7 +24,7 @@ from pipelines.intake.folder import read_folder
 from tests.benchmarks import report
 from tests.benchmarks.processes import answer_of
 from tests.benchmarks.speech import spread_over
-from tests.benchmarks.whole import HEARING
+from tests.benchmarks.whole import RECOGNITION_STEPS
 from tests.benchmarks.worker import Stages
 
 JUDGING = ("turns", "redact", "score")
@@ -128,7 +128,7 @@ def transcribe_folder(order: Mapping[str, Any]) -> dict[str, Any]:
     batch = Batch(settings.stage / "heard")
     batch.write("calls", calls)
     stages = Stages()
-    for name in HEARING:
+    for name in RECOGNITION_STEPS:
         with stages.timed(name):
             flow.STEPS[name](batch, settings)
     lengths = {facts.call_id: facts.duration_s for facts in batch.read("audio")}

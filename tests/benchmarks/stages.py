@@ -12,7 +12,7 @@ from pipelines.audio import step as audio
 from pipelines.core.settings import ROOT
 from pipelines.intake.folder import read_folder
 from tests.benchmarks import report
-from tests.benchmarks.whole import HEARING, STAGES, Run, measured
+from tests.benchmarks.whole import RECOGNITION_STEPS, STAGES, Run, measured
 
 LOGGER = logging.getLogger("callgrade")
 
@@ -60,7 +60,7 @@ def table(runs: Mapping[str, Run]) -> str:
     names = [name for name in (*STAGES, "whole") if any(name in run.stages for run in runs.values())]
     parts: list[tuple[str, list[str] | None]] = [(name, [name]) for name in names]
     rows = []
-    for title, chosen in [*parts, ("hearing (audio to diarize)", list(HEARING)), ("all", None)]:
+    for title, chosen in [*parts, ("hearing (audio to diarize)", list(RECOGNITION_STEPS)), ("all", None)]:
         row: list[object] = [title]
         for run in runs.values():
             wall, cpu = run.seconds(chosen)

@@ -18,7 +18,7 @@ from pipelines.intake.folder import read_folder
 from tests.benchmarks.processes import answer_of
 from tests.benchmarks.worker import STATUS, Stages, peak_mb
 
-HEARING = ("audio", "transcribe", "diarize")
+RECOGNITION_STEPS = ("audio", "transcribe", "diarize")
 STAGES = ("models", "intake", *flow.STEPS, "load", "publish")
 LOGGER = logging.getLogger("callgrade")
 

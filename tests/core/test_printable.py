@@ -191,8 +191,8 @@ def test_the_output_of_a_run_its_views_pages_and_sheets_show_every_character(
     assert not [path for path in site.rglob("*") if HIDDEN.search(str(path.relative_to(site)))]
 
     assert main(["export", "intake_ledger", str(tmp_path / "ledger.xlsx"), "--warehouse", str(warehouse)]) == 0
-    with zipfile.ZipFile(tmp_path / "ledger.xlsx") as book:
-        assert not [name for name in book.namelist() if HIDDEN.search(book.read(name).decode("utf-8"))]
+    with zipfile.ZipFile(tmp_path / "ledger.xlsx") as archive_file:
+        assert not [name for name in archive_file.namelist() if HIDDEN.search(archive_file.read(name).decode("utf-8"))]
 
 
 def test_an_error_message_cannot_control_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -250,9 +250,9 @@ def test_a_printed_page_shows_what_is_hidden() -> None:
 
 def test_a_sheet_shows_what_is_hidden_and_never_a_formula() -> None:
     rows: list[dict[str, Any]] = [{"name": f"=1+1{RLO}"}, {"name": "\t=2"}, {"name": "@x"}]
-    with zipfile.ZipFile(io.BytesIO(excel.workbook({"calls": (("name",), rows)}))) as book:
-        texts = book.read("xl/sharedStrings.xml").decode()
-        cells = book.read("xl/worksheets/sheet1.xml").decode()
+    with zipfile.ZipFile(io.BytesIO(excel.workbook({"calls": (("name",), rows)}))) as archive_file:
+        texts = archive_file.read("xl/sharedStrings.xml").decode()
+        cells = archive_file.read("xl/worksheets/sheet1.xml").decode()
     assert "=1+1\\u202e" in texts
     assert "<f>" not in cells
 
@@ -267,9 +267,9 @@ def test_the_archive_of_a_pack_has_plain_names_and_shows_what_is_hidden() -> Non
         "pack_id": "p1", "title": f"Title{RLO}", "centre_id": "irkutsk", "notes": f"a{ZWSP}\nb", "is_disguised": 0,
         "expires_at": datetime(2026, 1, 1, tzinfo=UTC).timestamp(), "made_by": "somebody", "language": "en",
     }  # fmt: skip
-    with zipfile.ZipFile(io.BytesIO(pack_export.archive(pack, [], f"Centre{ESC}", wording("en")))) as book:
-        assert all(re.fullmatch(r"[a-z0-9/._-]+", name) for name in book.namelist())
-        transcript, page = book.read("transcript.txt").decode(), book.read("index.html").decode()
+    with zipfile.ZipFile(io.BytesIO(pack_export.archive(pack, [], f"Centre{ESC}", wording("en")))) as archive_file:
+        assert all(re.fullmatch(r"[a-z0-9/._-]+", name) for name in archive_file.namelist())
+        transcript, page = archive_file.read("transcript.txt").decode(), archive_file.read("index.html").decode()
     assert transcript.startswith("Title\\u202e\nCentre\\x1b\n")
     assert not HIDDEN.search(transcript + page)
 

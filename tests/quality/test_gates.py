@@ -68,17 +68,17 @@ def test_calls_judged_without_an_eye_for_greetings_do_not_pass(judged: list[Judg
     assert "language uk" in failed and "wrong fails" in failed
 
 
-@pytest.mark.parametrize("spoilt", ["accused", "quote", "account"])
-def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[JudgedCall], spoilt: str) -> None:
+@pytest.mark.parametrize("fault", ["accused", "quote", "account"])
+def test_what_nobody_may_lose_is_asked_of_each_single_call(judged: list[JudgedCall], fault: str) -> None:
     one = next(j for j in judged if any(p["kind"] == "account" for t in j.reference["turns"] for p in t["pii"]))
-    if spoilt == "accused":
+    if fault == "accused":
         one = replace(one, scored=replace(one.scored, procedure=replace(one.scored.procedure, outcome="operator_at_fault")))
-    elif spoilt == "quote":
+    elif fault == "quote":
         one = replace(one, scored=replace(one.scored, verdicts=(_misquoted(one.scored.verdicts[0]),)))
     else:
         one = replace(one, turns=tuple(replay_call(one.call, one.reference, is_masked=False).turns))
     failed = shortfalls({"one call": figures_of([one])})
-    assert any({"accused": "falsely accused", "quote": "stand in their turn", "account": "readable accounts"}[spoilt] in f for f in failed)
+    assert any({"accused": "falsely accused", "quote": "stand in their turn", "account": "readable accounts"}[fault] in f for f in failed)
 
 
 def test_what_is_masked_changes_no_judgement(judged: list[JudgedCall]) -> None:

@@ -66,7 +66,7 @@ def audio_of(turns: Sequence[Turn], holds: Sequence[Hold] = ()) -> AudioFacts:
     return AudioFacts("c-1", end, 8000, "pcm_s16le", 1, 1, speech, tuple(holds), 0.1, ((),))
 
 
-def moods_of(turns: Sequence[Turn], **by_turn: str) -> list[TurnSentiment]:
+def sentiments_of(turns: Sequence[Turn], **by_turn: str) -> list[TurnSentiment]:
     """Sentiments: t3="negative" names turn 3; all others are neutral."""
     return [
         TurnSentiment("c-1", t.turn_no, by_turn.get(f"t{t.turn_no}", "neutral"), 0.9)  # type: ignore[arg-type]

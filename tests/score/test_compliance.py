@@ -13,7 +13,7 @@ from pipelines.score.compliance import judge, points_of
 from pipelines.score.procedure import judge_procedure
 from pipelines.score.speech_acts import find_acts
 from pipelines.score.topic import judge_client_type, judge_topic
-from tests.score.spoken import audio_of, call_of, moods_of, turns_of
+from tests.score.spoken import audio_of, call_of, sentiments_of, turns_of
 
 GOOD = [
     ("operator", "Добрый день, Иркутскэнергосбыт, оператор Анна, слушаю вас."),
@@ -30,7 +30,7 @@ def verdicts(
     centre: str,
     turns: Sequence[Turn],
     holds: Sequence[Hold] = (),
-    moods: dict[str, str] | None = None,
+    sentiments: dict[str, str] | None = None,
     speech: Sequence[Interval] = (),
     **call: object,
 ) -> dict[str, Verdict]:
@@ -38,7 +38,7 @@ def verdicts(
     acts, abuse = find_acts(turns, profile), find_abuse(turns, profile)
     procedure: Procedure = judge_procedure(one, turns, abuse, acts, profile.procedure)
     topic = judge_topic(one, turns, profile, acts)
-    said = moods_of(turns, **(moods or {}))
+    said = sentiments_of(turns, **(sentiments or {}))
     kind = judge_client_type(turns, topic, abuse, said, profile)
     case = Case(
         one, profile, tuple(turns), tuple(acts), tuple(abuse), procedure, tuple(said), tuple(holds), topic, kind,
@@ -123,7 +123,7 @@ ABUSED = [
 
 def test_an_operator_who_follows_the_procedure_loses_nothing() -> None:
     turns = turns_of(*ABUSED)
-    got = verdicts("irkutsk", turns, disconnect_party="operator", moods={"t2": "negative", "t4": "negative"})
+    got = verdicts("irkutsk", turns, disconnect_party="operator", sentiments={"t2": "negative", "t4": "negative"})
     assert got["abuse_procedure"].verdict == "pass"
     assert got["abuse_procedure"].turn_no == 3 and "оскорблять" in (got["abuse_procedure"].quote or "")
     assert not [v.criterion_id for v in got.values() if v.verdict == "fail"]
@@ -183,8 +183,8 @@ def test_kredo_asks_for_a_good_impression_when_the_client_called_upset() -> None
         ("client", "Ну вот, спасибо."),
     ]
     turns = turns_of(*lines)
-    assert verdicts("kredo", turns, moods={"t2": "negative", "t4": "positive"})["good_impression"].verdict == "pass"
-    assert verdicts("kredo", turns, moods={"t2": "negative", "t4": "negative"})["good_impression"].verdict == "fail"
+    assert verdicts("kredo", turns, sentiments={"t2": "negative", "t4": "positive"})["good_impression"].verdict == "pass"
+    assert verdicts("kredo", turns, sentiments={"t2": "negative", "t4": "negative"})["good_impression"].verdict == "fail"
     assert verdicts("kredo", turns)["good_impression"].verdict == "na"
 
 

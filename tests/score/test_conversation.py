@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.core.records import AudioFacts, Hold, Interval
 from pipelines.score.conversation import dead_air, find_events, measure, sentiment_trend
-from tests.score.spoken import audio_of, moods_of, turns_of
+from tests.score.spoken import audio_of, sentiments_of, turns_of
 
 
 def test_talk_ratios_and_rates() -> None:
@@ -48,5 +48,5 @@ def test_only_a_clients_raised_voice_is_a_finding() -> None:
 
 def test_sentiment_goes_from_the_first_third_to_the_last() -> None:
     turns = turns_of(("client", "плохо"), ("operator", "да"), ("client", "так"), ("operator", "да"), ("client", "спасибо"))
-    start, end = sentiment_trend(turns, moods_of(turns, t1="negative", t5="positive"))
+    start, end = sentiment_trend(turns, sentiments_of(turns, t1="negative", t5="positive"))
     assert (start, end) == (pytest.approx(-0.9), pytest.approx(0.9))

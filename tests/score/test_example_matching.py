@@ -14,7 +14,7 @@ from pipelines.core.records import Verdict
 from pipelines.score import example_matching
 from pipelines.score.example_matching import NO_MATCHES, match_examples, match_with
 from pipelines.score.step import score_call
-from tests.score.spoken import audio_of, call_of, moods_of, turns_of
+from tests.score.spoken import audio_of, call_of, sentiments_of, turns_of
 
 needs_encoder = pytest.mark.skipif(
     not (MODELS_DIR / "multilingual-e5-small").is_dir(), reason="the text encoder is not installed: make setup"
@@ -40,7 +40,7 @@ def with_criterion(criterion: Criterion = CODE_SENT) -> Centre:
 def verdict_on(turns: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, criterion: Criterion = CODE_SENT) -> Verdict:
     monkeypatch.setattr("pipelines.score.step.centre_of", lambda _: with_criterion(criterion))
     spoken = turns_of(*turns)
-    scored = score_call(call_of("general"), audio_of(spoken), spoken, sentiments=moods_of(spoken))
+    scored = score_call(call_of("general"), audio_of(spoken), spoken, sentiments=sentiments_of(spoken))
     return next(v for v in scored.verdicts if v.criterion_id == criterion.criterion_id)
 
 
@@ -92,7 +92,7 @@ def test_a_type_of_client_is_taught_by_what_such_clients_say(monkeypatch: pytest
     monkeypatch.setattr("pipelines.score.step.centre_of", lambda _: centre)
     for words, kind in (("Добрый день, мне надо посылку отправить.", "sender"), ("Добрый день, до скольки вы работаете?", "addressed")):
         turns = turns_of(("operator", "Слушаю вас."), ("client", words))
-        metrics = score_call(call_of("general"), audio_of(turns), turns, sentiments=moods_of(turns)).metrics
+        metrics = score_call(call_of("general"), audio_of(turns), turns, sentiments=sentiments_of(turns)).metrics
         assert metrics.client_type == kind and 0 < metrics.client_type_confidence <= 1
 
 
@@ -133,6 +133,6 @@ def test_a_counter_example_never_matches() -> None:
 
 def test_without_a_company_name_naming_it_is_not_judged() -> None:
     turns = turns_of(("operator", "Good morning, Anna speaking."), ("client", "Hello."))
-    scored = score_call(call_of("general"), audio_of(turns), turns, sentiments=moods_of(turns))
+    scored = score_call(call_of("general"), audio_of(turns), turns, sentiments=sentiments_of(turns))
     named = next(v for v in scored.verdicts if v.criterion_id == "company_named")
     assert (named.verdict, named.max_points) == ("na", 0.0) and "names no company" in named.explanation

@@ -13,13 +13,13 @@ from pipelines.core.records import SPEECH_ACTS, CallRoles, PersonalData
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.score.step import run, score_call
-from tests.score.spoken import audio_of, call_of, moods_of, turns_of
+from tests.score.spoken import audio_of, call_of, sentiments_of, turns_of
 from tests.score.test_compliance import ABUSED, GOOD
 
 
 def test_a_good_call_scores_full_points_of_what_was_decided() -> None:
     turns = turns_of(*GOOD)
-    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=moods_of(turns))
+    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=sentiments_of(turns))
     assert scored.evaluation.score_pct == 100.0
     assert not scored.evaluation.is_auto_fail and not scored.evaluation.needs_review
     assert scored.metrics.topic == "meter_reading" and scored.metrics.language == "ru"
@@ -28,7 +28,7 @@ def test_a_good_call_scores_full_points_of_what_was_decided() -> None:
 
 def test_an_auto_fail_zeroes_the_score_and_says_why() -> None:
     turns = turns_of(*ABUSED[:2], ("operator", "Ясно."), ABUSED[3])
-    result = score_call(call_of("irkutsk", disconnect_party="operator"), audio_of(turns), turns, sentiments=moods_of(turns)).evaluation
+    result = score_call(call_of("irkutsk", disconnect_party="operator"), audio_of(turns), turns, sentiments=sentiments_of(turns)).evaluation
     assert (result.score_pct, result.is_auto_fail, result.needs_review) == (0.0, True, True)
     assert (result.auto_fail_reason or "").startswith("Abuse procedure: ")
 
@@ -36,7 +36,7 @@ def test_an_auto_fail_zeroes_the_score_and_says_why() -> None:
 def test_doubtful_roles_ask_for_review() -> None:
     turns = turns_of(*GOOD)
     roles = CallRoles("c-1", 0.9, "channel 0 by the log", True)
-    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, roles, sentiments=moods_of(turns))
+    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, roles, sentiments=sentiments_of(turns))
     assert scored.evaluation.needs_review
     assert "channel_mapping" in {f.kind for f in scored.findings}
 
@@ -46,7 +46,7 @@ def test_personal_data_is_found_without_being_quoted() -> None:
     said = [PersonalData("c-1", 4, "account", turns[3].start_s, turns[3].end_s)]
     found = [
         f
-        for f in score_call(call_of("irkutsk"), audio_of(turns), turns, personal_data=said, sentiments=moods_of(turns)).findings
+        for f in score_call(call_of("irkutsk"), audio_of(turns), turns, personal_data=said, sentiments=sentiments_of(turns)).findings
         if f.kind == "personal_data"
     ]
     assert [(f.role, f.turn_no, f.quote, f.detector) for f in found] == [("client", 4, None, "redact:account")]
@@ -54,7 +54,7 @@ def test_personal_data_is_found_without_being_quoted() -> None:
 
 def test_what_the_operator_clearly_did_has_its_words_and_blames_nobody() -> None:
     turns = turns_of(*GOOD[:-1], ("operator", "Отстаньте, тупица! Спасибо за звонок, до свидания."))
-    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=moods_of(turns))
+    scored = score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=sentiments_of(turns))
     did = {(a.turn_no, a.act): a for a in scored.acts}
     assert {(1, "greeting"), (1, "company"), (len(turns), "farewell")} <= did.keys()
     assert len(did) == len(scored.acts)  # one row a turn and act
@@ -66,7 +66,9 @@ def test_what_the_operator_clearly_did_has_its_words_and_blames_nobody() -> None
 
 def test_thanks_for_waiting_are_no_request_to_wait() -> None:
     turns = turns_of(*GOOD[:2], ("operator", "Спасибо, что подождали. Заявка принята."), *GOOD[2:])
-    did = {(a.turn_no, a.act): a.quote for a in score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=moods_of(turns)).acts}
+    did = {
+        (a.turn_no, a.act): a.quote for a in score_call(call_of("irkutsk"), audio_of(turns), turns, sentiments=sentiments_of(turns)).acts
+    }
     assert did[3, "hold_thanks"] == "Спасибо, что подождали." and (3, "hold_ask") not in did
 
 
@@ -83,7 +85,7 @@ def test_a_call_without_words_is_unscoreable_and_says_what_to_do() -> None:
 def test_garbled_recognition_is_graded_mostly_unsure() -> None:
     said = [("operator", "Jó na potki ván okmo tívü gyfél"), ("client", "ezegy sza márr"), ("operator", "köszö nömmeg vana")]
     turns = turns_of(*said, language="hu", heard=0.3)
-    scored = score_call(call_of("motiv"), audio_of(turns), turns, sentiments=moods_of(turns))
+    scored = score_call(call_of("motiv"), audio_of(turns), turns, sentiments=sentiments_of(turns))
     assert "fail" not in {v.verdict for v in scored.verdicts}
     assert scored.evaluation.coverage_pct < 50 and scored.evaluation.needs_review
 
@@ -119,7 +121,7 @@ def test_reference_calls_are_judged_as_a_careful_person_would(calls_folder: Path
         call = call_of(
             reference["centre"], call_id=reference["id"], disconnect_party=reference["disconnect_party"], queue=log[reference["id"]][6]
         )
-        scored = score_call(call, audio_of(turns), turns, sentiments=moods_of(turns))
+        scored = score_call(call, audio_of(turns), turns, sentiments=sentiments_of(turns))
         marks = {m for t in reference["turns"] if t["role"] == "operator" for m in t["marks"]}
         for verdict in scored.verdicts:
             if verdict.verdict == "fail" and verdict.criterion_id in done:

@@ -12,7 +12,7 @@ from pipelines.score.abuse import find_abuse
 from pipelines.score.speech_acts import find_acts
 from pipelines.score.topic import judge_client_type, judge_topic
 from pipelines.turns.model_reading import read_calls
-from tests.score.spoken import call_of, moods_of, turns_of
+from tests.score.spoken import call_of, sentiments_of, turns_of
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_client_types(client: str, kind: str) -> None:
     centre = load_centre("irkutsk")
     topic = judge_topic(call_of("irkutsk"), turns, centre, find_acts(turns, centre))
     mood = {} if kind in ("addressed", "uninformed") else {"t2": "negative"}
-    assert judge_client_type(turns, topic, find_abuse(turns, centre), moods_of(turns, **mood), centre).best == kind
+    assert judge_client_type(turns, topic, find_abuse(turns, centre), sentiments_of(turns, **mood), centre).best == kind
 
 
 def test_on_a_call_back_the_operator_says_what_it_is_about() -> None:

@@ -16,7 +16,7 @@ from models.text.loading import checked, get_turn_model
 from models.text.turn_model import ACTS, KINDS, PIECES_AFTER, PIECES_BEFORE, SEVERITIES, Pieces, TurnModel, TurnText
 from models.training.dialogues import read_dialogue
 from models.training.learn_noise import habits_of
-from models.training.noise import Noise, bare, masked, misheard, spoil, with_digits
+from models.training.noise import Noise, add_errors, bare, masked, misheard, with_digits
 from pipelines.core.settings import ROOT, Settings
 
 SOURCE = Settings.from_environment().models_dir / "multilingual-e5-small" / SOURCE_NAME
@@ -42,7 +42,7 @@ def test_damage_never_parts_words_from_their_labels(seed: int) -> None:
     draw = random.Random(seed)
     for path in SCRIPTS[seed::20]:
         for turn in read_dialogue(path).turns:
-            words, labels = spoil(turn.words, turn.personal, turn.language, Noise.drawn(draw), draw)
+            words, labels = add_errors(turn.words, turn.personal, turn.language, Noise.drawn(draw), draw)
             assert len(words) == len(labels) and set(labels) <= set(turn.personal) | {""}
             misread, kept = misheard(turn.words, turn.personal, turn.language, 0.2, draw)
             assert len(misread) == len(kept)
@@ -57,8 +57,8 @@ def test_recognition_errors_are_learned_from_spoken_and_recognised_words() -> No
 
 def test_noise_takes_as_many_words_as_requested() -> None:
     words = ["слово"] * 2000
-    spoilt, _ = misheard(words, [""] * len(words), "ru", 0.2, random.Random(1))
-    assert 0.1 < sum(word != "слово" for word in spoilt) / len(words) < 0.25
+    recognised, _ = misheard(words, [""] * len(words), "ru", 0.2, random.Random(1))
+    assert 0.1 < sum(word != "слово" for word in recognised) / len(words) < 0.25
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from pipelines.core.records import AudioFacts, Hold, Segment, Word
 from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.turns.roles import StraySentence
-from pipelines.turns.step import RAISED_DB, assign_speakers, build_turns, hand_over, run, turns_of_call
+from pipelines.turns.step import RAISED_DB, assign_speakers, build_turns, reassign, run, turns_of_call
 from tests.spoken import audio, audio_of, call_of, references, segments_of, words_of
 
 
@@ -165,5 +165,5 @@ def test_no_word_is_lost_or_doubled_and_time_runs_forward(conversation: tuple[Au
 
 def test_a_stretch_is_handed_over_whole_and_nothing_else_changes() -> None:
     before = [seg(0, 10, "a"), seg(12, 15, "b")]
-    after = hand_over(before, [StraySentence("c", 4.0, 6.0, "b")])
+    after = reassign(before, [StraySentence("c", 4.0, 6.0, "b")])
     assert [(s.start_s, s.end_s, s.speaker) for s in after] == [(0, 4.0, "a"), (4.0, 6.0, "b"), (6.0, 10, "a"), (12, 15, "b")]

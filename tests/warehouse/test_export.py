@@ -31,9 +31,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def sheet(path: Path) -> list[list[str]]:
     """The first sheet's cells as text, row by row."""
-    with zipfile.ZipFile(path) as book:
-        assert book.testzip() is None
-        text = book.read("xl/worksheets/sheet1.xml").decode("utf-8")
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        text = archive.read("xl/worksheets/sheet1.xml").decode("utf-8")
     assert "<f>" not in text and "<hyperlink" not in text
     rows = re.findall(r"<row .*?</row>", text, re.S)
     cells = [re.findall(r"<c [^>]*?>(?:<is><t[^>]*>(.*?)</t></is>|<v>(.*?)</v>)</c>", row, re.S) for row in rows]
@@ -48,8 +48,8 @@ def test_a_sheet_holds_a_view_with_moments_on_the_wall_of_the_centre(published: 
     assert head == ["call_id", "started_at (local)", "operator_id"]
     assert datetime(1899, 12, 30) + timedelta(days=float(first[1])) == datetime(2024, 10, 22, 1, 30)
     assert second[2] == FORMULA.replace('"', "&quot;") or second[2] == FORMULA
-    with zipfile.ZipFile(tmp_path / "out.xlsx") as book:
-        assert b'quotePrefix="1"' in book.read("xl/styles.xml")  # it stays text when the cell is edited
+    with zipfile.ZipFile(tmp_path / "out.xlsx") as archive:
+        assert b'quotePrefix="1"' in archive.read("xl/styles.xml")  # it stays text when the cell is edited
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 

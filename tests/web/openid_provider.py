@@ -26,7 +26,7 @@ class Provider:
     def __init__(self) -> None:
         self.key: Key = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"})
         self.person: Claims = {}
-        self.spoil: Callable[[Claims], Claims] = lambda claims: claims
+        self.tamper: Callable[[Claims], Claims] = lambda claims: claims
         self.sign: Callable[[Claims], str | None] = self.signed
         self.answers: dict[str, tuple[int, bytes, dict[str, str]]] = {}  # by path, in place of the right one
         self.methods = ["client_secret_basic"]
@@ -42,7 +42,7 @@ class Provider:
 
     def honest(self) -> None:
         """From now on it does nothing wrong."""
-        self.spoil, self.sign, self.answers, self.methods = (lambda claims: claims), self.signed, {}, ["client_secret_basic"]
+        self.tamper, self.sign, self.answers, self.methods = (lambda claims: claims), self.signed, {}, ["client_secret_basic"]
 
     def visited(self, url: str) -> str:
         """Where a browser is sent back to that came with this address: the person is signed in at the provider and agrees."""
@@ -70,7 +70,7 @@ class Provider:
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
         claims = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": asked["nonce"]} | self.person
-        return 200, {"access_token": "x", "token_type": "Bearer", "id_token": self.sign(self.spoil(claims))}
+        return 200, {"access_token": "x", "token_type": "Bearer", "id_token": self.sign(self.tamper(claims))}
 
     def about(self) -> Claims:
         return {

@@ -167,9 +167,9 @@ def test_nor_of_what_is_taken_along_or_sought(attacked: People) -> None:
     for path in (*(f"/trainer/packs/{pack_id}/export.zip" for pack_id in packs), f"/care/evidence/{quote(CALL, safe='')}"):
         answer = admin.get(path)
         assert answer.status_code == 200 and re.fullmatch(r'attachment; filename="[\w.-]+"', answer.headers["content-disposition"])
-        book = zipfile.ZipFile(io.BytesIO(answer.content))
-        assert all(re.fullmatch(r"[\w./-]+", name) and ".." not in name for name in book.namelist())
-        page = book.read("index.html").decode()
+        archive = zipfile.ZipFile(io.BytesIO(answer.content))
+        assert all(re.fullmatch(r"[\w./-]+", name) and ".." not in name for name in archive.namelist())
+        page = archive.read("index.html").decode()
         shown = re.sub(r"<style>.*?</style>", "", page, flags=re.S)
         bad = [one for one in Tags(shown).bad if not re.match(r"(audio|source) src=(audio/[\w-]+|call)\.ogg$|link |a href=audio/", one)]
         assert bad == [] and EVIL in unescape(shown), path
@@ -301,8 +301,8 @@ def test_strange_paths_find_nothing_and_break_nothing(attacked: People) -> None:
             if path.startswith("/static"):
                 continue
             for strange in NUMBERS if name == "dispute_id" else STRANGE:
-                spoilt = re.sub(r"{" + name + r"(?::path)?}", lambda _, s=strange: s, path)
-                wanted = concrete(attacked, spoilt, "kyiv") or spoilt
+                altered = re.sub(r"{" + name + r"(?::path)?}", lambda _, s=strange: s, path)
+                wanted = concrete(attacked, altered, "kyiv") or altered
                 answer = admin.get(wanted)
                 assert answer.status_code in (400, 403, 404), f"{wanted} {answer.status_code}"
                 assert attacked.last_note()["outcome"] == "refused" and "x=1" not in answer.headers.get("set-cookie", ""), wanted

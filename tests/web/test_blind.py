@@ -44,10 +44,10 @@ def machine_words(people: People, call_id: str) -> set[str]:
 
 def cells(answer: bytes, call_id: str) -> int:
     """How many cells of a call's row in the first sheet of a workbook are filled."""
-    with zipfile.ZipFile(io.BytesIO(answer)) as book:
-        strings = re.findall(r"<si>.*?</si>", book.read("xl/sharedStrings.xml").decode(), re.S)
+    with zipfile.ZipFile(io.BytesIO(answer)) as archive:
+        strings = re.findall(r"<si>.*?</si>", archive.read("xl/sharedStrings.xml").decode(), re.S)
         number = next(n for n, text in enumerate(strings) if f">{call_id}<" in text)
-        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
     row = next(row for row in re.findall(r"<row .*?</row>", sheet, re.S) if f"<v>{number}</v>" in row.split("</c>")[0])
     return row.count("</c>")
 
@@ -110,8 +110,8 @@ def test_a_moment_of_a_withheld_call_gets_into_no_pack(judging: People) -> None:
     pack = judging.person("trainer").send("/trainer/packs", title="Lessons", centre="kyiv", moment=key).headers["location"]
     page = second.get(pack).text
     assert "to be evaluated blind" in page and "Прошу без образ" not in page and "Abuse procedure" not in page
-    with zipfile.ZipFile(io.BytesIO(second.get(f"{pack}/export.zip").content)) as book:
-        assert "Прошу без образ" not in book.read("index.html").decode()
+    with zipfile.ZipFile(io.BytesIO(second.get(f"{pack}/export.zip").content)) as archive:
+        assert "Прошу без образ" not in archive.read("index.html").decode()
 
 
 def test_submitting_shows_the_results_and_counts_as_blind(judging: People) -> None:

@@ -116,16 +116,16 @@ def test_the_evidence_of_a_threat_has_its_words_and_times_and_is_noted(carers: P
         assert answer.headers["content-disposition"] == 'attachment; filename="callgrade-evidence-odesa_2_threat.zip"'
         action = "exported_unmasked" if is_whole else "exported"
         assert (carers.last_note()["action"], carers.last_note()["account_name"]) == (action, name)
-        book = zipfile.ZipFile(io.BytesIO(answer.content))
-        assert book.namelist() == ["index.html", "evidence.json", "call.ogg"]
-        said = json.loads(book.read("evidence.json"))
+        archive = zipfile.ZipFile(io.BytesIO(answer.content))
+        assert archive.namelist() == ["index.html", "evidence.json", "call.ogg"]
+        said = json.loads(archive.read("evidence.json"))
         assert said["is_whole"] is is_whole and said["recording_sha256"] and said["operator_id"] == "op-1"
         threat = next(f for f in said["findings"] if f["severity"] == "threat")
         assert threat["quote"].startswith("приїду") and threat["end_s"] > threat["start_s"] > 0
-        offline = book.read("index.html").decode()
+        offline = archive.read("index.html").decode()
         assert "<script" not in offline and "<b>зрозуміли" not in offline and "http://" not in offline.replace("http://www.w3.org", "")
         before = said["turns"][1]  # where the telephone number is said
-        covered = share_of_tone(book.read("call.ogg"), tmp_path, before["start_s"] + 0.8, before["start_s"] + 1.15)
+        covered = share_of_tone(archive.read("call.ogg"), tmp_path, before["start_s"] + 0.8, before["start_s"] + 1.15)
         assert (covered < 0.1) if is_whole else (covered > 0.9)
 
 

@@ -102,8 +102,8 @@ def test_what_is_taken_out_is_a_workbook_and_is_noted(people: People) -> None:
         "subject": "kyiv.xlsx",
         "centre_id": "kyiv",
     }
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
-        words = book.read("xl/sharedStrings.xml").decode()
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        words = archive.read("xl/sharedStrings.xml").decode()
     assert "kyiv-1" in words and "kyiv-9" in words and "irkutsk" not in words
     for name, path in (
         ("trainer", "/centres/kyiv/export.xlsx"),
@@ -119,10 +119,10 @@ def test_a_workbook_never_runs_the_words_of_a_client() -> None:
     made = excel.workbook({"a": (("text", "at", "day", "number", "no"), [
         {"text": text, "at": datetime(2026, 3, 2, tzinfo=UTC), "day": date(2026, 3, 2), "number": 1.5, "no": None} for text in said
     ])})  # fmt: skip
-    with zipfile.ZipFile(io.BytesIO(made)) as book:
-        sheet = book.read("xl/worksheets/sheet1.xml").decode()
-        assert not any("rels" in name and "worksheets" in name for name in book.namelist())
-        styles = book.read("xl/styles.xml").decode()
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+        assert not any("rels" in name and "worksheets" in name for name in archive.namelist())
+        styles = archive.read("xl/styles.xml").decode()
     assert "<f>" not in sheet and "hyperlink" not in sheet
     quoted = [n for n, style in enumerate(re.findall(r"<xf .*?>", styles.split("<cellXfs")[1])) if 'quotePrefix="1"' in style]
     assert len(re.findall(rf'<c r="A\d+" s="{quoted[0]}" t="s"', sheet)) == 4  # as text when somebody edits the cell, too

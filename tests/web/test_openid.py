@@ -148,7 +148,7 @@ def signed_by(key: Key, algorithm: str, kid: str, **header: Any) -> Callable[[Cl
     return lambda claims: jwt.encode({"alg": algorithm, "kid": kid} | header, claims, key, algorithms=[algorithm])
 
 
-SPOILT: dict[str, tuple[str, Callable[[Claims], Claims]]] = {
+TAMPERED: dict[str, tuple[str, Callable[[Claims], Claims]]] = {
     "another nonce": ("wrong nonce", lambda c: c | {"nonce": "x" * 43}),
     "no nonce": ("wrong nonce", lambda c: {k: v for k, v in c.items() if k != "nonce"}),
     "another audience": ("wrong audience", lambda c: c | {"aud": "another site"}),
@@ -180,13 +180,13 @@ def assert_refused(people: People, person: Person, answer: Any, why: str) -> Non
     assert str(note["subject"]).startswith(f"by OpenID: {why}"), note
 
 
-@pytest.mark.parametrize("name", [*SPOILT, *FORGED])
+@pytest.mark.parametrize("name", [*TAMPERED, *FORGED])
 def test_a_token_that_does_not_fit_is_refused_and_noted(
     sites: People, honest: Provider, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    why = (SPOILT | FORGED)[name][0]  # type: ignore[operator]  # both have it first
-    if name in SPOILT:
-        honest.spoil = SPOILT[name][1]
+    why = (TAMPERED | FORGED)[name][0]  # type: ignore[operator]  # both have it first
+    if name in TAMPERED:
+        honest.tamper = TAMPERED[name][1]
     else:
         honest.sign = FORGED[name][1]
     with caplog.at_level(logging.WARNING, "callgrade"):

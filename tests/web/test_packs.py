@@ -81,21 +81,21 @@ def test_an_export_opens_offline_and_holds_sounds_transcript_and_side_car(people
     path = new_pack(trainer, "criterion:solution_given:kyiv-1", "criterion:company_named:kyiv-2", title="../../etc <b>")
     trainer.send(path, title="../../etc <b>", notes=HTML)
     trainer.send(f"{path}/moments/{moment_ids(trainer.get(path))[0]}", notes=HTML, kind="good_example")
-    book = exported(people, path)
+    archive_file = exported(people, path)
     assert people.last_note() == {"account_name": "trainer", "action": "exported", "outcome": "done", "subject": f"{path.split('/')[-1]}.zip", "centre_id": "kyiv"}  # fmt: skip
-    assert book.namelist() == ["index.html", "transcript.txt", "pack.json", "audio/01-good-example.ogg", "audio/02-to-improve.ogg"]
-    page = book.read("index.html").decode()
+    assert archive_file.namelist() == ["index.html", "transcript.txt", "pack.json", "audio/01-good-example.ogg", "audio/02-to-improve.ogg"]
+    page = archive_file.read("index.html").decode()
     asked = Asked(page)
     assert asked.of == ["audio/01-good-example.ogg", "audio/02-to-improve.ogg"]  # no network, no server
     assert not {"script", "img", "link", "iframe"} & set(asked.tags) and "default-src 'none'" in page and "url(http" not in page
-    side = json.loads(book.read("pack.json"))
+    side = json.loads(archive_file.read("pack.json"))
     first = side["moments"][0]
     assert first["audio"] == "audio/01-good-example.ogg" and first["beeps"] and first["turns"] and side["title"] == "../../etc <b>"
     assert "op-1" not in page + json.dumps(side)  # a pack names no operator
-    transcript = book.read("transcript.txt").decode()
+    transcript = archive_file.read("transcript.txt").decode()
     assert "переплата" in transcript and "[ACCOUNT]" in transcript
     start_s, end_s = (t - first["start_s"] for t in first["beeps"][0])
-    heard = book.read(first["audio"])
+    heard = archive_file.read(first["audio"])
     assert share_of_tone(heard, tmp_path, start_s + 0.05, end_s - 0.05) > 0.9
 
 
@@ -117,8 +117,10 @@ def test_personal_data_in_titles_and_notes_is_masked_before_it_is_stored(people:
     assert pack == {"title": "Call back [NAME] at [PHONE]", "notes": "Слушать вдвоём:\nклиент [NAME] счёт [ACCOUNT]\n\nmail [EMAIL]"}
     (moment,) = packs.moments_of(people.store, pack_id)
     assert moment["notes"] == "[NAME] vagyok mondja\ntel. [PHONE]"
-    book = exported(people, path)
-    everything = "".join(book.read(name).decode() for name in ("index.html", "transcript.txt", "pack.json")) + trainer.get(path).text
+    archive_file = exported(people, path)
+    everything = (
+        "".join(archive_file.read(name).decode() for name in ("index.html", "transcript.txt", "pack.json")) + trainer.get(path).text
+    )
     for personal in ("Smith", "123 45 67", "Иванов", "8123456789", "hill", "Kovács", "4567"):
         assert personal not in everything, personal
 
@@ -222,8 +224,8 @@ def packed(settings: Settings, keys: Iterable[str], language: str, *, is_disguis
             rows.append(
                 moment | {"title": "x", "piece": piece, "talk": talk, "file": pack_sound.cut(sounds, published, moment, call, piece)}
             )
-        book = zipfile.ZipFile(io.BytesIO(pack_export.archive(pack, rows, "centre", wording(language))))
-    return [(name, book.read(name)) for name in book.namelist()]
+        archive_file = zipfile.ZipFile(io.BytesIO(pack_export.archive(pack, rows, "centre", wording(language))))
+    return [(name, archive_file.read(name)) for name in archive_file.namelist()]
 
 
 def recognise(file: Path, language_of: str, settings: Settings) -> str:

@@ -20,8 +20,8 @@ from tests.web.test_manager_routes import week
 
 def read(content: bytes) -> tuple[int, str]:
     """How many pages there are, and their words with single spaces."""
-    book = pypdf.PdfReader(io.BytesIO(content))
-    return len(book.pages), " ".join(" ".join(page.extract_text() for page in book.pages).replace("\u00a0", " ").split())
+    document = pypdf.PdfReader(io.BytesIO(content))
+    return len(document.pages), " ".join(" ".join(page.extract_text() for page in document.pages).replace("\u00a0", " ").split())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

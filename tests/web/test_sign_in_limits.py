@@ -105,8 +105,8 @@ def test_people_at_one_computer_are_all_recognised(store: AppDatabase) -> None:
     for n in range(devices.MOST_NAMES):
         value = devices.remember(store, value, f"other{n}")
     assert devices.known(store, value, "anna") is None and devices.known(store, value, "other0")
-    for spoilt in ("", ".", value[:-1], value + ".x", "x" * 5000, "ж" * 22 + value[22:]):
-        assert devices.known(store, spoilt, "other0") is None
+    for altered in ("", ".", value[:-1], value + ".x", "x" * 5000, "ж" * 22 + value[22:]):
+        assert devices.known(store, altered, "other0") is None
 
 
 def test_ipv6_is_counted_by_network(store: AppDatabase) -> None:

@@ -50,8 +50,8 @@ def test_a_trainer_takes_a_proposed_pack_plays_it_adds_a_moment_and_takes_it_alo
     expect(page.locator(".found b").first).to_have_text(page.locator("#f-act option:checked").inner_text())
     look(page, "trainer-moments-by-act", whole=True)
     assert_clean(observed, address)
-    with zipfile.ZipFile(io.BytesIO(people.person("trainer").get(f"{pack.removeprefix(address)}/export.zip").content)) as book:
-        book.extractall(tmp_path)
+    with zipfile.ZipFile(io.BytesIO(people.person("trainer").get(f"{pack.removeprefix(address)}/export.zip").content)) as archive:
+        archive.extractall(tmp_path)
     observed.requests.clear()
     page.goto((tmp_path / "index.html").as_uri())
     page.wait_for_function("() => Array.from(document.querySelectorAll('audio')).every(a => a.duration > 1)")

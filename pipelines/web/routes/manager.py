@@ -61,7 +61,7 @@ def start(context: Annotated[RequestContext, require_permission("see_calls")]) -
 @router.get("/centres/{centre_id}")
 def centre(centre_id: str, context: Annotated[RequestContext, require_permission("see_numbers")]) -> HTMLResponse:
     """A centre at a glance: changes, calls that need a person, the centre's questions, trends, and calls that could not be graded."""
-    values = glance(context, centre_id)
+    values = overview(context, centre_id)
     centre_id, total, shown = values["centre"]["centre_id"], values["total"], context.presenter(centre_id)
     published = context.published
     calls, ledger = (
@@ -77,7 +77,7 @@ def centre(centre_id: str, context: Annotated[RequestContext, require_permission
     )  # fmt: skip
 
 
-def glance(context: RequestContext, centre_id: str, changed_in: Period | None = None) -> dict[str, Any]:
+def overview(context: RequestContext, centre_id: str, changed_in: Period | None = None) -> dict[str, Any]:
     """The figures of a centre for its page and its printed sheet, with the changes of a period or else the latest complete week.
 
     Raises RefusedError for a centre outside the account's access.
@@ -193,7 +193,7 @@ def on_paper(centre_id: str, request: Request, context: Annotated[RequestContext
     """The centre on one page, for a director, with the changes of the latest week or of the period in the URL."""
     period = _period_of_export(context, context.centre(centre_id), request)
     context.limit_exports(f"{centre_id}.pdf", centre_id)
-    values = glance(context, centre_id, period)
+    values = overview(context, centre_id, period)
     centre_id = values["centre"]["centre_id"]
     content = pdf.centre_page(values, aggregates.ledger(context.published, centre_id, excel.MOST_ROWS), now().date(), context.w)
     context.note("exported", f"{centre_id}.pdf", centre_id)
