@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import dropwhile
 
 from pipelines.core.confidence import effective_share_interval, normal_quantile
@@ -69,12 +70,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """The trends of a centre for a chosen period; `inflation` is the usual one of variances, `tests` the number of changes looked at."""
+    """The trends of a centre for a chosen period.
+
+    Attributes:
+        inflation: the usual one of variances by correlated verdicts.
+        tests: the number of changes looked at.
+        versions: the versions of scorecards that judged the calls of the chosen period, and those of the compared one.
+    """
 
     period: Period
     outcomes: tuple[Outcome, ...]
     inflation: float
     tests: int
+    versions: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     @property
     def changed(self) -> list[Outcome]:
@@ -100,6 +108,11 @@ class Trends:
         return sum(o.is_worse(t) for o, t in [*((o, o.tested) for o in self.changed if o.tested), *lines])
 
     @property
+    def is_other_scorecard(self) -> bool:
+        """Whether another version of the scorecard judged one of the periods: a criterion may have changed, and not the calls."""
+        return bool(self.versions[0] and self.versions[1] and self.versions[0] != self.versions[1])
+
+    @property
     def can_say(self) -> bool:
         """Whether any outcome has enough calls for a comparison."""
         return any(o.tested for o in self.outcomes)
@@ -108,7 +121,8 @@ class Trends:
 def read_trends(published: Published, centre_id: str, period: Period) -> Trends:
     """The trends of a centre in a period and those before it. Changes of all of them are tested together."""
     shown = period.history(PERIODS_SHOWN[period.kind])
-    return trends_of(read_cells(published, centre_id, [*shown, *(p.compared for p in shown)]), shown)
+    found = trends_of(read_cells(published, centre_id, [*shown, *(p.compared for p in shown)]), shown)
+    return replace(found, versions=(_versions(published, centre_id, period), _versions(published, centre_id, period.compared)))
 
 
 def trends_of(cells: dict[str, Cells], shown: Sequence[Period]) -> Trends:
@@ -152,6 +166,16 @@ def read_parts(published: Published, centre_id: str, trends: Trends, outcome: Ou
         return outcome.parts
     cells = read_cells(published, centre_id, [trends.period, trends.period.compared])
     return _parts(cells[outcome.name], trends.period, trends.inflation)
+
+
+def _versions(published: Published, centre_id: str, period: Period) -> tuple[str, ...]:
+    rows = published.rows(
+        """select distinct scorecard_version from evaluations semi join (
+               from calls where centre_id = ? and started_local >= ? and started_local < ?
+           ) using (call_id) where judge = 'machine' order by scorecard_version""",
+        centre_id, period.first, period.last + timedelta(days=1),
+    )  # fmt: skip
+    return tuple(row["scorecard_version"] for row in rows)
 
 
 def _parts(cells: Cells, period: Period, inflation: float) -> tuple[Decomposition, ...]:

@@ -98,6 +98,12 @@ def latest_week(published: SnapshotReader, centre_id: str) -> Trends | None:
     return trends_in(published, centre_id, latest("week", newest)) if newest else None
 
 
+def latest_month(published: SnapshotReader, centre_id: str) -> Trends | None:
+    """The same for the latest complete month."""
+    newest = newest_day(published, centre_id)
+    return trends_in(published, centre_id, latest("month", newest)) if newest else None
+
+
 def operators(published: SnapshotReader, centre_id: str) -> list[Row]:
     """The operators of a centre over all published calls."""
     return published.once("operators", lambda: aggregates.operators(published))[centre_id]
@@ -126,7 +132,7 @@ def warm(published: SnapshotReader) -> None:
         load_centre(centre_id)
     centres = [str(total["centre_id"]) for total in totals(published)]
     for centre_id in centres:
-        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, latest_week):
+        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, latest_week, latest_month):
             make(published, centre_id)
         graded = scorecards.read_graded(published, centre_id)  # read once for all languages
         for code in LANGUAGES:

@@ -86,6 +86,19 @@ def test_days_without_calls_and_centres_without_any_have_no_verdict(published: P
     assert not first.can_say and first.outcomes[0].points[-1].calls > 0
 
 
+def test_another_version_of_the_scorecard_is_named(published: Published, trends: Trends) -> None:
+    assert not trends.is_other_scorecard
+    published.connection.execute(
+        "update core.evaluations set scorecard_version = '2' where call_id in (select call_id from calls where centre_id = 'kyiv' and started_local >= ?)",
+        [LAST_WEEK],
+    )
+    try:
+        found = read_trends(published, "kyiv", parse({}, NEWEST))
+        assert found.is_other_scorecard and found.versions == (("2",), ("1",))
+    finally:
+        published.connection.execute("update core.evaluations set scorecard_version = '1'")
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=2, max_size=60))
 def test_rate_and_mix_parts_of_all_levels_add_up_to_the_change(calls: list[tuple[int, bool, bool]]) -> None:
     level = np.array([c[0] for c in calls])
