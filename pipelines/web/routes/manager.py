@@ -131,7 +131,7 @@ def operators(
     `by` and `start` are the names that the period and its day had in earlier links.
     """
     centre_id = context.centre(centre_id)
-    asked = {"period": by or "all", "on": start or ""} | dict(request.query_params)
+    asked = {"period": by if by in OPERATOR_KINDS else "all", "on": start or ""} | dict(request.query_params)
     chosen, error = None, None
     try:
         chosen = None if asked["period"] == "all" and not asked["on"] else _period(context, centre_id, asked, OPERATOR_KINDS)
