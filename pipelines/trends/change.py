@@ -94,10 +94,12 @@ def _fit(cells: Cells, period: Floats) -> tuple[float, float, Floats, float] | N
     fit = mean + adjusted * rest
     errors = cells.squares - 2 * fit * cells.total + cells.calls * fit**2
     free = max(cells.calls.sum() - size, 1.0)
-    variance = float((rest**2 * errors).sum() / information**2 * cells.calls.sum() / free)
+    correction = cells.calls.sum() / free  # for the degrees of freedom that the levels take
+    variance = float((rest**2 * errors).sum() / information**2 * correction)
     # With hardly any failures the residuals vanish, and with them the variance: as if one more call of four had gone either way.
     variance = max(variance, 0.25 / (cells.calls.sum() + 4) / information)
-    return adjusted, variance, rest * (cells.total - cells.calls * fit), information
+    scores = rest * (cells.total - cells.calls * fit) * np.sqrt(correction)
+    return adjusted, variance, scores, information
 
 
 def _levels(cells: Cells, period: Floats) -> tuple[list[Ints], int]:
