@@ -13,7 +13,23 @@ from typing import TextIO, cast
 
 from models import private_files
 from models.registry import ModelError
-from pipelines.cli import accounts, alerts, cases, centre, check, clips, demo, export, grade, models, regrade_report, schema, serve, status
+from pipelines.cli import (
+    accounts,
+    alerts,
+    cases,
+    centre,
+    check,
+    clips,
+    demo,
+    discover,
+    export,
+    grade,
+    models,
+    regrade_report,
+    schema,
+    serve,
+    status,
+)
 from pipelines.cli.options import tell
 from pipelines.cli.progress import show_progress
 from pipelines.core.errors import CallgradeError, MisconfiguredError
@@ -27,6 +43,7 @@ COMMANDS = (
     clips,
     export,
     alerts,
+    discover,
     cases,
     check,
     status,

@@ -13,15 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
 
-from models.cores import cores, on_every_core
 from models.text.e5 import build_encoder
 from models.text.loading import MODELS_DIR, checked, source_of
-from models.text.turn_model import Pieces
+from models.text.sentence_encoder import SentenceEncoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,11 +30,8 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).with_name("example_matcher.safetensors")
 FACTS = Path(__file__).with_name("example_matcher.yaml")  # what the weights were fitted to, their checksum, and the regression
 FEATURES = ("nearest", "near", "unlike")
-LONGEST_PIECES = 64  # of a sentence
 SAME = 0.9  # similarity from which a sentence is the counter-example itself in almost the same words
 NEAR = 3  # examples whose mean similarity counts
-_TOGETHER = 32  # sentences read in one pass
-_CACHED = 20_000
 _COMMA = re.compile(r"[,;:—–]+ ")
 _LEAST_WORDS = 2  # of a clause
 
@@ -48,7 +44,7 @@ class Examples:
     unlike: Vectors
 
 
-class ExampleMatcher:
+class ExampleMatcher(SentenceEncoder):
     """The sentence encoder and its calibration, on the CPU; the weights are loaded on first use.
 
     `folder` is the output of `models.text.e5.build_encoder`; `weights` gives the logistic regression: an offset, and a weight for each of
@@ -56,9 +52,8 @@ class ExampleMatcher:
     """
 
     def __init__(self, folder: Path, weights: Mapping[str, float]) -> None:
-        self._folder, self._weights = folder, weights
-        self._loaded: tuple[Pieces, Any] | None = None
-        self._known: dict[str, Vectors] = {}
+        super().__init__(folder)
+        self._weights = weights
 
     def examples(self, like: Sequence[str], unlike: Sequence[str] = ()) -> Examples:
         """Example sentences, prepared for `chances`."""
@@ -86,37 +81,6 @@ class ExampleMatcher:
                 found[n] = row
         return found
 
-    def vectors(self, sentences: Sequence[str]) -> Vectors:
-        """A unit vector for each sentence, [sentences, width]; those of recent sentences are kept."""
-        new = [text for text in dict.fromkeys(sentences) if text not in self._known]
-        if len(self._known) + len(new) > _CACHED:
-            self._known.clear()
-            new = list(dict.fromkeys(sentences))
-        if new:
-            self._known.update(zip(new, self._read(new), strict=True))
-        width = next(iter(self._known.values())).shape[0] if self._known else 0
-        return np.array([self._known[text] for text in sentences], np.float32).reshape(len(sentences), width)
-
-    def _read(self, sentences: Sequence[str]) -> list[Vectors]:
-        pieces, encoder = self._loaded = self._loaded or self._load()
-        ids = [piece_ids(pieces, text) for text in sentences]
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))  # neighbours of similar length need less padding
-
-        def states(batch: Sequence[int]) -> list[Vectors]:
-            found = np.asarray(encoder.forward_batch([ids[i] for i in batch]).last_hidden_state)
-            return [unit(found[k, : len(ids[i])].mean(0)) for k, i in enumerate(batch)]
-
-        batches = [order[n : n + _TOGETHER] for n in range(0, len(order), _TOGETHER)]
-        by_sentence = {
-            i: one for batch, some in zip(batches, on_every_core(states, batches), strict=True) for i, one in zip(batch, some, strict=True)
-        }
-        return [by_sentence[i] for i in range(len(sentences))]
-
-    def _load(self) -> tuple[Pieces, Any]:
-        from ctranslate2 import Encoder
-
-        return Pieces(self._folder), Encoder(str(self._folder), compute_type="float32", inter_threads=cores(), intra_threads=1)
-
 
 @cache
 def get_example_matcher(profile: str = "offline", models_dir: Path = MODELS_DIR) -> ExampleMatcher:
@@ -134,12 +98,6 @@ def clauses(sentence: str) -> list[str]:
     return [sentence, *own] if len(parts) > 1 else [sentence]
 
 
-def piece_ids(pieces: Pieces, sentence: str) -> list[int]:
-    """The ids of a sentence as the encoder reads it."""
-    words = [piece for word in ("query:", *sentence.split()) for piece in pieces.of(word)]
-    return [pieces.bos, *words[:LONGEST_PIECES], pieces.eos]
-
-
 def features(vectors: Vectors, examples: Examples) -> NDArray[np.float64]:
     """The `FEATURES` of each sentence vector, [sentences, features].
 
@@ -152,9 +110,3 @@ def features(vectors: Vectors, examples: Examples) -> NDArray[np.float64]:
     nearest = to_like[:, 0]
     unlike = (vectors @ examples.unlike.T).max(1) - nearest if len(examples.unlike) else np.zeros(len(vectors))
     return np.stack([nearest, to_like[:, :NEAR].mean(1), np.maximum(unlike, 0.0)], axis=1).astype(np.float64)
-
-
-def unit(vector: Vectors) -> Vectors:
-    """A vector scaled to unit length."""
-    found: Vectors = vector / max(float(np.linalg.norm(vector)), 1e-9)
-    return found

@@ -25,7 +25,8 @@ from torch import nn
 
 from models.registry import sha256_of
 from models.text.e5 import SOURCE_NAME, build_encoder
-from models.text.example_matcher import FEATURES, ExampleMatcher, piece_ids
+from models.text.example_matcher import FEATURES, ExampleMatcher
+from models.text.sentence_encoder import piece_ids
 from models.text.turn_model import Pieces
 from models.training.criteria import ExampleCriterion, read_criteria
 from models.training.dialogues import Dialogue, read_dialogues, without_writers

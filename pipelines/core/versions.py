@@ -43,7 +43,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "redact": ("pipelines/redact/*.py", *_TOKENS, *_READING, *_WORDS, *_LEXICON, "models/languages/names.yaml", "models/languages/personal/*.yaml", f"{_PROFILES}#company_names,terms"),
     "questions": ("pipelines/questions/*", "models/chat_model.py", "pipelines/core/grouping.py", "pipelines/centres/criteria.yaml", "pipelines/centres/log_conditions.py", "pipelines/turns/call_language.py", f"{_PROFILES}#languages,hours,scorecard"),
     "score": (
-        "pipelines/score/**/*", "pipelines/centres/*", "pipelines/turns/call_language.py", _PROFILES, "pipelines/core/profile_files.py", "pipelines/core/profile_history.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml", "models/text/example_matcher.*",
+        "pipelines/score/**/*", "pipelines/centres/*", "pipelines/turns/call_language.py", _PROFILES, "pipelines/core/profile_files.py", "pipelines/core/profile_history.py", "pipelines/core/grouping.py", "pipelines/core/intervals.py", *_READING, *_WORDS, *_LEXICON, "models/languages/*.yaml", "pipelines/i18n/strings/en.yaml", "models/text/example_matcher.*", "models/text/sentence_encoder.py",
     ),
 }  # fmt: skip
 AFTER: Mapping[str, tuple[str, ...]] = {  # step → steps that depend on its product

@@ -11,6 +11,7 @@ from pipelines.web.routes import (
     disputes,
     evaluate,
     manager,
+    new_reasons,
     openid,
     operator,
     own_packs,
@@ -23,6 +24,6 @@ from pipelines.web.routes import (
 )
 
 ROUTES = (
-    manager, trends, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session, access,
-    administration, openid,
+    manager, trends, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session,
+    access, administration, openid,
 )  # fmt: skip
