@@ -6,6 +6,7 @@ to import, so it is imported only when an interval is computed: the server and t
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 
@@ -18,6 +19,16 @@ def share_interval(part: int, whole: int, level: float = 0.9) -> tuple[float, fl
         return 0.0, 1.0
     low, high = binomtest(part, whole).proportion_ci(level, method="wilson")
     return float(low), float(high)
+
+
+def effective_share_interval(share: float, calls: float, level: float = 0.9) -> tuple[float, float]:
+    """The Wilson interval of a share of so many independent calls; a fraction where correlated calls are worth fewer independent ones."""
+    if calls <= 0:
+        return 0.0, 1.0
+    z = normal_quantile((1 + level) / 2)
+    centre = (share + z * z / (2 * calls)) / (1 + z * z / calls)
+    half = z / (1 + z * z / calls) * math.sqrt(share * (1 - share) / calls + z * z / (4 * calls * calls))
+    return min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share)
 
 
 @cache

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
 from pipelines.core.errors import MisconfiguredError, TransientError
 from pipelines.core.settings import Settings
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -32,14 +35,15 @@ class Published:
 
         Raises MisconfiguredError when the copy lacks a view or column because an older version published it.
         """
-        try:
+        with _fitting():
             answer = self.connection.execute(sql, list(values))
             names = [column[0] for column in answer.description or ()]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]  # for few rows a frame costs more than the query
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise MisconfiguredError(
-                f"The published copy does not fit this version of Callgrade ({str(error).splitlines()[0]}). Grade or publish again with this version."
-            ) from error
+
+    def frame(self, sql: str, *values: object) -> pl.DataFrame:
+        """The rows of one query as a table, where there are many. Raises MisconfiguredError as `rows` does."""
+        with _fitting():
+            return self.connection.execute(sql, list(values)).pl()
 
     def of_calls(
         self, view: str, call_ids: Sequence[str], order: str, columns: str = "*", more: str = "true", values: Sequence[object] = ()
@@ -70,6 +74,16 @@ class Published:
         """Whether the copy has a view (or table) of this name."""
         sql = "select 1 from information_schema.tables where table_schema = 'main' and table_name = ?"
         return self.connection.execute(sql, [name]).fetchone() is not None
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise MisconfiguredError(
+            f"The published copy does not fit this version of Callgrade ({str(error).splitlines()[0]}). Grade or publish again with this version."
+        ) from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 from operator import itemgetter
 
 from pipelines.core.grouping import grouped
+from pipelines.core.period import Period
 from pipelines.core.published import Published, Row
 
 _COUNTS = "cast(sum(passed) as bigint) as passed, cast(sum(failed) as bigint) as failed, cast(sum(unsure) as bigint) as unsure, max(max_points) as weight"
@@ -16,7 +17,7 @@ _DECIDED = "sum(passed + failed + unsure) > 0"
 # The columns of a list of calls; calls that need a person's attention come first, newest first among them.
 _LISTED = """
     select
-        f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s,
+        f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.coverage_pct, f.duration_s,
         p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
     from call_facts as f
     left join abuse_procedures as p using (call_id)
@@ -73,19 +74,23 @@ def operators(published: Published) -> dict[str, list[Row]]:
     return grouped(rows, itemgetter("centre_id"))
 
 
-def criteria(published: Published, centre_id: str) -> list[Row]:
-    """Counts of passed, failed and undecided verdicts per criterion of a centre, by weight; a human verdict takes precedence."""
+def criteria(published: Published, centre_id: str, period: Period | None = None) -> list[Row]:
+    """Counts of passed, failed and undecided verdicts per criterion of a centre, by weight, over all days or in a period.
+
+    A human verdict takes precedence.
+    """
+    first, last = (period.first, period.last) if period else (None, None)
     return published.rows(
         f"""
         select criterion_id, {_COUNTS}
         from criterion_days
-        where centre_id = ?
+        where centre_id = ? and (cast(? as date) is null or day between ? and ?)
         group by criterion_id
         having {_DECIDED}
         order by weight desc, criterion_id
         """,
-        centre_id,
-    )
+        centre_id, first, first, last,
+    )  # fmt: skip
 
 
 def criteria_by_operator(published: Published, centre_id: str) -> dict[str, list[Row]]:

@@ -13,8 +13,10 @@ from reportlab.platypus import Flowable, KeepTogether
 from pipelines.core.published import Row
 from pipelines.i18n.wording import Wording, clock
 from pipelines.queries.scorecards import QuestionCard
-from pipelines.queries.trends import TrendChart, WeekChange
+from pipelines.queries.trends import TrendChart
 from pipelines.reports import pdf_layout
+from pipelines.reports.open_range import open_range
+from pipelines.trends.week_changes import WeekChange
 
 TOPICS, ANSWERS, ANSWER_LINES, REASONS, CHANGES = 4, 6, 3, 3, 4
 LABEL_APART = 220  # thousandths of the drawing's width
@@ -107,7 +109,7 @@ def _of_operator(row: Row, w: Wording) -> list[tuple[str, str, str]]:
 
 
 def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
-    head = pdf_layout.text(w("week_title"), "head")
+    head = pdf_layout.text(w("tr_changed" if changed and changed.get("label") else "week_title"), "head")
     if changed is None:
         return [head, pdf_layout.text(w("week_only_one"), "body", "soft")]
     rows: list[tuple[str, WeekChange]] = [(w("score") if c.name == "score" else w(f"{c.name}_share"), c) for c in changed["rows"]]
@@ -120,7 +122,8 @@ def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
             f"{_SIGNS.get(c.told, '')}{w('told_' + c.told)} · {w('before_was', value=before)}", "small", _TONES.get(c.told, "soft")
         )
         cells.append([[pdf_layout.text(name), said], pdf_layout.text(now, "strong", align=2)])
-    return [head, pdf_layout.lined(cells, [60 * mm, 25 * mm])]
+    label = [pdf_layout.text(changed["label"], "small", "soft")] if changed.get("label") else []
+    return [head, *label, pdf_layout.lined(cells, [60 * mm, 25 * mm])]
 
 
 def _trend(drawing: TrendChart, w: Wording) -> list[Flowable]:
@@ -227,6 +230,16 @@ def _moments(clips: Sequence[Row], w: Wording) -> list[Flowable]:
     return [KeepTogether([pdf_layout.text(w("clips"), "head"), table]), pdf_layout.space(5)]
 
 
+def _call_score(row: Row, w: Wording) -> list[Flowable]:
+    """As on pages: only the range that open points leave where fewer than 80 % are decided."""
+    left = open_range(row["score_pct"], row["coverage_pct"], row["auto_fail"])
+    if left is None:
+        return [pdf_layout.text(w.pct(row["score_pct"]), "strong", align=2)]
+    text = f"{w.number(left.low_pct)}–{w.pct(left.high_pct)}" if left.is_wide else w.pct(row["score_pct"])
+    decided = w("score_decided", share=w.pct(row["coverage_pct"]))
+    return [pdf_layout.text(text, "strong", align=2), pdf_layout.text(decided, "small", "soft", align=2)]
+
+
 def _calls(calls: Sequence[Row], more: int, w: Wording) -> list[Flowable]:
     if not calls:
         return []
@@ -241,8 +254,8 @@ def _calls(calls: Sequence[Row], more: int, w: Wording) -> list[Flowable]:
             pdf_layout.text(w.label("topics", row["topic"])),
             pdf_layout.text(" · ".join(flags), "small", "fail" if row["auto_fail"] else "soft"),
             pdf_layout.text(clock(row["duration_s"]), align=2),
-            pdf_layout.text(w.pct(row["score_pct"]), "strong", align=2),
+            _call_score(row, w),
         ])  # fmt: skip
-    table = pdf_layout.lined(cells, [44 * mm, 36 * mm, 62 * mm, 18 * mm, 18 * mm], heads=1)
+    table = pdf_layout.lined(cells, [44 * mm, 36 * mm, 54 * mm, 16 * mm, 28 * mm], heads=1)
     parts: list[Flowable] = [pdf_layout.text(w("calls_first"), "head"), table]
     return [*parts, pdf_layout.space(1), pdf_layout.text(w("more_calls", n=w.number(more)), "small", "soft")] if more else parts

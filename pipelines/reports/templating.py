@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from pipelines.core.printable import printable
 from pipelines.i18n.wording import clock
+from pipelines.reports.open_range import open_range
 
 TEMPLATES = Path(__file__).parent / "templates"
 # The public assets of the server by name: no other file of a folder is served.
 STATIC = {
-    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css", "app/scorecards.css")),
+    "style.css": ("text/css", ("style.css", "app/app.css", "app/trainer.css", "app/people.css", "app/scorecards.css", "app/trends.css")),
     "page.js": ("text/javascript", ("page.js", "app/app.js", "app/session.js")),
     "call.js": ("text/javascript", ("app/call.js",)),
     "evaluate.js": ("text/javascript", ("app/evaluate.js",)),
@@ -43,6 +44,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.globals["clock"] = clock
+    made.globals["open_range"] = open_range
     made.globals["asset"] = asset_path
     made.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
     made.filters["iso"] = lambda seconds: _moment(seconds).isoformat(timespec="seconds")

@@ -80,7 +80,7 @@ def _listed(published: Published, call_ids: list[str]) -> list[Row]:
                 select call_id, list(criterion_id order by max_points desc, criterion_id) as criteria
                 from ({_UNDECIDED} and r.call_id in ({these})) group by call_id
             )
-            select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.duration_s, p.outcome,
+            select f.call_id, f.started_local, f.operator_id, f.topic, f.auto_fail, f.needs_review, f.score_pct, f.coverage_pct, f.duration_s, p.outcome,
                    coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive, coalesce(u.criteria, []) as unsure
             from call_facts as f
             left join abuse_procedures as p using (call_id)

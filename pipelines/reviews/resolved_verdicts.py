@@ -89,8 +89,10 @@ def of_list(published: Published, store: AppDatabase, listed: Sequence[Row]) -> 
 def _listed(row: Row, call: Row, rows: Mapping[str, Sequence[Row]]) -> Row:
     best = {e["scorecard_id"]: e for e in reversed(rows["evaluations"])}.values()  # human ones come before automatic ones
     scores = [e["score_pct"] for e in best if e["score_pct"] is not None]
+    coverages = [e["coverage_pct"] for e in best if e["coverage_pct"] is not None]
     changed: Row = {
         "score_pct": sum(scores) / len(scores) if scores else None,
+        "coverage_pct": sum(coverages) / len(coverages) if coverages else None,
         "auto_fail": any(e["auto_fail"] for e in best),
         "needs_review": any(e["needs_review"] for e in best),
         "people": sorted({r["person"] for r in rows["criterion_results"] if r["judge"] == "human" and r.get("person")}),

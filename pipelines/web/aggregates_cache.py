@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 
 from pipelines.centres.profile import load_centre
+from pipelines.core.period import Period, latest
 from pipelines.core.profile_files import centre_ids
 from pipelines.core.published import Row
 from pipelines.i18n.wording import LANGUAGES, wording
@@ -12,6 +14,7 @@ from pipelines.queries import aggregates, scorecards, trends
 from pipelines.queries.snapshot import SnapshotReader
 from pipelines.reports.presenters import Presenter
 from pipelines.reviews import evaluations
+from pipelines.trends.centre_trends import Trends, read_trends
 from pipelines.web.request_context import LINKS
 
 LEDGER_SHOWN, CALLS_SHOWN, CLIPS_SHOWN = 50, 20, 6  # on the page of a centre
@@ -70,15 +73,35 @@ def critical(published: SnapshotReader, centre_id: str) -> list[Row]:
     return published.once(("critical", centre_id), partial(evaluations.critical, published, centre_id))
 
 
-def changed(published: SnapshotReader, centre_id: str) -> list[trends.WeekChange]:
-    """The criteria of a centre that changed between the latest two weeks, if it has two."""
-    latest = weeks(published, centre_id)[-2:]
-    if len(latest) < 2:
-        return []
-    return published.once(
-        ("criteria_changes", centre_id),
-        lambda: trends.criteria_changes(published, centre_id, latest[1]["period_start"], latest[0]["period_start"]),
-    )
+def newest_day(published: SnapshotReader, centre_id: str) -> date | None:
+    """The local day of a centre's last call; None where no call has a time."""
+    day: date | None = next((t["last_day"] for t in totals(published) if t["centre_id"] == centre_id), None)
+    return day
+
+
+def trends_in(published: SnapshotReader, centre_id: str, period: Period) -> Trends:
+    """The trends of a centre in a period; those of any dates are not cached, so that the size of the cache has a bound."""
+    first, newest = _first_day(published, centre_id), newest_day(published, centre_id)
+    if first is None or newest is None or period.kind == "custom" or not first <= period.last <= newest:
+        return read_trends(published, centre_id, period)
+    return published.once(("trends", centre_id, period), partial(read_trends, published, centre_id, period))
+
+
+def _first_day(published: SnapshotReader, centre_id: str) -> date | None:
+    day: date | None = next((t["first_day"] for t in totals(published) if t["centre_id"] == centre_id), None)
+    return day
+
+
+def latest_week(published: SnapshotReader, centre_id: str) -> Trends | None:
+    """The trends of a centre in its latest complete week; None where no call has a time."""
+    newest = newest_day(published, centre_id)
+    return trends_in(published, centre_id, latest("week", newest)) if newest else None
+
+
+def latest_month(published: SnapshotReader, centre_id: str) -> Trends | None:
+    """The same for the latest complete month."""
+    newest = newest_day(published, centre_id)
+    return trends_in(published, centre_id, latest("month", newest)) if newest else None
 
 
 def operators(published: SnapshotReader, centre_id: str) -> list[Row]:
@@ -109,7 +132,7 @@ def warm(published: SnapshotReader) -> None:
         load_centre(centre_id)
     centres = [str(total["centre_id"]) for total in totals(published)]
     for centre_id in centres:
-        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, changed):
+        for make in (weeks, criteria, topics, first_calls, ledger, clips, undecided, critical, latest_week, latest_month):
             make(published, centre_id)
         graded = scorecards.read_graded(published, centre_id)  # read once for all languages
         for code in LANGUAGES:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -44,6 +44,7 @@ HOME = (
     "/calls/",
     "/evaluate/",
     "/compared/",
+    "/trends/",
 )  # pages reached from the first page are below it in the navigation
 
 
@@ -209,6 +210,10 @@ class RequestContext:
         """The values of `layout.html` around every page."""
         return {"context": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
 
+    def has_page(self, path: str) -> bool:
+        """Whether the application has a route with exactly this path."""
+        return any(getattr(route, "path", None) == path for route in self.request.app.routes)
+
     def nav(self) -> list[NavItem]:
         """The pages in the navigation of this account, the current one marked."""
         here = self.request.url.path
@@ -258,6 +263,11 @@ def call_path(call_id: str) -> str:
     return f"calls/{quote(call_id, safe='')}"
 
 
+def calls_path(filters: Mapping[str, str]) -> str:
+    """The address of the list of calls with some filters."""
+    return f"/calls?{urlencode(filters)}"
+
+
 def evaluate_path(call_id: str) -> str:
     """The path of a call's evaluation form, without the leading slash."""
     return f"evaluate/{quote(call_id, safe='')}"
@@ -271,6 +281,11 @@ def operator_path(centre_id: str, operator_id: str) -> str:
 def scorecard_path(centre_id: str) -> str:
     """The path of a centre's scorecard, without the leading slash."""
     return f"scorecards/{quote(centre_id, safe='')}"
+
+
+def trends_path(centre_id: str) -> str:
+    """The path of a centre's trends, without the leading slash."""
+    return f"trends/{quote(centre_id, safe='')}"
 
 
 LINKS = Links(

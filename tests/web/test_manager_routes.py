@@ -1,4 +1,4 @@
-"""Pages of a quality manager: changes beyond chance, calls to review, operators in groups, and a workbook."""
+"""Pages of a quality manager: calls to review, operators in groups, and a workbook."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import zipfile
 from datetime import UTC, date, datetime
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.confidence import share_interval
@@ -24,15 +24,7 @@ def week(day: date, score: float, half: float, calls: int = 100, bad: int = 5) -
     }  # fmt: skip
 
 
-def test_a_change_is_reported_only_where_chance_does_not_explain_it() -> None:
-    before = week(date(2026, 3, 2), 70, 3)
-    told = {c.name: c.told for c in trends.changes(week(date(2026, 3, 9), 71, 3, bad=6), before)}
-    assert set(told.values()) == {"same"}
-    told = {c.name: c.told for c in trends.changes(week(date(2026, 3, 9), 80, 3, bad=40), before)}
-    assert told["score"] == "better" and told["n_critical"] == "worse"
-    assert trends.changes(week(date(2026, 3, 9), 60, 3), before)[0].told == "worse"
-
-
+@settings(deadline=None)  # the first interval imports scipy
 @given(st.integers(0, 400), st.integers(0, 400))
 def test_the_interval_of_a_share_holds_it_and_narrows_with_more_calls(part: int, more: int) -> None:
     whole = part + more

@@ -22,9 +22,10 @@ from pipelines.web.routes import (
     scorecards,
     session,
     trainer,
+    trends,
 )
 
 ROUTES = (
-    manager, calls, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care,
-    session, access, administration, api_tokens, openid,
+    manager, calls, trends, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs,
+    trainer, care, session, access, administration, api_tokens, openid,
 )  # fmt: skip

@@ -175,9 +175,9 @@ def _turns(context: RequestContext, call: Row) -> list[Row]:
 
 
 def _score(context: RequestContext, call: Row) -> list[Row]:
-    columns = "call_id, score_pct, auto_fail, needs_review"
+    columns = "call_id, score_pct, coverage_pct, auto_fail, needs_review"
     rows = context.published.of_calls("evaluations", [call["call_id"]], "scorecard_id", columns, "judge = 'machine'")
-    return rows[:1] or [{"call_id": call["call_id"], "score_pct": None, "auto_fail": False, "needs_review": False}]
+    return rows[:1] or [{"call_id": call["call_id"], "score_pct": None, "coverage_pct": None, "auto_fail": False, "needs_review": False}]
 
 
 def _in_language(criterion: Any, code: str) -> str:
