@@ -23,7 +23,18 @@ SORTS: Mapping[str, tuple[str, bool]] = {
 }  # fmt: skip
 _NO_FILTERS = ("centres", "sort", "is_descending", "page", "size", "hears_personal_data", "reviewed", "hidden")
 _EQUAL = ("operator_id", "topic", "client_type", "language", "direction", "line")
-_JUDGED = ("least_pct", "most_pct", "criterion_id", "verdict", "topic", "client_type", "outcome", "is_open")  # these reveal a result
+_JUDGED = (
+    "least_pct",
+    "most_pct",
+    "criterion_id",
+    "verdict",
+    "topic",
+    "client_type",
+    "outcome",
+    "is_open",
+    "is_critical",
+    "is_abusive",
+)  # these reveal a result
 _COLUMNS = """f.call_id, f.centre_id, f.started_local, f.operator_id, f.topic, f.client_type, f.language, f.direction, f.line, f.duration_s, f.wait_s,
     f.score_pct, f.coverage_pct, f.auto_fail, f.needs_review"""
 _COUNTS = """(v.judge = 'human' or (v.call_no, v.scorecard_id, v.criterion_id) not in
@@ -55,6 +66,8 @@ class CallQuery:
     direction: str | None = None
     line: str | None = None
     is_open: bool | None = None  # needs a person's review
+    is_critical: bool | None = None  # a criterion set the score to zero
+    is_abusive: bool | None = None  # the client was abusive
     is_reviewed: bool | None = None
     text: str = ""
     sort: str = "started"
@@ -142,8 +155,9 @@ def conditions(query: CallQuery) -> Condition:
             add(f"f.{column} >= ?", least)
         if most is not None:
             add(f"f.{column} <= ?", most)
-    if query.is_open is not None:
-        add("f.needs_review = ?", query.is_open)
+    for column, is_so in (("needs_review", query.is_open), ("auto_fail", query.is_critical), ("is_abusive", query.is_abusive)):
+        if is_so is not None:
+            add(f"coalesce(f.{column}, false) = ?", is_so)
     if query.criterion_id is not None or query.verdict is not None:
         own = {"criterion_id": query.criterion_id, "verdict": query.verdict}
         given = {name: value for name, value in own.items() if value is not None}

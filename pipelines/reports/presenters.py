@@ -28,6 +28,7 @@ class Links:
     call: Callable[[str], str]
     sound: Callable[[Row], str]  # of a row of coaching_clips
     scorecard: Callable[[str], str] | None = None  # of a centre; None where pages have no scorecards
+    calls: Callable[[Mapping[str, str]], str] | None = None  # the list of calls with filters; None where there is no such list
 
 
 class Presenter:
@@ -50,7 +51,12 @@ class Presenter:
             "name": self.profile.name if self.profile else centre_id,
             "href": links.centre(centre_id),
             "scorecard": links.scorecard(centre_id) if links.scorecard and self.profile else None,
+            "calls": self.calls_link if links.calls else None,
         }
+
+    def calls_link(self, **filters: str) -> str:
+        """The location of the list of this centre's calls with some filters; empty where pages have no such list."""
+        return self.links.calls({"centre": str(self.centre["centre_id"]), **filters}) if self.links.calls else ""
 
     def in_version(self, version: str | None) -> Presenter:
         """The same with the criteria of a version of the scorecard: that which judged the call of a page."""

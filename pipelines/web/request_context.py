@@ -41,7 +41,6 @@ TOKEN_FIELD = "token"
 HOME = (
     "/centres/",
     "/operators/",
-    "/calls/",
     "/evaluate/",
     "/compared/",
     "/trends/",
@@ -265,7 +264,7 @@ def call_path(call_id: str) -> str:
 
 def calls_path(filters: Mapping[str, str]) -> str:
     """The address of the list of calls with some filters."""
-    return f"/calls?{urlencode(filters)}"
+    return f"/calls?{urlencode({name: value for name, value in filters.items() if value})}"
 
 
 def evaluate_path(call_id: str) -> str:
@@ -294,6 +293,7 @@ LINKS = Links(
     call=call_path,
     sound=lambda clip: f"clips/{quote(clip['clip_id'], safe='')}",
     scorecard=scorecard_path,
+    calls=lambda filters: calls_path(filters).removeprefix("/"),
 )
 
 

@@ -41,6 +41,12 @@ FIRST_DAY = date(2024, 1, 1)  # as in made_calls.sql
 SMALL = 20  # calls of a batch as a run of every quarter of an hour has them
 WARM = 5  # times that each query is asked after the first
 KINDS = ("calls", *(kind for kind in loading.KINDS if kind != "dropped"))  # generated calls have no dropped speech
+# Kinds that generated calls do not have, with the columns that loading reads.
+NOT_MADE = {
+    "answers": """call_id varchar, criterion_id varchar, answer varchar, problem varchar, is_final boolean, model varchar, prompt_version varchar,
+        question_version varchar, prompt_tokens bigint, completion_tokens bigint, seconds double, requests bigint""",
+    "summaries": "call_id varchar, sentence_no bigint, text varchar, turn_no bigint, quote varchar, start_s double, end_s double",
+}
 _SYLLABLES = [c + v for c in "бвгдзклмнпрст" for v in "аеио"]
 _SAID_OFTEN = ["добрый", "день", "здравствуйте", "спасибо"]
 # Words and phrases of the business, by their place among the 4,000 words from the most to the least frequent: the 60th is said in one call of four, the
@@ -312,6 +318,8 @@ def _make(db: duckdb.DuckDBPyConnection, first: int, last: int, *, repeats: bool
     if not repeats:
         db.execute((folder / "made_turns.sql").read_text(encoding="utf-8"))
     db.execute("create or replace temp table staged_dropped as from staged_findings limit 0")
+    for kind, columns in NOT_MADE.items():  # nobody was asked
+        db.execute(f"create or replace temp table staged_{kind} ({columns})")
 
 
 def documented() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 import zipfile
@@ -165,3 +166,22 @@ def test_calls_to_be_judged_blind_are_not_listed_where_a_filter_would_reveal_the
         for call_id in hidden:
             row = next(part for part in plain.split("<tr>") if f'/calls/{call_id}"' in part)
             assert "%" not in row
+
+
+def test_numbers_of_the_centre_lead_to_their_calls(judging: People) -> None:
+    person = judging.person("manager")
+    page = person.get("/centres/kyiv").text
+    links = {html.unescape(href) for href in re.findall(r'href="(/calls\?[^"]+)"', page)}
+    assert {"/calls?centre=kyiv", "/calls?centre=kyiv&open=yes", "/calls?centre=kyiv&abusive=yes"} <= links
+    assert "/calls?centre=kyiv&criterion=company_named&verdict=fail&sort=score" in links
+    counts = {
+        href: int(n) for href, n in re.findall(r'<a href="/(calls\?[^"]+)">(\d+)</a>', page)
+    }  # the number of each link is the number of calls that it leads to
+    assert len(counts) > 8
+    for href, n in counts.items():
+        assert f"Calls: {n}" in person.get("/" + html.unescape(href)).text, href
+
+
+def test_numbers_of_an_operator_lead_to_the_calls_of_that_operator(judging: People) -> None:
+    page = judging.person("manager").get("/operators/kyiv/op-2").text
+    assert "/calls?centre=kyiv&amp;operator=op-2&amp;criterion=company_named&amp;verdict=fail" in page

@@ -45,7 +45,7 @@ _TEXTS = {
 _CHOICES = {"verdict": VERDICTS, "outcome": OUTCOMES, "direction": DIRECTIONS}
 _NUMBERS = {"least_min": ("least_s", 60.0), "most_min": ("most_s", 60.0), "least_pct": ("least_pct", 1.0), "most_pct": ("most_pct", 1.0)}
 _DAYS = {"from": "first_day", "to": "last_day"}
-_TRI_STATES = {"open": "is_open", "reviewed": "is_reviewed"}
+_TRI_STATES = {"open": "is_open", "critical": "is_critical", "abusive": "is_abusive", "reviewed": "is_reviewed"}
 FILTERS = ("centre", *_TEXTS, *_CHOICES, *_NUMBERS, *_DAYS, *_TRI_STATES, "text")
 _KEPT = (*FILTERS, "sort", "order", "size", "columns")  # what a saved view keeps
 

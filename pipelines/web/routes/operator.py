@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
@@ -56,5 +57,5 @@ def _page_values(context: RequestContext, centre_id: str, operator_id: str, most
     return {
         "centre": shown.centre | {"href": shown.centre["href"] if context.account.may("see_numbers") else ""}, "operator": row,
         "period": period(row, context.w), "criteria": shown.named(by_operator.get(operator_id, [])), "calls": shown.calls(calls),
-        "more_calls": max(row["graded"] - len(calls), 0), "clips": shown.clips(clips, versions),
+        "operator_calls": partial(shown.calls_link, operator=operator_id), "more_calls": max(row["graded"] - len(calls), 0), "clips": shown.clips(clips, versions),
     }  # fmt: skip
