@@ -18,7 +18,8 @@ ACTIONS = (
     "account_closed", "account_opened", "heard_unmasked", "exported_unmasked", "evidence_opened_unmasked",
     "password_changed", "pack_made", "pack_changed", "pack_removed", "evidence_opened",
     "evaluated", "corrected", "correction_undone", "blind_waived", "disputed", "dispute_decided", "scorecard_edited", "scorecard_draft_discarded", "scorecard_activated",
-    "new_reason_decided", "new_reason_accepted", "new_reason_dismissed", "scorecard_undone", "regrade_requested", "regrade_approved", "regrade_declined", "refused_more",
+    "call_view_saved", "call_view_removed", "new_reason_decided", "new_reason_accepted", "new_reason_dismissed", "scorecard_undone",
+    "regrade_requested", "regrade_approved", "regrade_declined", "api_token_created", "api_token_revoked", "refused_more",
 )  # fmt: skip
 
 

@@ -60,6 +60,7 @@ class Limits:
     refusals: Rate = Rate(burst=300, per_s=1 / 10)  # audit entries for refused requests, per account
     anonymous_refusals: Rate = Rate(burst=30, per_s=1 / 60)  # the same without a session, per client
     all_anonymous_refusals: Rate = Rate(burst=1000, per_s=1 / 10)  # the same for all clients together
+    api: Rate = Rate(burst=120, per_s=5)  # requests of the read API, per token; below `anonymous`, which applies to them too
 
 
 @lru_cache(maxsize=4096)

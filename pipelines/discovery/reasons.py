@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -57,9 +57,12 @@ def listed(db: AppDatabase, centre_id: str) -> list[Row]:
     )
 
 
-def decided(db: AppDatabase, centre_id: str) -> list[Row]:
-    """The latest reasons of a centre that were made a topic or dismissed."""
-    return db.rows(f"select * from new_reasons where centre_id = ? and status <> '{NEW}' order by decided_at desc limit {_PAGE}", centre_id)
+def known(db: AppDatabase, centre_id: str, first_day: date) -> list[Row]:
+    """The latest reasons of a centre, but for those of the week from `first_day` that nobody decided on."""
+    return db.rows(
+        f"select * from new_reasons where centre_id = ? and not (first_day = ? and status = '{NEW}') order by found_at desc limit {_PAGE}",
+        centre_id, first_day.isoformat(),
+    )  # fmt: skip
 
 
 def count_waiting(db: AppDatabase, centre_ids: Sequence[str]) -> int:
@@ -94,16 +97,18 @@ def dismiss(db: AppDatabase, reason: Row, by: str) -> bool:
     return _decide(db, reason, DISMISSED, by, None)
 
 
-def make_topic(db: AppDatabase, published: Published, reason: Row, by: str) -> str:
+def make_topic(db: AppDatabase, published: Published, reason: Row, by: str, withheld: Container[str] = ()) -> str:
     """Add a topic with the reason's words and sentences to the draft of the scorecard, and return its id.
 
-    The manager names it in the form of the topic; it counts once the draft is activated. Raises ScorecardError or MisconfiguredError
+    The manager names it in the form of the topic; it counts once the draft is activated. Calls in `withheld`, which the manager must still
+    judge blind, are not quoted. Raises ScorecardError or MisconfiguredError
     when the profile cannot take it, and leaves the reason as it was; ScorecardError when somebody has decided on it before.
     """
     if reason["status"] != NEW:
         raise ScorecardError("nr_err_decided", name=reason["decided_by"])
     centre_id, topic_id = reason["centre_id"], f"reason_{reason['reason_id']}"
-    said = quotes(published, calls_of(db, [reason["reason_id"]])[:MOST_QUOTES])
+    calls = [call for call in calls_of(db, [reason["reason_id"]]) if call["call_id"] not in withheld]
+    said = quotes(published, calls[:MOST_QUOTES])
     examples = [text for one in said if (text := " ".join(PLACEHOLDER.sub(" ", one["text"]).split())[:LONGEST_EXAMPLE].strip())]
     draft = drafts.load_draft(db, centre_id)
     text = draft.text if draft else drafts.current_text(centre_id)

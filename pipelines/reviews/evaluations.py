@@ -101,6 +101,12 @@ def mark_reviewed(store: AppDatabase, account: Account, call_id: str) -> None:
         )
 
 
+def reviewed_ids(store: AppDatabase) -> list[str]:
+    """The calls that anybody marked as reviewed or evaluated."""
+    rows = store.rows("select call_id from reviewed_calls union select call_id from people_evaluations")
+    return [row["call_id"] for row in rows]
+
+
 def reviews(store: AppDatabase, call_ids: list[str]) -> dict[str, Row]:
     """The latest reviewer of each of these calls, and when."""
     if not call_ids:

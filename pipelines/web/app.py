@@ -31,7 +31,7 @@ from pipelines.i18n.wording import Wording, wording
 from pipelines.queries.snapshot import Snapshot, SnapshotReader
 from pipelines.reports.templating import STATIC, asset, asset_path
 from pipelines.reviews import blind
-from pipelines.web import pending_forms
+from pipelines.web import api, pending_forms
 from pipelines.web.auth.openid import OpenId
 from pipelines.web.request_context import RefusedError, SignInFirstError, Site, address_of, asked_path, language_of, render
 from pipelines.web.request_limits import AnonymousLimit
@@ -88,6 +88,7 @@ def make_app(settings: Settings, hosts: Collection[str], *, is_https: bool = Fal
     app.state.site = site
     for route in ROUTES:
         app.include_router(route.router)
+    app.mount(api.PREFIX, api.make_api(site, limits))
     app.add_api_route("/static/{version}/{name}", _static, methods=["GET", "HEAD"])
     app.add_exception_handler(SignInFirstError, _sign_in_first)
     app.add_exception_handler(RefusedError, _refused)

@@ -118,6 +118,20 @@ def test_a_dismissed_reason_stays_away_until_it_doubles(built: Settings, store: 
     assert len(search(built).found) == 1
 
 
+def test_another_reason_that_was_dismissed_hides_nothing_but_the_same_one_of_another_week_does(built: Settings, store: AppDatabase) -> None:
+    search(built)
+    (row,) = reasons.listed(store, "kyiv")
+    calls = [(one["call_id"], one["turn_no"]) for one in reasons.calls_of(store, [row["reason_id"]])]
+    for before in ([(f"k-{n:04d}", 2) for n in range(len(calls))], calls):
+        with store.writing() as db:
+            db.execute("delete from new_reasons")
+        day = MONDAY - timedelta(days=7)
+        same = reasons.FoundReason(("інше",), tuple(before), row["compared"], 0, 400, 0.001)
+        reasons.replace_week(store, "kyiv", day, day + timedelta(days=6), [same])
+        found = search(built).found
+        assert len(found) == (0 if before is calls else 1)
+
+
 def test_a_reason_becomes_a_topic_of_the_draft(
     built: Settings, store: AppDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ PAGES = {
     ),
     "trainer": (("/trainer",), ("/trainer/moments?criterion=greeting",)),
     "op-1": (("/operators/kyiv/op-1",), ("/calls/kyiv-1", "/dispute/farewell/kyiv-1", "/my-disputes", "/my-packs", "/scorecards/kyiv")),
-    "admin": ((), ("/", "/accounts", "/accounts/1", "/accounts/2")),
+    "admin": ((), ("/", "/accounts", "/api-tokens", "/accounts/1", "/accounts/2")),
 }  # fmt: skip
 
 

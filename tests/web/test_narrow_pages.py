@@ -24,7 +24,7 @@ PAGES = {
     ),
     "trainer": ("/trainer", "/trainer/moments?criterion=greeting"),
     "op-1": ("/operators/kyiv/op-1", "/calls/kyiv-1", "/dispute/farewell/kyiv-1", "/my-disputes", "/my-packs"),
-    "admin": ("/", "/accounts"),
+    "admin": ("/", "/accounts", "/api-tokens"),
 }  # fmt: skip
 # DejaVu Sans is the widest font that systems commonly fall back to; where it is not installed, spacing makes any other as wide.
 WIDE = "* { font-family: 'DejaVu Sans', Verdana, sans-serif !important; letter-spacing: .03em !important; }"

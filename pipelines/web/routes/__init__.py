@@ -5,8 +5,10 @@ from __future__ import annotations
 from pipelines.web.routes import (
     access,
     administration,
+    api_tokens,
     calibration,
     call,
+    calls,
     care,
     disputes,
     evaluate,
@@ -24,6 +26,6 @@ from pipelines.web.routes import (
 )
 
 ROUTES = (
-    manager, trends, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs, trainer, care, session,
-    access, administration, openid,
+    manager, calls, trends, new_reasons, scorecards, scorecard_edit, scorecard_versions, operator, call, evaluate, calibration, disputes, own_packs,
+    trainer, care, session, access, administration, api_tokens, openid,
 )  # fmt: skip

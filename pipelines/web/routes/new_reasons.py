@@ -55,7 +55,7 @@ def decide(centre_id: str, reason_id: str, context: Annotated[RequestContext, re
         context.note("new_reason_dismissed", f"{centre_id} {number}", centre_id)
         return context.go(f"/new-reasons/{centre_id}?done=dismissed")
     try:
-        topic_id = reasons.make_topic(context.store, context.published, reason, context.account.name)
+        topic_id = reasons.make_topic(context.store, context.published, reason, context.account.name, context.withheld)
     except (ScorecardError, MisconfiguredError) as error:
         return _page(context, centre_id, explained(error, "sc_err_profile", context.w))
     context.note("new_reason_accepted", f"{centre_id} {number} {topic_id}", centre_id)
