@@ -21,7 +21,7 @@ pytestmark = needs_chromium
 PAGES = {
     "manager": (
         ("/centres/kyiv", "/calls/kyiv-2", "/care/kyiv", "/scorecards/kyiv", "/scorecards/kyiv/edit/criteria/empathy_shown"),
-        ("/centres/kyiv/queue", "/centres/kyiv/queue?kind=sample", "/centres/kyiv/operators?period=month", "/trends/kyiv", "/centres/irkutsk/calibration", "/evaluate/irkutsk-1",
+        ("/centres/kyiv/queue", "/centres/kyiv/queue?kind=sample", "/centres/kyiv/operators?period=month", "/trends/kyiv", "/calls", "/calls?topic=balance", "/new-reasons/kyiv", "/centres/irkutsk/calibration", "/evaluate/irkutsk-1",
          "/compared/irkutsk-2", "/disputes", "/operators/kyiv/op-2", "/audit", "/me", "/nothing", "/scorecards", "/scorecards/kyiv/edit", "/scorecards/kyiv/undo",
          "/scorecards/kyiv/edit/new-criterion", "/scorecards/kyiv/edit/topics/outage", "/scorecards/kyiv/edit/new-topic", "/scorecards/kyiv/regrade"),
     ),

@@ -9,6 +9,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from datetime import date
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote, urljoin
@@ -22,6 +23,8 @@ from pipelines.app_db import accounts
 from pipelines.core.records import Rejection
 from pipelines.core.rejections import Key, Reason
 from pipelines.core.settings import Settings
+from pipelines.discovery import reasons
+from pipelines.discovery.reasons import FoundReason
 from pipelines.web.app import make_app
 from pipelines.web.request_context import MOST_FIELDS
 from pipelines.web.routes import ROUTES
@@ -86,6 +89,9 @@ def _fill(people: People) -> None:
             decided = admin.send(f"/disputes/{number}", decision="reject", reason=f"Heard it {EVIL}")
             assert decided.status_code == 303, decided.text
         admin.send("/reviewed", call_id=call_id)
+        admin.send("/calls/views", name=EVIL[:60], query=f"centre={centre_id}&text={EVIL}", share=centre_id)
+        reason = FoundReason((EVIL,), ((call_id, 2),), 60, 0, 400, 0.001)
+        reasons.replace_week(people.store, centre_id, date(2026, 3, 2), date(2026, 3, 8), [reason])
         criterion = {
             "weight": "5",
             "severity": "major",
@@ -122,6 +128,9 @@ class Tags(HTMLParser):
             self.links.append(given["href"])
 
 
+SEARCHES = 12
+
+
 def crawled(person: Person, most: int = 200) -> Iterator[tuple[str, str]]:
     """Every page that links of pages lead to, once each; of searches the first ones, and the scorecard of one centre."""
     waiting, seen = ["/", "/me"], set()
@@ -133,6 +142,7 @@ def crawled(person: Person, most: int = 200) -> Iterator[tuple[str, str]]:
             or path.startswith(("/sound/", "/clips/", "/care/evidence/"))
             or re.match(r"/scorecards/(?!kyiv)|/scorecards/kyiv/edit/(criteria/(?!solution_given)|topics/(?!complaint))", path)
             or "language=" in path
+            or (path.startswith(("/calls?", "/calls.", "/trends/")) and sum(one.startswith(path[:7]) for one in seen) >= SEARCHES)
         ):
             continue
         seen.add(path)
@@ -190,8 +200,9 @@ def concrete(people: People, path: str, centre_id: str) -> str | None:
     dispute = people.store.rows("select dispute_id from disputes where centre_id = ?", centre_id)[0]
     moment = people.store.rows("select moment_id from pack_moments where pack_id = ? order by position", pack["pack_id"])[0]
     request = people.store.rows("select request_id from regrade_requests where centre_id = ?", centre_id)[0]
+    reason = people.store.rows("select reason_id from new_reasons where centre_id = ?", centre_id)[0]
     values = {
-        "request_id": request["request_id"], "version": "1", "topic_id": "complaint", "centre_id": centre_id, "call_id": call_id, "operator_id": OPERATOR, "pack_id": pack["pack_id"], "moment_id": moment["moment_id"],
+        "reason_id": reason["reason_id"], "request_id": request["request_id"], "version": "1", "topic_id": "complaint", "centre_id": centre_id, "call_id": call_id, "operator_id": OPERATOR, "pack_id": pack["pack_id"], "moment_id": moment["moment_id"],
         "dispute_id": dispute["dispute_id"], "criterion_id": "solution_given",
     }  # fmt: skip
     names = re.findall(r"{(\w+)", path)
@@ -234,7 +245,7 @@ def rows_kept(people: People) -> dict[str, int]:
 
 
 def form_paths(people: People) -> list[str]:
-    found = [concrete(people, path, "kyiv") or path.replace("{account_id}", "1") for path, _ in FORMS]
+    found = [concrete(people, path, "kyiv") or path.replace("{account_id}", "1").replace("{token_id}", "1") for path, _ in FORMS]
     assert not [path for path in found if "{" in path] and len(found) > 10
     return found
 
@@ -271,7 +282,7 @@ def test_forms_of_what_a_role_may_not_do_change_nothing(attacked: People) -> Non
         person = attacked.person(name)
         token = token_of(person.get("/me").text)
         for path, _ in FORMS:
-            there = concrete(attacked, path, "irkutsk") or path.replace("{account_id}", "1")
+            there = concrete(attacked, path, "irkutsk") or path.replace("{account_id}", "1").replace("{token_id}", "1")
             if there.startswith(("/sign-", "/me/")):
                 continue
             fields = {
@@ -281,7 +292,15 @@ def test_forms_of_what_a_role_may_not_do_change_nothing(attacked: People) -> Non
                 "centre": "irkutsk",
                 "moment": "turn:1:irkutsk-threat",
             }
-            more = {"decision": "reject", "reason": "x" * 20, "do": "remove", "title": "x", "verdict_greeting": "fail"}
+            more = {
+                "decision": "reject",
+                "reason": "x" * 20,
+                "do": "remove",
+                "title": "x",
+                "verdict_greeting": "fail",
+                "name": "x",
+                "share": "irkutsk",
+            }
             answer = person.client.post(there, data=fields | more)
             assert answer.status_code in (403, 404), f"{name} {there} {answer.status_code}"
             assert attacked.last_note()["outcome"] == "refused" and attacked.last_note()["account_name"] == name

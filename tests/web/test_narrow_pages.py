@@ -17,7 +17,7 @@ pytestmark = needs_chromium
 
 PAGES = {
     "manager": (
-        "/", "/centres/kyiv", "/centres/kyiv/queue", "/centres/kyiv/queue?kind=sample", "/centres/kyiv/operators?period=month", "/trends/kyiv", "/trends/kyiv?period=custom&from=2026-03-01&to=2026-03-31", "/centres/irkutsk/calibration",
+        "/", "/centres/kyiv", "/centres/kyiv/queue", "/centres/kyiv/queue?kind=sample", "/centres/kyiv/operators?period=month", "/calls", "/calls?topic=balance&open=yes", "/new-reasons/kyiv", "/trends/kyiv", "/trends/kyiv?period=custom&from=2026-03-01&to=2026-03-31", "/centres/irkutsk/calibration",
         "/calls/kyiv-2", "/evaluate/irkutsk-1", "/compared/irkutsk-2", "/operators/kyiv/op-2", "/care/kyiv", "/disputes", "/audit", "/me", "/nothing",
         "/scorecards", "/scorecards/kyiv", "/scorecards/kyiv/edit", "/scorecards/kyiv/edit/criteria/empathy_shown", "/scorecards/kyiv/edit/new-criterion",
         "/scorecards/kyiv/edit/topics/outage", "/scorecards/kyiv/regrade",
