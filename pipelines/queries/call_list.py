@@ -128,9 +128,9 @@ def _rows(published: Published, query: CallQuery, end: str, more: Sequence[Any])
     held, values = conditions(query)
     order = f"{SORTS[query.sort][0]} {'desc' if query.is_descending else 'asc'} nulls last, f.call_id"
     return published.rows(
-        f"""with found as (select {_COLUMNS}, row_number() over (order by {order}) as place from {_FROM} where {held} order by {order} {end})
-        select found.*, p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
-        from found left join abuse_procedures as p using (call_id) order by place""",
+        f"""with f as (select {_COLUMNS} from {_FROM} where {held} order by {order} {end})
+        select f.*, p.outcome, coalesce(p.outcome, 'not_needed') <> 'not_needed' as abusive
+        from f left join abuse_procedures as p using (call_id) order by {order}""",
         *values, *more,
     )  # fmt: skip
 
