@@ -119,7 +119,9 @@ def _changed(changed: Mapping[str, Any] | None, w: Wording) -> list[Flowable]:
         now = w("n_of", n=w.number(c.counts[0]), of=w.number(c.counts[1])) if c.counts else w.pct(c.now)
         before = w("n_of", n=w.number(c.counts[2]), of=w.number(c.counts[3])) if c.counts else w.pct(c.before)
         said = pdf_layout.text(
-            f"{_SIGNS.get(c.told, '')}{w('told_' + c.told)} · {w('before_was', value=before)}", "small", _TONES.get(c.told, "soft")
+            f"{_SIGNS.get(c.direction, '')}{w('direction_' + c.direction)} · {w('before_was', value=before)}",
+            "small",
+            _TONES.get(c.direction, "soft"),
         )
         cells.append([[pdf_layout.text(name), said], pdf_layout.text(now, "strong", align=2)])
     label = [pdf_layout.text(changed["label"], "small", "soft")] if changed.get("label") else []

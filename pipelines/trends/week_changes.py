@@ -12,7 +12,7 @@ from pipelines.trends.significance import Tested
 
 @dataclass(frozen=True, slots=True)
 class WeekChange:
-    """One figure of a period and the one before; `told` is better, worse, same where the difference may be chance, or few.
+    """One figure of a period and the one before; `direction` is better, worse, same where the difference may be chance, or few.
 
     `now` and `before` are percentages; None without calls. `counts` are of a share: its numerator and denominator, now and before.
     """
@@ -20,7 +20,7 @@ class WeekChange:
     name: str
     now: float | None
     before: float | None
-    told: str
+    direction: str
     counts: tuple[int, int, int, int] | None = None
 
 
