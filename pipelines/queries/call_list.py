@@ -171,7 +171,9 @@ def conditions(query: CallQuery) -> Condition:
         add(f"{'' if query.is_reviewed else 'not '}list_contains(?, f.call_id)", list(query.reviewed))
     if query.hidden and query.reveals_results:
         add("not list_contains(?, f.call_id)", list(query.hidden))
-    said = dict.fromkeys(words_of(query.text[:LONGEST_TEXT]))
+    said = dict.fromkeys(part for word in words_of(query.text[:LONGEST_TEXT]) for part in word.split("-"))  # as the index holds them
+    if query.text.strip() and not said:
+        add("false")  # a text without a word was said in no call
     if said and not query.hears_personal_data:
         add("f.call_id in (select call_id from calls where text_kept is distinct from 'raw')")
     for word in said:

@@ -29,7 +29,7 @@ def table(rows: Sequence[Row], verdicts: Mapping[str, Mapping[str, str]], presen
     titles: dict[str, str] = {}
     for centre_id, criterion in criteria:
         titles.setdefault(criterion, presenters[centre_id].title(criterion))
-    repeated = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+    repeated = {title for title in titles.values() if list(titles.values()).count(title) > 1} | {w(key) for key in COLUMNS.values()}
     headings = {criterion: f"{title} ({criterion})" if title in repeated else title for criterion, title in titles.items()}
     found = []
     for row in rows:
@@ -47,7 +47,7 @@ def content(kind: str, rows: Sequence[Row], w: Wording) -> bytes:
     if kind == "csv":
         out = io.StringIO(newline="")
         writer = csv.writer(out)
-        writer.writerow(columns)
+        writer.writerow([_cell(name) for name in columns])
         writer.writerows([[_cell(row[name]) for name in columns] for row in rows])
         return out.getvalue().encode("utf-8-sig")
     import polars as pl

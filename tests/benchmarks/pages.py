@@ -50,7 +50,7 @@ PASSWORD = "seven green lamps at noon"
 PACK_MOMENTS, DISPUTES = 8, 40
 WORDS = ("перерасчёт", "показания счётчика", "спасибо", "добрый день")  # common ones and rarer ones
 NOT_PAGES = re.compile(
-    r"^/care$|\.zip$|\.xlsx$|\.pdf$|^/operator-scorecards/|^/scorecards/.*/(versions/|preview|activate$)|/evidence/|/static/|/sign-in|/sound/|/clips/"
+    r"^/care$|\.zip$|\.xlsx$|^/calls\.|\.pdf$|^/operator-scorecards/|^/scorecards/.*/(versions/|preview|activate$)|/evidence/|/static/|/sign-in|/sound/|/clips/"
 )
 
 
@@ -171,6 +171,12 @@ def every_page(known: Known) -> list[Asked]:
         "moments by act": (acts, "/trainer/moments?act={it}"),
         "moments noticed": (centres, "/trainer/moments?finding=abuse&severity=insult&centre={it}"),
         "moments by words": (words, "/trainer/moments?text={it}"),
+        "list of calls": ([""], "/calls"),
+        "calls failing a criterion": (centres, "/calls?centre={it}&criterion=greeting&verdict=fail&sort=score"),
+        "calls by words": (words, "/calls?text={it}"),
+        "new reasons": ([""], "/new-reasons"),
+        "new reasons of a centre": (centres, "/new-reasons/{it}"),
+        "tokens": ([""], "/api-tokens"),
         "a pack": (known.packs, "/trainer/packs/{it}"),
         "care": (centres, "/care/{it}"),
         "evidence, refused: nobody was threatened": (calls, "/care/threats/{call_id}"),

@@ -98,6 +98,7 @@ def fits(row: dict[str, Any], q: CallQuery) -> bool:
         and (q.verdict is None or q.verdict in of_criterion)
         and q.topic in (None, row["topic"])
         and wanted <= row["said"]
+        and q.text != "!"  # no word, so it was said in no call
         and (q.is_reviewed is None or (row["call_id"] in q.reviewed) is q.is_reviewed)
         and not (q.reveals_results and row["call_id"] in q.hidden)
     )
@@ -151,3 +152,19 @@ def test_words_are_not_searched_in_calls_with_raw_text_unless_the_reader_hears_p
             call_list.page_of(opened, CallQuery(("kyiv",), text="шевченко", hears_personal_data=hears)).total for hears in (False, True)
         ]
     assert found == ([0, 1] if kept == "raw" else [1, 1])
+
+
+@pytest.mark.parametrize("text", ["[]()", "—", "?!", "%_*"])
+def test_text_without_a_word_finds_nothing(published: Published, text: str) -> None:
+    assert call_list.page_of(published, CallQuery(CENTRES, text=text)).total == 0
+
+
+def test_a_word_with_a_hyphen_is_found_whole_and_by_its_parts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    where = Settings.from_environment(warehouse=tmp_path_factory.mktemp("hyphen") / "w.duckdb")
+    load_and_publish(
+        where, [Made("c-1", "kyiv", "uk", [("operator", "Добрий день."), ("client", "Будь-який інтернет-рахунок надішліть.")])]
+    )
+    with open_published(where) as opened:
+        for text in ("інтернет-рахунок", "рахунок", "інтернет-рахунку", "будь-який"):
+            assert call_list.page_of(opened, CallQuery(("kyiv",), text=text)).total == 1, text
+        assert call_list.page_of(opened, CallQuery(("kyiv",), text="інтернет-борг")).total == 0

@@ -7,12 +7,14 @@ import html
 import io
 import re
 import zipfile
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
 from pipelines.app_db import accounts
-from pipelines.i18n.wording import LANGUAGES
+from pipelines.i18n.wording import LANGUAGES, wording
+from pipelines.reports import call_table
 from tests.web.people import People
 
 EVERYBODY = ("manager", "analyst", "trainer", "whole", "op-1", "admin", "second", "third")
@@ -185,3 +187,35 @@ def test_numbers_of_the_centre_lead_to_their_calls(judging: People) -> None:
 def test_numbers_of_an_operator_lead_to_the_calls_of_that_operator(judging: People) -> None:
     page = judging.person("manager").get("/operators/kyiv/op-2").text
     assert "/calls?centre=kyiv&amp;operator=op-2&amp;criterion=company_named&amp;verdict=fail" in page
+
+
+def test_personal_data_in_the_filters_of_a_saved_view_is_masked(judging: People) -> None:
+    manager = judging.person("manager")
+    answer = manager.send("/calls/views", "/calls", name="By number", query="centre=kyiv&text=%2B380+44+123+45+67", share="kyiv")
+    stored = judging.store.rows("select query from call_views where name = 'By number'")[0]["query"]
+    assert "123" not in stored and "PHONE" in stored and answer.headers["location"] == f"/calls?{stored}"
+    assert manager.get(answer.headers["location"]).status_code == 200
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_criterion_named_like_a_column_replaces_no_column(language: str) -> None:
+    w = wording(language)
+    row = dict.fromkeys(call_table.COLUMNS) | {"call_id": "c-1", "centre_id": "kyiv", "topic": "tariff"}
+    named = SimpleNamespace(title=lambda criterion: w("topic") if criterion == "one" else "=1+1", centre={"name": "Kyiv"})
+    rows = call_table.table([row], {"c-1": {"one": "fail", "two": "pass"}}, {"kyiv": named}, w)  # type: ignore[dict-item]
+    assert rows[0][w("topic")] == w.label("topics", "tariff") and rows[0][f"{w('topic')} (one)"] == w.label("verdict_names", "fail")
+    assert len(rows[0]) == len(call_table.COLUMNS) + 2
+    heads = call_table.content("csv", rows, w).decode("utf-8-sig").splitlines()[0]
+    assert "'=1+1" in heads.split(",")
+
+
+def test_files_list_the_calls_to_be_judged_blind_as_the_page_does_without_results(judging: People) -> None:
+    with judging.store.writing() as db:
+        db.execute("delete from seen_verdicts")
+    person = judging.person("manager")
+    shown, judged = listed(person.get("/calls").text), listed(person.get("/calls?most_pct=100").text)
+    rows = list(csv.DictReader(io.StringIO(person.get("/calls.csv").content.decode("utf-8-sig"))))
+    assert {row["Call"] for row in rows} == set(shown) and set(shown) > set(judged)
+    for row in rows:
+        results = [row["Score, %"], *(value for value in row.values() if value in ("passed", "failed", "needs review"))]
+        assert any(results) == (row["Call"] in judged), row["Call"]

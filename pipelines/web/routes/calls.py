@@ -65,11 +65,11 @@ def export(kind: str, context: Annotated[RequestContext, require_permission("exp
     query, _ = read(given, context)
     context.limit_exports(f"calls.{kind}", given.get("centre", ""))
     most = call_table.MOST_ROWS[kind]
-    rows = blind.without(call_list.all_of(context.published, query, most + 1), context.withheld)
+    rows = blind.blanked(call_list.all_of(context.published, query, most + 1), context.withheld)
     if len(rows) > most:
         return _page(context, context.w("cl_err_too_many", most=context.w.number(most)), 400)
     presenters = _presenters(context)
-    verdicts = call_list.verdicts_of(context.published, [row["call_id"] for row in rows])
+    verdicts = call_list.verdicts_of(context.published, [row["call_id"] for row in rows if row["call_id"] not in context.withheld])
     content = call_table.content(kind, call_table.table(rows, verdicts, presenters, context.w), context.w)
     context.note("exported", f"calls.{kind}", given.get("centre") or None)
     if kind == "xlsx":
@@ -83,6 +83,8 @@ def export(kind: str, context: Annotated[RequestContext, require_permission("exp
 def save_view(context: Annotated[RequestContext, require_permission("see_calls")]) -> Response:
     """Save the filters of the list under a name, for this account or for a centre."""
     given = {name: value for name, value in parse_qsl(context.given("query", 2000)) if name in _KEPT}
+    if "text" in given:
+        given["text"] = mask_typed(given["text"])
     shared = context.given("share") or None
     if shared is not None:
         shared = context.centre(shared)
