@@ -63,9 +63,9 @@ class LineChange:
 
 
 class TrendsPresenter:
-    """Presents the trends of one centre in one language; `calls` makes the address of a list of calls from its filters, if there is one."""
+    """Presents the trends of one centre in one language; `calls` makes the address of a list of calls from its filters."""
 
-    def __init__(self, trends: Trends, shown: Presenter, calls: Callable[[Mapping[str, str]], str] | None = None) -> None:
+    def __init__(self, trends: Trends, shown: Presenter, calls: Callable[[Mapping[str, str]], str]) -> None:
         self.trends, self.shown, self.w, self._calls = trends, shown, shown.w, calls
 
     def parts(self, parts: Sequence[Decomposition]) -> list[NamedParts]:
@@ -87,7 +87,7 @@ class TrendsPresenter:
         """One outcome."""
         href = None
         if outcome.is_criterion:
-            href = self.calls_of(criterion=outcome.name, verdict="fail")
+            href = self.calls_of(criterion=outcome.name, verdict="fail", sort="score")
         return OutcomeView(self.title(outcome), outcome, change_of(outcome), draw(outcome), tuple(self.parts(outcome.parts)), href)
 
     def lines(self) -> list[LineChange]:
@@ -108,10 +108,8 @@ class TrendsPresenter:
             return self.w("score")
         return self.w(f"{outcome.name}_share") if outcome.name in MEASURES else self.shown.title(outcome.name)
 
-    def calls_of(self, **filters: str) -> str | None:
-        """The address of the list of the calls of the chosen period; None without such a list."""
-        if self._calls is None:
-            return None
+    def calls_of(self, **filters: str) -> str:
+        """The address of the list of the calls of the chosen period."""
         period = self.trends.period
         return self._calls({"centre": str(self.shown.centre["centre_id"]), **filters, "from": str(period.first), "to": str(period.last)})
 

@@ -209,10 +209,6 @@ class RequestContext:
         """The values of `layout.html` around every page."""
         return {"context": self, "account": self.account, "here": asked_path(self.request), "token": self.token}
 
-    def has_page(self, path: str) -> bool:
-        """Whether the application has a route with exactly this path."""
-        return any(getattr(route, "path", None) == path for route in self.request.app.routes)
-
     def nav(self) -> list[NavItem]:
         """The pages in the navigation of this account, the current one marked."""
         here = self.request.url.path

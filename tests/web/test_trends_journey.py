@@ -53,6 +53,19 @@ def test_the_planted_fall_is_found_with_two_clicks_and_explained_with_one_more(p
     assert_clean(observed, weeks_address)
 
 
+def test_the_worst_calls_of_a_criterion_last_week_are_three_clicks_away(page: Page, weeks_address: str, observed: Observed) -> None:
+    sign_in(page, weeks_address, "manager-en")
+    page.get_by_role("link", name="2 changes").click()
+    page.get_by_role("region", name="What changed").get_by_role("link", name="Failed calls of this period").first.click()
+    assert f"criterion={FALLEN}&verdict=fail&sort=score" in page.url
+    assert page.locator("th[aria-sort=ascending]").inner_text().startswith("Score")
+    worst = page.locator("tbody tr").first
+    score = worst.locator("td[data-name=Score]").inner_text()
+    worst.get_by_role("link").first.click()
+    assert "/calls/" in page.url and score.rstrip("%").split("–")[0] in page.locator("main").inner_text()
+    assert_clean(observed, weeks_address)
+
+
 @pytest.mark.parametrize("tone", ["light", "dark"])
 def test_the_page_fits_a_phone_and_keeps_nobody_out_in_any_language(browser: Browser, weeks_address: str, tone: str) -> None:
     with browser.new_page(viewport=PHONE, is_mobile=True, color_scheme=tone) as phone:  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from pipelines.reports.trends_view import TrendsPresenter, period_label, period_
 from pipelines.reviews import blind, evaluations, listening
 from pipelines.trends import week_changes
 from pipelines.web import aggregates_cache
-from pipelines.web.request_context import NavItem, RequestContext, call_path, operator_path, require_permission, trends_path
+from pipelines.web.request_context import NavItem, RequestContext, call_path, calls_path, operator_path, require_permission, trends_path
 
 router = APIRouter()
 NAV = (NavItem("/", "overview", "see_numbers"),)
@@ -259,7 +259,7 @@ def _changes_found(context: RequestContext, centres: list[str]) -> list[Row]:
         periods = [
             {
                 "label": period_label(one.period, context.w), "href": f"{trends_path(centre_id)}?{period_query(one.period)}", "count": one.count,
-                "worse": one.worse, "names": TrendsPresenter(one, shown).names(NAMED),
+                "worse": one.worse, "names": TrendsPresenter(one, shown, calls_path).names(NAMED),
             }
             for one in trends_by_kind if one.can_say
         ]  # fmt: skip

@@ -30,7 +30,7 @@ def trends(centre_id: str, request: Request, context: Annotated[RequestContext, 
     except PeriodError as refused:
         period, error = latest("week", newest), refused.key
     found, shown = aggregates_cache.trends_in(context.published, centre_id, period), context.presenter(centre_id)
-    presented = TrendsPresenter(found, shown, calls_path if context.has_page("/calls") else None)
+    presented = TrendsPresenter(found, shown, calls_path)
     outcomes = presented.outcomes()
     asked = request.query_params.get("criterion")
     chosen = next((o for o in outcomes if o.outcome.name == asked), None)
