@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
-from models.languages.dictionaries import lemmas
-from models.languages.language import languages_of_script, words_of
+from models.languages.language import words_of
 from pipelines.core.published import Published, Row
 from pipelines.queries.moment_query import Condition
+from pipelines.queries.moments import word_forms
 
 VERDICTS = ("pass", "fail", "unsure", "na")
 LONGEST_TEXT = 100
@@ -21,7 +20,6 @@ SORTS: Mapping[str, tuple[str, bool]] = {
     "started": ("f.started_local", True), "duration": ("f.duration_s", True), "score": ("f.score_pct", False), "coverage": ("f.coverage_pct", False),
     "operator": ("f.operator_id", False), "topic": ("f.topic", False), "client_type": ("f.client_type", False), "wait": ("f.wait_s", True),
 }  # fmt: skip
-_NO_FILTERS = ("centres", "sort", "is_descending", "page", "size", "hears_personal_data", "reviewed", "hidden")
 _EQUAL = ("operator_id", "topic", "client_type", "language", "direction", "line")
 _JUDGED = (
     "least_pct",
@@ -177,19 +175,6 @@ def conditions(query: CallQuery) -> Condition:
     if said and not query.hears_personal_data:
         add("f.call_id in (select call_id from calls where text_kept is distinct from 'raw')")
     for word in said:
-        forms = sorted(_forms(word))
+        forms = sorted(word_forms(word))
         add(f"f.call_id in ({' union all '.join(['select call_id from lemmas where lemma = ?'] * len(forms))})", *forms)
     return " and ".join(where), values
-
-
-@lru_cache(maxsize=2000)
-def _forms(word: str) -> frozenset[str]:
-    return frozenset({word, *(form.replace("ё", "е") for language in languages_of_script(word) for form in lemmas(word, language))})
-
-
-def chosen(query: CallQuery) -> dict[str, Any]:
-    """The filters that are set, by name."""
-    names = [
-        one.name for one in fields(query) if one.name not in ("centres", "sort", "is_descending", "page", "size", "reviewed", "hidden")
-    ]
-    return {name: value for name in names if (value := getattr(query, name)) not in (None, "")}

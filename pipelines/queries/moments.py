@@ -56,7 +56,7 @@ def _by_words(published: Published, wanted: MomentQuery, said: list[str], hears_
 
     The view lemmas finds the turns without reading them.
     """
-    wanted_forms = [_lemmas(part) for word in said for part in word.split("-")]
+    wanted_forms = [word_forms(part) for word in said for part in word.split("-")]
     rows = published.rows("from lemmas_said(?)", sorted(frozenset[str]().union(*wanted_forms)))
     ever_said = {row["lemma"] for row in rows}
     forms = [sorted(one & ever_said) for one in wanted_forms]
@@ -220,7 +220,7 @@ def found(published: Published, key: str) -> Row | None:
 
 def _really_said(published: Published, rows: list[Row], said: list[str], wanted: MomentQuery, hears_personal_data: bool) -> list[Row]:
     """The first rows whose turn contains every word; words that a reader may not see do not match."""
-    forms_of = [_lemmas(word) for word in said]
+    forms_of = [word_forms(word) for word in said]
     is_text = wanted.source == "turn" and (hears_personal_data or all(row["text_kept"] != "raw" for row in rows))
     readable = {} if is_text else texts(published, rows, hears_personal_data)
     kept: list[Row] = []
@@ -242,5 +242,6 @@ def _really_said(published: Published, rows: list[Row], said: list[str], wanted:
 
 
 @lru_cache(maxsize=2000)
-def _lemmas(word: str) -> frozenset[str]:
+def word_forms(word: str) -> frozenset[str]:
+    """A word and its dictionary forms in the languages of its script, as the index of words spells them."""
     return frozenset({word, *(form.replace("ё", "е") for language in languages_of_script(word) for form in lemmas(word, language))})
