@@ -15,7 +15,7 @@ from pipelines.core.settings import Settings
 from pipelines.core.staging import Batch
 from pipelines.questions import step
 from pipelines.score.step import score_call
-from tests.score.spoken import audio_of, call_of, moods_of, turns_of
+from tests.score.spoken import audio_of, call_of, sentiments_of, turns_of
 
 PARCEL = (
     ("operator", "Good afternoon, this is [NAME] speaking."),
@@ -64,7 +64,7 @@ def judged(settings: Settings, said: Sequence[tuple[str, str]] = PARCEL) -> Verd
     """The verdict on the one criterion of the scorecard."""
     batch, turns = staged(settings, said)
     step.run(batch, settings)
-    scored = score_call(_call("c-1"), audio_of(turns), turns, sentiments=moods_of(turns), answers=batch.read("answers"))
+    scored = score_call(_call("c-1"), audio_of(turns), turns, sentiments=sentiments_of(turns), answers=batch.read("answers"))
     (verdict,) = scored.verdicts
     return verdict
 

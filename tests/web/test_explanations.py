@@ -14,7 +14,7 @@ from pipelines.core.staging import Batch
 from pipelines.i18n.wording import LANGUAGES, wording
 from pipelines.reports import static_pages
 from pipelines.score.step import score_call
-from tests.score.spoken import audio_of, call_of, moods_of, turns_of
+from tests.score.spoken import audio_of, call_of, sentiments_of, turns_of
 
 SAID = [
     ("operator", "Добрый день, Иркутскэнергосбыт, слушаю вас."),
@@ -29,7 +29,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings of a run that judged and published one call: an operator hung up on an abusive client without a warning."""
     settings = Settings.from_environment(warehouse=tmp_path_factory.mktemp("judged") / "callgrade.duckdb")
     turns, call = turns_of(*SAID), call_of("irkutsk", disconnect_party="operator", operator_id="op-1")
-    scored = score_call(call, audio_of(turns), turns, sentiments=moods_of(turns, t2="negative", t4="negative"))
+    scored = score_call(call, audio_of(turns), turns, sentiments=sentiments_of(turns, t2="negative", t4="negative"))
     batch = Batch(settings.stage / "b")
     batch.write("calls", [call])
     batch.write_rejected("intake", [])

@@ -153,7 +153,7 @@ def test_unknown_names_take_as_long_as_known_ones(store: AppDatabase, monkeypatc
 @pytest.mark.parametrize("name", ["trainer", "nobody"])
 def test_the_first_try_after_a_start_tells_no_more_than_the_others(store: AppDatabase, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(accounts, "_NOBODY", [])
+    monkeypatch.setattr(accounts, "_DUMMY_HASHES", [])
     monkeypatch.setattr(accounts, "_HASHER", _Counting(accounts._HASHER, asked))
     tried(store, name, "203.0.113.5")
     assert asked == ["hash", "verify"]
